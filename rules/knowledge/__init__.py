@@ -1,1 +1,1 @@
-"""What transformers removed, when, and what replaces it: generated from the real wheels, curated by hand where needed."""
+"""What transformers removed, when, and what replaces it: generated from the wheels, curated where needed."""

@@ -1,0 +1,41 @@
+"""The file formats: which files are linted, and how bytes become a Document. One module a format.
+
+To add one: a module here with a `read(path, raw)` that returns a Document, and a row in `_BY_SUFFIX` or `_BY_NAME`.
+"""
+
+from __future__ import annotations
+
+import os.path
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from v5lint.document import Document
+
+#: Formats by the ending of the file name.
+_BY_SUFFIX = {".py": "python", ".pyi": "python", ".pyw": "python"}
+
+#: Formats by the whole file name.
+_BY_NAME: dict[str, str] = {}
+
+
+def format_of(path: str) -> str | None:
+    """The name of the format of a file, or None when v5lint does not lint such files."""
+    name = os.path.basename(path)
+    return _BY_NAME.get(name) or _BY_SUFFIX.get(os.path.splitext(name)[1])
+
+
+def read_document(path: str, raw: bytes, format_name: str) -> Document:
+    """Read bytes as a document.
+
+    Args:
+        path: where the bytes come from, for messages.
+        raw: the whole file.
+        format_name: as `format_of` gave it.
+
+    Raises:
+        UnreadableError: the bytes are not what the format says.
+    """
+    from importlib import import_module
+
+    document: Document = import_module(f"v5lint.formats.{format_name}").read(path, raw)
+    return document

@@ -1,0 +1,224 @@
+"""The contract between the engine and its rules: Rule, Finding, Unseen, Fix, Edit, Option.
+
+A rule is one class; its docstring is its documentation. It asks a view of a file (see `v5lint.view.module`) and
+yields a Finding for each thing that breaks, or an Unseen for each thing that might and that it could not follow.
+Nothing here imports anything: every start of v5lint pays for this module.
+"""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from typing import Any, Literal
+
+    Applicability = Literal["safe", "unsafe", "display"]
+    Level = Literal["breaks", "deprecated"]
+
+
+class Edit:
+    """One replacement of text: the characters from `start` up to `end` become `content`.
+
+    Attributes:
+        start: offset of the first replaced character in the text of the region that the finding is in.
+        end: offset after the last replaced character; equal to `start` for an insertion.
+        content: the new text.
+    """
+
+    __slots__ = ("content", "end", "start")
+
+    def __init__(self, start: int, end: int, content: str) -> None:
+        if not 0 <= start <= end:
+            raise ValueError(f"an edit cannot span {start}..{end}")
+        self.start = start
+        self.end = end
+        self.content = content
+
+    def _key(self) -> tuple[int, int, str]:
+        return (self.start, self.end, self.content)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Edit) and self._key() == other._key()
+
+    def __lt__(self, other: Edit) -> bool:
+        return self._key() < other._key()
+
+    def __hash__(self) -> int:
+        return hash(self._key())
+
+    def __repr__(self) -> str:
+        return f"Edit({self.start}, {self.end}, {self.content!r})"
+
+
+class Fix:
+    """A repair of one finding, or of several at once: findings that share a Fix are repaired together or not at all.
+
+    Attributes:
+        message: what applying it does, in the imperative: "Replace `a` with `b`".
+        applicability: "safe" (the program does under v5 what it did under v4), "unsafe" (rests on something that the
+            file does not show) or "display" (a suggestion, never applied).
+        requires: the oldest transformers release that has the new spelling, as "4.27"; "" when every release has.
+            The fix is held back where the project still supports an older one.
+    """
+
+    __slots__ = ("_build", "_edits", "applicability", "message", "requires")
+
+    def __init__(
+        self,
+        message: str,
+        edits: Iterable[Edit] | Callable[[], Iterable[Edit]],
+        *,
+        applicability: Applicability = "safe",
+        requires: str = "",
+    ) -> None:
+        """Make a fix.
+
+        Args:
+            message: what applying it does.
+            edits: the edits, or a function that builds them when they are first wanted (parsing with LibCST, say).
+            applicability: see the class.
+            requires: see the class.
+        """
+        self.message = message
+        self.applicability: Applicability = applicability
+        self.requires = requires
+        self._build = edits
+        self._edits: tuple[Edit, ...] | None = None
+
+    @property
+    def edits(self) -> tuple[Edit, ...]:
+        """The edits in the order of their place, without overlaps and without repeats."""
+        if self._edits is None:
+            built = self._build() if callable(self._build) else self._build
+            ordered = sorted(set(built))
+            for before, after in zip(ordered, ordered[1:], strict=False):  # noqa: RUF007 (itertools costs an import)
+                if after.start < before.end:
+                    raise ValueError(f"a fix overlaps itself: {before} and {after}")
+            self._edits = tuple(ordered)
+        return self._edits
+
+
+class Finding:
+    """Something in a file that the target release of transformers breaks or deprecates.
+
+    Attributes:
+        message: one sentence: what is wrong and, where it is short, what to do.
+        start: offset of the first character concerned, in the text of the region.
+        end: offset after the last one.
+        fix: the repair, if there is one.
+        since: the first transformers release that breaks it, as "5.0"; "" stands for the rule's own `since`.
+        level: "breaks" (raises, or silently does something else) or "deprecated" (only warns so far).
+        rule: the rule that found it; filled in by the engine.
+    """
+
+    __slots__ = ("end", "fix", "level", "message", "rule", "since", "start")
+
+    def __init__(
+        self,
+        message: str,
+        start: int,
+        end: int,
+        *,
+        fix: Fix | None = None,
+        since: str = "",
+        level: Level = "breaks",
+    ) -> None:
+        self.message = message
+        self.start = start
+        self.end = end
+        self.fix = fix
+        self.since = since
+        self.level: Level = level
+        self.rule: Rule = _NO_RULE
+
+    def __repr__(self) -> str:
+        return f"<Finding {self.rule.code} {self.start}..{self.end} {self.message!r}>"
+
+
+class Unseen:
+    """A place that could break and that no static tool could follow: counted and named, never a finding.
+
+    Attributes:
+        reason: what could not be followed: "the checkpoint is read from the environment".
+        start: offset of the first character concerned.
+        end: offset after the last one.
+        rule: the rule that looked; filled in by the engine.
+    """
+
+    __slots__ = ("end", "reason", "rule", "start")
+
+    def __init__(self, reason: str, start: int, end: int) -> None:
+        self.reason = reason
+        self.start = start
+        self.end = end
+        self.rule: Rule = _NO_RULE
+
+
+class Option:
+    """A setting of one rule, under `[tool.v5lint.<rule-name>]`.
+
+    Attributes:
+        default: the value without configuration.
+        choices: the allowed values; empty when any value of the type of `default` is allowed.
+        doc: one sentence for the documentation.
+    """
+
+    __slots__ = ("choices", "default", "doc")
+
+    def __init__(self, default: Any, doc: str, *, choices: tuple[Any, ...] = ()) -> None:
+        self.default = default
+        self.choices = choices
+        self.doc = doc
+
+
+class Rule:
+    """One thing that v5 breaks: how to find it and, where it is certain, how to repair it.
+
+    A subclass fills the class attributes and `check`. Its docstring is shown by `--explain`, so its first line is one
+    sentence and the sections are: What it does, Why it breaks (with the exact error of v5), Example, Fix safety,
+    References.
+
+    Attributes:
+        code: "V5001": stable, never used again for another rule.
+        name: "removed-feature-extractor": what users write in place of the code, and the table of its options.
+        since: the first transformers release in which it breaks, as "5.0".
+        tokens: byte strings without one of which the rule cannot fire. A file that holds none of any selected rule is
+            never decoded or parsed.
+        kinds: the kinds of region it reads ("python", "toml", ...).
+        default: whether it runs without being selected by name.
+        options: its settings, by key.
+    """
+
+    code: str = ""
+    name: str = ""
+    since: str = "5.0"
+    tokens: tuple[str, ...] = ()
+    kinds: tuple[str, ...] = ("python",)
+    default: bool = True
+    options: Mapping[str, Option] = {}
+
+    def check(self, module: Any) -> Iterator[Finding | Unseen]:
+        """Yield what is wrong in one region.
+
+        Args:
+            module: the view of the region; a `v5lint.view.ModuleView` for the kind "python".
+        """
+        raise NotImplementedError
+
+
+_NO_RULE = Rule()
+
+
+class Catalogue:
+    """What a distribution registers under the entry-point group `v5lint.rules`: a function that returns one of these.
+
+    Attributes:
+        rules: its rules, one instance each.
+        newest: the newest transformers release that they were checked against, as "5.23": the default target.
+    """
+
+    __slots__ = ("newest", "rules")
+
+    def __init__(self, rules: Sequence[Rule], *, newest: str = "") -> None:
+        self.rules = rules
+        self.newest = newest
