@@ -29,3 +29,8 @@ def parse_release(text: str) -> Release:
     while len(numbers) > 1 and numbers[-1] == 0:
         numbers.pop()
     return tuple(numbers)
+
+
+def release_text(release: Release) -> str:
+    """Turn (5, 15, 2) into "5.15.2", and (5,) into "5.0"."""
+    return ".".join(map(str, release if len(release) > 1 else (*release, 0)))

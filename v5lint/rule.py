@@ -182,8 +182,10 @@ class Rule:
         code: "V5001": stable, never used again for another rule.
         name: "removed-feature-extractor": what users write in place of the code, and the table of its options.
         since: the first transformers release in which it breaks, as "5.0".
-        tokens: byte strings without one of which the rule cannot fire. A file that holds none of any selected rule is
-            never decoded or parsed.
+        tokens: strings without one of which, anywhere in the file, the rule cannot fire: `FeatureExtractor` is in
+            `ViTFeatureExtractor`. A file that holds none of any selected rule is never decoded or parsed.
+        words: as `tokens`, for a rule of many names: each must stand in the file as a whole identifier. Testing for
+            a thousand words costs what testing for thirty tokens does.
         kinds: the kinds of region it reads ("python", "toml", ...).
         default: whether it runs without being selected by name.
         options: its settings, by key.
@@ -193,6 +195,7 @@ class Rule:
     name: str = ""
     since: str = "5.0"
     tokens: tuple[str, ...] = ()
+    words: tuple[str, ...] = ()
     kinds: tuple[str, ...] = ("python",)
     default: bool = True
     options: Mapping[str, Option] = {}
@@ -215,10 +218,12 @@ class Catalogue:
     Attributes:
         rules: its rules, one instance each.
         newest: the newest transformers release that they were checked against, as "5.23": the default target.
+        url: the page of a rule, with `{code}` and `{name}` in place of its own; "" where there are no pages.
     """
 
-    __slots__ = ("newest", "rules")
+    __slots__ = ("newest", "rules", "url")
 
-    def __init__(self, rules: Sequence[Rule], *, newest: str = "") -> None:
+    def __init__(self, rules: Sequence[Rule], *, newest: str = "", url: str = "") -> None:
         self.rules = rules
         self.newest = newest
+        self.url = url

@@ -1,0 +1,102 @@
+"""Reads the data file: named sections of text, each compressed on its own and unpacked when first asked for."""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+MAGIC = b"v5lint knowledge 1\n"
+FILE_NAME = "knowledge.dat"
+
+
+class Store:
+    """The sections of one data file.
+
+    The file begins with `MAGIC` and one line a section (name, place of its bytes, their number), closed by an empty
+    line; the zlib streams of the sections follow. A section is text: one record a line, its key first, fields parted
+    by tabs. A record is found by searching the text, so that nothing is built that nobody asks for.
+    """
+
+    def __init__(self, content: bytes, source: str) -> None:
+        """Take the bytes of a data file.
+
+        Args:
+            content: the whole file.
+            source: its path, for messages.
+
+        Raises:
+            ValueError: the bytes are no data file of this version.
+        """
+        if not content.startswith(MAGIC):
+            raise ValueError(f"{source} is not a knowledge file of this version: make it again with its collector")
+        header, _, self._streams = content[len(MAGIC) :].partition(b"\n\n")
+        self._places: dict[str, tuple[int, int]] = {}
+        for line in header.decode("ascii").split("\n"):
+            name, start, length = line.split(" ")
+            self._places[name] = (int(start), int(length))
+        self._texts: dict[str, str] = {}
+
+    def sections(self) -> list[str]:
+        """Give the names of all sections."""
+        return list(self._places)
+
+    def text(self, section: str) -> str:
+        """Give a section as text that begins and ends with a newline."""
+        found = self._texts.get(section)
+        if found is None:
+            import zlib
+
+            start, length = self._places[section]
+            found = zlib.decompress(self._streams[start : start + length]).decode()
+            self._texts[section] = found
+        return found
+
+    def record(self, section: str, key: str) -> list[str] | None:
+        """Give the fields after the key of one record, or None when there is none.
+
+        Args:
+            section: the name of a section.
+            key: the first field of the record, without tabs and newlines.
+        """
+        text = self.text(section)
+        mark = f"\n{key}\t"
+        place = text.find(mark)
+        if place < 0:
+            return None
+        start = place + len(mark)
+        return text[start : text.index("\n", start)].split("\t")
+
+    def records(self, section: str) -> Iterator[list[str]]:
+        """Give every record of a section, its key first."""
+        for line in self.text(section).split("\n"):
+            if line:
+                yield line.split("\t")
+
+
+def pack(sections: Mapping[str, list[str]]) -> bytes:
+    """Make the bytes of a data file.
+
+    Args:
+        sections: name -> lines of the section.
+    """
+    import zlib
+
+    header = b""
+    streams = b""
+    for name, lines in sections.items():
+        stream = zlib.compress("\n".join(["", *lines, ""]).encode(), 9)
+        header += f"{name} {len(streams)} {len(stream)}\n".encode("ascii")
+        streams += stream
+    return MAGIC + header + b"\n" + streams
+
+
+def read_store(path: str) -> Store:
+    """Open a data file.
+
+    Raises:
+        OSError: there is no such file.
+        ValueError: it is no data file of this version.
+    """
+    with open(path, "rb") as file:
+        return Store(file.read(), path)

@@ -1,0 +1,358 @@
+"""LoRA on the right modules: targets by role, the exact number of parameters to expect, and errors that name what is right.
+
+A hand-written `target_modules=["query", "value"]` was right for ViT up to transformers 5.8, for DINOv2 up to 5.17, and never
+for SigLIP or timm; half a match (`["query", "v_proj"]`) raises nothing. So targets are found by role in the model at hand.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from peft import LoraConfig, get_peft_model
+from peft.tuners.tuners_utils import check_target_module_exists
+from torch import nn
+
+from v5lint.runtime.errors import LoraTargetError
+from v5lint.runtime.roles import (
+    ROLES,
+    EncoderLayer,
+    Role,
+    Tower,
+    classification_head,
+    describe_linears,
+    encoder_layers,
+    is_linear,
+    iter_targets,
+    unwrap,
+)
+
+if TYPE_CHECKING:
+    from peft import PeftModel
+
+_COUNTED = {"bias": "none", "target_parameters": None, "trainable_token_indices": None, "layer_replication": None}
+"""Options that add parameters of another kind, with the value at which they add none."""
+
+
+@dataclass(frozen=True)
+class ExpectedParameters:
+    """How many parameters a LoRA fine-tune trains, and of how many.
+
+    Attributes:
+        lora: Parameters of the adapter: the sum of `r * (d_in + d_out)` over the targets.
+        head: Parameters of the modules that are trained in full (`modules_to_save`).
+        total: All parameters of the adapted model, as PEFT's `print_trainable_parameters` counts them: base, adapter and head,
+            the head twice, since PEFT keeps a frozen copy of it.
+        formula: The sum in the usual form, where all layers are alike.
+    """
+
+    lora: int
+    head: int
+    total: int
+    formula: str
+
+    @property
+    def trainable(self) -> int:
+        """Parameters that receive a gradient."""
+        return self.lora + self.head
+
+    @property
+    def percent(self) -> float:
+        """Trainable parameters in percent of all."""
+        return 100 * self.trainable / self.total
+
+
+def lora_config_for(
+    model: nn.Module,
+    r: int = 16,
+    lora_alpha: int = 16,
+    lora_dropout: float = 0.1,
+    *,
+    roles: Sequence[Role] | None = None,
+    tower: Tower = "vision",
+    target_modules: Sequence[str] | str | None = None,
+    train_head: bool = True,
+    **options: Any,
+) -> LoraConfig:
+    """The LoRA configuration for a model: query and value projections of every layer, and the head trained in full.
+
+    Args:
+        model: A model of transformers (timm's through `TimmWrapper`), not yet adapted.
+        r: Rank of the adapter.
+        lora_alpha: Scale of the adapter: its output is multiplied by `lora_alpha / r`.
+        lora_dropout: Dropout before the adapter.
+        roles: Which projections to adapt, of `query`, `key`, `value`, `output` and `mlp`. By default query and value; a model
+            without attention (ConvNeXt) adapts its `mlp`. Where query, key and value are one fused Linear, that Linear is
+            adapted whole, key included.
+        tower: Which tower of a dual encoder to adapt; the other stays frozen.
+        target_modules: Hand-written targets, as PEFT takes them, in place of `roles`. They are checked: each must match, and
+            what they match must be the same in every layer.
+        train_head: Whether to train the classification head in full. A model without one has nothing to train beside the
+            adapter.
+        **options: Further options of `peft.LoraConfig` (`modules_to_save`, `use_rslora`, `use_dora`, ...).
+
+    Returns:
+        A configuration whose targets match exactly the intended modules: by leaf names where these suffice, else as a
+        regular expression, else by full paths.
+
+    Raises:
+        LoraTargetError: The targets match nothing or only a part; the message names the modules that the model has.
+    """
+    _refuse_adapted(model)
+    layers = encoder_layers(model, tower)
+    if not layers:
+        raise LoraTargetError(
+            f"{type(unwrap(model)).__name__} has no numbered layer with Linear projections, so there is nothing for LoRA to "
+            f"adapt. Its Linear layers: {describe_linears(model) or 'none'}."
+        )
+    if target_modules is None or target_modules == "all-linear":
+        chosen = _roles(layers, ROLES if target_modules == "all-linear" else roles)
+        intended = [path for _, path in iter_targets(layers, chosen)]
+        targets: list[str] | str = _shortest_targets(model, intended)
+    else:
+        targets = target_modules if isinstance(target_modules, str) else list(target_modules)
+        _check_targets(model, targets, layers)
+    to_save = list(options.pop("modules_to_save", None) or [])
+    _check_modules_to_save(model, to_save)
+    if train_head:
+        to_save += [path for path in _shortest_heads(model) if path not in to_save]
+    return LoraConfig(
+        r=r,
+        lora_alpha=lora_alpha,
+        lora_dropout=lora_dropout,
+        target_modules=targets,
+        modules_to_save=to_save or None,
+        **options,
+    )
+
+
+def attach_lora(model: nn.Module, config: LoraConfig | None = None, **options: Any) -> PeftModel:
+    """Adapt a model and prove that the adapter sits where it should.
+
+    Args:
+        model: A model of transformers, not yet adapted; PEFT changes it in place.
+        config: What to attach; by default `lora_config_for(model, **options)`.
+        **options: Options of `lora_config_for`, where no `config` is given.
+
+    Returns:
+        The adapted model, whose trainable parameters are exactly those that the configuration promises.
+
+    Raises:
+        LoraTargetError: PEFT adapted other modules, or trains another number of parameters, than the configuration says.
+    """
+    _refuse_adapted(model)
+    config = lora_config_for(model, **options) if config is None else config
+    intended = set(matched_modules(model, config))
+    expected = expected_parameters(model, config)
+    adapted = get_peft_model(model, config)  # type: ignore[arg-type]  # PEFT takes any nn.Module
+    found = {name.removeprefix("base_model.model.") for name in adapted_modules(adapted)}
+    trainable, total = adapted.get_nb_trainable_parameters()
+    if found != intended or (trainable, total) != (expected.trainable, expected.total):
+        raise LoraTargetError(
+            f"PEFT adapted {len(found)} modules with {trainable:,} trainable of {total:,} parameters; the configuration says "
+            f"{len(intended)} modules with {expected.trainable:,} of {expected.total:,} ({expected.formula}). "
+            f"Only one side has: {', '.join(sorted(found ^ intended)) or 'the same modules'}."
+        )
+    return adapted
+
+
+def adapted_modules(model: nn.Module) -> list[str]:
+    """Paths of the modules that carry a LoRA adapter, in the model's order."""
+    return [name for name, module in model.named_modules() if hasattr(module, "lora_A") and hasattr(module, "base_layer")]
+
+
+def matched_modules(model: nn.Module, config: LoraConfig) -> list[str]:
+    """Paths of the modules that a configuration adapts, by PEFT's own matching, in the order of the model."""
+    if config.target_modules is None:
+        return []
+    return [
+        name
+        for name, module in model.named_modules()
+        if name and (found := check_target_module_exists(config, name)) and not _excluded(found) and is_linear(module)
+    ]
+
+
+def expected_parameters(model: nn.Module, config: LoraConfig) -> ExpectedParameters:
+    """The exact number of parameters that a configuration trains on a model, from the shapes alone.
+
+    The sum is `layers * targets * r * (d_in + d_out) + head_in * labels + labels` where all layers are alike; it is computed
+    module by module, so it holds for hierarchical models, rank patterns, DoRA (one more magnitude an output) and fused
+    projections too.
+
+    Args:
+        model: The model before it is adapted; on the meta device, if need be.
+        config: What is to be attached.
+
+    Raises:
+        LoraTargetError: The configuration has an option that trains parameters which this formula does not know.
+    """
+    for option, none in _COUNTED.items():
+        if (getattr(config, option, none) or none) != none:
+            raise LoraTargetError(
+                f"The expected number of parameters is not known for {option}={getattr(config, option)!r}; "
+                f"only {option}={none!r} is counted."
+            )
+    modules = dict(model.named_modules())
+    shapes: dict[tuple[int, int, int], int] = {}
+    lora = 0
+    for path in matched_modules(model, config):
+        d_in, d_out = _features(modules[path])
+        rank = _rank(config, path)
+        lora += rank * (d_in + d_out) + (d_out if config.use_dora else 0)
+        shapes[rank, d_in, d_out] = shapes.get((rank, d_in, d_out), 0) + 1
+    saved = _saved_modules(model, config.modules_to_save or ())
+    head = sum(parameter.numel() for path in saved for parameter in modules[path].parameters())
+    parts = [f"{count} x {rank} x ({d_in} + {d_out})" for (rank, d_in, d_out), count in shapes.items()]
+    parts += [f"{sum(p.numel() for p in modules[path].parameters())} ({path})" for path in saved]
+    total = sum(_numel(parameter) for parameter in model.parameters()) + lora + head
+    return ExpectedParameters(lora=lora, head=head, total=total, formula=" + ".join(parts))
+
+
+def _refuse_adapted(model: nn.Module) -> None:
+    adapted = adapted_modules(model)
+    if adapted:
+        raise LoraTargetError(
+            f"The model is adapted already ({len(adapted)} modules, such as {adapted[0]}). Pass the model as it was loaded, "
+            "or the adapted one's get_base_model() after unload()."
+        )
+
+
+def _roles(layers: list[EncoderLayer], roles: Sequence[Role] | None) -> tuple[Role, ...]:
+    """The roles to adapt, each of which every layer that has the role's kind of block must have."""
+    has_attention = any(layer.query for layer in layers)
+    if roles is None:
+        return ("query", "value") if has_attention else ("mlp",)
+    unknown = [role for role in roles if role not in ROLES]
+    if unknown or not roles:
+        raise LoraTargetError(f"roles={list(roles)!r}: each must be one of {', '.join(ROLES)}.")
+    present: tuple[Role, ...] = tuple(role for role in roles if any(layer.paths(role) for layer in layers))
+    if not present or (has_attention and len(present) < len(roles)):
+        raise LoraTargetError(
+            f"No layer has a projection with the role {', '.join(set(roles) - set(present))}. The first layer has: "
+            f"{_describe_layer(layers[0])}."
+        )
+    return present
+
+
+def _shortest_targets(model: nn.Module, intended: list[str]) -> list[str] | str:
+    """The shortest form of `target_modules` that matches the intended modules and no other."""
+    wanted = set(intended)
+    depth = max(path.count(".") for path in intended) + 1
+    for length in range(1, depth + 1):
+        suffixes = sorted({".".join(path.split(".")[-length:]) for path in intended})
+        if len(suffixes) == len(intended) and length > 1:
+            break
+        if _matching(model, suffixes) == wanted:
+            return suffixes
+    leaves = "|".join(sorted({path.rpartition(".")[2] for path in intended}))
+    tower = next((part for part in intended[0].split(".") if all(part in path.split(".") for path in intended)), "")
+    pattern = rf"(.*\.)?{re.escape(tower)}\..*\.({leaves})"
+    return pattern if tower and _matching(model, pattern) == wanted else intended
+
+
+def _matching(model: nn.Module, targets: list[str] | str) -> set[str]:
+    """All modules, Linear or not, that PEFT would try to adapt."""
+    config = LoraConfig(target_modules=targets)
+    return {name for name, _ in model.named_modules() if name and check_target_module_exists(config, name)}
+
+
+def _check_targets(model: nn.Module, targets: list[str] | str, layers: list[EncoderLayer]) -> None:
+    """Hand-written targets must each match, and match alike in every layer."""
+    advice = (
+        f"This model's projections, in each of {len(layers)} layers: {_describe_layer(layers[0])}. "
+        "Leave target_modules out to have query and value found."
+    )
+    for target in [targets] if isinstance(targets, str) else targets:
+        if not _matching(model, target if isinstance(targets, str) else [target]):
+            raise LoraTargetError(f"target_modules: {target!r} matches no module of {type(model).__name__}. {advice}")
+    matched = _matching(model, targets)
+    linears = {name for name, module in model.named_modules() if is_linear(module)}
+    containers = sorted(matched - linears)
+    if containers:
+        raise LoraTargetError(f"target_modules: {containers[0]!r} is no Linear layer. {advice}")
+    usable = {path for layer in layers for role in ROLES for path in layer.paths(role)}
+    outside = sorted(matched - usable)
+    if outside:
+        raise LoraTargetError(
+            f"target_modules: {targets!r} matches {len(outside)} modules outside the layers to adapt, such as {outside[0]!r}: "
+            f"a head, a pooler, another tower, or a weight that its module never calls. {advice}"
+        )
+    by_roles = {frozenset(role for role in ROLES if set(layer.paths(role)) & matched) for layer in layers}
+    if len(by_roles) > 1:
+        bare = [layer.name for layer in layers if not any(set(layer.paths(role)) & matched for role in ROLES)]
+        what = f"nothing in {', '.join(bare)}" if bare else "other roles in some layers than in others"
+        raise LoraTargetError(f"target_modules: {targets!r} matches {what}. {advice}")
+
+
+def _check_modules_to_save(model: nn.Module, names: Sequence[str]) -> None:
+    paths = [path for path, _ in model.named_modules()]
+    for name in names:
+        if not any(path == name or path.endswith(f".{name}") for path in paths):
+            heads = classification_head(model)
+            right = f"The head is {', '.join(heads)}." if heads else "This model has no classification head."
+            raise LoraTargetError(
+                f"modules_to_save: {name!r} matches no module of {type(model).__name__}; PEFT would say nothing and leave the "
+                f"head frozen at its random values. {right}"
+            )
+
+
+def _shortest_heads(model: nn.Module) -> list[str]:
+    """The heads by the shortest name that matches them alone, as PEFT matches `modules_to_save`: by suffix."""
+    paths = [path for path, _ in model.named_modules()]
+    heads: list[str] = []
+    for head in classification_head(model):
+        parts = head.split(".")
+        for length in range(1, len(parts) + 1):
+            name = ".".join(parts[-length:])
+            if [path for path in paths if path == name or path.endswith(f".{name}")] == [head]:
+                break
+        heads.append(name)
+    return heads
+
+
+def _saved_modules(model: nn.Module, names: Iterable[str]) -> list[str]:
+    """The modules that `modules_to_save` matches, without those inside another of them."""
+    matched = [
+        path
+        for path, _ in model.named_modules()
+        if any(path == name or path.endswith(f".{name}") for name in names)
+    ]
+    return [path for path in matched if not any(path.startswith(f"{other}.") for other in matched)]
+
+
+def _excluded(found: object) -> bool:
+    return type(found).__name__ == "_ExcludedModule"
+
+
+def _rank(config: LoraConfig, path: str) -> int:
+    """The rank at a path: `r`, or what the first matching key of `rank_pattern` says."""
+    for pattern, rank in (config.rank_pattern or {}).items():
+        if re.match(rf"(.*\.)?({pattern})$", path):
+            return int(rank)
+    return int(config.r)
+
+
+def _features(module: nn.Module) -> tuple[int, int]:
+    if isinstance(module, nn.Linear):
+        return module.in_features, module.out_features
+    weight = module.weight
+    return int(weight.shape[0]), int(weight.shape[1])  # GPT-2's Conv1D keeps its weight transposed
+
+
+def _numel(parameter: nn.Parameter) -> int:
+    """Elements of a parameter before 4-bit packing, as PEFT counts them."""
+    if type(parameter).__name__ == "Params4bit":
+        quant_state = getattr(parameter, "quant_state", None)
+        if quant_state is not None:
+            return int(quant_state.shape.numel())
+    return parameter.numel()
+
+
+def _describe_layer(layer: EncoderLayer) -> str:
+    parts = [f"{layer.query} (fused query, key and value)"] if layer.fused else []
+    parts += [
+        f"{path} ({role})" for role in ROLES for path in layer.paths(role) if not (layer.fused and path == layer.query)
+    ]
+    return ", ".join(parts)

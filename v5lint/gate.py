@@ -1,0 +1,53 @@
+"""The gate before decoding and parsing: which rules can fire on a file at all, judged by its bytes."""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from v5lint.rule import Rule
+
+#: Up to so many words are looked for one by one, more by splitting the file into its words. Measured on 51,000 files
+#: of 480 MB: one `in` runs at 3.9 GB/s, splitting at 175 MB/s however many words there are.
+_FEW = 22
+
+#: Every byte that cannot be in an ASCII identifier becomes a blank.
+_WORD_BYTES = bytes(byte if chr(byte).isalnum() or byte == 95 else 32 for byte in range(128)) + b" " * 128
+
+
+class Gate:
+    """The tokens and words of some rules."""
+
+    def __init__(self, rules: Sequence[Rule]) -> None:
+        self._rules = [
+            (rule, [token.encode() for token in rule.tokens], frozenset(word.encode() for word in rule.words))
+            for rule in rules
+        ]
+        tokens = {token for _, own, _ in self._rules for token in own}
+        # A file that holds `PYTORCH_TRANSFORMERS_CACHE` holds `TRANSFORMERS_CACHE`: the shorter one is test enough.
+        self._tokens = sorted(
+            token for token in tokens if not any(other in token for other in tokens if other != token)
+        )
+        self._words: frozenset[bytes] = frozenset().union(*(words for _, _, words in self._rules))
+
+    def rules_for(self, raw: bytes) -> tuple[Rule, ...]:
+        """The rules that can fire on a file.
+
+        Args:
+            raw: its bytes; all encodings that Python reads source in write ASCII letters as ASCII.
+        """
+        token_hit = any(token in raw for token in self._tokens)
+        words = self._words_in(raw)
+        if not token_hit and not words:
+            return ()
+        return tuple(
+            rule
+            for rule, tokens, own_words in self._rules
+            if not own_words.isdisjoint(words) or (token_hit and any(token in raw for token in tokens))
+        )
+
+    def _words_in(self, raw: bytes) -> frozenset[bytes]:
+        if not self._words or (len(self._words) <= _FEW and not any(word in raw for word in self._words)):
+            return frozenset()
+        return self._words.intersection(raw.translate(_WORD_BYTES).split())

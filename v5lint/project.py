@@ -1,0 +1,235 @@
+"""What can be known of the files around a file: which imports mean this repository, what they define, who imports whom.
+
+Everything is looked up when it is first asked for: most files never ask.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from v5lint.settings import Settings
+    from v5lint.view.module import ModuleView
+    from v5lint.view.values import Values
+
+#: Folders beside the packages of a project that are put on the path by its build or its scripts.
+_SOURCE_FOLDERS = ("src", "lib", "python")
+
+#: Folders into which packages are installed: what stands there is no part of a repository.
+_INSTALLED = frozenset({"site-packages", "dist-packages"})
+
+#: Folders that hold nothing that a module of the repository imports by name.
+_SKIPPED = frozenset(
+    ".git .hg .svn .venv venv .tox .nox node_modules __pycache__ .mypy_cache .ruff_cache .pytest_cache "
+    "build dist".split()
+)
+
+_FROM_IMPORT = re.compile(
+    rb"^[ \t]*from[ \t]+(\.*)[ \t]*([\w.]*)[ \t]+import[ \t]*(\([^)]*\)|(?:[^\n\\#;]|\\\r?\n)*)", re.MULTILINE
+)
+_COMMENT = re.compile(rb"#[^\n]*")
+
+
+class Project:
+    """One repository.
+
+    Args:
+        root: its folder; files outside of it are looked at by themselves.
+        files: the Python files of it that are known already; None to walk the root when they are wanted.
+    """
+
+    def __init__(self, root: str, files: Iterable[str] | None = None) -> None:
+        self.root = root
+        self._given = files
+        self._views: dict[str, ModuleView | None] = {}
+        self._roots: dict[str, list[str]] = {}
+        self._found: dict[tuple[str, str], str | None] = {}
+        self._importers: dict[bytes, list[tuple[str, str]]] | None = None
+        self._busy: set[tuple[str, str]] = set()
+
+    def is_first_party(self, package: str, path: str) -> bool:
+        """Whether an absolute import of a top-level name in a file means a package or module of this repository.
+
+        A folder without `__init__.py` does not hide an installed package of its name, and neither does a module or
+        folder inside another package: imports are absolute.
+        """
+        if not package or package.startswith("."):
+            return package.startswith(".")
+        return self._file_of(package, path) is not None
+
+    def package_of(self, path: str) -> str:
+        """The dotted name of the package that a file belongs to; "" for a script in a folder that is none."""
+        folder = os.path.dirname(os.path.abspath(path))
+        parts: list[str] = []
+        while _is_package(folder):
+            folder, _, name = folder.rpartition(os.sep)
+            parts.append(name)
+        if parts:
+            return ".".join(reversed(parts))
+        relative = os.path.relpath(folder, os.path.abspath(self.root))
+        return "" if relative.startswith(".") else relative.replace(os.sep, ".")
+
+    def member(self, module: str, name: str, view: ModuleView) -> Values | None:
+        """The values of a name of a module, as seen from a file.
+
+        Returns:
+            None where the module is not one of this repository; an unknown value where it is and does not define the
+            name.
+        """
+        from v5lint.view.values import NOTHING_KNOWN, External
+
+        file = self._file_of(module, view.path)
+        if file is None:
+            # A module that a package of ours should hold and does not is still not another package's.
+            return NOTHING_KNOWN if self.is_first_party(module.partition(".")[0], view.path) else None
+        key = (file, name)
+        if key in self._busy:
+            return NOTHING_KNOWN
+        self._busy.add(key)
+        try:
+            other = view if os.path.samefile(file, view.path) else self.view(file, view.settings)
+            found = other.exported_values(name) if other is not None else None
+        except OSError:
+            found = None
+        finally:
+            self._busy.discard(key)
+        if found is not None:
+            return found
+        if self._file_of(f"{module}.{name}", view.path) is not None:
+            return frozenset({External(f"{module}.{name}")})
+        return NOTHING_KNOWN
+
+    def view(self, file: str, settings: Settings) -> ModuleView | None:
+        """The view of another file of the repository; None where it cannot be read or parsed."""
+        if file not in self._views:
+            self._views[file] = None
+            from v5lint.document import UnreadableError
+            from v5lint.formats import read_document
+            from v5lint.view import view_of
+
+            try:
+                with open(file, "rb") as stream:
+                    document = read_document(file, stream.read(), "python")
+                self._views[file] = view_of(document.regions[0], file, settings, self)
+            except (OSError, UnreadableError, RecursionError):
+                self._views[file] = None
+        return self._views[file]
+
+    def importers(self, path: str, name: str) -> list[str]:
+        """The other files of the repository that import a name from a file, by name or with a star.
+
+        Args:
+            path: the file that defines the name.
+            name: the name.
+        """
+        if self._importers is None:
+            self._importers = self._scan()
+        here = os.path.realpath(path)
+        found = []
+        for key in (name.encode(), b"*"):
+            for file, module in self._importers.get(key, ()):
+                if os.path.realpath(file) == here or file in found:
+                    continue
+                target = self._file_of(self._absolute(module, file), file)
+                if target is None or os.path.realpath(target) != here:
+                    continue
+                if key == b"*" and not _mentions(file, name):
+                    continue
+                found.append(file)
+        return sorted(found)
+
+    def _absolute(self, module: str, file: str) -> str:
+        level = len(module) - len(module.lstrip("."))
+        if not level:
+            return module
+        package = self.package_of(file)
+        parts = package.split(".") if package else []
+        kept = parts[: len(parts) - (level - 1)]
+        return ".".join([*kept, module[level:]] if module[level:] else kept)
+
+    def _scan(self) -> dict[bytes, list[tuple[str, str]]]:
+        """Every `from x import y` of the repository: the name to the files and the modules as they are written."""
+        found: dict[bytes, list[tuple[str, str]]] = {}
+        for file in self._files():
+            try:
+                with open(file, "rb") as stream:
+                    raw = stream.read()
+            except OSError:
+                continue  # whoever lints the file says so
+            for dots, module, names in _FROM_IMPORT.findall(raw):
+                written = (dots + module).decode("ascii", "replace")
+                for each in _COMMENT.sub(b"", names).strip(b"()").replace(b"\\", b" ").split(b","):
+                    words = each.split()
+                    if words:
+                        found.setdefault(words[0], []).append((file, written))
+        return found
+
+    def _files(self) -> Iterable[str]:
+        if self._given is not None:
+            return self._given
+        found = []
+        for folder, folders, names in os.walk(self.root):
+            folders[:] = [each for each in folders if each not in _SKIPPED and each not in _INSTALLED]
+            found += [os.path.join(folder, each) for each in names if each.endswith(".py")]
+        return found
+
+    def _file_of(self, module: str, path: str) -> str | None:
+        """The file that an absolute import of a module reaches from a file of the repository."""
+        if not module.strip("."):
+            return None
+        folder = os.path.dirname(os.path.abspath(path))
+        key = (module, folder)
+        if key not in self._found:
+            self._found[key] = self._search(module, folder)
+        return self._found[key]
+
+    def _search(self, module: str, folder: str) -> str | None:
+        parts = module.split(".")
+        if not all(part.isidentifier() for part in parts):
+            return None
+        for root in self._roots_of(folder):
+            base = os.path.join(root, *parts)
+            if len(parts) > 1 and not os.path.isdir(os.path.join(root, parts[0])):
+                continue
+            for file in (os.path.join(base, "__init__.py"), f"{base}.py", f"{base}.pyi"):
+                if os.path.isfile(file):
+                    return file
+        return None
+
+    def _roots_of(self, folder: str) -> list[str]:
+        """The folders from which a file's absolute imports may be served, nearest first."""
+        known = self._roots.get(folder)
+        if known is not None:
+            return known
+        top = os.path.abspath(self.root)
+        found: list[str] = []
+        at = folder
+        while True:
+            if os.path.basename(at) in _INSTALLED:
+                break
+            package = _is_package(at)
+            if not package:
+                found.append(at)
+                found += [source for each in _SOURCE_FOLDERS if os.path.isdir(source := os.path.join(at, each))]
+            parent = os.path.dirname(at)
+            if parent == at or (at == top and not package) or not (package or at.startswith(top + os.sep)):
+                break
+            at = parent
+        self._roots[folder] = found
+        return found
+
+
+def _is_package(folder: str) -> bool:
+    return os.path.isfile(os.path.join(folder, "__init__.py"))
+
+
+def _mentions(file: str, name: str) -> bool:
+    try:
+        with open(file, "rb") as stream:
+            return re.search(rb"\b%s\b" % re.escape(name.encode()), stream.read()) is not None
+    except OSError:
+        return False

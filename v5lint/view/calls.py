@@ -1,0 +1,95 @@
+"""A call, and what can be known of its arguments."""
+
+from __future__ import annotations
+
+import ast
+
+from v5lint.view.values import UNKNOWN, Method
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Container
+
+    from v5lint.view.dicts import Entry
+    from v5lint.view.module import ModuleView
+    from v5lint.view.values import ClassValue, Values
+
+
+class CallSite:
+    """One call of a module.
+
+    Attributes:
+        view: the module.
+        node: the call.
+    """
+
+    __slots__ = ("node", "view")
+
+    def __init__(self, view: ModuleView, node: ast.Call) -> None:
+        self.view = view
+        self.node = node
+
+    @property
+    def callees(self) -> Values:
+        """What is called."""
+        return self.view.evaluator.values(self.node.func)
+
+    def owners(self, methods: Container[str]) -> list[ClassValue]:
+        """The classes on which one of some methods is called: `AutoModel` of `AutoModel.from_pretrained(...)`."""
+        found = [each for each in self.callees if isinstance(each, Method) and not each.bound]
+        return sorted((each.owner for each in found if each.name in methods), key=repr)
+
+    def keyword(self, name: str) -> ast.keyword | None:
+        """The keyword argument of that name, as written in the call."""
+        return next((each for each in self.node.keywords if each.arg == name), None)
+
+    def argument(self, name: str, position: int = -1) -> ast.expr | None:
+        """The argument that is written in the call under a name, or at a place.
+
+        Args:
+            name: the keyword.
+            position: its place among the positional arguments; -1 where it can only be given by name.
+        """
+        keyword = self.keyword(name)
+        if keyword is not None:
+            return keyword.value
+        if 0 <= position < len(self.node.args):
+            before = self.node.args[: position + 1]
+            if not any(isinstance(each, ast.Starred) for each in before):
+                return before[-1]
+        return None
+
+    @property
+    def splats(self) -> list[ast.expr]:
+        """The expressions given as `**kwargs`."""
+        return [each.value for each in self.node.keywords if each.arg is None]
+
+    def entry(self, name: str) -> Entry | None:
+        """The entry of a splatted dict that becomes the argument of that name."""
+        for splat in self.splats:
+            for entry in self.view.dicts.flow(splat).entries:
+                if entry.key == name and entry.how != "removal":
+                    return entry
+        return None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether arguments that cannot be known are passed: `*args`, or a `**kwargs` from elsewhere."""
+        if any(isinstance(each, ast.Starred) for each in self.node.args):
+            return True
+        return any(self.view.dicts.flow(splat).is_open for splat in self.splats)
+
+    def values_of(self, name: str, position: int = -1) -> Values:
+        """The values that a parameter may get; empty where nothing is passed for it.
+
+        Args:
+            name: the parameter.
+            position: its place; -1 where it can only be given by name.
+        """
+        given = self.argument(name, position)
+        if given is not None:
+            return self.view.evaluator.values(given)
+        entry = self.entry(name)
+        if entry is not None:
+            return self.view.evaluator.values(entry.value) if entry.value is not None else frozenset({UNKNOWN})
+        return frozenset({UNKNOWN}) if self.is_open else frozenset()

@@ -1,0 +1,404 @@
+"""Dicts that become keyword arguments: what is put into one, and where it goes.
+
+`kw = {"load_in_8bit": True}; kw.update(device_map="auto"); model = load(**kw)` is one flow: two entries, one receiver.
+"""
+
+from __future__ import annotations
+
+import ast
+
+from v5lint.view.values import Constant, External, LocalFunction
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from v5lint.view.module import ModuleView
+    from v5lint.view.tree import Binding
+
+#: Calls that only look at a dict.
+_READERS = frozenset(
+    "print len str repr bool list sorted set tuple isinstance type dumps pformat pprint id hash any all".split()
+)
+_LOGGERS = frozenset("debug info warning warn error exception log critical".split())
+_READING_METHODS = frozenset("get items keys values pop popitem __contains__".split())
+_COPIES = frozenset({"builtins.dict", "collections.OrderedDict", "copy.copy", "copy.deepcopy", "collections.ChainMap"})
+
+
+class Entry:
+    """One key that is put into a dict.
+
+    Attributes:
+        key: the constant key, or None where it cannot be known.
+        node: the node to point at: the key, the keyword, or the subscript.
+        value: the expression of the value; None where it cannot be known.
+        owner: what would be edited: the Dict, the Call (`dict(...)`, `d.update(...)`) or the assignment statement.
+        how: "literal", "keyword", "subscript", "setdefault", "removal" (`pop`, `del`) or "unknown" (`**other`).
+    """
+
+    __slots__ = ("how", "key", "node", "owner", "value")
+
+    def __init__(self, key: object, node: ast.AST, value: ast.expr | None, owner: ast.AST, how: str) -> None:
+        self.key = key
+        self.node = node
+        self.value = value
+        self.owner = owner
+        self.how = how
+
+
+class Receiver:
+    """One place where a dict goes.
+
+    Attributes:
+        how: "splat" (`f(**d)`), "argument" (`f(d)`, `f(kw=d)`), "entry" (the value of a key of another dict), "read"
+            (looked at only) or "escape" (somewhere that is not followed).
+        node: the expression that stands for the dict there.
+        call: the call, of "splat" and "argument".
+        name: the keyword of an "argument", or the key of an "entry"; else "".
+    """
+
+    __slots__ = ("call", "how", "name", "node")
+
+    def __init__(self, how: str, node: ast.AST, call: ast.Call | None = None, name: str = "") -> None:
+        self.how = how
+        self.node = node
+        self.call = call
+        self.name = name
+
+
+class Flow:
+    """A dict, followed forward from where it is made or named.
+
+    Attributes:
+        entries: what is put in, in source order.
+        receivers: where it goes, in source order.
+        aliases: every expression that stands for the dict itself.
+    """
+
+    __slots__ = ("aliases", "entries", "receivers")
+
+    def __init__(self) -> None:
+        self.entries: list[Entry] = []
+        self.receivers: list[Receiver] = []
+        self.aliases: list[ast.expr] = []
+
+    @property
+    def is_open(self) -> bool:
+        """Whether keys that cannot be known are put in."""
+        return any(entry.how == "unknown" or (entry.key is None and entry.how != "removal") for entry in self.entries)
+
+
+class Dicts:
+    """Follows the dicts of one module."""
+
+    def __init__(self, view: ModuleView) -> None:
+        self._view = view
+        self._flows: dict[ast.expr, Flow] = {}
+        self._entries: dict[ast.expr, list[Entry]] = {}
+
+    def entries(self, node: ast.Dict | ast.Call) -> list[Entry]:
+        """What a dict holds: its own entries and those that are put in later."""
+        known = self._entries.get(node)
+        if known is None:
+            self._entries[node] = _own_entries(node, self._view)  # what a dict that holds itself finds
+            known = self._entries[node] = self.flow(node).entries
+        return known
+
+    def flow(self, node: ast.expr) -> Flow:
+        """Follow a dict forward.
+
+        Args:
+            node: what makes the dict (a Dict or a `dict(...)` call), or a name or attribute that stands for it.
+        """
+        known = self._flows.get(node)
+        if known is None:
+            flow = Flow()
+            self._flows[node] = flow
+            _Follow(self._view, flow).start(node)
+            flow.entries.sort(key=lambda entry: _place(entry.node))
+            flow.receivers.sort(key=lambda receiver: _place(receiver.node))
+            known = flow
+        return known
+
+
+class _Follow:
+    """One walk forward along the uses of a dict and of its copies."""
+
+    def __init__(self, view: ModuleView, flow: Flow) -> None:
+        self.view = view
+        self.flow = flow
+        self.seen: set[tuple[object, object]] = set()
+
+    def start(self, node: ast.expr) -> None:
+        if isinstance(node, ast.Name):
+            scope = self.view.tree.scopes[node]
+            owner = self.view.evaluator.owner(node.id, scope)
+            if owner is not None:
+                for binding in self.view.reach.reaching(owner, node.id, node):
+                    self.binding(binding, copied=False)
+                    if binding.kind == "parameter":
+                        self.flow.entries.append(Entry(None, binding.node, None, binding.node, "unknown"))
+                    elif binding.kind == "assign" and binding.value is not None:
+                        self.backward(binding.value)
+                return
+        if isinstance(node, ast.Attribute):
+            self.attribute(node, copied=False)
+            return
+        self.backward(node)
+        self.expression(node, copied=False)
+
+    def backward(self, node: ast.expr) -> None:
+        """Add the entries of the expression that a dict comes from."""
+        if isinstance(node, (ast.IfExp, ast.BoolOp)):
+            for each in (node.body, node.orelse) if isinstance(node, ast.IfExp) else node.values:
+                self.backward(each)
+            return
+        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.BitOr):
+            self.backward(node.left)
+            self.backward(node.right)
+            return
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "copy":
+            self.backward(node.func.value if not node.args else node.args[0])
+            return
+        if isinstance(node, (ast.Dict, ast.Call)) and (isinstance(node, ast.Dict) or _is_copy(self.view, node)):
+            for entry in _own_entries(node, self.view):
+                self.flow.entries.append(entry)
+            return
+        if isinstance(node, ast.Constant):
+            return
+        if isinstance(node, ast.Name):
+            before = len(self.flow.entries)
+            inner = self.view.dicts.flow(node) if ("flow", node) not in self.seen else None
+            self.seen.add(("flow", node))
+            if inner is not None:
+                known = {(id(entry.node), entry.how) for entry in self.flow.entries}
+                self.flow.entries += [e for e in inner.entries if (id(e.node), e.how) not in known]
+            if len(self.flow.entries) > before:
+                return
+        self.flow.entries.append(Entry(None, node, None, node, "unknown"))
+
+    def binding(self, binding: Binding, *, copied: bool) -> None:
+        """Follow a variable: every read of its name that this binding reaches."""
+        if (binding, copied) in self.seen:
+            return
+        self.seen.add((binding, copied))
+        for use in self.view.links.uses(binding):
+            self.expression(use, copied=copied)
+
+    def attribute(self, node: ast.Attribute, *, copied: bool) -> None:
+        """Follow `self.name`: every other mention of it in the class."""
+        owner = self.view.links.class_around(node)
+        key = (owner, ast.unparse(node))
+        if (key, copied) in self.seen:
+            return
+        self.seen.add((key, copied))
+        for use in self.view.links.same_attributes(node):
+            if isinstance(use.ctx, ast.Load):
+                self.expression(use, copied=copied)
+            else:
+                statement = self.view.tree.parents[use]
+                value = getattr(statement, "value", None)
+                if isinstance(statement, (ast.Assign, ast.AnnAssign)) and value is not None and not copied:
+                    self.backward(value)
+
+    def function(self, node: ast.AST, *, copied: bool) -> None:
+        """Follow what a function gives back: every call of it."""
+        if (node, copied) in self.seen:
+            return
+        self.seen.add((node, copied))
+        calls = self.view.links.calls_of(node)
+        for call in calls:
+            self.expression(call, copied=copied)
+        if not calls:
+            self.flow.receivers.append(Receiver("escape", node))
+
+    def expression(self, node: ast.expr, *, copied: bool) -> None:
+        """See what the surroundings do with an expression that stands for the dict, or for a copy of it."""
+        if (node, copied) in self.seen:
+            return
+        self.seen.add((node, copied))
+        if not copied:
+            self.flow.aliases.append(node)
+        parent = self.view.tree.parents[node]
+        if isinstance(parent, ast.keyword):
+            self.keyword(node, parent, copied=copied)
+        elif isinstance(parent, ast.Call) and node in parent.args:
+            self.argument(node, parent, copied=copied)
+        elif isinstance(parent, ast.Attribute):
+            self.method(node, parent, copied=copied)
+        elif isinstance(parent, ast.Subscript) and parent.value is node:
+            if not copied:
+                self.subscript(parent)
+        elif isinstance(parent, ast.Dict):
+            index = next(number for number, value in enumerate(parent.values) if value is node)
+            key = parent.keys[index]
+            if key is None:
+                self.expression(parent, copied=True)
+            else:
+                name = key.value if isinstance(key, ast.Constant) and isinstance(key.value, str) else ""
+                self.flow.receivers.append(Receiver("entry", node, name=name))
+        elif isinstance(parent, (ast.Assign, ast.AnnAssign, ast.NamedExpr)):
+            self.assigned(node, parent, copied=copied)
+        elif isinstance(parent, ast.AugAssign):
+            if parent.value is node:
+                self.merged_into(parent.target)
+        elif isinstance(parent, (ast.IfExp, ast.BoolOp)) or (
+            isinstance(parent, ast.BinOp) and isinstance(parent.op, ast.BitOr)
+        ):
+            if not (isinstance(parent, ast.IfExp) and parent.test is node):
+                self.expression(parent, copied=copied or isinstance(parent, ast.BinOp))
+        elif isinstance(parent, ast.Return):
+            function = self.view.links.function_around(parent)
+            if function is not None:
+                self.function(function, copied=copied)
+        elif isinstance(parent, (ast.Expr, ast.If, ast.While, ast.Assert, ast.Compare, ast.UnaryOp, ast.Delete)):
+            return
+        elif isinstance(parent, (ast.For, ast.comprehension, ast.FormattedValue)):
+            self.flow.receivers.append(Receiver("read", node))
+        else:
+            self.flow.receivers.append(Receiver("escape", node))
+
+    def keyword(self, node: ast.expr, keyword: ast.keyword, *, copied: bool) -> None:
+        call = self.view.tree.parents[keyword]
+        assert isinstance(call, ast.Call)
+        if keyword.arg is None:
+            if _is_copy(self.view, call):
+                self.expression(call, copied=True)
+            elif isinstance(call.func, ast.Attribute) and call.func.attr == "update":
+                self.merged_into(call.func.value)
+            else:
+                self.flow.receivers.append(Receiver("splat", node, call))
+        elif _is_copy(self.view, call):
+            self.flow.receivers.append(Receiver("entry", node, name=keyword.arg))
+        else:
+            self.passed(node, call, keyword.arg, -1, copied=copied)
+
+    def argument(self, node: ast.expr, call: ast.Call, *, copied: bool) -> None:
+        if _is_copy(self.view, call):
+            self.expression(call, copied=True)
+        elif isinstance(call.func, ast.Attribute) and call.func.attr == "update":
+            self.merged_into(call.func.value)
+        elif _called_name(call) in _READERS or _called_name(call) in _LOGGERS:
+            self.flow.receivers.append(Receiver("read", node, call))
+        else:
+            self.passed(node, call, "", call.args.index(node), copied=copied)
+
+    def passed(self, node: ast.expr, call: ast.Call, name: str, index: int, *, copied: bool) -> None:
+        """Follow an argument into a function of this module; any other function is a receiver."""
+        for callee in self.view.evaluator.values(call.func):
+            if isinstance(callee, LocalFunction) and callee.view is self.view:
+                parameter = self.view.links.parameter_for(callee, call, name, index)
+                if parameter is not None:
+                    self.binding(parameter, copied=copied)
+                    continue
+            self.flow.receivers.append(Receiver("argument", node, call, name))
+
+    def method(self, node: ast.expr, attribute: ast.Attribute, *, copied: bool) -> None:
+        call = self.view.tree.parents[attribute]
+        name = attribute.attr
+        if not isinstance(call, ast.Call) or call.func is not attribute:
+            self.flow.receivers.append(Receiver("read", node))
+        elif name == "copy":
+            self.expression(call, copied=True)
+        elif name == "update" and not copied:
+            self.flow.entries += _update_entries(call, self.view)
+        elif name == "setdefault" and not copied and call.args:
+            value = call.args[1] if len(call.args) > 1 else None
+            self.add(call.args[0], value, call, "setdefault")
+        elif name == "pop" and not copied and call.args:
+            self.add(call.args[0], None, call, "removal")
+        elif name in _READING_METHODS:
+            self.flow.receivers.append(Receiver("read", node))
+
+    def subscript(self, node: ast.Subscript) -> None:
+        statement = self.view.tree.parents[node]
+        if isinstance(node.ctx, ast.Store) and isinstance(statement, (ast.Assign, ast.AnnAssign)):
+            self.add(node.slice, statement.value, statement, "subscript")
+        elif isinstance(node.ctx, ast.Del):
+            self.add(node.slice, None, statement, "removal")
+        else:
+            self.flow.receivers.append(Receiver("read", node))
+
+    def add(self, key: ast.expr, value: ast.expr | None, owner: ast.AST, how: str) -> None:
+        for known in self.view.evaluator.values(key):
+            constant = known.value if isinstance(known, Constant) else None
+            self.flow.entries.append(Entry(constant, key, value, owner, how))
+
+    def assigned(self, node: ast.expr, parent: ast.Assign | ast.AnnAssign | ast.NamedExpr, *, copied: bool) -> None:
+        targets = parent.targets if isinstance(parent, ast.Assign) else [parent.target]
+        for target in targets:
+            if isinstance(target, ast.Name):
+                for binding in self.view.links.bindings_at(target):
+                    self.binding(binding, copied=copied)
+            elif isinstance(target, ast.Attribute):
+                self.attribute(target, copied=copied)
+            else:
+                self.flow.receivers.append(Receiver("escape", node))
+        if isinstance(parent, ast.NamedExpr):
+            self.expression(parent, copied=copied)
+
+    def merged_into(self, target: ast.expr) -> None:
+        """Follow the dict that this one's entries were copied into."""
+        if isinstance(target, ast.Name):
+            owner = self.view.evaluator.owner(target.id, self.view.tree.scopes[target])
+            for binding in self.view.reach.reaching(owner, target.id, target) if owner is not None else ():
+                self.binding(binding, copied=True)
+        elif isinstance(target, ast.Attribute):
+            self.attribute(target, copied=True)
+        else:
+            self.flow.receivers.append(Receiver("escape", target))
+
+
+def _own_entries(node: ast.Dict | ast.Call, view: ModuleView) -> list[Entry]:
+    if isinstance(node, ast.Call):
+        return _update_entries(node, view)
+    found = []
+    for key, value in zip(node.keys, node.values, strict=True):
+        if key is None:
+            found += _merged_entries(value, view)
+        else:
+            for known in view.evaluator.values(key):
+                constant = known.value if isinstance(known, Constant) else None
+                found.append(Entry(constant, key, value, node, "literal"))
+    return found
+
+
+def _update_entries(call: ast.Call, view: ModuleView) -> list[Entry]:
+    """The entries of the arguments of `dict(...)` or `d.update(...)`."""
+    found = []
+    for argument in call.args:
+        found += _merged_entries(argument, view)
+    for keyword in call.keywords:
+        if keyword.arg is None:
+            found += _merged_entries(keyword.value, view)
+        else:
+            found.append(Entry(keyword.arg, keyword, keyword.value, call, "keyword"))
+    return found
+
+
+def _merged_entries(node: ast.expr, view: ModuleView) -> list[Entry]:
+    if isinstance(node, ast.IfExp):
+        return _merged_entries(node.body, view) + _merged_entries(node.orelse, view)
+    if isinstance(node, ast.Dict) or (isinstance(node, ast.Call) and _is_copy(view, node)):
+        return _own_entries(node, view)
+    if isinstance(node, ast.Name):
+        entries = view.dicts.flow(node).entries
+        if entries:
+            return list(entries)
+    return [Entry(None, node, None, node, "unknown")]
+
+
+def _is_copy(view: ModuleView, call: ast.Call) -> bool:
+    """Whether a call makes a dict of what it is given: `dict(...)`, `OrderedDict(...)`, `copy.deepcopy(d)`."""
+    if isinstance(call.func, ast.Attribute) and call.func.attr == "copy" and not call.args and not call.keywords:
+        return True
+    if _called_name(call) not in ("dict", "OrderedDict", "copy", "deepcopy", "ChainMap"):
+        return False
+    return any(isinstance(each, External) and each.path in _COPIES for each in view.evaluator.values(call.func))
+
+
+def _called_name(call: ast.Call) -> str:
+    func = call.func
+    return func.attr if isinstance(func, ast.Attribute) else func.id if isinstance(func, ast.Name) else ""
+
+
+def _place(node: ast.AST) -> tuple[int, int]:
+    return (getattr(node, "lineno", 0), getattr(node, "col_offset", 0))

@@ -1,0 +1,591 @@
+"""What an expression may stand for: names, attributes, calls, constants, through one module and its siblings."""
+
+from __future__ import annotations
+
+import ast
+import re
+
+from v5lint.view import strings
+from v5lint.view.tree import COMPREHENSIONS, Binding, Scope
+from v5lint.view.values import (
+    NOTHING_KNOWN,
+    UNKNOWN,
+    Constant,
+    Elements,
+    External,
+    Instance,
+    LocalClass,
+    LocalFunction,
+    Mapping,
+    Method,
+    Result,
+    Unknown,
+    Value,
+)
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from typing import Any
+
+    from v5lint.view.module import ModuleView
+    from v5lint.view.values import ClassValue, Values
+
+#: How deep an expression is followed, and how many values it may have before the rest is called unknown.
+_DEPTH = 40
+_WIDTH = 32
+
+#: Functions that import the module whose name they are given: `lazy_import("transformers")`, `optional_import(...)`.
+_IMPORTER = re.compile(
+    r"(^|_)(lazy|import|importskip|require|optional)|import(_|$)|importorskip|LazyLoader|LazyModule|LazyImport"
+)
+_MODULE_NAME = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*\Z")
+
+#: Methods of models and processors that give the object itself back.
+_GIVES_ITSELF = frozenset(
+    "to cuda cpu xpu npu eval train half float double bfloat16 requires_grad_ share_memory to_empty type "
+    "compile".split()
+)
+
+#: Functions that give their first argument back, as it is or copied or wrapped.
+_TRANSPARENT = frozenset(
+    "builtins.str copy.copy copy.deepcopy os.fspath os.path.expanduser os.path.expandvars os.path.abspath "
+    "os.path.normpath pathlib.Path pathlib.PurePath typing.cast".split()
+)
+
+#: Decorators and defaults that declare a command-line option with its default first.
+_OPTION_FACTORIES = frozenset({"typer.Option", "typer.Argument", "fastapi.Query", "fastapi.Form", "pydantic.Field"})
+
+_WRAPPERS_OF_TYPES = frozenset({"Optional", "Union", "Annotated", "ClassVar", "Final", "Type", "type"})
+
+
+class Evaluator:
+    """Follows the expressions of one module; asks the evaluators of siblings about what they define."""
+
+    def __init__(self, view: ModuleView) -> None:
+        self._view = view
+        self._known: dict[ast.AST, Values] = {}
+        self._busy: set[object] = set()
+        self._depth = 0
+        self._met_itself = False
+
+    def values(self, node: ast.expr) -> Values:
+        """The values that an expression may have, never an empty set."""
+        known = self._known.get(node)
+        if known is not None:
+            return known
+        if node in self._busy or self._depth > _DEPTH:
+            self._met_itself = True
+            return NOTHING_KNOWN
+        self._busy.add(node)
+        self._depth += 1
+        try:
+            handler = _EXPRESSIONS.get(type(node))
+            found = _bounded(handler(self, node)) if handler is not None else NOTHING_KNOWN
+        finally:
+            self._busy.discard(node)
+            self._depth -= 1
+        if self._depth == 0 or not self._met_itself:
+            self._known[node] = found
+        if self._depth == 0:
+            self._met_itself = False
+        return found
+
+    # Names
+
+    def name_values(self, name: str, scope: Scope, read: ast.AST) -> Values:
+        """The values of a name where it is read."""
+        owner = self.owner(name, scope)
+        if owner is None:
+            return self._unbound(name, scope)
+        found: set[Value] = set()
+        for binding in self._view.reach.reaching(owner, name, read):
+            found |= self.binding_values(binding)
+        return frozenset(found) or NOTHING_KNOWN
+
+    def owner(self, name: str, scope: Scope) -> Scope | None:
+        """The scope whose name a read in `scope` means; None for builtins, star imports and undefined names."""
+        at: Scope | None = scope
+        first = True
+        if name in scope.globals:
+            at = self._view.tree.scope
+        while at is not None:
+            if name in at.bindings and (first or not at.is_class):
+                return at
+            # A comprehension in a class body does not see the class's names either, but for its first iterable.
+            first = first and isinstance(at.node, COMPREHENSIONS)
+            at = at.parent
+        return None
+
+    def _unbound(self, name: str, scope: Scope) -> Values:
+        found: set[Value] = set()
+        at: Scope | None = scope
+        while at is not None:
+            for star in at.stars:
+                found |= self._view.names.star_values(star, name)
+            at = at.parent
+        if found:
+            return frozenset(found)
+        return frozenset({External(f"builtins.{name}")}) if strings.is_builtin(name) else NOTHING_KNOWN
+
+    def binding_values(self, binding: Binding) -> Values:
+        """The values that one binding gives its name."""
+        if binding in self._busy or self._depth > _DEPTH:
+            self._met_itself = True
+            return NOTHING_KNOWN
+        self._busy.add(binding)
+        self._depth += 1
+        try:
+            return _bounded(self._binding_values(binding))
+        finally:
+            self._busy.discard(binding)
+            self._depth -= 1
+
+    def _binding_values(self, binding: Binding) -> Iterable[Value]:
+        kind, node, value = binding.kind, binding.node, binding.value
+        if kind == "import":
+            assert isinstance(node, ast.alias)
+            return self._view.names.imported_values(binding)
+        if kind == "class":
+            assert isinstance(node, ast.ClassDef)
+            return {LocalClass(self._view, node)}
+        if kind == "def":
+            assert isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))
+            return {LocalFunction(self._view, node)}
+        if kind == "parameter":
+            return self._parameter(binding)
+        if kind == "assign" and value is not None:
+            found = self.values(value)
+            if binding.annotation is not None and UNKNOWN in found:
+                return found | self.annotated(binding.annotation)
+            return found
+        if kind == "declare" and binding.annotation is not None:
+            return self.annotated(binding.annotation)
+        if kind == "unpack" and value is not None:
+            return self._item(self.values(value), binding.index)
+        if kind == "for" and value is not None:
+            items = self._iterated(value)
+            return items if binding.index < 0 else self._item(items, binding.index)
+        if kind == "with" and value is not None:
+            return self.values(value)
+        return NOTHING_KNOWN
+
+    def _parameter(self, binding: Binding) -> Iterable[Value]:
+        assert isinstance(binding.node, ast.arg)
+        function = binding.scope.node
+        if binding.index > 0:  # *args, **kwargs
+            return {Unknown("caller")}
+        owner = self._view.links.class_around(function)
+        if owner is not None and self._is_first(function, binding.node):
+            decorators = {strings.dotted(each) for each in getattr(function, "decorator_list", [])}
+            if "staticmethod" not in decorators:
+                of = LocalClass(self._view, owner)
+                return {of if "classmethod" in decorators else Instance(of)}
+        found: set[Value] = set()
+        if binding.annotation is not None:
+            found |= self.annotated(binding.annotation) - NOTHING_KNOWN
+        given, always = self._view.links.arguments_for(function, binding.node)
+        for each in given:
+            found |= self.values(each)
+        if binding.value is not None and not (given and always):
+            found.update(self._default(binding.value))
+        found |= self._view.links.option_defaults(function, binding.node.arg)
+        return found | {Unknown("caller")} if not given else found
+
+    def _default(self, value: ast.expr) -> Iterable[Value]:
+        """A parameter's default, or the default inside `typer.Option("x")`."""
+        if isinstance(value, ast.Call) and value.args:
+            for callee in self.values(value.func):
+                if isinstance(callee, External) and callee.path in _OPTION_FACTORIES:
+                    return {*self.values(value.args[0]), Unknown("command line")}
+        return self.values(value)
+
+    @staticmethod
+    def _is_first(function: ast.AST, arg: ast.arg) -> bool:
+        args = function.args  # type: ignore[attr-defined]
+        positional = [*args.posonlyargs, *args.args]
+        return bool(positional) and positional[0] is arg
+
+    def annotated(self, annotation: ast.expr) -> Values:
+        """Objects of the classes that an annotation names, through Optional, Union, `|` and strings."""
+        found: set[Value] = set()
+        for each in self.annotation_classes(annotation):
+            if isinstance(each, External) and each.package == "builtins":
+                continue
+            found.add(Instance(each))
+        return frozenset(found) or NOTHING_KNOWN
+
+    def annotation_classes(self, annotation: ast.expr) -> Iterator[ClassValue]:
+        """The classes that an annotation names."""
+        if isinstance(annotation, ast.Constant) and isinstance(annotation.value, str):
+            parsed = self._view.names.parsed_annotation(annotation)
+            if parsed is not None:
+                yield from self.annotation_classes(parsed)
+        elif isinstance(annotation, ast.BinOp) and isinstance(annotation.op, ast.BitOr):
+            yield from self.annotation_classes(annotation.left)
+            yield from self.annotation_classes(annotation.right)
+        elif isinstance(annotation, ast.Subscript):
+            wrapper = strings.dotted(annotation.value).rpartition(".")[2]
+            if wrapper in _WRAPPERS_OF_TYPES:
+                inside = annotation.slice
+                yield from (
+                    found
+                    for each in (inside.elts if isinstance(inside, ast.Tuple) else [inside])
+                    for found in self.annotation_classes(each)
+                )
+        elif isinstance(annotation, (ast.Name, ast.Attribute)):
+            for value in self.values(annotation):
+                if isinstance(value, (External, LocalClass)):
+                    yield value
+
+    # Expressions
+
+    def _constant(self, node: ast.Constant) -> Iterable[Value]:
+        return {Constant(node.value, node)}
+
+    def _name(self, node: ast.Name) -> Iterable[Value]:
+        return self.name_values(node.id, self._view.tree.scopes[node], node)
+
+    def _attribute(self, node: ast.Attribute) -> Iterable[Value]:
+        found: set[Value] = set()
+        for value in self.values(node.value):
+            found |= self.attribute_values(value, node.attr)
+        return found
+
+    def attribute_values(self, value: Value, name: str) -> Values:
+        """The values of an attribute of a value."""
+        if isinstance(value, External):
+            if value.name[:1].isupper() and not value.name.isupper() and value.package != "builtins":
+                return frozenset({Method(value, name, bound=False)})
+            return self._view.names.member_values(value.path, name)
+        if isinstance(value, LocalClass):
+            return value.view.evaluator.class_attribute(value, name, instance=False)
+        if isinstance(value, Instance):
+            if isinstance(value.of, LocalClass):
+                return value.of.view.evaluator.class_attribute(value.of, name, instance=True)
+            return frozenset({Method(value.of, name, bound=True)})
+        if isinstance(value, Result) and value.of.endswith((".parse_args", ".parse_known_args")):
+            return value.view.links.argparse_default(name)
+        return NOTHING_KNOWN
+
+    def class_attribute(self, of: LocalClass, name: str, *, instance: bool) -> Values:
+        """The values of an attribute of a class of this module, or of its objects."""
+        found: set[Value] = set()
+        scope = self._view.tree.scopes[of.node]
+        bindings = scope.bindings.get(name, ())
+        for binding in bindings:
+            for value in self.binding_values(binding):
+                if isinstance(value, Result) and strings.is_field(value.of):
+                    found |= self._field_default(value)
+                else:
+                    found.add(value)
+            if binding.kind in ("assign", "declare") and binding.annotation is not None and self._is_settable(of):
+                found.discard(UNKNOWN)
+                found.add(Unknown("command line"))
+        if instance:
+            for assigned in self._view.links.self_assignments(of.node).get(name, ()):
+                found |= self.values(assigned)
+        if found:
+            return frozenset(found)
+        for base in self.bases(of):
+            if isinstance(base, LocalClass):
+                if (base, name) in self._busy:
+                    continue
+                self._busy.add((base, name))
+                try:
+                    inherited = base.view.evaluator.class_attribute(base, name, instance=instance)
+                finally:
+                    self._busy.discard((base, name))
+                if any(not isinstance(each, (Unknown, Method)) for each in inherited):
+                    return inherited
+        return frozenset({Method(of, name, bound=instance)})
+
+    def _field_default(self, field: Result) -> Values:
+        for keyword in field.node.keywords:
+            if keyword.arg == "default":
+                return field.view.evaluator.values(keyword.value)
+            if keyword.arg == "default_factory" and isinstance(keyword.value, ast.Lambda):
+                return field.view.evaluator.values(keyword.value.body)
+        return NOTHING_KNOWN
+
+    def _is_settable(self, of: LocalClass) -> bool:
+        """Whether the fields of a class are filled from outside: a dataclass, a pydantic or settings model."""
+        for decorator in of.node.decorator_list:
+            called = decorator.func if isinstance(decorator, ast.Call) else decorator
+            if strings.dotted(called).rpartition(".")[2] in ("dataclass", "define", "attrs", "s", "frozen"):
+                return True
+        return any(isinstance(base, External) and base.package.startswith("pydantic") for base in self.bases(of))
+
+    def bases(self, of: LocalClass) -> list[Value]:
+        """The direct bases of a class, as values."""
+        found: list[Value] = []
+        for base in of.node.bases:
+            inner = base.value if isinstance(base, ast.Subscript) else base  # Generic[T]
+            found += of.view.evaluator.values(inner)
+        return found
+
+    def _call(self, node: ast.Call) -> Iterable[Value]:
+        found: set[Value] = set()
+        for callee in self.values(node.func):
+            found |= self._called(callee, node)
+        return found
+
+    def _called(self, callee: Value, node: ast.Call) -> Values:
+        if isinstance(callee, LocalClass):
+            return frozenset({Instance(callee)})
+        if isinstance(callee, External):
+            return self._called_external(callee, node)
+        if isinstance(callee, Method):
+            return self._called_method(callee, node)
+        if isinstance(callee, LocalFunction):
+            imported = self._imported_module(callee_name(callee), node)
+            return imported or callee.view.evaluator.returned(callee)
+        return self._imported_module(strings.dotted(node.func).rpartition(".")[2], node) or NOTHING_KNOWN
+
+    def _called_external(self, callee: External, node: ast.Call) -> Values:
+        path = callee.path
+        if path in _TRANSPARENT and node.args:
+            return self.values(node.args[-1 if path == "typing.cast" else 0])
+        if path == "builtins.dict":
+            return frozenset({Mapping(self._view, node)})
+        if path in ("os.getenv", "os.environ.get") or (path == "os.environ.setdefault" and len(node.args) > 1):
+            default = self.values(node.args[1]) if len(node.args) > 1 else frozenset()
+            return default | {Unknown("environment")}
+        if path == "os.path.join":
+            return strings.joined([self.values(each) for each in node.args], "/")
+        if path == "builtins.getattr" and len(node.args) >= 2:
+            return self._getattr(node)
+        if path in ("builtins.list", "builtins.tuple", "builtins.set", "builtins.sorted") and node.args:
+            return self.values(node.args[0])
+        if path == "functools.partial" and node.args:
+            return frozenset({Unknown()})
+        imported = self._imported_module(callee.name, node)
+        if imported:
+            return imported
+        if callee.name[:1].isupper() and not callee.name.isupper():
+            return frozenset({Instance(callee)})
+        return frozenset({Result(path, self._view, node)})
+
+    def _imported_module(self, name: str, node: ast.Call) -> Values:
+        if name == "__import__" or _IMPORTER.search(name):
+            for argument in node.args:
+                if isinstance(argument, ast.Constant) and isinstance(argument.value, str):
+                    path = argument.value
+                    if _MODULE_NAME.match(path):
+                        return frozenset({External(path)})
+        return frozenset()
+
+    def _getattr(self, node: ast.Call) -> Values:
+        found: set[Value] = set()
+        for name in self.values(node.args[1]):
+            if isinstance(name, Constant) and isinstance(name.value, str):
+                for value in self.values(node.args[0]):
+                    found |= self.attribute_values(value, name.value)
+            else:
+                found.add(UNKNOWN)
+        if len(node.args) > 2:
+            found |= self.values(node.args[2])
+        return frozenset(found)
+
+    def _called_method(self, callee: Method, node: ast.Call) -> Values:
+        owner, name = callee.owner, callee.name
+        if callee.bound and name in _GIVES_ITSELF:
+            return frozenset({Instance(owner)})
+        if not callee.bound and (name.startswith("from_") or name in ("load", "create")):
+            return frozenset({Instance(owner)})
+        if name == "parse_args_into_dataclasses" and isinstance(node.func, ast.Attribute):
+            return self._parsed_dataclasses(node.func.value)
+        path = owner.path if isinstance(owner, External) else owner.name
+        return frozenset({Result(f"{path}{'()' if callee.bound else ''}.{name}", self._view, node)})
+
+    def _parsed_dataclasses(self, parser: ast.expr) -> Values:
+        """What `HfArgumentParser((A, B)).parse_args_into_dataclasses()` gives: an object of each class."""
+        made = self._view.links.defining_call(parser)
+        if made is None or not made.args:
+            return NOTHING_KNOWN
+        given = made.args[0]
+        classes = given.elts if isinstance(given, (ast.Tuple, ast.List)) else [given]
+        items = []
+        for each in classes:
+            found = {Instance(value) for value in self.values(each) if isinstance(value, (External, LocalClass))}
+            items.append(frozenset(found) or NOTHING_KNOWN)
+        return frozenset({Elements(tuple(items))})
+
+    def returned(self, function: LocalFunction) -> Values:
+        """The values that a function of this module gives back."""
+        node = function.node
+        if isinstance(node, ast.Lambda):
+            return self.values(node.body)
+        found: set[Value] = set()
+        for each in self._view.links.returns(node):
+            found |= self.values(each) if each is not None else {Constant(None)}
+        if not found or found == {UNKNOWN}:
+            return self.annotated(node.returns) if node.returns is not None else NOTHING_KNOWN
+        return frozenset(found)
+
+    def _joined_str(self, node: ast.JoinedStr) -> Iterable[Value]:
+        pieces = []
+        for part in node.values:
+            if isinstance(part, ast.FormattedValue):
+                plain = part.conversion == -1 and part.format_spec is None
+                pieces.append(self.values(part.value) if plain else NOTHING_KNOWN)
+            else:
+                pieces.append(self.values(part))
+        return strings.joined(pieces, "")
+
+    def _bin_op(self, node: ast.BinOp) -> Iterable[Value]:
+        if isinstance(node.op, ast.Add):
+            left, right = self.values(node.left), self.values(node.right)
+            lists = [each for each in left | right if isinstance(each, Elements)]
+            if len(lists) == 2 and len(left) == len(right) == 1:
+                (first,), (second,) = left, right
+                assert isinstance(first, Elements)
+                assert isinstance(second, Elements)
+                return {Elements(first.items + second.items)}
+            return strings.joined([left, right], "")
+        if isinstance(node.op, ast.Div):
+            return strings.joined([self.values(node.left), self.values(node.right)], "/")
+        if isinstance(node.op, ast.Mod) and isinstance(node.left, ast.Constant) and isinstance(node.left.value, str):
+            right_node = node.right
+            given = right_node.elts if isinstance(right_node, ast.Tuple) else [right_node]
+            return strings.formatted(node.left.value, "%s", [self.values(each) for each in given])
+        return NOTHING_KNOWN
+
+    def _if_exp(self, node: ast.IfExp) -> Iterable[Value]:
+        return self.values(node.body) | self.values(node.orelse)
+
+    def _bool_op(self, node: ast.BoolOp) -> Iterable[Value]:
+        found: set[Value] = set()
+        for number, each in enumerate(node.values):
+            for value in self.values(each):
+                falsy = isinstance(value, Constant) and not value.value
+                if (
+                    number == len(node.values) - 1
+                    or falsy == isinstance(node.op, ast.And)
+                    or not isinstance(value, Constant)
+                ):
+                    found.add(value)
+        return found
+
+    def _named_expr(self, node: ast.NamedExpr) -> Iterable[Value]:
+        return self.values(node.value)
+
+    def _await(self, node: ast.Await) -> Iterable[Value]:
+        return self.values(node.value)
+
+    def _dict(self, node: ast.Dict) -> Iterable[Value]:
+        return {Mapping(self._view, node)}
+
+    def _elements(self, node: ast.List | ast.Tuple | ast.Set) -> Iterable[Value]:
+        if any(isinstance(each, ast.Starred) for each in node.elts) or len(node.elts) > 256:
+            return NOTHING_KNOWN
+        return {Elements(tuple(self.values(each) for each in node.elts))}
+
+    def _subscript(self, node: ast.Subscript) -> Iterable[Value]:
+        containers = self.values(node.value)
+        found: set[Value] = set()
+        keys = self.values(node.slice)
+        for container in containers:
+            if isinstance(container, Mapping):
+                found |= container.view.evaluator.looked_up(container, keys)
+            elif isinstance(container, Elements):
+                for key in keys:
+                    index = key.value if isinstance(key, Constant) and isinstance(key.value, int) else None
+                    found |= self._item(frozenset({container}), index)
+            else:
+                name = strings.dotted(node.value)
+                found.add(Unknown("environment") if name.endswith("environ") else UNKNOWN)
+        return found
+
+    def looked_up(self, mapping: Mapping, keys: Values) -> Values:
+        """The values of the entries of a dict of this module under a key; under any where the key is unknown."""
+        wanted = {key.value for key in keys if isinstance(key, Constant)}
+        every = len(wanted) < len(keys)
+        found: set[Value] = set()
+        for entry in self._view.dicts.entries(mapping.node):
+            if entry.value is not None and (every or entry.key in wanted):
+                found |= self.values(entry.value)
+        return frozenset(found) or NOTHING_KNOWN
+
+    def _iterated(self, node: ast.expr) -> Values:
+        """What a loop over an expression gives, one at a time."""
+        if isinstance(node, ast.Call) and node.args and isinstance(node.func, ast.Name):
+            if node.func.id == "enumerate":
+                return frozenset({Elements((NOTHING_KNOWN, self._iterated(node.args[0])))})
+            if node.func.id == "zip":
+                return frozenset({Elements(tuple(self._iterated(each) for each in node.args))})
+            if node.func.id in ("tqdm", "reversed", "sorted", "list", "set", "tuple"):
+                return self._iterated(node.args[0])
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and not node.args:
+            for container in self.values(node.func.value):
+                if isinstance(container, Mapping):
+                    return self._iterated_mapping(container, node.func.attr)
+        found: set[Value] = set()
+        for container in self.values(node):
+            if isinstance(container, Elements):
+                for item in container.items:
+                    found |= item
+            elif isinstance(container, Mapping):
+                found |= self._iterated_mapping(container, "keys")
+            else:
+                found.add(UNKNOWN)
+        return frozenset(found) or NOTHING_KNOWN
+
+    def _iterated_mapping(self, container: Mapping, what: str) -> Values:
+        entries = container.view.dicts.entries(container.node)
+        keys: set[Value] = {Constant(each.key, each.node if isinstance(each.node, ast.expr) else None) if each.key is not None else UNKNOWN for each in entries}
+        values: set[Value] = set()
+        for each in entries:
+            if each.value is not None:
+                values |= container.view.evaluator.values(each.value)
+        if what == "items":
+            return frozenset({Elements((frozenset(keys) or NOTHING_KNOWN, frozenset(values) or NOTHING_KNOWN))})
+        return frozenset(values if what == "values" else keys) or NOTHING_KNOWN
+
+    @staticmethod
+    def _item(containers: Values, index: int | None) -> Values:
+        found: set[Value] = set()
+        for container in containers:
+            if not isinstance(container, Elements):
+                # `model, info = X.from_pretrained(..., output_loading_info=True)`: the first is the model.
+                if isinstance(container, Instance) and index == 0:
+                    found.add(container)
+                else:
+                    found.add(UNKNOWN)
+            elif index is None:
+                for item in container.items:
+                    found |= item
+            elif -len(container.items) <= index < len(container.items):
+                found |= container.items[index]
+        return frozenset(found) or NOTHING_KNOWN
+
+
+def callee_name(function: LocalFunction) -> str:
+    """The name of a function; empty for a lambda."""
+    return "" if isinstance(function.node, ast.Lambda) else function.node.name
+
+
+def _bounded(values: Iterable[Value]) -> Values:
+    found = values if isinstance(values, frozenset) else frozenset(values)
+    if len(found) <= _WIDTH:
+        return found
+    return frozenset([*sorted(found, key=repr)[: _WIDTH - 1], UNKNOWN])
+
+
+_EXPRESSIONS: dict[type[ast.expr], Callable[[Evaluator, Any], Iterable[Value]]] = {
+    ast.Constant: Evaluator._constant,
+    ast.Name: Evaluator._name,
+    ast.Attribute: Evaluator._attribute,
+    ast.Call: Evaluator._call,
+    ast.JoinedStr: Evaluator._joined_str,
+    ast.BinOp: Evaluator._bin_op,
+    ast.IfExp: Evaluator._if_exp,
+    ast.BoolOp: Evaluator._bool_op,
+    ast.NamedExpr: Evaluator._named_expr,
+    ast.Await: Evaluator._await,
+    ast.Dict: Evaluator._dict,
+    ast.List: Evaluator._elements,
+    ast.Tuple: Evaluator._elements,
+    ast.Set: Evaluator._elements,
+    ast.Subscript: Evaluator._subscript,
+}

@@ -1,0 +1,506 @@
+"""Whether code runs under the target release at all, and who catches it when it fails.
+
+A guarded old name is not a finding: the `except ImportError` side of a pair, the branch that a version check does not
+take. A handler that only says it in other words and stops guards nothing, and neither does a check that *some*
+transformers is installed.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+
+from v5lint.releases import parse_release
+from v5lint.view.strings import dotted
+from v5lint.view.values import Constant, External, LocalFunction, Method, Result
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from v5lint.releases import Release
+    from v5lint.view.module import ModuleView
+    from v5lint.view.values import Value
+
+#: Exceptions that a missing name or argument raises, and their bases.
+IMPORT_ERRORS = frozenset({"ImportError", "ModuleNotFoundError", "Exception", "BaseException", "AttributeError"})
+CALL_ERRORS = frozenset({"TypeError", "Exception", "BaseException"})
+
+_TALKS = re.compile(
+    r"(^|\.)(print|warn|warning|error|exception|critical|info|debug|log|write|print_exc|echo|fail|skip)$"
+)
+_VERSION_NAME = re.compile(r"version|_v[45]\b|_v[45]_|_[45]_?0|_ge_|_gt_|_lt_|_le_|geq|leq|(?i:v[45]$)")
+_GREATER = re.compile(
+    r"(?i)(greater|newer|after|above|at_?least|min|since|gte?|ge|geq|v5)(?=_|$|or|than|equal)|or_newer|or_later|_v5"
+)
+_LESS = re.compile(r"(?i)(less|lower|older|before|below|lte?|le|leq|v4)(?=_|$|or|than|equal)|_v4")
+
+
+class Handled:
+    """Who catches the failure of a piece of code.
+
+    Attributes:
+        kind: "fallback" (something else is used in its place) or "swallowed" (the failure passes without a trace: a
+            name becomes None, a block is skipped).
+        handler: the `except` clause, or the `with suppress(...)` statement.
+        statement: the `try`.
+    """
+
+    __slots__ = ("handler", "kind", "statement")
+
+    def __init__(self, kind: str, handler: ast.AST, statement: ast.AST) -> None:
+        self.kind = kind
+        self.handler = handler
+        self.statement = statement
+
+
+class Guards:
+    """Answers for one module."""
+
+    def __init__(self, view: ModuleView) -> None:
+        self._view = view
+
+    def is_dead(self, node: ast.AST, package: str = "transformers") -> bool:
+        """Whether a node does not run under the target release, by a check of the version or of a name.
+
+        A check that clearly asks for the version, and that cannot be computed, counts as a guard as well: silence is
+        better than a wrong finding. So does `hasattr(transformers, ...)`: code that asks first is prepared.
+        """
+        for test, wanted in self._view.reach.conditions(node):
+            truth = self._truth(test, package)
+            if truth is _UNDECIDED_VERSION or (isinstance(truth, bool) and truth is not wanted):
+                return True
+        return False
+
+    def dead_constant(self, node: ast.AST) -> bool:
+        """Whether a node stands under `if False:` or `if 0:` and never runs."""
+        return any(
+            isinstance(test, ast.Constant) and bool(test.value) is not wanted
+            for test, wanted in self._view.reach.conditions(node)
+        )
+
+    def _truth(self, test: ast.expr, package: str) -> Any:
+        return _Condition(self._view, package).truth(test)
+
+    def in_fallback(self, node: ast.AST, succeeds: Callable[[ast.Try], bool]) -> bool:
+        """Whether a node stands in a handler that cannot run, because what it is the fallback of works.
+
+        Args:
+            node: the node.
+            succeeds: whether the body of a `try` works under the target release.
+        """
+        for parent in self._view.tree.ancestors(node):
+            if isinstance(parent, ast.ExceptHandler):
+                statement = self._view.tree.parents[parent]
+                if (
+                    isinstance(statement, ast.Try)
+                    and catches(parent, IMPORT_ERRORS, self._view)
+                    and succeeds(statement)
+                ):
+                    return True
+        return False
+
+    def handled(self, node: ast.AST, errors: frozenset[str] = IMPORT_ERRORS) -> Handled | None:
+        """Who catches the failure of a node: the nearest handler that does not raise again, exit or only print.
+
+        Args:
+            node: the node that fails.
+            errors: the names of the exception that it raises and of its bases.
+        """
+        child = node
+        for parent in self._view.tree.ancestors(node):
+            if isinstance(parent, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)):
+                return None  # who calls the function is another question
+            if isinstance(parent, ast.Try) and child in parent.body:
+                for handler in parent.handlers:
+                    if not catches(handler, errors, self._view):
+                        continue
+                    kind = handler_kind(handler.body)
+                    if kind:
+                        return Handled(kind, handler, parent)
+                    break
+            elif isinstance(parent, (ast.With, ast.AsyncWith)) and child in parent.body:
+                for item in parent.items:
+                    call = item.context_expr
+                    if isinstance(call, ast.Call) and dotted(call.func).rpartition(".")[2] == "suppress":
+                        names = {dotted(each).rpartition(".")[2] for each in call.args}
+                        if names & errors:
+                            return Handled("swallowed", parent, parent)
+            child = parent
+        return None
+
+
+def catches(handler: ast.ExceptHandler, errors: frozenset[str], view: ModuleView) -> bool:
+    """Whether an `except` clause catches one of the errors: it is bare, or names one, alone or in a tuple."""
+    if handler.type is None:
+        return True
+    given = handler.type.elts if isinstance(handler.type, ast.Tuple) else [handler.type]
+    for each in given:
+        if dotted(each).rpartition(".")[2] in errors:
+            return True
+        if isinstance(each, ast.Name):
+            for value in view.evaluator.values(each):
+                if isinstance(value, External) and value.name in errors:
+                    return True
+    return False
+
+
+def handler_kind(body: list[ast.stmt]) -> str:
+    """What a handler does: "" when it raises, exits or only talks; "swallowed" or "fallback" otherwise."""
+    kinds = {_statement_kind(statement) for statement in body}
+    if "leaves" in kinds:
+        return ""
+    if "fallback" in kinds:
+        return "fallback"
+    return "swallowed" if "swallowed" in kinds or kinds == {"pass"} else ""
+
+
+def _statement_kind(statement: ast.stmt) -> str:
+    if isinstance(statement, (ast.Pass, ast.Continue)):
+        return "pass"
+    if isinstance(statement, ast.Raise):
+        return "leaves"
+    if isinstance(statement, ast.Expr):
+        if isinstance(statement.value, ast.Constant):
+            return "talks"
+        if isinstance(statement.value, ast.Call):
+            name = dotted(statement.value.func)
+            if name in ("sys.exit", "exit", "quit", "os._exit", "pytest.skip", "pytest.fail"):
+                return "leaves"
+            if _TALKS.search(name):
+                return "talks"
+        return "fallback"
+    if isinstance(statement, (ast.Assign, ast.AnnAssign)):
+        return "swallowed" if _is_nothing(statement.value) else "fallback"
+    if isinstance(statement, ast.Return):
+        return "swallowed" if _is_nothing(statement.value) else "fallback"
+    if isinstance(statement, ast.If):
+        kinds = {_statement_kind(each) for each in [*statement.body, *statement.orelse]}
+        return "fallback" if "fallback" in kinds else "swallowed" if "swallowed" in kinds else "talks"
+    if isinstance(statement, (ast.FunctionDef, ast.ClassDef)):
+        # A stand-in that raises when it is used.
+        raises = any(isinstance(each, ast.Raise) for each in ast.walk(statement))
+        empty = all(isinstance(each, (ast.Pass, ast.Expr)) for each in statement.body)
+        return "swallowed" if raises or empty else "fallback"
+    return "fallback"
+
+
+def _is_nothing(value: ast.expr | None) -> bool:
+    if value is None:
+        return True
+    if isinstance(value, ast.Constant):
+        return value.value in (None, False, "", 0)
+    if isinstance(value, (ast.Tuple, ast.List)):
+        return all(_is_nothing(each) for each in value.elts)
+    return isinstance(value, ast.Name) and value.id == "object"
+
+
+class _UndecidedVersion:
+    """The truth of a test that asks for the version in a way that cannot be computed."""
+
+
+_UNDECIDED_VERSION = _UndecidedVersion()
+_NO_VALUE = object()
+
+
+class _Parsed:
+    """What `Version(...)` and its like make of a version: compared as a release."""
+
+    __slots__ = ("release",)
+
+    def __init__(self, release: Release) -> None:
+        self.release = release
+
+
+class _Condition:
+    """Computes a test with `<package>.__version__` being the target release."""
+
+    def __init__(self, view: ModuleView, package: str) -> None:
+        self.view = view
+        self.package = package
+        target = view.settings.target
+        self.version = ".".join(str(part) for part in (*target, 0, 0)[: max(3, len(target))])
+        self.depth = 0
+        self.asks_version = False
+
+    def truth(self, test: ast.expr) -> Any:
+        """True, False, None (not about the version, or not known) or _UNDECIDED_VERSION."""
+        value = self.compute(test)
+        if value is _NO_VALUE:
+            return _UNDECIDED_VERSION if self.asks_version else None
+        if not self.asks_version:
+            return None
+        return bool(value)
+
+    def compute(self, node: ast.expr) -> Any:
+        """The value of an expression; _NO_VALUE where it cannot be known."""
+        self.depth += 1
+        try:
+            if self.depth > 30:
+                return _NO_VALUE
+            handler = _CONDITIONS.get(type(node))
+            return handler(self, node) if handler is not None else _NO_VALUE
+        finally:
+            self.depth -= 1
+
+    def constant(self, node: ast.Constant) -> Any:
+        return node.value
+
+    def bool_op(self, node: ast.BoolOp) -> Any:
+        decisive = isinstance(node.op, ast.Or)
+        values = [self.compute(each) for each in node.values]
+        for value in values:
+            if value is not _NO_VALUE and bool(value) is decisive:
+                return decisive
+        return _NO_VALUE if _NO_VALUE in values else not decisive
+
+    def unary_op(self, node: ast.UnaryOp) -> Any:
+        value = self.compute(node.operand)
+        if value is _NO_VALUE or not isinstance(node.op, ast.Not):
+            return _NO_VALUE
+        return not value
+
+    def compare(self, node: ast.Compare) -> Any:
+        left = self.compute(node.left)
+        result = True
+        for op, right_node in zip(node.ops, node.comparators, strict=True):
+            right = self.compute(right_node)
+            one = _compared(op, left, right)
+            if one is _NO_VALUE:
+                return _NO_VALUE
+            result = result and one
+            left = right
+        return result
+
+    def if_exp(self, node: ast.IfExp) -> Any:
+        test = self.compute(node.test)
+        return _NO_VALUE if test is _NO_VALUE else self.compute(node.body if test else node.orelse)
+
+    def sequence(self, node: ast.Tuple | ast.List) -> Any:
+        values = [self.compute(each) for each in node.elts]
+        return _NO_VALUE if _NO_VALUE in values else tuple(values)
+
+    def name(self, node: ast.Name) -> Any:
+        return self.followed(node)
+
+    def attribute(self, node: ast.Attribute) -> Any:
+        if node.attr == "__version__" or node.attr in ("major", "minor", "micro", "release", "base_version", "public"):
+            value = self.compute(node.value) if node.attr != "__version__" else _NO_VALUE
+            if isinstance(value, _Parsed):
+                padded = (*value.release, 0, 0, 0)
+                numbers = {"major": padded[0], "minor": padded[1], "micro": padded[2], "release": padded[:3]}
+                return numbers.get(node.attr, self.version)
+        return self.followed(node)
+
+    def followed(self, node: ast.Name | ast.Attribute) -> Any:
+        """A name or attribute: the version itself, a constant, or what it was assigned."""
+        found = []
+        for value in self.view.evaluator.values(node):
+            found.append(self.of_value(value))
+        if isinstance(node, ast.Name) and (len(found) != 1 or found[0] is _NO_VALUE):
+            for binding in self.view.links.bindings_read(node):
+                if binding.kind == "assign" and binding.value is not None and binding.value is not node:
+                    return self.compute(binding.value)
+        if len(found) == 1 and found[0] is not _NO_VALUE:
+            return found[0]
+        text = dotted(node)
+        if _VERSION_NAME.search(text) and self.package in text.lower():
+            self.asks_version = True
+        return _NO_VALUE
+
+    def of_value(self, value: Value) -> Any:
+        if isinstance(value, Constant):
+            return value.value
+        if isinstance(value, External):
+            if value.path in (f"{self.package}.__version__", f"{self.package}.version.__version__"):
+                self.asks_version = True
+                return self.version
+            name = value.name.lower()
+            if self.package in name and _VERSION_NAME.search(name):
+                return self.by_name(value.name, [])
+        if isinstance(value, Result):
+            return self.call(value.node) if value.view is self.view else _NO_VALUE
+        return _NO_VALUE
+
+    def call(self, node: ast.Call) -> Any:
+        name = (dotted(node.func) or (node.func.attr if isinstance(node.func, ast.Attribute) else "")).rpartition(".")[
+            2
+        ]
+        arguments = [self.compute(each) for each in node.args]
+        if name == "hasattr" and len(node.args) == 2:
+            return self.hasattr(node)
+        if name in ("Version", "parse", "LooseVersion", "StrictVersion", "parse_version") and arguments:
+            return _parsed(arguments[0])
+        if name == "version" and arguments == [self.package]:
+            self.asks_version = True
+            return self.version
+        if isinstance(node.func, ast.Attribute):
+            method = self.method(node, name, arguments)
+            if method is not _NO_VALUE:
+                return method
+        if name == "int" and len(arguments) == 1 and isinstance(arguments[0], (str, int)):
+            digits = str(arguments[0])
+            return int(digits) if digits.isdigit() else _NO_VALUE
+        if name in ("tuple", "list") and len(node.args) == 1:
+            inner = node.args[0]
+            if isinstance(inner, (ast.GeneratorExp, ast.ListComp)):
+                return self.numbers(inner.generators[0].iter)
+            return tuple(arguments[0]) if isinstance(arguments[0], (tuple, str)) else _NO_VALUE
+        if name == "map" and len(node.args) == 2 and dotted(node.args[0]) == "int":
+            return self.numbers(node.args[1])
+        if name in ("float",) and isinstance(arguments[0] if arguments else None, str):
+            try:
+                return float(arguments[0])
+            except ValueError:
+                return _NO_VALUE
+        return self.helper(node, name, arguments)
+
+    def numbers(self, node: ast.expr) -> Any:
+        value = self.compute(node)
+        if isinstance(value, tuple) and all(isinstance(part, (int, str)) and str(part).isdigit() for part in value):
+            return tuple(int(part) for part in value)
+        return _NO_VALUE
+
+    def hasattr(self, node: ast.Call) -> Any:
+        for value in self.view.evaluator.values(node.args[0]):
+            if isinstance(value, External) and value.package == self.package:
+                self.asks_version = True
+        return _NO_VALUE
+
+    def method(self, node: ast.Call, name: str, arguments: list[Any]) -> Any:
+        assert isinstance(node.func, ast.Attribute)
+        value = self.compute(node.func.value)
+        if isinstance(value, str) and _NO_VALUE not in arguments:
+            if name == "split":
+                return tuple(value.split(*arguments))
+            if name == "startswith" and len(arguments) == 1:
+                return value.startswith(arguments[0])
+            if name in ("strip", "lower", "rstrip", "lstrip"):
+                return value
+            if name == "partition":
+                return value.partition(*arguments)
+        return _NO_VALUE
+
+    def subscript(self, node: ast.Subscript) -> Any:
+        value = self.compute(node.value)
+        if not isinstance(value, (tuple, str)):
+            return _NO_VALUE
+        if isinstance(node.slice, ast.Slice):
+            bounds = [self.compute(each) if each is not None else None for each in (node.slice.lower, node.slice.upper)]
+            if all(bound is None or isinstance(bound, int) for bound in bounds) and node.slice.step is None:
+                return value[bounds[0] : bounds[1]]
+            return _NO_VALUE
+        index = self.compute(node.slice)
+        return value[index] if isinstance(index, int) and -len(value) <= index < len(value) else _NO_VALUE
+
+    def helper(self, node: ast.Call, name: str, arguments: list[Any]) -> Any:
+        """A call of a function that compares versions: followed where it is short, else understood by its name."""
+        for callee in self.view.evaluator.values(node.func):
+            if isinstance(callee, LocalFunction) and not node.args and not node.keywords:
+                returned = callee.view.links.returns(callee.node)
+                if len(returned) == 1 and returned[0] is not None:
+                    inner = _Condition(callee.view, self.package)
+                    value = inner.compute(returned[0])
+                    self.asks_version = self.asks_version or inner.asks_version
+                    if value is not _NO_VALUE:
+                        return value
+            if isinstance(callee, Method) and callee.name == "parse_version":
+                return _parsed(arguments[0] if arguments else None)
+        if not _VERSION_NAME.search(name):
+            return _NO_VALUE
+        texts = [each for each in arguments if isinstance(each, str)]
+        about = self.package in name.lower() or self.package in texts
+        for each in node.args:
+            about = about or External(self.package) in self.view.evaluator.values(each)
+        if not about:
+            return _NO_VALUE
+        return self.by_name(name, texts)
+
+    def by_name(self, name: str, texts: list[str]) -> Any:
+        """A comparison whose meaning is in the name of the helper, and in an operator among its arguments."""
+        self.asks_version = True
+        operators = [text for text in texts if text in _OPERATORS]
+        releases = [text for text in texts if text[:1].isdigit()]
+        if not releases:
+            found = re.search(r"(?i)v?([45])(?:[_.](\d+))?(?:$|_|\D)", name)
+            releases = [f"{found[1]}.{found[2] or 0}"] if found else []
+        if not releases:
+            return _NO_VALUE
+        against = _parsed(releases[0])
+        mine = _parsed(self.version)
+        if operators:
+            return _OPERATORS[operators[0]](mine.release, against.release)
+        if _LESS.search(name):
+            return mine.release < against.release
+        if _GREATER.search(name) or name.lower().rstrip("_").endswith(("v5", "5_0")):
+            return mine.release >= against.release
+        return _NO_VALUE
+
+
+_OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
+    ">=": lambda left, right: left >= right,
+    ">": lambda left, right: left > right,
+    "<=": lambda left, right: left <= right,
+    "<": lambda left, right: left < right,
+    "==": lambda left, right: left == right,
+    "!=": lambda left, right: left != right,
+}
+
+_COMPARISONS: dict[type[ast.cmpop], str] = {
+    ast.GtE: ">=",
+    ast.Gt: ">",
+    ast.LtE: "<=",
+    ast.Lt: "<",
+    ast.Eq: "==",
+    ast.NotEq: "!=",
+}
+
+
+def _parsed(text: Any) -> Any:
+    if isinstance(text, _Parsed):
+        return text
+    if not isinstance(text, str):
+        return _NO_VALUE
+    try:
+        return _Parsed(parse_release(text))
+    except ValueError:
+        return _NO_VALUE
+
+
+def _compared(op: ast.cmpop, left: Any, right: Any) -> Any:
+    if left is _NO_VALUE or right is _NO_VALUE:
+        return _NO_VALUE
+    if isinstance(left, _Parsed) or isinstance(right, _Parsed):
+        left, right = _parsed(left), _parsed(right)
+        if not isinstance(left, _Parsed) or not isinstance(right, _Parsed):
+            return _NO_VALUE
+        left, right = left.release, right.release
+    name = _COMPARISONS.get(type(op))
+    try:
+        if name is not None:
+            return _OPERATORS[name](left, right)
+        if isinstance(op, ast.In):
+            return left in right
+        if isinstance(op, ast.NotIn):
+            return left not in right
+        if isinstance(op, (ast.Is, ast.IsNot)):
+            return (left is right) is isinstance(op, ast.Is)
+    except TypeError:
+        return _NO_VALUE
+    return _NO_VALUE
+
+
+_CONDITIONS: dict[type[ast.expr], Callable[[_Condition, Any], Any]] = {
+    ast.Constant: _Condition.constant,
+    ast.BoolOp: _Condition.bool_op,
+    ast.UnaryOp: _Condition.unary_op,
+    ast.Compare: _Condition.compare,
+    ast.IfExp: _Condition.if_exp,
+    ast.Tuple: _Condition.sequence,
+    ast.List: _Condition.sequence,
+    ast.Name: _Condition.name,
+    ast.Attribute: _Condition.attribute,
+    ast.Call: _Condition.call,
+    ast.Subscript: _Condition.subscript,
+}

@@ -1,0 +1,293 @@
+"""Who uses what inside one module: the reads of a binding, the calls of a function, the attributes of `self`."""
+
+from __future__ import annotations
+
+import ast
+
+from v5lint.view.strings import dotted
+from v5lint.view.tree import FUNCTIONS, Binding
+from v5lint.view.values import Instance, LocalClass, LocalFunction, Unknown
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from v5lint.view.module import ModuleView
+    from v5lint.view.values import Value, Values
+
+
+class Links:
+    """Answers for one module; every table is made when it is first asked for."""
+
+    def __init__(self, view: ModuleView) -> None:
+        self._view = view
+        self._names: dict[str, list[ast.Name]] | None = None
+        self._calls: dict[str, list[ast.Call]] | None = None
+        self._assigned: dict[ast.ClassDef, dict[str, list[ast.expr]]] = {}
+        self._options: dict[str, list[ast.Call]] | None = None
+        self._returns: dict[ast.AST, list[ast.Return]] | None = None
+
+    # Names
+
+    def mentions(self, name: str) -> list[ast.Name]:
+        """Every Name of that spelling, in source order, those inside string annotations last."""
+        if self._names is None:
+            self._names = {}
+            for node in self._view.tree.nodes.get(ast.Name, ()):
+                assert isinstance(node, ast.Name)
+                self._names.setdefault(node.id, []).append(node)
+        return self._names.get(name, [])
+
+    def uses(self, binding: Binding) -> list[ast.Name]:
+        """The reads of a name that may see what this binding gave it."""
+        evaluator, reach = self._view.evaluator, self._view.reach
+        owner = self._view.tree.scope if binding.name in binding.scope.globals else binding.scope
+        found = []
+        for node in self.mentions(binding.name):
+            if isinstance(node.ctx, ast.Load):
+                scope = self._view.tree.scopes[node]
+                if evaluator.owner(node.id, scope) is owner and binding in reach.reaching(owner, node.id, node):
+                    found.append(node)
+        return found
+
+    def bindings_read(self, node: ast.Name) -> list[Binding]:
+        """The bindings that a read may see."""
+        owner = self._view.evaluator.owner(node.id, self._view.tree.scopes[node])
+        return self._view.reach.reaching(owner, node.id, node) if owner is not None else []
+
+    def bindings_at(self, target: ast.Name) -> list[Binding]:
+        """The bindings that an assignment target makes."""
+        owner = self._view.evaluator.owner(target.id, self._view.tree.scopes[target])
+        return [each for each in owner.bindings[target.id] if each.node is target] if owner is not None else []
+
+    def other_bindings(self, binding: Binding) -> list[Binding]:
+        """The other bindings of the same name in the same scope."""
+        owner = self._view.tree.scope if binding.name in binding.scope.globals else binding.scope
+        return [each for each in owner.bindings.get(binding.name, ()) if each is not binding]
+
+    def defining_call(self, node: ast.expr) -> ast.Call | None:
+        """The call that an expression is, or that the only assignment to its name makes."""
+        if isinstance(node, ast.Call):
+            return node
+        if isinstance(node, ast.Name):
+            calls = [each.value for each in self.bindings_read(node) if isinstance(each.value, ast.Call)]
+            return calls[0] if len(calls) == 1 else None
+        return None
+
+    # Surroundings
+
+    def class_around(self, node: ast.AST) -> ast.ClassDef | None:
+        """The class whose method a node is, or is in."""
+        for parent in self._view.tree.ancestors(node):
+            if isinstance(parent, ast.ClassDef):
+                return parent
+        return None
+
+    def function_around(self, node: ast.AST) -> ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda | None:
+        """The function that a node is in."""
+        for parent in self._view.tree.ancestors(node):
+            if isinstance(parent, FUNCTIONS):
+                return parent
+            if isinstance(parent, ast.ClassDef):
+                return None
+        return None
+
+    # Functions
+
+    def returns(self, function: ast.AST) -> list[ast.expr | None]:
+        """What a function gives back, one for each `return` (and the body of a lambda)."""
+        if isinstance(function, ast.Lambda):
+            return [function.body]
+        if self._returns is None:
+            self._returns = {}
+            for node in self._view.tree.nodes.get(ast.Return, ()):
+                assert isinstance(node, ast.Return)
+                around = self.function_around(node)
+                if around is not None:
+                    self._returns.setdefault(around, []).append(node)
+        return [each.value for each in self._returns.get(function, ())]
+
+    def calls_named(self, name: str) -> list[ast.Call]:
+        """The calls whose callee ends in that name: `f(...)`, `x.f(...)`."""
+        if self._calls is None:
+            self._calls = {}
+            for node in self._view.tree.nodes.get(ast.Call, ()):
+                assert isinstance(node, ast.Call)
+                func = node.func
+                called = func.id if isinstance(func, ast.Name) else func.attr if isinstance(func, ast.Attribute) else ""
+                self._calls.setdefault(called, []).append(node)
+        return self._calls.get(name, [])
+
+    def calls_of(self, function: ast.AST) -> list[ast.Call]:
+        """The calls of a function of this module in this module; of `__init__`, those of its class."""
+        if not isinstance(function, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            return []
+        owner = self.class_around(function)
+        is_method = owner is not None and self._view.tree.parents[function] is owner
+        if is_method and function.name == "__init__":
+            assert owner is not None
+            return [call for call in self.calls_named(owner.name) if self._means(call, owner)]
+        found = []
+        for call in self.calls_named(function.name):
+            if self._means(call, function) or (is_method and self._may_mean_method(call, owner)):
+                found.append(call)
+        return found
+
+    def _means(self, call: ast.Call, definition: ast.AST) -> bool:
+        for value in self._view.evaluator.values(call.func):
+            if isinstance(value, (LocalFunction, LocalClass)) and value.node is definition:
+                return True
+        return False
+
+    def _may_mean_method(self, call: ast.Call, owner: ast.ClassDef | None) -> bool:
+        """Whether the receiver of a method call is of the class: `self`, or an object that is known to be."""
+        if not isinstance(call.func, ast.Attribute):
+            return False
+        for value in self._view.evaluator.values(call.func.value):
+            of = value.of if isinstance(value, Instance) else value
+            if isinstance(of, LocalClass) and of.node is owner:
+                return True
+        return False
+
+    def parameter_for(self, callee: LocalFunction, call: ast.Call, name: str, index: int) -> Binding | None:
+        """The parameter that an argument of a call becomes.
+
+        Args:
+            callee: a function of this module.
+            call: the call.
+            name: the keyword; "" for a positional argument.
+            index: the place of a positional argument.
+        """
+        args = callee.node.args
+        positional = [*args.posonlyargs, *args.args]
+        if name:
+            found = [each for each in [*positional, *args.kwonlyargs] if each.arg == name]
+        else:
+            found = positional[index + self._bound_by(callee, call) :][:1]
+        if not found:
+            return None
+        bindings = self._view.tree.scopes[callee.node].bindings.get(found[0].arg, ())
+        return next((each for each in bindings if each.node is found[0]), None)
+
+    def _bound_by(self, callee: LocalFunction, call: ast.Call) -> int:
+        """How many leading parameters a call fills by itself: `self` of a method."""
+        if isinstance(callee.node, ast.Lambda) or not isinstance(call.func, ast.Attribute):
+            return 1 if callee.node in self._inits(call) else 0
+        owner = self.class_around(callee.node)
+        if owner is None or self._view.tree.parents[callee.node] is not owner:
+            return 0
+        return 0 if "staticmethod" in {dotted(each) for each in callee.node.decorator_list} else 1
+
+    def _inits(self, call: ast.Call) -> list[ast.AST]:
+        found: list[ast.AST] = []
+        for value in self._view.evaluator.values(call.func):
+            if isinstance(value, LocalClass):
+                found += [each for each in value.node.body if getattr(each, "name", "") == "__init__"]
+        return found
+
+    def arguments_for(self, function: ast.AST, arg: ast.arg) -> tuple[list[ast.expr], bool]:
+        """What the calls in this module give a parameter, and whether every one of them gives it something."""
+        found: list[ast.expr] = []
+        always = True
+        args = function.args  # type: ignore[attr-defined]
+        positional = [*args.posonlyargs, *args.args]
+        for call in self.calls_of(function):
+            given = next((each.value for each in call.keywords if each.arg == arg.arg), None)
+            if given is None and arg in positional:
+                assert not isinstance(function, ast.Lambda)
+                callee = LocalFunction(self._view, function)  # type: ignore[arg-type]
+                index = positional.index(arg) - self._bound_by(callee, call)
+                before = call.args[: index + 1]
+                if 0 <= index < len(call.args) and not any(isinstance(each, ast.Starred) for each in before):
+                    given = call.args[index]
+            if given is not None:
+                found.append(given)
+            else:
+                always = False
+        return found, always
+
+    # Attributes of self
+
+    def self_assignments(self, owner: ast.ClassDef) -> dict[str, list[ast.expr]]:
+        """The values that the methods of a class give to each attribute of `self`."""
+        known = self._assigned.get(owner)
+        if known is None:
+            known = self._assigned[owner] = {}
+            for target, value in self._attribute_targets():
+                if self.class_around(target) is owner and self._is_self(target.value):
+                    known.setdefault(target.attr, []).append(value)
+        return known
+
+    def _attribute_targets(self) -> Iterator[tuple[ast.Attribute, ast.expr]]:
+        for kind in (ast.Assign, ast.AnnAssign):
+            for node in self._view.tree.nodes.get(kind, ()):
+                assert isinstance(node, (ast.Assign, ast.AnnAssign))
+                targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+                for target in targets:
+                    if isinstance(target, ast.Attribute) and node.value is not None:
+                        yield target, node.value
+
+    def _is_self(self, node: ast.expr) -> bool:
+        if not isinstance(node, ast.Name):
+            return False
+        function = self.function_around(node)
+        if function is None:
+            return False
+        positional = [*function.args.posonlyargs, *function.args.args]
+        return bool(positional) and positional[0].arg == node.id and self.class_around(function) is not None
+
+    def same_attributes(self, node: ast.Attribute) -> list[ast.Attribute]:
+        """Every mention of `self.name` in the class around, for a node that is one; else the node alone."""
+        owner = self.class_around(node)
+        if owner is None or not self._is_self(node.value):
+            return [node]
+        found = []
+        for each in self._view.tree.nodes.get(ast.Attribute, ()):
+            assert isinstance(each, ast.Attribute)
+            if each.attr == node.attr and self.class_around(each) is owner and self._is_self(each.value):
+                found.append(each)
+        return found
+
+    # Command lines
+
+    def argparse_default(self, name: str) -> Values:
+        """The default of the command-line option that fills `args.<name>`, if this module declares it."""
+        if self._options is None:
+            self._options = {}
+            for call in self.calls_named("add_argument"):
+                for destination in _destinations(call):
+                    self._options.setdefault(destination, []).append(call)
+        found: set[Value] = set()
+        for call in self._options.get(name, ()):
+            required = any(
+                each.arg == "required" and isinstance(each.value, ast.Constant) and each.value.value
+                for each in call.keywords
+            )
+            for keyword in call.keywords:
+                if keyword.arg == "default" and not required:
+                    found |= self._view.evaluator.values(keyword.value)
+        return frozenset({*found, Unknown("command line")})
+
+    def option_defaults(self, function: ast.AST, name: str) -> Values:
+        """The default that a `@click.option` of a function gives to one of its parameters."""
+        found: set[Value] = set()
+        for decorator in getattr(function, "decorator_list", ()):
+            if not isinstance(decorator, ast.Call) or dotted(decorator.func).rpartition(".")[2] != "option":
+                continue
+            if name not in _destinations(decorator):
+                continue
+            for keyword in decorator.keywords:
+                if keyword.arg == "default":
+                    found |= self._view.evaluator.values(keyword.value)
+                    found.add(Unknown("command line"))
+        return frozenset(found)
+
+
+def _destinations(call: ast.Call) -> list[str]:
+    """The attribute that an option fills: its `dest`, or its long flags with underscores."""
+    for keyword in call.keywords:
+        if keyword.arg == "dest" and isinstance(keyword.value, ast.Constant):
+            return [str(keyword.value.value)]
+    flags = [each.value for each in call.args if isinstance(each, ast.Constant) and isinstance(each.value, str)]
+    long = [each for each in flags if each.startswith("--")] or flags
+    return [each.lstrip("-").replace("-", "_") for each in long]

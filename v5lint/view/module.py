@@ -1,0 +1,300 @@
+"""The view of a Python module: what every rule asks and none should find out for itself."""
+
+from __future__ import annotations
+
+import ast
+import re
+import warnings
+
+from v5lint.document import UnreadableError
+from v5lint.rule import Edit, Finding, Unseen
+from v5lint.view.calls import CallSite
+from v5lint.view.dicts import Dicts
+from v5lint.view.evaluate import Evaluator
+from v5lint.view.guards import Guards
+from v5lint.view.links import Links
+from v5lint.view.names import Names
+from v5lint.view.reach import Reach
+from v5lint.view.tree import Tree
+from v5lint.view.values import NOTHING_KNOWN, Constant, External, Instance, LocalClass
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Container, Iterator
+
+    from v5lint.document import Region
+    from v5lint.project import Project
+    from v5lint.rule import Fix, Level
+    from v5lint.settings import Settings
+    from v5lint.view.tree import Binding
+    from v5lint.view.values import ClassValue, Value, Values
+
+
+class Reference:
+    """A place where a module fetches a name of another package.
+
+    Attributes:
+        path: the dotted path, as it is written: "transformers.models.vit.feature_extraction_vit.ViTFeatureExtractor".
+        node: the import's alias, the Attribute, the `getattr` call, or the Name that a star import provides.
+        how: "import", "attribute", "getattr" or "star".
+        binding: what the import binds; None for the other ways.
+    """
+
+    __slots__ = ("binding", "how", "node", "path")
+
+    def __init__(self, path: str, node: ast.AST, how: str, binding: Binding | None = None) -> None:
+        self.path = path
+        self.node = node
+        self.how = how
+        self.binding = binding
+
+    @property
+    def name(self) -> str:
+        """The last part of the path."""
+        return self.path.rpartition(".")[2]
+
+
+class ModuleView:
+    """One parsed module, with the settings that hold for it and the repository around it.
+
+    Attributes:
+        region: the text and its place in the file.
+        text: the text.
+        path: the file.
+        settings: those of the file.
+        project: the repository around it.
+        tree: the syntax tree, indexed.
+        reach: which bindings and conditions reach a place.
+        evaluator: what expressions may stand for.
+        names: what imported names mean.
+        links: who uses what.
+        dicts: dicts that become keyword arguments.
+        guards: what runs under the target release, and who catches a failure.
+    """
+
+    def __init__(self, region: Region, path: str, settings: Settings, project: Project) -> None:
+        """Parse a module.
+
+        Raises:
+            UnreadableError: it does not parse.
+        """
+        self.region = region
+        self.text = region.text
+        self.path = path
+        self.settings = settings
+        self.project = project
+        self.tree = Tree(_parsed(region))
+        self.reach = Reach(self.tree)
+        self.evaluator = Evaluator(self)
+        self.names = Names(self)
+        self.links = Links(self)
+        self.dicts = Dicts(self)
+        self.guards = Guards(self)
+        self._exporting: set[str] = set()
+        self._wide_lines: dict[int, bytes] = {}
+
+    # Places
+
+    def offset(self, row: int, column: int) -> int:
+        """The offset in the text of a row (from 1) and a column in UTF-8 bytes (from 0), as `ast` gives them."""
+        start = self.region.line_starts[row - 1]
+        if self.text.isascii():
+            return start + column
+        line = self._wide_lines.get(row)
+        if line is None:
+            ends = self.region.line_starts
+            line = self.text[start : ends[row] if row < len(ends) else len(self.text)].encode()
+            self._wide_lines[row] = line
+        return start + len(line[:column].decode())
+
+    def span(self, node: ast.AST) -> tuple[int, int]:
+        """The offsets of the first character of a node and after its last one."""
+        return (
+            self.offset(node.lineno, node.col_offset),  # type: ignore[attr-defined]
+            self.offset(node.end_lineno, node.end_col_offset),  # type: ignore[attr-defined]
+        )
+
+    def source(self, node: ast.AST) -> str:
+        """The text of a node, as written."""
+        start, end = self.span(node)
+        return self.text[start:end]
+
+    def name_span(self, node: ast.Name | ast.Attribute | ast.keyword | ast.alias) -> tuple[int, int]:
+        """The offsets of the identifier itself: of `b` in `a.b`, of `k` in `k=v`, of `x` in `x as y`."""
+        start, end = self.span(node)
+        if isinstance(node, ast.Name):
+            inside = self.names.annotation_offset(node)
+            return (start, end) if inside is None else (inside, inside + len(node.id))
+        if isinstance(node, ast.Attribute):
+            return end - len(node.attr), end
+        if isinstance(node, ast.keyword):
+            return start, start + len(node.arg or "**")
+        return start, start + len(node.name)
+
+    # Results
+
+    def finding(
+        self, node: ast.AST, message: str, *, fix: Fix | None = None, since: str = "", level: Level = "breaks"
+    ) -> Finding:
+        """A finding at a node."""
+        start, end = self.name_span(node) if isinstance(node, ast.Name) else self.span(node)
+        return Finding(message, start, end, fix=fix, since=since, level=level)
+
+    def unseen(self, node: ast.AST, reason: str) -> Unseen:
+        """A place that could not be followed."""
+        start, end = self.span(node)
+        return Unseen(reason, start, end)
+
+    def replace(self, node: ast.AST, content: str) -> Edit:
+        """The edit that puts other text in the place of a node."""
+        start, end = self.span(node)
+        return Edit(start, end, content)
+
+    # Values
+
+    def values(self, node: ast.expr) -> Values:
+        """What an expression may stand for."""
+        return self.evaluator.values(node)
+
+    def constants(self, node: ast.expr, kind: type = str) -> list[object]:
+        """The constants of a type among the values of an expression."""
+        return sorted(
+            (each.value for each in self.values(node) if isinstance(each, Constant) and isinstance(each.value, kind)),
+            key=repr,
+        )
+
+    def classes_of(self, node: ast.expr) -> list[ClassValue]:
+        """The classes that an expression may be an object of."""
+        return sorted({each.of for each in self.values(node) if isinstance(each, Instance)}, key=repr)
+
+    def roots(self, of: ClassValue) -> list[External]:
+        """The classes of other packages that a class is or inherits from, through all classes of this repository."""
+        if isinstance(of, External):
+            return [of]
+        found: list[External] = []
+        waiting: list[LocalClass] = [of]
+        seen = {of}
+        while waiting:
+            at = waiting.pop(0)
+            for base in at.view.evaluator.bases(at):
+                if isinstance(base, External):
+                    found.append(base)
+                elif isinstance(base, LocalClass) and base not in seen:
+                    seen.add(base)
+                    waiting.append(base)
+        return found
+
+    def exported_values(self, name: str) -> Values | None:
+        """The values that a module-level name ends with; None when the module does not define it."""
+        if name in self._exporting:
+            return NOTHING_KNOWN
+        self._exporting.add(name)
+        try:
+            found: set[Value] = set()
+            for binding in self.reach.final(self.tree.scope, name):
+                found |= self.evaluator.binding_values(binding)
+            if not found:
+                for star in self.tree.scope.stars:
+                    found |= self.names.star_values(star, name)
+            return frozenset(found) or None
+        finally:
+            self._exporting.discard(name)
+
+    # References
+
+    def references(self, names: Container[str], package: str = "transformers") -> Iterator[Reference]:
+        """The places where names of a package are fetched, by any way of import or attribute access.
+
+        Args:
+            names: the names wanted: the last parts of their dotted paths.
+            package: the top-level package.
+        """
+        for statement in self.tree.nodes.get(ast.ImportFrom, ()):
+            assert isinstance(statement, ast.ImportFrom)
+            yield from self._imported(statement, names, package)
+        for node in self.tree.nodes.get(ast.Attribute, ()):
+            assert isinstance(node, ast.Attribute)
+            if node.attr in names and isinstance(node.ctx, ast.Load):
+                path = self._path(node, package)
+                if path:
+                    yield Reference(path, node, "attribute")
+        for call in self.links.calls_named("getattr"):
+            if len(call.args) >= 2:
+                name = call.args[1]
+                if isinstance(name, ast.Constant) and isinstance(name.value, str) and name.value in names:
+                    for value in self.values(call.args[0]):
+                        if isinstance(value, External) and value.package == package:
+                            yield Reference(f"{value.path}.{name.value}", call, "getattr")
+        if self._has_star(package):
+            for name_node in self.tree.nodes.get(ast.Name, ()):
+                assert isinstance(name_node, ast.Name)
+                if name_node.id in names and isinstance(name_node.ctx, ast.Load):
+                    owner = self.evaluator.owner(name_node.id, self.tree.scopes[name_node])
+                    path = self._path(name_node, package) if owner is None else ""
+                    if path:
+                        yield Reference(path, name_node, "star")
+
+    def _imported(self, statement: ast.ImportFrom, names: Container[str], package: str) -> Iterator[Reference]:
+        wanted = [alias for alias in statement.names if alias.name in names]
+        if not wanted:
+            return
+        scope = self.tree.scope_of(statement)
+        for alias in wanted:
+            owner = self.tree.scope if (alias.asname or alias.name) in scope.globals else scope
+            for binding in owner.bindings.get(alias.asname or alias.name, ()):
+                if binding.node is alias:
+                    for value in self.names.imported_values(binding):
+                        if isinstance(value, External) and value.package == package and value.name == alias.name:
+                            yield Reference(value.path, alias, "import", binding)
+
+    def _path(self, node: ast.expr, package: str) -> str:
+        """The path of the one thing of a package that an expression stands for."""
+        for value in self.values(node):
+            if isinstance(value, External) and value.package == package:
+                return value.path
+        return ""
+
+    def _has_star(self, package: str) -> bool:
+        return any(
+            alias.name == "*" and (statement.module or "").partition(".")[0] == package and not statement.level
+            for statement in self.tree.nodes.get(ast.ImportFrom, ())
+            if isinstance(statement, ast.ImportFrom)
+            for alias in statement.names
+        )
+
+    def calls(self, names: Container[str] | None = None) -> Iterator[CallSite]:
+        """The calls of the module.
+
+        Args:
+            names: keep those that call something with one of these last names: `f` and `x.f` for "f".
+        """
+        for node in self.tree.nodes.get(ast.Call, ()):
+            assert isinstance(node, ast.Call)
+            func = node.func
+            called = func.id if isinstance(func, ast.Name) else func.attr if isinstance(func, ast.Attribute) else ""
+            if names is None or called in names:
+                yield CallSite(self, node)
+
+    def keywords(self, names: Container[str]) -> Iterator[tuple[CallSite, ast.keyword]]:
+        """The keyword arguments of some names, each with its call."""
+        for keyword in self.tree.nodes.get(ast.keyword, ()):
+            assert isinstance(keyword, ast.keyword)
+            if keyword.arg in names:
+                call = self.tree.parents[keyword]
+                if isinstance(call, ast.Call):
+                    yield CallSite(self, call), keyword
+
+
+def _parsed(region: Region) -> ast.Module:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # invalid escapes and the like are not ours to report
+            return ast.parse(region.text)
+    except SyntaxError as error:
+        row, column = error.lineno or 1, error.offset or 1
+        reason = re.sub(r"\s*\(.*line \d+\)$", "", error.msg)
+        raise UnreadableError(f"it does not parse: {reason}", row=row, column=column) from None
+    except ValueError as error:
+        raise UnreadableError(f"it does not parse: {error}") from None
+    except (RecursionError, MemoryError):
+        raise UnreadableError("it is nested too deeply to be parsed") from None

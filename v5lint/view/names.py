@@ -1,0 +1,144 @@
+"""What imported names mean: absolute and relative imports, star imports, members of modules, names in annotations."""
+
+from __future__ import annotations
+
+import ast
+
+from v5lint.view.strings import is_builtin
+from v5lint.view.values import NOTHING_KNOWN, UNKNOWN, Constant, External
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from v5lint.view.module import ModuleView
+    from v5lint.view.tree import Binding
+    from v5lint.view.values import Values
+
+
+class Names:
+    """Answers for one module."""
+
+    def __init__(self, view: ModuleView) -> None:
+        self._view = view
+        self._annotations: dict[ast.Constant, ast.expr | None] = {}
+        self._offsets: dict[ast.Name, int] = {}
+
+    def imported_values(self, binding: Binding) -> Values:
+        """What an import binds its name to."""
+        alias, statement = binding.node, binding.statement
+        assert isinstance(alias, ast.alias)
+        if isinstance(statement, ast.Import):
+            path = alias.name if alias.asname else alias.name.partition(".")[0]
+            return frozenset({External(path)})
+        assert isinstance(statement, ast.ImportFrom)
+        return self.member_values(self.module_of(statement), alias.name)
+
+    def module_of(self, statement: ast.ImportFrom) -> str:
+        """The absolute dotted path of the module that a `from` import names.
+
+        A relative one is written from the top package of the repository that the file belongs to; where it leads
+        out of every package it keeps its leading dots.
+        """
+        module = statement.module or ""
+        if not statement.level:
+            return module
+        package = self._view.project.package_of(self._view.path)
+        parts = package.split(".") if package else []
+        up = statement.level - 1
+        if up > len(parts):
+            return "." * statement.level + module
+        kept = parts[: len(parts) - up]
+        return ".".join([*kept, module] if module else kept) or "."
+
+    def member_values(self, module: str, name: str) -> Values:
+        """The values of a name of a module: followed into this repository, where it is one of its modules."""
+        local = self._view.project.member(module, name, self._view)
+        if local is not None:
+            return local
+        return frozenset({External(f"{module}.{name}")})
+
+    def star_values(self, statement: ast.ImportFrom, name: str) -> Values:
+        """What a name may mean that a star import of this module could have brought in; empty where it cannot."""
+        if is_builtin(name):
+            return frozenset()
+        module = self.module_of(statement)
+        local = self._view.project.member(module, name, self._view)
+        if local is not None:
+            return frozenset() if local == NOTHING_KNOWN else local
+        if self._view.project.is_first_party(module.partition(".")[0], self._view.path):
+            return frozenset()
+        return frozenset({External(f"{module}.{name}"), UNKNOWN})
+
+    def parsed_annotation(self, node: ast.Constant) -> ast.expr | None:
+        """The expression inside a string annotation, with its names in the scope of the annotation."""
+        if node in self._annotations:
+            return self._annotations[node]
+        assert isinstance(node.value, str)
+        parsed: ast.expr | None = None
+        try:
+            parsed = ast.parse(node.value.strip(), mode="eval").body
+        except (SyntaxError, ValueError, RecursionError):
+            parsed = None
+        if parsed is not None:
+            self._adopt(parsed, node)
+        self._annotations[node] = parsed
+        return parsed
+
+    def _adopt(self, parsed: ast.expr, constant: ast.Constant) -> None:
+        """Make the nodes of a parsed string part of the tree, with the string for their place."""
+        tree = self._view.tree
+        scope = tree.scope_of(constant)
+        content = self._content_offset(constant)
+        for node in ast.walk(parsed):
+            for child in ast.iter_child_nodes(node):
+                tree.parents[child] = node
+            if isinstance(node, ast.Name):
+                tree.scopes[node] = scope
+                if content is not None and node.lineno == 1:
+                    self._offsets[node] = content + node.col_offset
+            if isinstance(node, ast.expr):
+                ast.copy_location(node, constant)
+        tree.parents[parsed] = constant
+
+    def _content_offset(self, constant: ast.Constant) -> int | None:
+        """Where the characters of a string constant begin in the text, if they stand there just as they are."""
+        start, end = self._view.span(constant)
+        written = self._view.text[start:end]
+        value = str(constant.value)
+        quoted = written.lstrip("rRuUbBfF")
+        for quote in ('"""', "'''", '"', "'"):
+            if quoted.startswith(quote):
+                if quoted == quote + value + quote and value.isascii():
+                    return start + len(written) - len(quoted) + len(quote) + len(value) - len(value.lstrip())
+                return None
+        return None
+
+    def annotation_offset(self, node: ast.Name) -> int | None:
+        """Where a name of a string annotation stands in the text; None for any other name."""
+        return self._offsets.get(node)
+
+    def annotation_names(self) -> list[ast.Name]:
+        """The names inside all string annotations of the module."""
+        found = []
+        for constant, _ in self._view.tree.annotations:
+            parsed = self.parsed_annotation(constant)
+            if parsed is not None:
+                found += [node for node in ast.walk(parsed) if isinstance(node, ast.Name)]
+        return found
+
+    def exported(self) -> dict[str, ast.Constant]:
+        """The names that `__all__` lists, each with its string."""
+        found = {}
+        for kind in (ast.Assign, ast.AugAssign, ast.AnnAssign):
+            for node in self._view.tree.nodes.get(kind, ()):
+                assert isinstance(node, (ast.Assign, ast.AugAssign, ast.AnnAssign))
+                targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+                if any(isinstance(target, ast.Name) and target.id == "__all__" for target in targets):
+                    for each in ast.walk(node.value) if node.value is not None else ():
+                        if isinstance(each, ast.Constant) and isinstance(each.value, str):
+                            found[each.value] = each
+        return found
+
+
+def constant_text(values: Values) -> list[str]:
+    """The strings among some values."""
+    return sorted(each.value for each in values if isinstance(each, Constant) and isinstance(each.value, str))

@@ -1,0 +1,207 @@
+"""Which bindings of a name can reach a place where it is read, and under which conditions a place is reached."""
+
+from __future__ import annotations
+
+import ast
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import TypeAlias
+
+    from v5lint.view.tree import Binding, Position, Scope, Tree
+
+    #: Compound statements around a place, outermost first, each with the name of the arm that the place is in.
+    Path: TypeAlias = tuple[tuple[ast.AST, str], ...]
+
+_LOOPS = (ast.For, ast.AsyncFor, ast.While)
+
+#: Arms of a `try` that never run in one pass: a binding in the first does not reach a read in the second.
+_TRY_EXCLUSIVE = {("handler", "orelse"), ("orelse", "handler"), ("handler", "handler")}
+
+
+class Reach:
+    """Answers for one tree."""
+
+    def __init__(self, tree: Tree) -> None:
+        self._tree = tree
+        self._paths: dict[ast.AST, Path] = {}
+
+    def reaching(self, owner: Scope, name: str, read: ast.AST) -> list[Binding]:
+        """The bindings of `name` in the scope `owner` whose value a read of it may see, in source order.
+
+        Args:
+            owner: the scope that the name belongs to.
+            name: the name.
+            read: the node that reads it, in that scope or in one inside of it.
+        """
+        bindings = owner.bindings.get(name, [])
+        if len(bindings) < 2:
+            return bindings
+        place: Position | None = (getattr(read, "lineno", 1), getattr(read, "col_offset", 0))
+        path = self.path(read)
+        if not self._runs_with(owner, read):
+            # In a function that runs later: what the scope ends with, whatever comes first in the file.
+            place, path = None, ()
+        return self._alive(owner, bindings, place, path)
+
+    def final(self, owner: Scope, name: str) -> list[Binding]:
+        """The bindings whose value a name may have at the end of its scope, in source order."""
+        return self._alive(owner, owner.bindings.get(name, []), None, ())
+
+    def _alive(self, owner: Scope, bindings: list[Binding], place: Position | None, path: Path) -> list[Binding]:
+        alive: list[Binding] = []
+        arms: dict[ast.AST, set[str]] = {}
+        for binding in reversed(bindings):
+            if binding.scope is not owner:  # `global` in a function: at any time
+                alive.append(binding)
+                continue
+            where = self.path(binding.node)
+            if place is not None and (binding.at > place and not _same_loop(where, path)):
+                continue
+            if _exclusive(where, path):
+                continue
+            alive.append(binding)
+            if (place is None or binding.at <= place) and binding.kind != "declare" and self._kills(where, path, arms):
+                break
+        alive.reverse()
+        real = [each for each in alive if each.kind not in ("declare", "del")]
+        return real or alive
+
+    def _kills(self, where: Path, path: Path, arms: dict[ast.AST, set[str]]) -> bool:
+        """Whether a binding hides all earlier ones: it stands in a block around the read, or every arm binds."""
+        where = tuple(step for step in where if not isinstance(step[0], (ast.With, ast.AsyncWith)))
+        around = [step for step in path if not isinstance(step[0], (ast.With, ast.AsyncWith))]
+        common = 0
+        while common < len(where) and common < len(around) and where[common] == around[common]:
+            common += 1
+        rest = where[common:]
+        while rest:
+            block, arm = rest[-1]
+            if not isinstance(block, ast.If):
+                return False
+            seen = arms.setdefault(block, set())
+            seen.add(arm)
+            if len(seen) < 2:
+                return False
+            rest = rest[:-1]
+        return True
+
+    def _runs_with(self, owner: Scope, read: ast.AST) -> bool:
+        """Whether a read runs in the flow of the scope, and not in a function of it that is called later."""
+        scope = self._tree.scope_of(read)
+        while scope is not owner:
+            if scope.is_function or scope.parent is None:
+                return False
+            scope = scope.parent
+        return True
+
+    def path(self, node: ast.AST) -> Path:
+        """The compound statements around a node, up to the function or module that it is in, outermost first."""
+        known = self._paths.get(node)
+        if known is not None:
+            return known
+        steps: list[tuple[ast.AST, str]] = []
+        child = node
+        for parent in self._tree.ancestors(node):
+            if isinstance(parent, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)):
+                break
+            arm = _arm(parent, child)
+            if arm:
+                steps.append((parent, arm))
+            child = parent
+        found = tuple(reversed(steps))
+        self._paths[node] = found
+        return found
+
+    def conditions(self, node: ast.AST) -> list[tuple[ast.expr, bool]]:
+        """The tests that hold when a node runs, nearest first, each with the truth value that it has then.
+
+        Besides the `if`, `while`, `a if b else c` and `and`/`or` around the node these are the tests of earlier `if`
+        statements in the same blocks whose other arm always leaves the block for good (`if new: return ...`), across
+        the functions around the node. An arm that raises or exits does not count: the code after it is what the
+        program is about, and refusing to run is no second way.
+        """
+        found: list[tuple[ast.expr, bool]] = []
+        child = node
+        for parent in self._tree.ancestors(node):
+            if isinstance(parent, (ast.If, ast.While)) and child is not parent.test:
+                found.append((parent.test, child in parent.body))
+            elif isinstance(parent, ast.IfExp) and child is not parent.test:
+                found.append((parent.test, child is parent.body))
+            elif isinstance(parent, ast.BoolOp):
+                before = parent.values[: parent.values.index(child)]  # type: ignore[arg-type]
+                found += [(each, isinstance(parent.op, ast.And)) for each in reversed(before)]
+            if isinstance(child, ast.stmt):
+                found += _left_before(parent, child)
+            child = parent
+        return found
+
+
+def _left_before(parent: ast.AST, child: ast.stmt) -> list[tuple[ast.expr, bool]]:
+    found: list[tuple[ast.expr, bool]] = []
+    for field in ("body", "orelse", "finalbody"):
+        block = getattr(parent, field, None)
+        if not isinstance(block, list) or child not in block:
+            continue
+        for statement in reversed(block[: block.index(child)]):
+            if isinstance(statement, ast.If):
+                if always_leaves(statement.body):
+                    found.append((statement.test, False))
+                elif statement.orelse and always_leaves(statement.orelse):
+                    found.append((statement.test, True))
+    return found
+
+
+def always_leaves(block: list[ast.stmt]) -> bool:
+    """Whether a block always ends in `return`, `continue` or `break`."""
+    for statement in block:
+        if isinstance(statement, (ast.Return, ast.Continue, ast.Break)):
+            return True
+        if isinstance(statement, ast.If) and statement.orelse:
+            if always_leaves(statement.body) and always_leaves(statement.orelse):
+                return True
+        elif isinstance(statement, (ast.With, ast.AsyncWith)) and always_leaves(statement.body):
+            return True
+    return False
+
+
+def _arm(parent: ast.AST, child: ast.AST) -> str:
+    """In which arm of a compound statement a child stands; empty where the parent is none or the child is its test."""
+    if isinstance(parent, (ast.If, *_LOOPS)):
+        if child in parent.body:
+            return "body"
+        return "orelse" if child in parent.orelse else ""
+    if isinstance(parent, ast.Try) or type(parent).__name__ == "TryStar":
+        if child in parent.body:  # type: ignore[attr-defined]
+            return "try"
+        if child in parent.handlers:  # type: ignore[attr-defined]
+            return f"handler{parent.handlers.index(child)}"  # type: ignore[attr-defined]
+        return "orelse" if child in parent.orelse else "finally"  # type: ignore[attr-defined]
+    if isinstance(parent, ast.Match):
+        return f"case{parent.cases.index(child)}" if child in parent.cases else ""
+    if isinstance(parent, (ast.With, ast.AsyncWith)):
+        return "body" if child in parent.body else ""
+    if isinstance(parent, ast.IfExp) and child is not parent.test:
+        return "body" if child is parent.body else "orelse"
+    return ""
+
+
+def _same_loop(first: Path, second: Path) -> bool:
+    """Whether both places are in the body of one loop, so that the later one comes first the next time round."""
+    return any(step in second and isinstance(step[0], _LOOPS) and step[1] == "body" for step in first)
+
+
+def _exclusive(first: Path, second: Path) -> bool:
+    """Whether the two places are in arms of one statement of which only one runs."""
+    for (block, arm), (other, other_arm) in zip(first, second, strict=False):
+        if block is not other:
+            return False
+        if arm == other_arm:
+            continue
+        if isinstance(block, (ast.If, ast.IfExp, ast.Match)):
+            return True
+        if isinstance(block, ast.Try) or type(block).__name__ == "TryStar":
+            kinds = (arm.rstrip("0123456789"), other_arm.rstrip("0123456789"))
+            return kinds in _TRY_EXCLUSIVE
+        return False
+    return False

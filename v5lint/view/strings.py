@@ -1,0 +1,80 @@
+"""Small questions about texts: dotted names, and strings that are put together from parts known and unknown."""
+
+from __future__ import annotations
+
+import ast
+import builtins
+
+from v5lint.view.values import NOTHING_KNOWN, UNKNOWN, Constant, Partial, Unknown
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from v5lint.view.values import Value, Values
+
+_BUILTINS = frozenset(dir(builtins))
+
+#: How many strings a concatenation of alternatives may have before it is called unknown.
+_ALTERNATIVES = 16
+
+
+def is_builtin(name: str) -> bool:
+    """Whether Python itself defines the name everywhere."""
+    return name in _BUILTINS
+
+
+def is_field(path: str) -> bool:
+    """Whether a function declares a field of a dataclass, attrs class or pydantic model."""
+    return path.rpartition(".")[2] in ("field", "Field", "ib", "attrib", "HfArg")
+
+
+def dotted(node: ast.AST) -> str:
+    """The text of a name or of a chain of attributes: `os.environ`; empty for anything else."""
+    parts: list[str] = []
+    while isinstance(node, ast.Attribute):
+        parts.append(node.attr)
+        node = node.value
+    if not isinstance(node, ast.Name):
+        return ""
+    parts.append(node.id)
+    return ".".join(reversed(parts))
+
+
+def joined(pieces: list[Values], separator: str) -> Values:
+    """All strings that come of putting one value of each piece after another."""
+    sequences: list[tuple[Value, ...]] = [()]
+    for piece in pieces:
+        if len(sequences) * len(piece) > _ALTERNATIVES:
+            return NOTHING_KNOWN
+        sequences = [(*done, value) for done in sequences for value in sorted(piece, key=repr)]
+    return frozenset(_concatenated(sequence, separator) for sequence in sequences)
+
+
+def _concatenated(values: tuple[Value, ...], separator: str) -> Value:
+    parts = [""]
+    for number, value in enumerate(values):
+        if number:
+            parts[-1] += separator
+        if isinstance(value, Constant) and isinstance(value.value, (str, int, float)):
+            parts[-1] += str(value.value)
+        elif isinstance(value, Partial):
+            parts[-1] += value.parts[0]
+            parts += value.parts[1:]
+        else:
+            parts.append("")
+    if len(parts) == 1:
+        return Constant(parts[0])
+    if not any(part.strip(separator) for part in parts):
+        origins = [value for value in values if isinstance(value, Unknown) and value.origin]
+        return origins[0] if origins else UNKNOWN
+    return Partial(tuple(parts))
+
+
+def formatted(template: str, mark: str, given: list[Values]) -> Values:
+    """All strings that come of filling a template at each mark."""
+    texts = template.split(mark)
+    if len(texts) != len(given) + 1 or any("%" in text for text in texts):
+        return NOTHING_KNOWN
+    pieces: list[Values] = [frozenset({Constant(texts[0])})]
+    for values, text in zip(given, texts[1:], strict=True):
+        pieces += [values, frozenset({Constant(text)})]
+    return joined(pieces, "")
