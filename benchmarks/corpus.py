@@ -23,10 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
+import tomllib
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,9 +32,11 @@ CATALOGUE = Path(__file__).with_name("corpus.toml")
 
 # What no linter reads: kept out so that the corpus stays small. A file above the limit is data, whatever its name.
 BINARY_SUFFIXES = frozenset(
-    ".7z .a .avi .bin .bmp .bz2 .dll .dylib .exe .flac .gif .gz .h5 .ico .jar .jpeg .jpg .lib .mo .model .mp3 .mp4 .msgpack .npy "
-    ".npz .o .obj .onnx .parquet .pb .pdf .pdiparams .pickle .pkl .png .pt .pth .pyc .pyd .safetensors .so .spm .svg .tar .tgz "
-    ".tiff .ttf .wav .webp .whl .woff .woff2 .xz .zip .zst".split()
+    """
+    .7z .a .avi .bin .bmp .bz2 .dll .dylib .exe .flac .gif .gz .h5 .ico .jar .jpeg .jpg .lib .mo .model .mp3 .mp4
+    .msgpack .npy .npz .o .obj .onnx .parquet .pb .pdf .pdiparams .pickle .pkl .png .pt .pth .pyc .pyd .safetensors .so
+    .spm .svg .tar .tgz .tiff .ttf .wav .webp .whl .woff .woff2 .xz .zip .zst
+    """.split()
 )
 SIZE_LIMIT = 10_000_000
 
@@ -92,10 +91,22 @@ def download(requirement: str, kind: str, python: str, folder: Path) -> tuple[st
         CorpusError: If the registry has no such archive.
     """
     flag = "--only-binary" if kind == "wheel" else "--no-binary"
-    command = [sys.executable, "-m", "unearth", requirement, flag, "--python-version", python, "--download", str(folder)]
+    command = [
+        sys.executable,
+        "-m",
+        "unearth",
+        requirement,
+        flag,
+        "--python-version",
+        python,
+        "--download",
+        str(folder),
+    ]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode != 0:
-        raise CorpusError(f"{requirement}: no {kind} for Python {python}: {(done.stderr or done.stdout).strip()[-300:]}")
+        raise CorpusError(
+            f"{requirement}: no {kind} for Python {python}: {(done.stderr or done.stdout).strip()[-300:]}"
+        )
     answer = json.loads(done.stdout)
     return answer["name"], answer["version"], Path(answer["local_path"])
 

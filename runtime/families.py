@@ -8,6 +8,7 @@ releases of transformers, a family does not.
 
 from __future__ import annotations
 
+import importlib.util
 import re
 import sys
 from collections.abc import Mapping
@@ -16,7 +17,7 @@ from functools import cache
 from importlib import resources
 from typing import Any, Literal
 
-from v5lint.runtime.errors import FamilyError
+from v5lint.runtime.errors import FamilyError, MissingDependencyError
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -123,6 +124,22 @@ def family_of(source: object) -> Family:
         known = ", ".join(f"{family.title} ({family.name})" for family in families().values())
         raise FamilyError(f"{what} is none of the families that the runtime knows: {known}.")
     return family
+
+
+def missing_libraries(family: Family | None) -> list[str]:
+    """The libraries that a family needs beside transformers (timm, torchvision) and that are not installed."""
+    return [name for name in (family.requires if family else ()) if importlib.util.find_spec(name) is None]
+
+
+def require_libraries(family: Family | None) -> None:
+    """Raise unless the libraries that a family needs beside transformers are installed.
+
+    Raises:
+        MissingDependencyError: One is not; the message has the command that installs it.
+    """
+    missing = missing_libraries(family)
+    if family is not None and missing:
+        raise MissingDependencyError(f"{family.title} needs {' and '.join(missing)}: pip install {' '.join(missing)}")
 
 
 def _identity(source: object) -> tuple[str, str]:

@@ -7,7 +7,7 @@ for SigLIP or timm; half a match (`["query", "v_proj"]`) raises nothing. So targ
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -110,7 +110,7 @@ def lora_config_for(
     if target_modules is None or target_modules == "all-linear":
         chosen = _roles(layers, ROLES if target_modules == "all-linear" else roles)
         intended = [path for _, path in iter_targets(layers, chosen)]
-        targets: list[str] | str = _shortest_targets(model, intended)
+        targets: list[str] | str = shortest_targets(model, intended)
     else:
         targets = target_modules if isinstance(target_modules, str) else list(target_modules)
         _check_targets(model, targets, layers)
@@ -199,7 +199,7 @@ def expected_parameters(model: nn.Module, config: LoraConfig) -> ExpectedParamet
     lora = 0
     for path in matched_modules(model, config):
         d_in, d_out = _features(modules[path])
-        rank = _rank(config, path)
+        rank = int(pattern_value(config.rank_pattern, path, config.r))
         lora += rank * (d_in + d_out) + (d_out if config.use_dora else 0)
         shapes[rank, d_in, d_out] = shapes.get((rank, d_in, d_out), 0) + 1
     saved = _saved_modules(model, config.modules_to_save or ())
@@ -236,7 +236,7 @@ def _roles(layers: list[EncoderLayer], roles: Sequence[Role] | None) -> tuple[Ro
     return present
 
 
-def _shortest_targets(model: nn.Module, intended: list[str]) -> list[str] | str:
+def shortest_targets(model: nn.Module, intended: list[str]) -> list[str] | str:
     """The shortest form of `target_modules` that matches the intended modules and no other."""
     wanted = set(intended)
     depth = max(path.count(".") for path in intended) + 1
@@ -326,12 +326,12 @@ def _excluded(found: object) -> bool:
     return type(found).__name__ == "_ExcludedModule"
 
 
-def _rank(config: LoraConfig, path: str) -> int:
-    """The rank at a path: `r`, or what the first matching key of `rank_pattern` says."""
-    for pattern, rank in (config.rank_pattern or {}).items():
+def pattern_value(patterns: Mapping[str, Any] | None, path: str, plain: Any) -> Any:
+    """What PEFT's `rank_pattern` or `alpha_pattern` gives a module: the value of the first key that matches the end of its path."""
+    for pattern, value in (patterns or {}).items():
         if re.match(rf"(.*\.)?({pattern})$", path):
-            return int(rank)
-    return int(config.r)
+            return value
+    return plain
 
 
 def _features(module: nn.Module) -> tuple[int, int]:

@@ -6,7 +6,6 @@ hundred kilobytes that `from_pretrained` takes for the real thing. The recipes s
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import sys
 from collections.abc import Mapping, Sequence
@@ -18,8 +17,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from v5lint.runtime.errors import FamilyError, MissingDependencyError
-from v5lint.runtime.families import Family, get_family
+from v5lint.runtime.errors import FamilyError
+from v5lint.runtime.families import Family, get_family, missing_libraries, require_libraries
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -42,7 +41,7 @@ def _recipes() -> Mapping[str, Any]:
 
 def tiny_families() -> list[str]:
     """Families of which a tiny checkpoint can be made here: timm's only where timm and torchvision can be imported."""
-    return [name for name in _recipes() if not _missing(get_family(name))]
+    return [name for name in _recipes() if not missing_libraries(get_family(name))]
 
 
 def make_tiny_checkpoint(
@@ -68,9 +67,7 @@ def make_tiny_checkpoint(
     recipe = _recipes().get(family)
     if recipe is None:
         raise FamilyError(f"There is no tiny checkpoint of {known.title}.")
-    missing = _missing(known)
-    if missing:
-        raise MissingDependencyError(f"{known.title} needs {' and '.join(missing)}: pip install {' '.join(missing)}")
+    require_libraries(known)
     target = Path(folder)
     target.mkdir(parents=True, exist_ok=True)
     with torch.random.fork_rng(devices=[]):
@@ -80,10 +77,6 @@ def make_tiny_checkpoint(
         else:
             _write_transformers(known, recipe, target, labels)
     return target
-
-
-def _missing(family: Family) -> list[str]:
-    return [name for name in family.requires if importlib.util.find_spec(name) is None]
 
 
 def _write_transformers(family: Family, recipe: Mapping[str, Any], folder: Path, labels: Sequence[str] | None) -> None:

@@ -73,8 +73,9 @@ class Configuration:
 
     def relative(self, path: str) -> str | None:
         """The path from the root, with `/` between its parts; None where it is not under the root."""
-        relative = os.path.relpath(os.path.abspath(path), self.root).replace(os.sep, "/")
-        return None if relative.startswith("../") else relative
+        top = self.root.rstrip(os.sep) + os.sep
+        path = os.path.abspath(path)
+        return path[len(top) :].replace(os.sep, "/") if path.startswith(top) else None
 
     def ignored_in(self, path: str) -> frozenset[str]:
         """The codes that `per-file-ignores` takes away from a file.
@@ -183,11 +184,8 @@ def _unknown(key: str, valid: Sequence[str]) -> str:
 
 def _option(known: Mapping[str, Option], dotted: str, name: str, given: Any, source: str) -> Any:
     if name not in known:
-        raise _KeyedError(
-            f"unknown option `{dotted}`{did_you_mean(name, known)}" if known else f"`{dotted}`: the rule has no options",
-            source,
-            name,
-        )
+        what = f"unknown option `{dotted}`{did_you_mean(name, known)}" if known else f"`{dotted}`: no options here"
+        raise _KeyedError(what, source, name)
     option = known[name]
     if isinstance(given, list) and isinstance(option.default, tuple):
         given = tuple(given)

@@ -7,13 +7,15 @@ import stat
 
 from v5lint.configuration import SettingsError
 from v5lint.formats import format_of
+from v5lint.reading import reason
 from v5lint.results import Notice
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
     from typing import Any
 
+    from v5lint.configuration import Configuration
     from v5lint.settings import SettingsFinder
 
 #: Folders that hold no source of the project: version control, environments, caches, builds.
@@ -56,8 +58,20 @@ def discover(paths: Iterable[str], settings: SettingsFinder) -> Discovered:
     """
     search = _Search(settings)
     for path in paths:
-        search.named(os.path.normpath(path) if path else path)
+        # `a/../b` is not always `b`: `a` may be a link
+        search.named(path if os.pardir in path or not path else os.path.normpath(path))
     return search.finished()
+
+
+def is_excluded(path: str, settings: SettingsFinder) -> bool:
+    """Whether exclusion patterns keep out a path that is named, which they only do under `force-exclude`.
+
+    Raises:
+        SettingsError: the configuration of the path is wrong.
+    """
+    folder = os.path.isdir(path)
+    found = settings.of_folder(os.path.abspath(path)) if folder else settings.of(path)
+    return found.force_exclude and _within_excluded(path, folder, _Exclusion(found.layers, None))
 
 
 class _Search:
@@ -66,6 +80,8 @@ class _Search:
         self._out = Discovered()
         self._files: dict[str, str] = {}  # by what they are on disk
         self._links: dict[str, str] = {}
+        self._exclusions: dict[tuple[tuple[Configuration, ...], str], _Exclusion] = {}
+        self._blamed: set[str] = set()
 
     def named(self, path: str) -> None:
         """A path that the user gave."""
@@ -76,16 +92,15 @@ class _Search:
             return
         folder = stat.S_ISDIR(mode)
         try:
-            settings = self._settings.of_folder(os.path.abspath(path)) if folder else self._settings.of(path)
-            exclusion = _Exclusion(settings, None)
-            if settings.force_exclude and _within_excluded(path, folder, exclusion):
-                self._out.skipped.append(Notice(path, "excluded"))
-                self._out.excluded += 1
-                return
-        except SettingsError:
+            forced = is_excluded(path, self._settings)
+        except SettingsError as error:
+            forced = False
             if not folder:
-                self._files.setdefault(os.path.realpath(path), path)  # reading it says what is wrong
+                self._misconfigured(error)
                 return
+        if forced:
+            self._out.skipped.append(Notice(path, "excluded"))
+            return
         if folder:
             self._walk(path)
         elif not stat.S_ISREG(mode):
@@ -108,30 +123,30 @@ class _Search:
                 with os.scandir(folder) as scan:
                     entries = sorted(scan, key=lambda entry: entry.name)
             except OSError as error:
-                self._problem(shown or root, f"the folder cannot be read: {_reason(error)}")
+                self._problem(shown or root, f"the folder cannot be read: {reason(error)}")
                 continue
             if folder != absolute and any(entry.name == "pyvenv.cfg" for entry in entries):
                 self._out.excluded += 1
                 continue
             try:
-                exclusion = _Exclusion(self._settings.of_folder(folder), absolute)
-                decide = exclusion.decide
+                exclusion = self._exclusion(folder, absolute)
+                configured = True
             except SettingsError as error:
-                self._out.problems.append(Notice(error.source, error.cause, row=error.row))
-                continue
+                self._misconfigured(error)
+                exclusion, configured = _Exclusion((), None), False
             ignores.enter(folder, entries)
             folders = []
             for entry in entries:
                 is_folder = entry.is_dir(follow_symlinks=False)
                 if not is_folder and (format_of(entry.name) is None or entry.name.startswith(".#")):
                     continue  # Emacs marks an open file by a broken link `.#file.py`
-                if decide(entry.path, entry.name, is_folder) or ignores.ignored(entry.path, is_folder):
+                if exclusion.decide(entry.path, entry.name, is_folder) or ignores.ignored(entry.path, is_folder):
                     self._out.excluded += 1
                     continue
                 path = os.path.join(shown, entry.name)
                 if is_folder:
                     folders.append((path, entry.path, os.path.join(real_folder, entry.name)))
-                else:
+                elif configured:
                     self._met(entry, path, os.path.join(real_folder, entry.name))
             stack.extend(reversed(folders))
 
@@ -160,6 +175,19 @@ class _Search:
         self._out.files = sorted(self._files.values(), key=lambda path: path.split(os.sep))
         return self._out
 
+    def _exclusion(self, folder: str, named: str) -> _Exclusion:
+        layers = self._settings.of_folder(folder).layers
+        if (layers, named) not in self._exclusions:
+            self._exclusions[layers, named] = _Exclusion(layers, named)
+        return self._exclusions[layers, named]
+
+    def _misconfigured(self, error: SettingsError) -> None:
+        """A configuration file is wrong: said once, however many folders it is for."""
+        if error.source not in self._blamed:
+            self._blamed.add(error.source)
+            hint = "the files it is for are not linted"
+            self._out.problems.append(Notice(error.source, error.cause, row=error.row, hint=hint))
+
     def _problem(self, path: str, text: str) -> None:
         self._out.problems.append(Notice(path, text))
 
@@ -171,11 +199,12 @@ class _Exclusion:
     named, or one above it, do not hold inside it: whoever names it wants it linted.
     """
 
-    def __init__(self, settings: Any, root: str | None) -> None:
-        self._specs: list[tuple[Any, Any]] = []
-        for layer in settings.layers:
+    def __init__(self, layers: Sequence[Configuration], named: str | None) -> None:
+        self._specs: list[tuple[Configuration, Any]] = []
+        for layer in layers:
             if patterns := layer.values.get("exclude"):
-                self._specs.append((layer, _holding_inside(layer.matcher(patterns), root and layer.relative(root))))
+                inside = layer.relative(named) if named else None
+                self._specs.append((layer, _holding_inside(layer.matcher(patterns), inside)))
 
     def decide(self, path: str, name: str, is_folder: bool) -> bool:
         """Whether a file or folder that a walk meets is excluded."""
@@ -239,18 +268,15 @@ class _GitIgnores:
             return
         from pathspec import GitIgnoreSpec
 
-        lines = [line for line in lines if _is_pattern(line)]
+        patterns: list[Any] = []
+        for line in lines:
+            try:
+                patterns += GitIgnoreSpec.from_lines([line]).patterns
+            except ValueError:
+                continue  # Git passes over what is no pattern, too
         prefix = folder.rstrip(os.sep) + os.sep
-        if lines:
-            inside = os.path.relpath(self._root, folder).replace(os.sep, "/") if self._root != folder else None
-            if inside and inside.startswith(".."):
-                inside = None
-            self._specs.append((prefix, _holding_inside(GitIgnoreSpec.from_lines(lines), inside)))
-
-
-def _is_pattern(line: str) -> bool:
-    """Whether Git takes a line for a pattern: a few odd ones, it passes over."""
-    return line.strip() not in ("", "!", "/", "!/") and not line.startswith("#")
+        inside = self._root[len(prefix) :].replace(os.sep, "/")
+        self._specs.append((prefix, _holding_inside(GitIgnoreSpec(patterns), inside)))
 
 
 def _holding_inside(spec: Any, named: str | None) -> Any:
@@ -291,13 +317,8 @@ def _missing(path: str, error: OSError | ValueError) -> str:
     if os.path.islink(path):
         if isinstance(error, FileNotFoundError):
             return f"it is a broken link: `{os.readlink(path)}` does not exist"
-        return f"it is a link that cannot be followed: {_reason(error)}"
-    return "it does not exist" if isinstance(error, FileNotFoundError) else _reason(error)
-
-
-def _reason(error: OSError) -> str:
-    text = error.strerror or str(error)
-    return text[:1].lower() + text[1:]
+        return f"it is a link that cannot be followed: {reason(error)}"
+    return "it does not exist" if isinstance(error, FileNotFoundError) else reason(error)
 
 
 def _kind(mode: int) -> str:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    import re
+    from collections.abc import Iterable, Sequence
 
     from v5lint.rule import Rule
 
@@ -51,3 +52,24 @@ class Gate:
         if not self._words or (len(self._words) <= _FEW and not any(word in raw for word in self._words)):
             return frozenset()
         return self._words.intersection(raw.translate(_WORD_BYTES).split())
+
+
+class DirectiveGate:
+    """Whether a file may hold a suppression that names one of the rules: one that could be unused, or misspelt."""
+
+    def __init__(self, rules: Iterable[Rule]) -> None:
+        self._families = sorted({rule.code[:2].encode() for rule in rules})
+        self._named: re.Pattern[bytes] | None = None
+
+    def passes(self, raw: bytes) -> bool:
+        """Whether it may; a file without one costs a search for a few short strings."""
+        if b"v5lint:" in raw:
+            return True
+        if not any(spelled in raw for spelled in (b"noqa", b"NOQA", b"NoQA", b"NoQa", b"Noqa")):
+            return False
+        if self._named is None:
+            import re
+
+            families = b"|".join(map(re.escape, self._families))
+            self._named = re.compile(rb"noqa\s*:[^\n\r]*\b(?:" + families + rb")", re.IGNORECASE)
+        return self._named.search(raw) is not None

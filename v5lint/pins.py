@@ -64,19 +64,19 @@ def lower_bound(specifier: str) -> Release | None:
             return None
         operator, text, star = match.groups()
         release = parse_release(text)
-        if operator in (">=", ">"):
+        if not _admits_v5(operator, release, star):
+            return None
+        if operator not in ("<", "<=", "!="):
             bounds.append(release)
-        elif operator in ("==", "===", "~=", "^", "~", ""):
-            if release < _V5:
-                return None
-            bounds.append(release)
-        elif operator == "<" and release <= _V5:
-            return None
-        elif operator == "<=" and release < _V5:
-            return None
-        elif operator == "!=" and star and release == _V5:
-            return None
     return max(bounds, default=None)
+
+
+def _admits_v5(operator: str, release: Release, star: str | None) -> bool:
+    if operator in (">", ">="):
+        return True
+    if operator == "!=":
+        return not (star and release == _V5)
+    return release > _V5 if operator == "<" else release >= _V5
 
 
 def project_root(folder: str) -> str | None:

@@ -19,7 +19,7 @@ class Repair:
     Attributes:
         message: what applying it does.
         applicability: "safe", "unsafe" or "display".
-        held_back: why it is not applied although its applicability allows it: "it needs transformers 4.27 ..."; else "".
+        held_back: why it is not applied although its applicability allows it ("needs transformers ..."); else "".
         edits: the edits with their places in the file; None where no report shows them.
     """
 

@@ -175,6 +175,13 @@ class SettingsFinder:
             raise found
         return found
 
+    def usual_target(self) -> Release:
+        """The target of the files of the current folder."""
+        try:
+            return self.of_folder(os.getcwd()).target
+        except SettingsError:
+            return self._registry.newest
+
     def _nearest(self, folder: str) -> Configuration:
         """The configuration in a folder or in the nearest one above."""
         if folder not in self._configurations:
@@ -242,4 +249,3 @@ class SettingsFinder:
         if selector == "ALL":
             return 0
         return 1000 if self._registry.rule(selector) else len(selector)
-

@@ -347,6 +347,16 @@ class _Follow:
             self.flow.receivers.append(Receiver("escape", target))
 
 
+def written_entries(owner: ast.AST) -> list[Entry]:
+    """The entries with constant keys that stand in a dict literal or in the keywords of a call."""
+    if isinstance(owner, ast.Dict):
+        pairs = zip(owner.keys, owner.values, strict=True)
+        return [Entry(k.value, k, v, owner, "literal") for k, v in pairs if isinstance(k, ast.Constant)]
+    if isinstance(owner, ast.Call):
+        return [Entry(each.arg, each, each.value, owner, "keyword") for each in owner.keywords if each.arg]
+    return []
+
+
 def _own_entries(node: ast.Dict | ast.Call, view: ModuleView) -> list[Entry]:
     if isinstance(node, ast.Call):
         return _update_entries(node, view)

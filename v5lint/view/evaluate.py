@@ -346,6 +346,10 @@ class Evaluator:
         path = callee.path
         if path in _TRANSPARENT and node.args:
             return self.values(node.args[-1 if path == "typing.cast" else 0])
+        if path == "builtins.super":
+            owner = self._view.links.class_around(node)
+            if owner is not None:
+                return frozenset(self.bases(LocalClass(self._view, owner))) or NOTHING_KNOWN
         if path == "builtins.dict":
             return frozenset({Mapping(self._view, node)})
         if path in ("os.getenv", "os.environ.get") or (path == "os.environ.setdefault" and len(node.args) > 1):
@@ -533,7 +537,12 @@ class Evaluator:
 
     def _iterated_mapping(self, container: Mapping, what: str) -> Values:
         entries = container.view.dicts.entries(container.node)
-        keys: set[Value] = {Constant(each.key, each.node if isinstance(each.node, ast.expr) else None) if each.key is not None else UNKNOWN for each in entries}
+        keys: set[Value] = {
+            Constant(each.key, each.node if isinstance(each.node, ast.expr) else None)
+            if each.key is not None
+            else UNKNOWN
+            for each in entries
+        }
         values: set[Value] = set()
         for each in entries:
             if each.value is not None:

@@ -131,6 +131,10 @@ class ModuleView:
             return start, start + len(node.arg or "**")
         return start, start + len(node.name)
 
+    def aliases(self, node: ast.expr) -> list[ast.expr]:
+        """Every expression that stands for the same object: through variables, `self`, parameters and returns."""
+        return self.dicts.flow(node).aliases
+
     # Results
 
     def finding(
@@ -214,7 +218,7 @@ class ModuleView:
             yield from self._imported(statement, names, package)
         for node in self.tree.nodes.get(ast.Attribute, ()):
             assert isinstance(node, ast.Attribute)
-            if node.attr in names and isinstance(node.ctx, ast.Load):
+            if node.attr in names and isinstance(node.ctx, ast.Load) and self._path(node.value, package):
                 path = self._path(node, package)
                 if path:
                     yield Reference(path, node, "attribute")
@@ -236,7 +240,8 @@ class ModuleView:
 
     def _imported(self, statement: ast.ImportFrom, names: Container[str], package: str) -> Iterator[Reference]:
         wanted = [alias for alias in statement.names if alias.name in names]
-        if not wanted:
+        # What a sibling got from the package and hands on is the sibling's matter.
+        if not wanted or statement.level or (statement.module or "").partition(".")[0] != package:
             return
         scope = self.tree.scope_of(statement)
         for alias in wanted:

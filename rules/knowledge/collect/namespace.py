@@ -69,7 +69,9 @@ class Namespace:
         return {key: value for key, value in table.get("SLOW_TO_FAST_CONVERTERS", {}).items() if value}
 
     def names(self, module: str) -> frozenset[str]:
-        """Give every name that `from module import name` finds.
+        """Give the names that `from module import name` finds, those that only a fallback answers left out.
+
+        `resolve` knows the fallbacks, too.
 
         Args:
             module: a dotted module name of this wheel, or an alias of one.
@@ -129,8 +131,7 @@ class Namespace:
         facts = self.modules[module]
         names = set(facts.get("served", ())) | self.submodules(module)
         if self.is_lazy(module):
-            names.update(self.structure(module))
-            return names | self._fallback_names(names)
+            return names | set(self.structure(module))
         names.update(facts.get("bindings", ()), *facts.get("attached", {}).values())
         for star in facts.get("stars", ()):
             names.update(self._starred(star, seen))
@@ -142,17 +143,6 @@ class Namespace:
             return set()
         public = self.modules[module].get("all")
         return set(public) if public else {name for name in self._declared(module, seen) if not name.startswith("_")}
-
-    def _fallback_names(self, declared: set[str]) -> set[str]:
-        """Give the undeclared names for which a lazy module of 5.x has a fallback; `resolve` decides about each."""
-        found: set[str] = set()
-        if "TokenizerFast" in self._fallbacks:
-            found.update(name + "Fast" for name in declared if name.endswith("Tokenizer"))
-            found.update(self._converters)
-            found.update(name + "Fast" for name in self._converters)
-        if "ImageProcessorFast" in self._fallbacks:
-            found.update(name + "Fast" for name in declared if name.endswith("ImageProcessor"))
-        return found
 
     def resolve(self, module: str, name: str) -> str | None:
         """Follow a name to where it is defined.

@@ -52,7 +52,6 @@ def _attributes(namespace: Namespace, line: list[str]) -> set[str]:
     keep an old name working count, too.
     """
     declared = [name for name in strings(constant(namespace, line, "attributes")) if is_part(name)]
-    declared += [name for name in strings(constant(namespace, line, "optional_attributes")) if is_part(name)]
     found = set(declared or [name.strip("~") for name in _signature(namespace, line) if not name.startswith("~")])
     for path in line:
         if not path.endswith(".ProcessorMixin"):  # it declares every part that some subclass has

@@ -1,0 +1,71 @@
+"""The source of the `BitsAndBytesConfig(...)` that takes the place of `load_in_4bit`, `load_in_8bit` and their like."""
+
+from __future__ import annotations
+
+import ast
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from v5lint.view.module import ModuleView
+
+FLAGS = ("load_in_8bit", "load_in_4bit")
+CONFIG = "BitsAndBytesConfig"
+KEYWORD = "quantization_config"
+
+#: `BitsAndBytesConfig` came with 4.27.
+SINCE = "4.27"
+
+_WRAPPED = (ast.IfExp, ast.Lambda, ast.NamedExpr)
+_PURE = (ast.Name, ast.Attribute, ast.Constant, ast.Subscript, ast.Compare, ast.BoolOp, ast.UnaryOp)
+
+
+def is_sibling(name: object) -> bool:
+    """Whether an argument goes with the flags: it belongs into the configuration."""
+    return isinstance(name, str) and name.startswith(("bnb_4bit_", "llm_int8_"))
+
+
+def is_off(value: ast.expr) -> bool:
+    """Whether a flag is written as switched off."""
+    return isinstance(value, ast.Constant) and not value.value
+
+
+def config_source(
+    view: ModuleView, config: str, flags: Mapping[str, ast.expr], siblings: Mapping[str, ast.expr]
+) -> str:
+    """The expression that quantizes as the flags did; "" where all of them are off.
+
+    `BitsAndBytesConfig(load_in_8bit=False)` quantizes to 4-bit, so a flag that is known only when the program runs
+    decides whether there is a configuration at all.
+
+    Args:
+        view: the module.
+        config: how the module calls `BitsAndBytesConfig`.
+        flags: the flags with their values.
+        siblings: the arguments that go with them.
+    """
+    given = {name: value for name, value in flags.items() if not is_off(value)}
+    if not given:
+        return ""
+    rest = [f"{name}={view.source(value)}" for name, value in siblings.items()]
+    always = [name for name, value in given.items() if isinstance(value, ast.Constant)]
+    if always:
+        return f"{config}({', '.join([f'{always[0]}=True', *rest])})"
+    tests = [_in_test(view, value) for value in given.values()]
+    if len(given) == 1:
+        (name,) = given
+        return f"{config}({', '.join([f'{name}=True', *rest])}) if {tests[0]} else None"
+    arguments = [f"{name}={view.source(value)}" for name, value in given.items()]
+    return f"{config}({', '.join([*arguments, *rest])}) if {' or '.join(tests)} else None"
+
+
+def is_repeatable(flags: Mapping[str, ast.expr]) -> bool:
+    """Whether the values may be evaluated twice, as a condition over two flags does."""
+    given = [value for value in flags.values() if not is_off(value)]
+    return len(given) < 2 or all(isinstance(each, _PURE) for each in given)
+
+
+def _in_test(view: ModuleView, value: ast.expr) -> str:
+    source = view.source(value)
+    return f"({source})" if isinstance(value, (*_WRAPPED, ast.BoolOp)) or "\n" in source else source

@@ -1,0 +1,386 @@
+"""Import statements changed as a careful person would: names renamed, added, moved and removed, the layout kept."""
+
+from __future__ import annotations
+
+import ast
+from typing import TYPE_CHECKING
+
+import libcst as cst
+
+from v5lint.document import spliced
+from v5lint.edits.slices import UnsupportedSliceError, newline_of, rewrite_statement, without
+from v5lint.edits.statements import block_of, delete_statement, end_of_line
+from v5lint.rule import Edit
+from v5lint.view.values import External
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from v5lint.view.module import ModuleView
+    from v5lint.view.tree import Binding, Scope
+
+
+#: A one-line import longer than this takes no further name: about 120 columns with it.
+_LINE_LENGTH = 95
+
+
+class CannotImportError(Exception):
+    """A name that cannot be imported where it is wanted, because something else has it there."""
+
+
+class _Change:
+    """What becomes of one imported name: removed, or another name, alias or module."""
+
+    __slots__ = ("asname", "module", "name")
+
+    def __init__(self, name: str = "", asname: str = "", module: str = "") -> None:
+        self.name = name
+        self.asname = asname
+        self.module = module
+
+
+class ImportEdits:
+    """Collects changes to the imports of one module and turns them into edits."""
+
+    def __init__(self, view: ModuleView) -> None:
+        self._view = view
+        self._changes: dict[ast.ImportFrom, dict[ast.alias, _Change]] = {}
+        self._added: dict[ast.ImportFrom, list[tuple[str, str]]] = {}
+        self._new: dict[tuple[str, int], list[str]] = {}
+        self._bound: set[tuple[Scope, str]] = set()
+
+    def rename(self, binding: Binding, name: str, module: str, *, keep: bool = False) -> str:
+        """Import another name in the place of one.
+
+        Args:
+            binding: what a `from` import binds.
+            name: the new name.
+            module: the module that has it.
+            keep: whether the module goes on calling it as before: `import New as Old`.
+
+        Returns:
+            The name under which it is bound afterwards.
+        """
+        alias, statement = binding.node, binding.statement
+        assert isinstance(alias, ast.alias)
+        assert isinstance(statement, ast.ImportFrom)
+        bound = alias.asname or (alias.name if keep else name)
+        key = (binding.scope, bound)
+        if key in self._bound or (bound != binding.name and self._is_bound_beside(binding, bound, name)):
+            self.remove(binding)
+            return bound
+        self._bound.add(key)
+        asname = bound if bound != name else ""
+        same = module == self._view.names.module_of(statement)
+        host = None if same else self._beside(statement, module)
+        if host is not None:
+            self._changes.setdefault(statement, {})[alias] = _Change()
+            self._added.setdefault(host, []).append((name, asname))
+            return bound
+        self._changes.setdefault(statement, {})[alias] = _Change(name, asname, "" if same else module)
+        return bound
+
+    def _beside(self, statement: ast.ImportFrom, module: str) -> ast.ImportFrom | None:
+        """Another statement of the same block that imports from a module."""
+        for each in block_of(self._view, statement):
+            if isinstance(each, ast.ImportFrom) and each is not statement and self._imports_from(each, module):
+                return each if self._fits(each) else None
+        return None
+
+    def remove(self, binding: Binding) -> None:
+        """Import a name no longer."""
+        alias, statement = binding.node, binding.statement
+        assert isinstance(alias, ast.alias)
+        assert isinstance(statement, ast.ImportFrom)
+        self._changes.setdefault(statement, {})[alias] = _Change()
+
+    def _is_bound_beside(self, binding: Binding, bound: str, name: str) -> bool:
+        """Whether the same name of the same thing is imported in the same block, or in one around it."""
+        here = self._view.reach.path(binding.node)
+        for other in binding.scope.bindings.get(bound, ()):
+            there = self._view.reach.path(other.node)
+            if other.kind == "import" and there == here[: len(there)] and getattr(other.node, "name", "") == name:
+                return True
+        return False
+
+    def use(self, module: str, name: str, near: ast.AST, *, beside: Binding | None = None) -> str:
+        """Make a name of a module usable at a place.
+
+        Args:
+            module: the module, as "transformers".
+            name: the name.
+            near: the node in whose place or beside which it will be used.
+            beside: an import whose statement is the best place for another name: that of the class in the call.
+
+        Returns:
+            What to write there: the name, or `tf.Name` where only the module is imported.
+
+        Raises:
+            CannotImportError: the name means something else there.
+        """
+        view = self._view
+        scope = view.tree.scope_of(near)
+        wanted = frozenset({External(f"{module}.{name}")})
+        for known in self._names_for(module, name):
+            if view.evaluator.name_values(known, scope, near) == wanted:
+                return known
+        if self._already_added(scope, name):
+            return name
+        through = self._module_used_at(module, near)
+        if through:
+            return f"{through}.{name}"
+        if view.evaluator.owner(name, scope) is not None:
+            raise CannotImportError(f"`{name}` means something else here")
+        host = self._host(module, near, beside)
+        if host is not None and not self._fits(host) and block_of(view, host) is view.tree.root.body:
+            self._new.setdefault((module, end_of_line(view, host)), []).append(name)
+            self._bound.add((view.tree.scope, name))
+        elif host is not None:
+            self._added.setdefault(host, []).append((name, ""))
+            self._bound.add((view.tree.scope_of(host), name))
+        else:
+            at = self._place_for_new(near)
+            self._new.setdefault((module, at), []).append(name)
+            self._bound.add((view.tree.scope, name))
+        return name
+
+    def _names_for(self, module: str, name: str) -> Iterator[str]:
+        """The names under which this module imports something already, its own first."""
+        yield name
+        for statement in self._view.tree.nodes.get(ast.ImportFrom, ()):
+            assert isinstance(statement, ast.ImportFrom)
+            for alias in statement.names:
+                if alias.name == name and alias.asname and statement.module == module:
+                    yield alias.asname
+
+    def _already_added(self, scope: Scope | None, name: str) -> bool:
+        while scope is not None:
+            if (scope, name) in self._bound:
+                return True
+            scope = scope.parent
+        return False
+
+    def _module_used_at(self, module: str, near: ast.AST) -> str:
+        """How a call names the module, where it does: `tf` of `tf.AutoModel.from_pretrained(...)`."""
+        func = near.func if isinstance(near, ast.Call) else near
+        while isinstance(func, ast.Attribute):
+            func = func.value
+            if External(module) in self._view.values(func):
+                return self._view.source(func)
+        return ""
+
+    def _host(self, module: str, near: ast.AST, beside: Binding | None) -> ast.ImportFrom | None:
+        """The import statement that a new name joins."""
+        view = self._view
+        if beside is not None and isinstance(beside.statement, ast.ImportFrom):
+            statement = beside.statement
+            if self._imports_from(statement, module) and not self._is_for_types(statement):
+                return statement
+        scopes: list[Scope] = []
+        scope: Scope | None = view.tree.scope_of(near)
+        while scope is not None:
+            scopes.append(scope)
+            scope = scope.parent
+        path = view.reach.path(near)
+        found: ast.ImportFrom | None = None
+        for candidate in view.tree.nodes.get(ast.ImportFrom, ()):
+            assert isinstance(candidate, ast.ImportFrom)
+            if not self._imports_from(candidate, module):
+                continue
+            owner = view.tree.scope_of(candidate)
+            here = view.reach.path(candidate)
+            if owner not in scopes or owner.is_class:
+                continue
+            if here != path[: len(here)] if owner is scopes[0] else here:
+                continue
+            if owner is scopes[0] and _place(candidate) > _place(near):
+                continue
+            if owner is view.tree.scope:
+                return candidate
+            found = candidate
+        return found
+
+    @staticmethod
+    def _imports_from(statement: ast.ImportFrom, module: str) -> bool:
+        return statement.module == module and not statement.level and statement.names[0].name != "*"
+
+    def _fits(self, statement: ast.ImportFrom) -> bool:
+        """Whether another name can join a statement: it is in parentheses, or its line is not long already."""
+        text = self._view.source(statement)
+        return text.endswith(")") or "\n" in text or statement.col_offset + len(text) <= _LINE_LENGTH
+
+    def _is_for_types(self, statement: ast.ImportFrom) -> bool:
+        return any("TYPE_CHECKING" in ast.unparse(test) for test, _ in self._view.reach.conditions(statement))
+
+    def _place_for_new(self, near: ast.AST) -> int:
+        """The offset at which a new import statement of the module begins a line."""
+        view = self._view
+        after: ast.stmt | None = None
+        for number, each in enumerate(view.tree.root.body):
+            if view.tree.scope_of(near) is view.tree.scope and _place(each) >= _place(near):
+                break
+            if isinstance(each, (ast.Import, ast.ImportFrom)) or (number == 0 and _is_docstring(each)):
+                after = each
+            elif isinstance(each, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+                break
+        if after is None:
+            return _first_code(view)
+        return end_of_line(view, after)
+
+    def edits(self) -> list[Edit]:
+        """The edits, one for each statement that changes and each that is new."""
+        found = []
+        newline = newline_of(self._view.text)
+        for statement in sorted({*self._changes, *self._added}, key=_place):
+            found += self._statement_edits(statement)
+        for (module, at), names in self._new.items():
+            line = f"from {module} import {', '.join(names)}"
+            starts = self._view.region.line_starts
+            found.append(Edit(at, at, line + newline if at in starts else newline + line))
+        return found
+
+    def _statement_edits(self, statement: ast.ImportFrom) -> list[Edit]:
+        changes = self._changes.get(statement, {})
+        added = self._added.get(statement, [])
+        kept = [alias for alias in statement.names if alias not in changes or changes[alias].name]
+        if not kept and not added:
+            return [delete_statement(self._view, statement)]
+        # Every edit spans the whole statement, so that of two fixes that change one statement the second waits for
+        # what the first has made of it.
+        start, end = self._view.span(statement)
+        if not added and len(kept) == len(statement.names) and not any(each.module for each in changes.values()):
+            renamed = [self._renamed_in_place(alias, change) for alias, change in changes.items()]
+            shifted = [Edit(each.start - start, each.end - start, each.content) for each in renamed]
+            return [Edit(start, end, spliced(self._view.text[start:end], shifted))]
+
+        def change(node: cst.BaseSmallStatement) -> list[cst.BaseSmallStatement]:
+            return self._rewritten(node, statement, changes, added)
+
+        return [rewrite_statement(self._view, start, end, change)]
+
+    def _renamed_in_place(self, alias: ast.alias, change: _Change) -> Edit:
+        start, end = self._view.span(alias)
+        if alias.asname and change.asname == alias.asname:
+            return Edit(start, start + len(alias.name), change.name)
+        return Edit(start, end, f"{change.name} as {change.asname}" if change.asname else change.name)
+
+    def _rewritten(
+        self,
+        node: cst.BaseSmallStatement,
+        statement: ast.ImportFrom,
+        changes: dict[ast.alias, _Change],
+        added: list[tuple[str, str]],
+    ) -> list[cst.BaseSmallStatement]:
+        if not isinstance(node, cst.ImportFrom) or isinstance(node.names, cst.ImportStar):
+            raise UnsupportedSliceError(self._view.source(statement))
+        aliases = list(node.names)
+        gone: set[int] = set()
+        moved: dict[str, list[cst.ImportAlias]] = {}
+        for place, alias in enumerate(statement.names):
+            change = changes.get(alias)
+            if change is None:
+                continue
+            if change.name and not change.module:
+                aliases[place] = _alias(change.name, change.asname).with_changes(comma=aliases[place].comma)
+                continue
+            gone.add(place)
+            if change.name:
+                moved.setdefault(change.module, []).append(_alias(change.name, change.asname))
+        result: list[cst.BaseSmallStatement] = []
+        if len(gone) == len(aliases) and len(moved) == 1 and not added:
+            # All that it imports lives elsewhere now: the statement keeps its shape.
+            ((module, _),) = moved.items()
+            for place, alias in enumerate(statement.names):
+                change = changes[alias]
+                if change.name:
+                    aliases[place] = _alias(change.name, change.asname).with_changes(comma=aliases[place].comma)
+            left = {place for place, alias in enumerate(statement.names) if not changes[alias].name}
+            renamed = node.with_changes(module=_dotted(module), relative=[], names=aliases)
+            return [_dropped(renamed, left) if left else renamed]
+        if len(gone) < len(aliases) or added:
+            rest = _dropped(node.with_changes(names=aliases), gone) if gone else node.with_changes(names=aliases)
+            for name, asname in added:
+                rest = _joined(rest, _alias(name, asname))
+            result.append(rest)
+        for module, names in moved.items():
+            result.append(cst.ImportFrom(module=_dotted(module), names=_separated(names)))
+        return result
+
+
+def _dropped(node: cst.ImportFrom, gone: set[int]) -> cst.ImportFrom:
+    assert not isinstance(node.names, cst.ImportStar)
+    lead: cst.BaseParenthesizableWhitespace = cst.SimpleWhitespace("")
+    if node.lpar is not None:
+        lead = node.lpar.whitespace_after
+    names, lead = without(node.names, gone, lead)
+    if node.lpar is None:
+        return node.with_changes(names=[*names[:-1], names[-1].with_changes(comma=cst.MaybeSentinel.DEFAULT)])
+    return node.with_changes(names=names, lpar=node.lpar.with_changes(whitespace_after=lead))
+
+
+def _joined(node: cst.ImportFrom, new: cst.ImportAlias) -> cst.ImportFrom:
+    """Add a name: in its place where the names are sorted, else last."""
+    assert not isinstance(node.names, cst.ImportStar)
+    names = list(node.names)
+    written = [each.evaluated_name for each in names]
+    place = len(names)
+    for key in (str.lower, str):
+        if [*map(key, written)] == sorted(map(key, written)) and len(names) > 1:
+            place = sum(key(each) < key(new.evaluated_name) for each in written)
+            break
+    separator = next((each.comma for each in names[:-1]), None)
+    if not isinstance(separator, cst.Comma):
+        lead = node.lpar.whitespace_after if node.lpar is not None else None
+        own_lines = isinstance(lead, cst.ParenthesizedWhitespace)
+        separator = cst.Comma(whitespace_after=lead if own_lines and lead else cst.SimpleWhitespace(" "))
+    if isinstance(separator.whitespace_after, cst.ParenthesizedWhitespace):
+        space = separator.whitespace_after
+        plain = space.first_line.with_changes(comment=None, whitespace=cst.SimpleWhitespace(""))
+        separator = separator.with_changes(whitespace_after=space.with_changes(first_line=plain, empty_lines=[]))
+    if place < len(names):
+        names.insert(place, new.with_changes(comma=separator))
+        return node.with_changes(names=names)
+    last = names[-1]
+    new = new.with_changes(comma=last.comma)
+    if isinstance(last.comma, cst.Comma) and isinstance(last.comma.whitespace_after, cst.ParenthesizedWhitespace):
+        # The comment behind the last name is that name's.
+        first = last.comma.whitespace_after.first_line
+        if first.comment is not None and isinstance(separator.whitespace_after, cst.ParenthesizedWhitespace):
+            between = separator.whitespace_after.with_changes(first_line=first)
+            separator = separator.with_changes(whitespace_after=between)
+            bare = first.with_changes(comment=None, whitespace=cst.SimpleWhitespace(""))
+            closing = last.comma.whitespace_after.with_changes(first_line=bare)
+            new = new.with_changes(comma=last.comma.with_changes(whitespace_after=closing))
+    return node.with_changes(names=[*names[:-1], last.with_changes(comma=separator), new])
+
+
+def _alias(name: str, asname: str) -> cst.ImportAlias:
+    return cst.ImportAlias(cst.Name(name), asname=cst.AsName(cst.Name(asname)) if asname else None)
+
+
+def _separated(names: list[cst.ImportAlias]) -> list[cst.ImportAlias]:
+    comma = cst.Comma(whitespace_after=cst.SimpleWhitespace(" "))
+    return [*(each.with_changes(comma=comma) for each in names[:-1]), names[-1]]
+
+
+def _dotted(path: str) -> cst.Name | cst.Attribute:
+    head, _, last = path.rpartition(".")
+    return cst.Attribute(_dotted(head), cst.Name(last)) if head else cst.Name(last)
+
+
+def _place(node: ast.AST) -> tuple[int, int]:
+    return (getattr(node, "lineno", 1), getattr(node, "col_offset", 0))
+
+
+def _is_docstring(statement: ast.stmt) -> bool:
+    return isinstance(statement, ast.Expr) and isinstance(getattr(statement.value, "value", None), str)
+
+
+def _first_code(view: ModuleView) -> int:
+    """The offset of the first line behind the comments at the top: the shebang, the encoding, the licence."""
+    starts = view.region.line_starts
+    for number, start in enumerate(starts):
+        end = starts[number + 1] if number + 1 < len(starts) else len(view.text)
+        if not view.text[start:end].startswith("#"):
+            return start
+    return len(view.text)

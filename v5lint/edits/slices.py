@@ -1,0 +1,164 @@
+"""From a node to its LibCST slice and back to the smallest edit."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeVar
+
+import libcst as cst
+
+from v5lint.rule import Edit
+
+if TYPE_CHECKING:
+    import ast
+    from collections.abc import Callable, Sequence
+
+    from v5lint.view.module import ModuleView
+
+Item = TypeVar("Item", cst.Arg, cst.DictElement, cst.ImportAlias)
+
+
+class UnsupportedSliceError(Exception):
+    """A slice that does not come back from LibCST as it went in: its fix is not offered."""
+
+
+def rewrite_expression(
+    view: ModuleView, node: ast.expr, change: Callable[[cst.BaseExpression], cst.BaseExpression]
+) -> Edit:
+    """The edit that changes an expression.
+
+    Args:
+        view: the module.
+        node: the expression.
+        change: from the parsed expression to the new one.
+
+    Raises:
+        UnsupportedSliceError: LibCST cannot parse the expression or does not render it as it was.
+    """
+    start, end = view.span(node)
+    text = view.text[start:end]
+    # In parentheses of its own a slice may hold newlines outside of its brackets.
+    wrapped = f"({text})"
+    try:
+        parsed = cst.parse_expression(wrapped)
+    except cst.ParserSyntaxError as error:
+        raise UnsupportedSliceError(str(error)) from error
+    render = _renderer(text)
+    if render(parsed) != wrapped:
+        raise UnsupportedSliceError(text)
+    return smallest(start, text, render(change(parsed))[1:-1])
+
+
+def rewrite_statement(
+    view: ModuleView, start: int, end: int, change: Callable[[cst.BaseSmallStatement], list[cst.BaseSmallStatement]]
+) -> Edit:
+    """The edit that puts one or more small statements in the place of one.
+
+    Args:
+        view: the module.
+        start: offset of its first character.
+        end: offset after its last one.
+        change: from the parsed statement to the new ones; they are written on lines of their own, at the same depth.
+    """
+    text = view.text[start:end]
+    try:
+        line = cst.parse_statement(text)
+    except cst.ParserSyntaxError as error:
+        raise UnsupportedSliceError(str(error)) from error
+    if not isinstance(line, cst.SimpleStatementLine) or len(line.body) != 1:
+        raise UnsupportedSliceError(text)
+    render = _renderer(text)
+    if render(line.body[0]) != text:
+        raise UnsupportedSliceError(text)
+    rendered = [render(each) for each in change(line.body[0])]
+    line_start = view.region.line_starts[view.region.position(start)[0] - view.region.position(0)[0]]
+    indent = view.text[line_start:start]
+    newline = newline_of(view.text)
+    separator = newline + indent if not indent.strip() else "; "
+    return Edit(start, end, separator.join(rendered))
+
+
+def newline_of(text: str) -> str:
+    """The newline that a text uses first; LF where it has none."""
+    at = min((found for found in (text.find("\n"), text.find("\r")) if found >= 0), default=-1)
+    if at < 0 or text[at] == "\n":
+        return "\n"
+    return "\r\n" if text[at : at + 2] == "\r\n" else "\r"
+
+
+def _renderer(text: str) -> Callable[[cst.CSTNode], str]:
+    module = cst.Module([], default_newline=newline_of(text))
+    return module.code_for_node
+
+
+def smallest(start: int, before: str, after: str) -> Edit:
+    """The edit that turns one text into another, without the beginning and the end that they share."""
+    head = 0
+    limit = min(len(before), len(after))
+    while head < limit and before[head] == after[head]:
+        head += 1
+    tail = 0
+    while tail < limit - head and before[-1 - tail] == after[-1 - tail]:
+        tail += 1
+    return Edit(start + head, start + len(before) - tail, after[head : len(after) - tail])
+
+
+def without(
+    items: Sequence[Item], dropped: set[int], lead: cst.BaseParenthesizableWhitespace
+) -> tuple[list[Item], cst.BaseParenthesizableWhitespace]:
+    """Take items out of a comma-separated list, keeping the comments that are not theirs and the layout of the rest.
+
+    Args:
+        items: arguments, dict elements or imported names.
+        dropped: the places of those that go.
+        lead: the whitespace before the first item.
+
+    Returns:
+        The items left, and the whitespace before the first of them. A comment at the end of a dropped item's line goes
+        with it; comments on lines of their own stay.
+    """
+    kept: list[Item] = []
+    before = lead
+    last = items[-1]
+    for place, item in enumerate(items):
+        if place in dropped:
+            if isinstance(item.comma, cst.Comma):
+                before = _merged(before, item.comma.whitespace_after)
+        else:
+            kept.append(item)
+            if len(kept) == 1:
+                lead = before
+            else:
+                comma = kept[-2].comma
+                if not isinstance(comma, cst.Comma):
+                    comma = cst.Comma()
+                kept[-2] = kept[-2].with_changes(comma=comma.with_changes(whitespace_after=before))
+            before = item.comma.whitespace_after if isinstance(item.comma, cst.Comma) else cst.SimpleWhitespace(" ")
+    if not kept:
+        return kept, _merged(lead, before)
+    if len(items) - 1 in dropped:
+        comma = last.comma
+        if isinstance(comma, cst.Comma):
+            comma = comma.with_changes(whitespace_after=before)
+        kept[-1] = kept[-1].with_changes(comma=comma)
+        if isinstance(last, cst.Arg) and not isinstance(comma, cst.Comma):
+            space = last.whitespace_after_arg
+            if isinstance(before, cst.ParenthesizedWhitespace) and any(line.comment for line in before.empty_lines):
+                space = _merged(before, space)
+            kept[-1] = kept[-1].with_changes(whitespace_after_arg=space)
+    return kept, lead
+
+
+def _merged(
+    before: cst.BaseParenthesizableWhitespace, after: cst.BaseParenthesizableWhitespace
+) -> cst.BaseParenthesizableWhitespace:
+    """The whitespace that stands where an item with its own whitespace on both sides stood."""
+    if not isinstance(after, cst.ParenthesizedWhitespace):
+        return before
+    if not isinstance(before, cst.ParenthesizedWhitespace):
+        return after.with_changes(first_line=after.first_line.with_changes(comment=None, whitespace=_NO_SPACE))
+    return before.with_changes(
+        empty_lines=[*before.empty_lines, *after.empty_lines], indent=after.indent, last_line=after.last_line
+    )
+
+
+_NO_SPACE = cst.SimpleWhitespace("")

@@ -1,0 +1,37 @@
+"""Reading files whole."""
+
+from __future__ import annotations
+
+import os
+
+from v5lint.document import UnreadableError
+
+#: Larger files are data; parsing one takes a hundred times its size in memory.
+MAX_BYTES = 10_000_000
+
+
+def read_bytes(path: str) -> bytes:
+    """Read a whole file.
+
+    Raises:
+        UnreadableError: it cannot be read, or is too large.
+    """
+    try:
+        with open(path, "rb") as file:
+            size = os.fstat(file.fileno()).st_size
+            if size > MAX_BYTES:
+                raise UnreadableError(
+                    f"it is too large to be linted ({size / 1e6:.0f} MB; the limit is {MAX_BYTES / 1e6:.0f} MB)",
+                    hint="exclude the file",
+                )
+            return file.read()
+    except FileNotFoundError:
+        raise UnreadableError("it has vanished") from None
+    except OSError as error:
+        raise UnreadableError(f"it cannot be read: {reason(error)}") from None
+
+
+def reason(error: OSError) -> str:
+    """What the system says, to stand after a colon."""
+    text = error.strerror or str(error)
+    return text[:1].lower() + text[1:]

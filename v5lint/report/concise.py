@@ -1,0 +1,28 @@
+"""The form `concise`: a line for each finding, as compilers write them; `[*]` marks what `--fix` repairs."""
+
+from __future__ import annotations
+
+from v5lint.report.text import plain
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from v5lint.report.text import Line
+    from v5lint.results import Diagnostic
+
+
+def lines(diagnostics: Sequence[Diagnostic], *, unsafe: bool) -> Iterator[Line]:
+    """See `v5lint.report.Form`."""
+    applied = ("safe", "unsafe") if unsafe else ("safe",)
+    for diagnostic in diagnostics:
+        cell = f":cell {diagnostic.cell}" if diagnostic.cell is not None else ""
+        place = "{}{}:{}:{}".format(plain(diagnostic.path), cell, *diagnostic.start)
+        fixable = diagnostic.repair is not None and diagnostic.repair.kind in applied
+        yield [
+            (place, "place"),
+            (": ", ""),
+            (diagnostic.code, diagnostic.level),
+            (" [*]" if fixable else "", "fix"),
+            (f" {diagnostic.level}: {plain(diagnostic.message)}", ""),
+        ]

@@ -1,0 +1,85 @@
+"""The form `full`: each finding with its lines, what its fix does and how to apply it."""
+
+from __future__ import annotations
+
+from v5lint.report.text import plain
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from v5lint.report.text import Line
+    from v5lint.results import Diagnostic, Repair
+
+_TAB = "    "
+
+
+def lines(diagnostics: Sequence[Diagnostic], *, unsafe: bool) -> Iterator[Line]:
+    """See `v5lint.report.Form`."""
+    for diagnostic in diagnostics:
+        yield from _finding(diagnostic, unsafe)
+        yield []
+
+
+def _finding(diagnostic: Diagnostic, unsafe: bool) -> Iterator[Line]:
+    yield [
+        (diagnostic.code, diagnostic.level),
+        (" ", ""),
+        (diagnostic.name, "name"),
+        (f": {plain(diagnostic.message)}", ""),
+    ]
+    gutter = " " * len(str(diagnostic.excerpt[-1][0])) if diagnostic.excerpt else " "
+    row, column = diagnostic.start
+    cell = f":cell {diagnostic.cell}" if diagnostic.cell is not None else ""
+    yield [(f"{gutter}--> ", "frame"), (f"{plain(diagnostic.path)}{cell}:{row}:{column}", "place")]
+    yield [(f"{gutter} |", "frame")]
+    for number, first, text in diagnostic.excerpt:
+        yield [(f"{number:>{len(gutter)}} | ", "frame"), (_shown(text), "")]
+        if marked := _marked(diagnostic, number, first, text):
+            yield [(f"{gutter} | ", "frame"), (marked, diagnostic.level)]
+    if diagnostic.excerpt and diagnostic.excerpt[-1][0] < diagnostic.end[0]:
+        yield [(f"{gutter} | ", "frame"), ("...", "")]
+    yield [(f"{gutter} = ", "frame"), (_level(diagnostic), "")]
+    if repair := diagnostic.repair:
+        yield [(f"{gutter} = ", "frame"), *_fix(repair, unsafe)]
+
+
+def _level(diagnostic: Diagnostic) -> str:
+    if diagnostic.level == "breaks":
+        return f"breaks since transformers {diagnostic.since}"
+    return f"deprecated since transformers {diagnostic.since}: it only warns so far"
+
+
+def _fix(repair: Repair, unsafe: bool) -> Line:
+    message = plain(repair.message)
+    if repair.kind == "held back":
+        return [("fix held back", "held"), (f": {message} ({repair.held_back})", "")]
+    if repair.kind == "display":
+        return [("suggestion, to be made by hand", "held"), (f": {message}", "")]
+    option = "--fix" if repair.kind == "safe" or unsafe else "--fix --unsafe-fixes"
+    how = f"fix with {option}" if repair.kind == "safe" else f"unsafe fix with {option}"
+    return [(how, "fix"), (f": {message}", "")]
+
+
+def _marked(diagnostic: Diagnostic, number: int, first: int, text: str) -> str:
+    """The line under a line of code that underlines the finding."""
+    (row, column), (end_row, end_column) = diagnostic.start, diagnostic.end
+    start = column - first if number == row else len(text) - len(text.lstrip())
+    end = end_column - first if number == end_row else len(text)
+    start, end = max(0, start), min(len(text), end)
+    if number != row and start >= end:
+        return ""
+    return " " * _width(_shown(text[:start])) + "^" * max(1, _width(_shown(text[start:end])))
+
+
+def _shown(text: str) -> str:
+    return plain(text.replace("\t", _TAB))
+
+
+def _width(text: str) -> int:
+    """How many columns of a terminal a text takes."""
+    if text.isascii():
+        return len(text)
+    from rich.cells import cell_len
+
+    return cell_len(text)

@@ -1,0 +1,310 @@
+"""One run: from files to results, in one process or in several."""
+
+from __future__ import annotations
+
+import os
+
+from v5lint.configuration import SettingsError
+from v5lint.document import UnreadableError
+from v5lint.formats import format_of, read_document
+from v5lint.gate import DirectiveGate, Gate
+from v5lint.reading import read_bytes
+from v5lint.results import FileResult, Notice
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    from v5lint.document import Region
+    from v5lint.linting import Checked, Failure
+    from v5lint.project import Project
+    from v5lint.registry import Registry
+    from v5lint.rule import Fix, Rule
+    from v5lint.settings import Settings, SettingsFinder
+
+#: A pool of processes pays from so many bytes on that must be parsed.
+_POOL_BYTES = 2_000_000
+
+
+class Mode:
+    """What a run does besides looking.
+
+    Attributes:
+        fix: apply fixes.
+        write: write what changed; without it the changes are only handed to the report.
+        unsafe: apply fixes that rest on what the file does not show.
+        edits: hand the edits of all fixes to the report.
+    """
+
+    __slots__ = ("edits", "fix", "unsafe", "write")
+
+    def __init__(self, *, fix: bool = False, write: bool = False, unsafe: bool = False, edits: bool = False) -> None:
+        self.fix = fix
+        self.write = write
+        self.unsafe = unsafe
+        self.edits = edits
+
+
+class Runner:
+    """Lints files one after another; a copy of it works in each process."""
+
+    def __init__(
+        self,
+        registry: Registry,
+        settings: SettingsFinder,
+        mode: Mode,
+        *,
+        files: Sequence[str] = (),
+        walked: Sequence[str] = (),
+    ) -> None:
+        """Prepare.
+
+        Args:
+            registry: the rules.
+            settings: finds the settings of each file.
+            mode: what to do.
+            files: all files of the run.
+            walked: the folders, as absolute paths, of which `files` holds all files.
+        """
+        self._registry = registry
+        self._settings = settings
+        self._mode = mode
+        self._files = files
+        self._walked = walked
+        self._gates: dict[tuple[Rule, ...], Gate] = {}
+        self._directives = DirectiveGate(registry.rules)
+        self._projects: dict[str, Project] = {}
+        self._roots: dict[str, str] = {}
+
+    def survives(self, path: str, raw: bytes | None = None) -> bytes | FileResult | None:
+        """The gate.
+
+        Args:
+            path: the file.
+            raw: its bytes, if they have been read.
+
+        Returns:
+            Its bytes if a rule may fire on it or a suppression may be in it, None if not, a result where it cannot be
+            read.
+        """
+        try:
+            raw = read_bytes(path) if raw is None else raw
+            settings = self._settings.of(path)
+            # Text in UTF-16 holds NUL bytes and no token in ASCII: it is no Python source, and reading it says so.
+            if self._gate(settings).rules_for(raw) or b"\0" in raw or self._directives.passes(raw):
+                return raw
+        except UnreadableError as error:
+            return _unreadable(path, error)
+        except SettingsError as error:
+            return _misconfigured(path, error)
+        return None
+
+    def lint(self, path: str, raw: bytes | None = None) -> FileResult:
+        """Lint one file, and fix it where that is wanted; nothing is written.
+
+        Args:
+            path: the file.
+            raw: its bytes, if they have been read.
+        """
+        result = FileResult(path)
+        try:
+            settings = self._settings.of(path)
+            rules = settings.rules_for(path)
+            raw = read_bytes(path) if raw is None else raw
+            document = read_document(path, raw, format_of(path) or "python")
+        except UnreadableError as error:
+            return _unreadable(path, error)
+        except SettingsError as error:
+            return _misconfigured(path, error)
+        from v5lint.linting import Linter
+
+        codes = {rule.code for rule in rules}
+        gate = self._gate(settings)
+        linter = Linter(
+            lambda raw: [rule for rule in gate.rules_for(raw) if rule.code in codes],
+            rules,
+            settings,
+            self._project(path),
+            self._registry,
+            self._directives,
+        )
+        checked = linter.check(document)
+        found = linter.diagnostics(checked, edits=self._mode.edits)
+        by_finding = dict(zip(map(id, _flat(checked)), found, strict=True))
+        result.parsed = True
+        result.found = result.left = found
+        failures = list(checked.failures)
+        last = checked
+        if self._mode.fix and any(diagnostic.repair for diagnostic in found):
+            from v5lint.fixes import settle
+
+            def may_apply(fix: Fix, where: Checked) -> bool:
+                wanted = fix.applicability == "safe" or (fix.applicability == "unsafe" and self._mode.unsafe)
+                return wanted and not linter.held_back(fix, where)
+
+            settled = settle(checked, lambda document: linter.check(document, parse=True), may_apply)
+            failures += settled.failures
+            last = settled.checked
+            if last.document.raw != raw:
+                result.before, result.after = raw, last.document.raw
+                result.fixed = [by_finding[id(finding)] for finding in settled.fixed]
+                result.left = linter.diagnostics(last, edits=self._mode.edits)
+        result.unfollowed = linter.unfollowed(last)
+        for index, unreadable in last.unreadable.items():
+            result.problems.append(_notice(path, _explained(unreadable, raw, document.regions[index])))
+        result.problems += [_own_error(checked, failure) for failure in failures]
+        for index, row, text in last.warnings:
+            top, _ = last.document.regions[index].position(0)
+            result.warnings.append(Notice(path, text, row=top + row - 1))
+        return result
+
+    def write(self, result: FileResult) -> None:
+        """Write what changed; where that fails, the result becomes that of the file as it is."""
+        if not self._mode.write or result.before is None or result.after is None:
+            return
+        from v5lint.writing import UnwritableError, replace_bytes
+
+        try:
+            replace_bytes(result.path, result.before, result.after)
+        except UnwritableError as error:
+            result.problems.append(Notice(result.path, str(error), hint="its fixes are not applied"))
+            result.left, result.fixed, result.before, result.after = result.found, [], None, None
+
+    def _gate(self, settings: Settings) -> Gate:
+        gate = self._gates.get(settings.rules)
+        if gate is None:
+            gate = self._gates[settings.rules] = Gate(settings.rules)
+        return gate
+
+    def _project(self, path: str) -> Project:
+        from v5lint.pins import project_root
+        from v5lint.project import Project
+
+        folder = os.path.dirname(os.path.abspath(path))
+        if folder not in self._roots:
+            self._roots[folder] = project_root(folder) or self._given(folder)
+        root = self._roots[folder]
+        if root not in self._projects:
+            top = root.rstrip(os.sep) + os.sep
+            whole = any(top.startswith(walked.rstrip(os.sep) + os.sep) for walked in self._walked)
+            self._projects[root] = Project(root, _Under(top, self._files) if whole else None)
+        return self._projects[root]
+
+    def _given(self, folder: str) -> str:
+        """The folder that the user named, for a file that is in no project; else the file's own."""
+        above = [walked for walked in self._walked if (folder + os.sep).startswith(walked.rstrip(os.sep) + os.sep)]
+        return min(above, key=len, default=folder)
+
+
+class _Under:
+    """The files under a folder, looked up only when they are wanted."""
+
+    def __init__(self, top: str, files: Sequence[str]) -> None:
+        self._top = top
+        self._files = files
+
+    def __iter__(self) -> Iterator[str]:
+        return (path for path in map(os.path.abspath, self._files) if path.startswith(self._top))
+
+
+def run(
+    runner: Runner,
+    files: Sequence[str],
+    *,
+    jobs: int = 0,
+    advance: Callable[[str, int, int], None] = lambda work, done, total: None,
+) -> list[FileResult]:
+    """Lint files, then write those that changed.
+
+    Nothing is written before all is linted: what a rule reads in the files around a file is what they held before, in
+    whatever order and in however many processes they are linted.
+
+    Args:
+        runner: what to do with each.
+        files: their paths.
+        jobs: the largest number of processes; 0 chooses.
+        advance: called as the work goes on: with what is done, how many files of it are done, and of how many.
+
+    Returns:
+        The results that say something, in the order of `files`; of a file without any token there is none.
+    """
+    jobs = jobs or _processors()
+    results: dict[str, FileResult] = {}
+    waiting: dict[str, bytes | None] = {}
+    sizes: dict[str, int] = {}
+    held = 0
+    for number, path in enumerate(files):
+        advance("Reading", number, len(files))
+        raw = runner.survives(path)
+        if isinstance(raw, FileResult):
+            results[path] = raw
+        elif raw is not None:
+            held += len(raw)
+            sizes[path] = len(raw)
+            waiting[path] = raw if held <= _POOL_BYTES else None  # the rest is read again, one at a time
+    for number, result in enumerate(_linted(runner, waiting, sizes, jobs), 1):
+        results[result.path] = result
+        advance("Linting", number, len(sizes))
+    ordered = [results[path] for path in files if path in results]
+    for result in ordered:
+        runner.write(result)
+    return ordered
+
+
+def _linted(runner: Runner, waiting: dict[str, bytes | None], sizes: dict[str, int], jobs: int) -> Iterator[FileResult]:
+    if jobs > 1 and len(waiting) > 1 and sum(sizes.values()) > _POOL_BYTES:
+        from v5lint.pool import lint_in_processes
+
+        waiting.clear()
+        yield from lint_in_processes(runner, sizes, min(jobs, len(sizes)))
+    while waiting:
+        path = next(iter(waiting))
+        yield runner.lint(path, waiting.pop(path))
+
+
+def _processors() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _flat(checked: Checked) -> Iterable[object]:
+    return (finding for findings in checked.findings for finding in findings)
+
+
+def _unreadable(path: str, error: UnreadableError) -> FileResult:
+    result = FileResult(path)
+    result.problems.append(_notice(path, error))
+    return result
+
+
+def _notice(path: str, error: UnreadableError) -> Notice:
+    return Notice(path, error.cause, row=error.row, column=error.column, hint=error.hint)
+
+
+def _misconfigured(path: str, error: SettingsError) -> FileResult:
+    result = FileResult(path)
+    result.problems.append(Notice(error.source, error.cause, row=error.row, hint=f"{path} is not linted"))
+    return result
+
+
+def _explained(error: UnreadableError, raw: bytes, region: Region) -> UnreadableError:
+    if region.kind != "python":
+        return error
+    from v5lint.newer import explained
+
+    return explained(error, raw, region.text)
+
+
+def _own_error(checked: Checked, failure: Failure) -> Notice:
+    """A failing rule: v5lint's own error, not the user's."""
+    region = checked.document.regions[failure.region]
+    row, column = region.position(failure.offset) if failure.offset is not None else (0, 0)
+    return Notice(
+        checked.document.path,
+        f"internal error in {failure.rule.code} {failure.rule.name}: {failure.text}",
+        row=row,
+        column=column,
+        hint="please report it; --verbose shows where",
+        trace=failure.trace,
+    )

@@ -1,0 +1,183 @@
+"""Suppression comments: `# noqa`, `# noqa: V5001`, `# v5lint: ignore[V5001]`, `# v5lint: ignore-file`.
+
+A comment holds for a finding that starts or ends on its line, and one on the first or the last line of a statement for
+every finding in the statement (of an `if`, `for` or `def`: in its head). So a comment beside one name of a long import
+silences that name, and one beside the opening or the closing parenthesis all of them; ruff decides in the same way.
+
+`# noqa` takes codes, in the way of flake8 and ruff; `# v5lint:` takes codes and names. What names no code silences all
+rules. `# noqa: something else` is for other tools.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+    from typing import TypeAlias
+
+    from v5lint.document import Document, Region
+    from v5lint.registry import Registry
+    from v5lint.rule import Rule
+
+    #: A comment: line from 1, text.
+    Comment: TypeAlias = tuple[int, str]
+    #: The first and the last line of each statement that takes several.
+    Statements: TypeAlias = Sequence[tuple[int, int]]
+
+_NOQA = re.compile(r"#\s*noqa(?![\w-])(?P<codes>\s*:\s*(?P<list>[A-Z]+[0-9]+(?:[\s,]+[A-Z]+[0-9]+)*)?)?", re.IGNORECASE)
+_OWN = re.compile(r"#\s*v5lint:\s*(?P<verb>[\w-]*)\s*(?P<brackets>\[(?P<list>[^\]]*)\]?)?", re.IGNORECASE)
+_MAYBE = re.compile(r"#[^\n]*(?:noqa|v5lint:)", re.IGNORECASE)
+
+
+class Directive:
+    """One suppression.
+
+    Attributes:
+        region: the number of the region it is in.
+        row: the line of its comment, in the region, from 1.
+        keys: the codes it silences; None for all rules.
+        whole_file: whether it holds for all lines.
+        own: whether it is written `# v5lint:`.
+        used: the codes that it silenced.
+    """
+
+    __slots__ = ("keys", "own", "region", "row", "used", "whole_file")
+
+    def __init__(
+        self, region: int, row: int, keys: frozenset[str] | None, *, whole_file: bool = False, own: bool = False
+    ) -> None:
+        self.region = region
+        self.row = row
+        self.keys = keys
+        self.whole_file = whole_file
+        self.own = own
+        self.used: set[str] = set()
+
+
+class Suppressions:
+    """The suppressions of a document.
+
+    Attributes:
+        warnings: what is wrong with them, with the number of the region and the line in it.
+    """
+
+    def __init__(self, document: Document, registry: Registry) -> None:
+        self.warnings: list[tuple[int, int, str]] = []
+        self._document = document
+        self._registry = registry
+        self._file: list[Directive] = []
+        self._lines: list[dict[int, list[Directive]]] = []
+        self._statements: list[Statements] = []
+        for index, region in enumerate(document.regions):
+            self._lines.append({})
+            comments, statements = _comments(region)
+            self._statements.append(statements)
+            for row, comment in comments:
+                for directive in self._parsed(index, row, comment):
+                    if directive.whole_file:
+                        self._file.append(directive)
+                    else:
+                        self._lines[index].setdefault(row, []).append(directive)
+
+    def covers(self, region_index: int, start: int, end: int, code: str) -> bool:
+        """Whether a finding of a rule is silenced.
+
+        Args:
+            region_index: the region it is in.
+            start: offset of its first character.
+            end: offset after its last one.
+            code: of the rule.
+        """
+        lines = self._lines[region_index]
+        if not lines and not self._file:
+            return False
+        starts = self._document.regions[region_index].line_starts
+        first = bisect_right(starts, start)
+        last = bisect_right(starts, max(start, end - 1))
+        rows = {first, last, *self._ends_of_statement(region_index, first)}
+        covering = [*self._file, *(directive for row in rows for directive in lines.get(row, ()))]
+        silencing = [directive for directive in covering if directive.keys is None or code in directive.keys]
+        for directive in silencing:
+            directive.used.add(code)
+        return bool(silencing)
+
+    def unused(self, active: Iterable[Rule]) -> Iterator[tuple[int, int, str]]:
+        """What silenced nothing: the number of the region, the line in it, and the message.
+
+        A bare `# noqa` may be meant for another tool and is never named.
+
+        Args:
+            active: the rules that looked at the file.
+        """
+        codes = {rule.code for rule in active}
+        on_lines = (directive for by_row in self._lines for group in by_row.values() for directive in group)
+        for directive in (*self._file, *on_lines):
+            if directive.keys is not None:
+                for code in sorted((directive.keys & codes) - directive.used):
+                    yield directive.region, directive.row, f"unused suppression: there is no {code} to silence"
+            elif directive.own and codes and not directive.used:
+                yield directive.region, directive.row, "unused suppression: there is no finding to silence"
+
+    def _ends_of_statement(self, region_index: int, row: int) -> tuple[int, ...]:
+        statements = self._statements[region_index]
+        at = bisect_right(statements, (row, 1 << 60)) - 1
+        return statements[at] if at >= 0 and row <= statements[at][1] else ()
+
+    def _parsed(self, index: int, row: int, comment: str) -> Iterator[Directive]:
+        for match in _OWN.finditer(comment):
+            verb = match["verb"].lower()
+            if verb not in ("ignore", "ignore-file"):
+                self.warnings.append((index, row, f"`{match[0].strip()}` is neither `ignore` nor `ignore-file`"))
+                continue
+            keys = None
+            if match["brackets"] is not None:
+                keys = self._known(index, row, filter(None, re.split(r"[\s,]+", match["list"])))
+            yield Directive(index, row, keys, whole_file=verb == "ignore-file", own=True)
+        if noqa := _NOQA.search(comment):
+            if noqa["list"]:
+                given = re.split(r"[\s,]+", noqa["list"].upper())
+                families = {rule.code[:2] for rule in self._registry.rules}
+                yield Directive(index, row, self._known(index, row, (code for code in given if code[:2] in families)))
+            elif noqa["codes"] is None:
+                yield Directive(index, row, None)
+
+    def _known(self, index: int, row: int, keys: Iterable[str]) -> frozenset[str]:
+        codes = set()
+        for key in keys:
+            if rule := self._registry.rule(key):
+                codes.add(rule.code)
+            else:
+                self.warnings.append((index, row, f"`{key}` is not a rule{self._registry.nearest(key)}"))
+        return frozenset(codes)
+
+
+def _comments(region: Region) -> tuple[list[Comment], Statements]:
+    """The comments of a region that may be suppressions, and its statements of several lines.
+
+    Only where such a text is found is the region read as tokens, which tells a comment from a string that holds one.
+    """
+    if region.kind != "python" or not _MAYBE.search(region.text):
+        return [], ()
+    import io
+    import tokenize
+
+    comments: list[Comment] = []
+    statements: list[tuple[int, int]] = []
+    first = 0
+    text = region.text.replace("\r\n", "\n").replace("\r", "\n")
+    try:
+        for kind, string, (row, _), _, _ in tokenize.generate_tokens(io.StringIO(text).readline):
+            if kind == tokenize.COMMENT:
+                comments.append((row, string))
+            elif kind == tokenize.NEWLINE:
+                if first and row > first:
+                    statements.append((first, row))
+                first = 0
+            elif not first and kind not in (tokenize.NL, tokenize.INDENT, tokenize.DEDENT, tokenize.ENDMARKER):
+                first = row
+    except (tokenize.TokenError, SyntaxError):
+        pass  # a file that does not parse is reported as such, and no rule looks at it
+    return comments, statements
