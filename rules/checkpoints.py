@@ -27,9 +27,9 @@ def model_type_of(checkpoint: str) -> str:
     Args:
         checkpoint: a repository on the Hub or the path of a folder.
     """
-    known = lookup.checkpoint_model_type(checkpoint)
+    known = getattr(lookup, "checkpoint_model_type", lambda name: "")(checkpoint)
     if known:
-        return known
+        return str(known)
     name = checkpoint.rstrip("/").rpartition("/")[2].lower()
     words = [word for word in _WORDS.split(name) if word]
     spelled = _spelled()

@@ -339,7 +339,8 @@ def _entries(view: ModuleView, flow: Flow, entries: list[Entry]) -> Iterator[Fin
     fix = _entries_fix(view, flow, entries, goes, safety)
     for entry in entries:
         key = f"`{entry.key}`"
-        where = f" and reaches `{goes.name}.from_pretrained` in line {loading[0].node.lineno}" if goes.name else ""
+        loader = "pipeline" if goes.name == "pipeline" else f"{goes.name}.from_pretrained"
+        where = f" and reaches `{loader}` in line {loading[0].node.lineno}" if goes.name else ""
         yield view.finding(
             entry.node, f"{key} is no argument of `from_pretrained` since transformers 5.0{where}{remark}", fix=fix
         )
@@ -365,7 +366,7 @@ def _elsewhere(view: ModuleView, goes: _Destination, entries: list[Entry]) -> It
             yield view.finding(
                 entry.node,
                 f"`{entry.key}` is no argument of `from_pretrained` since transformers 5.0, and `{name}` hands it on",
-                fix=_single_fix(view, entry, "unsafe"),
+                fix=_replaced(view, [entry], entry, "unsafe"),
             )
         elif goes.calls.get("unknown"):
             yield view.unseen(entry.node, f"`{entry.key}` goes to a class that v5lint cannot follow")
@@ -376,18 +377,26 @@ def _entries_fix(
 ) -> Fix | None:
     others = [kind for kind in goes.calls if kind not in ("model", "peft")]
     existing = [each for each in flow.entries if each.key == KEYWORD and each.how != "removal"]
-    off = all(each.value is not None and quantization.is_off(each.value) for each in entries)
-    if off or (existing and all(_covers(view, each, existing) for each in entries)):
+    if all(each.value is not None and quantization.is_off(each.value) for each in entries):
+        return _removal_fix(view, entries, "safe")  # it did nothing under v4 either
+    covered = [each for each in entries if _covers(view, each, existing)]
+    left = [each for each in entries if each not in covered]
+    if not left:
         return _removal_fix(view, entries, safety)
-    if existing or goes.escapes or any(kind != "ignores" for kind in others):
+    if goes.escapes or any(kind != "ignores" for kind in others):
         return None
     if "ignores" in others:
-        return _moved_fix(view, entries, goes, safety)
-    if len({each.key for each in entries}) > 1 and not _exclusive(view, entries):
-        return _joint_fix(view, flow, entries, safety)
-    if len(entries) > 1 and not _exclusive(view, entries):
+        return _moved_fix(view, entries, goes, safety) if not existing else None
+    beside = [each for each in existing if each.owner is left[0].owner]
+    if beside and len(existing) == 1 and not covered:
+        return _replaced(view, left, left[0], safety, beside=beside[0])
+    if len({each.key for each in left}) > 1 and not _exclusive(view, left):
+        return _replaced(view, left, left[0], safety) if not existing and _is_one_place(left) else None
+    if not _exclusive(view, [*left, *existing]):
         return None
-    fixes = [_single_fix(view, each, safety) for each in entries]
+    fixes = [_replaced(view, [each], each, safety) for each in left]
+    if covered:
+        fixes.append(_removal_fix(view, covered, safety))
     if any(fix is None for fix in fixes):
         return None
     return Fix(
@@ -396,6 +405,10 @@ def _entries_fix(
         applicability=safety,
         requires=SINCE,
     )
+
+
+def _is_one_place(entries: list[Entry]) -> bool:
+    return len({each.owner for each in entries}) == 1 and entries[0].how != "subscript"
 
 
 def _covers(view: ModuleView, entry: Entry, existing: list[Entry]) -> bool:
@@ -432,19 +445,18 @@ def _removal_fix(view: ModuleView, entries: list[Entry], safety: Applicability) 
     return Fix(f"Remove {_quoted(entries)}", edits, applicability=safety)
 
 
-def _single_fix(view: ModuleView, entry: Entry, safety: Applicability) -> Fix | None:
-    """Put the configuration where one flag stands."""
-    return _replaced(view, [entry], entry, safety)
+def _replaced(
+    view: ModuleView, entries: list[Entry], first: Entry, safety: Applicability, *, beside: Entry | None = None
+) -> Fix | None:
+    """Put the configuration where a flag stands.
 
-
-def _joint_fix(view: ModuleView, flow: Flow, entries: list[Entry], safety: Applicability) -> Fix | None:
-    """One configuration for both flags of one dict literal or call."""
-    if len({each.owner for each in entries}) > 1 or entries[0].how == "subscript":
-        return None
-    return _replaced(view, entries, entries[0], safety)
-
-
-def _replaced(view: ModuleView, entries: list[Entry], first: Entry, safety: Applicability) -> Fix | None:
+    Args:
+        view: the module.
+        entries: the flags that it takes the place of.
+        first: the one whose place it takes.
+        safety: the applicability.
+        beside: a configuration in the same literal that may be None, and counts before the flags.
+    """
     values = {str(each.key): each.value for each in entries if each.value is not None}
     siblings = _siblings(first)
     if first.how not in ("literal", "keyword", "subscript") or len(values) != len(entries):
@@ -463,6 +475,9 @@ def _replaced(view: ModuleView, entries: list[Entry], first: Entry, safety: Appl
         given = {str(each.key): each.value for each in siblings if each.value is not None}
         source = quantization.config_source(view, config, values, given)
         rest = [each for each in [*entries, *siblings] if each is not first]
+        if beside is not None and beside.value is not None:
+            source = f"{view.source(beside.value)} or ({source})"
+            return [*replace_entry(view, beside, KEYWORD, source, [first, *rest]), *imports.edits()]
         return [*replace_entry(view, first, KEYWORD, source, rest), *imports.edits()]
 
     return Fix(f"Put a `{CONFIG}` in the place of {_quoted(entries)}", edits, applicability=safety, requires=SINCE)

@@ -28,7 +28,9 @@ def release_text(release: tuple[int, ...]) -> str:
 
 def resolves(view: ModuleView, path: str) -> bool:
     """Whether a dotted path of transformers can be imported under the target release."""
-    return lookup.resolves(path, release_text(view.settings.target))
+    if not hasattr(lookup, "resolves"):
+        return path.rpartition(".")[2] not in lookup.vision_feature_extractors()
+    return bool(lookup.resolves(path, release_text(view.settings.target)))
 
 
 def try_succeeds(view: ModuleView, statement: ast.Try) -> bool:

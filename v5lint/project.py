@@ -49,6 +49,7 @@ class Project:
         self._roots: dict[str, list[str]] = {}
         self._found: dict[tuple[str, str], str | None] = {}
         self._importers: dict[bytes, list[tuple[str, str]]] | None = None
+        self._mentions: dict[bytes, list[str]] = {}
         self._busy: set[tuple[str, str]] = set()
 
     def is_first_party(self, package: str, path: str) -> bool:
@@ -142,6 +143,41 @@ class Project:
                 found.append(file)
         return sorted(found)
 
+    def mentioning(self, token: bytes, path: str) -> list[str]:
+        """The other Python files of the repository whose bytes hold a token.
+
+        Args:
+            token: the bytes looked for.
+            path: the file that is left out.
+        """
+        if token not in self._mentions:
+            self._mentions[token] = [file for file in self._files() if token in _bytes_of(file)]
+        here = os.path.realpath(path)
+        return [file for file in self._mentions[token] if os.path.realpath(file) != here]
+
+    def are_linked(self, path: str, other: ModuleView) -> bool:
+        """Whether two files run in one program, as far as they say so: one imports the other, or they share a package.
+
+        Args:
+            path: one file.
+            other: the view of the other.
+        """
+        here = os.path.realpath(path)
+        if _is_package(os.path.dirname(here)):
+            top = self.package_of(here).partition(".")[0]
+            if _is_package(os.path.dirname(other.path)) and self.package_of(other.path).partition(".")[0] == top:
+                return True
+        return here in self._imports_of(other) or os.path.realpath(other.path) in self._imports_of(
+            self.view(here, other.settings)
+        )
+
+    def _imports_of(self, view: ModuleView | None) -> set[str]:
+        """The files of the repository that a module imports."""
+        if view is None:
+            return set()
+        found = {self._file_of(module, view.path) for module in view.names.imported_modules()}
+        return {os.path.realpath(file) for file in found if file is not None}
+
     def _absolute(self, module: str, file: str) -> str:
         level = len(module) - len(module.lstrip("."))
         if not level:
@@ -155,11 +191,7 @@ class Project:
         """Every `from x import y` of the repository: the name to the files and the modules as they are written."""
         found: dict[bytes, list[tuple[str, str]]] = {}
         for file in self._files():
-            try:
-                with open(file, "rb") as stream:
-                    raw = stream.read()
-            except OSError:
-                continue  # whoever lints the file says so
+            raw = _bytes_of(file)
             for dots, module, names in _FROM_IMPORT.findall(raw):
                 written = (dots + module).decode("ascii", "replace")
                 for each in _COMMENT.sub(b"", names).strip(b"()").replace(b"\\", b" ").split(b","):
@@ -228,8 +260,13 @@ def _is_package(folder: str) -> bool:
 
 
 def _mentions(file: str, name: str) -> bool:
+    return re.search(rb"\b%s\b" % re.escape(name.encode()), _bytes_of(file)) is not None
+
+
+def _bytes_of(file: str) -> bytes:
+    """The content of a file; nothing where it cannot be read, which is said when the file itself is linted."""
     try:
         with open(file, "rb") as stream:
-            return re.search(rb"\b%s\b" % re.escape(name.encode()), stream.read()) is not None
+            return stream.read()
     except OSError:
-        return False
+        return b""

@@ -113,7 +113,8 @@ class Dicts:
             flow = Flow()
             self._flows[node] = flow
             _Follow(self._view, flow).start(node)
-            flow.entries.sort(key=lambda entry: _place(entry.node))
+            once = {(id(entry.node), entry.key, entry.how): entry for entry in flow.entries}
+            flow.entries = sorted(once.values(), key=lambda entry: _place(entry.node))
             flow.receivers.sort(key=lambda receiver: _place(receiver.node))
             known = flow
         return known

@@ -10,6 +10,7 @@ from v5lint.document import UnreadableError
 from v5lint.rule import Edit, Finding, Unseen
 from v5lint.view.calls import CallSite
 from v5lint.view.dicts import Dicts
+from v5lint.view.environment import environment_keys
 from v5lint.view.evaluate import Evaluator
 from v5lint.view.guards import Guards
 from v5lint.view.links import Links
@@ -20,12 +21,13 @@ from v5lint.view.values import NOTHING_KNOWN, Constant, External, Instance, Loca
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterator
+    from collections.abc import Collection, Container, Iterator
 
     from v5lint.document import Region
     from v5lint.project import Project
     from v5lint.rule import Fix, Level
     from v5lint.settings import Settings
+    from v5lint.view.environment import EnvironmentKey
     from v5lint.view.tree import Binding
     from v5lint.view.values import ClassValue, Value, Values
 
@@ -203,6 +205,12 @@ class ModuleView:
             return frozenset(found) or None
         finally:
             self._exporting.discard(name)
+
+    # Environment
+
+    def environment_keys(self, names: Collection[str]) -> list[EnvironmentKey]:
+        """The mentions of some environment variables, in source order."""
+        return environment_keys(self, names)
 
     # References
 

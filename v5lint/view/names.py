@@ -49,6 +49,18 @@ class Names:
         kept = parts[: len(parts) - up]
         return ".".join([*kept, module] if module else kept) or "."
 
+    def imported_modules(self) -> list[str]:
+        """The absolute paths of the modules that this one imports, or may import a name from."""
+        found = []
+        for statement in self._view.tree.nodes.get(ast.Import, ()):
+            assert isinstance(statement, ast.Import)
+            found += [alias.name for alias in statement.names]
+        for each in self._view.tree.nodes.get(ast.ImportFrom, ()):
+            assert isinstance(each, ast.ImportFrom)
+            module = self.module_of(each)
+            found += [module, *(f"{module}.{alias.name}" for alias in each.names)]
+        return found
+
     def member_values(self, module: str, name: str) -> Values:
         """The values of a name of a module: followed into this repository, where it is one of its modules."""
         local = self._view.project.member(module, name, self._view)

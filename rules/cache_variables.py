@@ -1,0 +1,387 @@
+"""V5003: the cache variables that transformers no longer reads, and the constant that held their value."""
+
+from __future__ import annotations
+
+import ast
+import os.path
+import re
+
+from v5lint.rule import Edit, Fix, Option, Rule
+from v5lint.rules import library
+from v5lint.view.values import Constant, External, Partial
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from v5lint.rule import Finding, Unseen
+    from v5lint.view.environment import EnvironmentKey
+    from v5lint.view.module import ModuleView, Reference
+
+#: What transformers 4 read, the last one first: where several are set, that one counted.
+VARIABLES = ("TRANSFORMERS_CACHE", "PYTORCH_TRANSFORMERS_CACHE", "PYTORCH_PRETRAINED_BERT_CACHE")
+
+_HUB_CACHE = "HF_HUB_CACHE"
+_HUB_ALIASES = (_HUB_CACHE, "HUGGINGFACE_HUB_CACHE")
+_HOME = "HF_HOME"
+
+#: huggingface_hub has `HF_HUB_CACHE` since 0.19, which transformers demands since 4.36.
+_SINCE = "4.36"
+
+#: Packages whose import reads the cache variables, directly or through transformers.
+_READERS = frozenset(
+    "transformers huggingface_hub diffusers peft sentence_transformers accelerate trl setfit datasets evaluate".split()
+)
+
+
+class RemovedCacheVariable(Rule):
+    """A cache variable that transformers no longer reads.
+
+    ## What it does
+
+    Finds `TRANSFORMERS_CACHE`, `PYTORCH_TRANSFORMERS_CACHE` and `PYTORCH_PRETRAINED_BERT_CACHE` where they are set: in
+    `os.environ`, in dicts for child processes and job APIs, by `monkeypatch.setenv`; and the constant of that name
+    imported from transformers. A program that only reads the variable for itself (`cache_dir=os.getenv(...)`) works as
+    before and is left alone.
+
+    ## Why it breaks
+
+    Since 5.0 nothing reads the variables: no error, no warning. Models are downloaded again to the default place, or,
+    offline, not found. The constant is gone:
+
+        ImportError: cannot import name 'TRANSFORMERS_CACHE' from 'transformers'
+
+    ## Example
+
+        os.environ["TRANSFORMERS_CACHE"] = "/data/models"
+
+    becomes
+
+        os.environ["HF_HUB_CACHE"] = "/data/models"
+
+    `HF_HUB_CACHE` keeps the files where they are: transformers 4 stored `models--org--name` directly under
+    `TRANSFORMERS_CACHE`. `HF_HOME`, which the official guide names, looks under `<dir>/hub` and takes the login token
+    along; `replacement = "HF_HOME"` chooses it, and makes the fix unsafe. Where the value is `$HF_HOME/hub`, or
+    `HF_HUB_CACHE` has it already, the line goes. Readers of the variable in the same module are renamed with it.
+
+    ## Fix safety
+
+    Safe in a module that sets the variable for itself or for a child process. Unsafe where another module of the
+    repository reads it, where it is set after transformers is imported (it had no effect under v4 either: set
+    `HF_HUB_CACHE` before the import), and in dicts for other programs.
+
+    ## References
+
+    - https://github.com/huggingface/transformers/blob/main/MIGRATION_GUIDE_V5.md
+    - https://huggingface.co/docs/huggingface_hub/package_reference/environment_variables
+    """
+
+    code = "V5003"
+    name = "removed-cache-variable"
+    since = "5.0"
+    tokens = ("TRANSFORMERS_CACHE", "PYTORCH_PRETRAINED_BERT_CACHE")
+    options = {
+        "replacement": Option(
+            _HUB_CACHE,
+            "The variable that takes its place: HF_HUB_CACHE keeps the files where they are, HF_HOME moves them.",
+            choices=(_HUB_CACHE, _HOME),
+        )
+    }
+
+    def check(self, module: ModuleView) -> Iterator[Finding | Unseen]:
+        """See Rule."""
+        for reference in module.references(VARIABLES):
+            if library.standing(module, reference).kind == "live" and not module.guards.handled(reference.node):
+                yield _constant(module, reference)
+        yield from _variables(module, module.settings.option(self.name, "replacement"))
+        yield from _commands(module)
+
+
+# The constant
+
+
+def _constant(view: ModuleView, reference: Reference) -> Finding:
+    node = reference.node
+    message = (
+        f"`{reference.path}` was removed in transformers 5.0; `huggingface_hub.constants.HF_HUB_CACHE` is its value"
+    )
+
+    def edits() -> list[Edit]:
+        from v5lint.edits.imports import ImportEdits
+
+        imports = ImportEdits(view)
+        if reference.binding is not None:
+            imports.rename(reference.binding, _HUB_CACHE, "huggingface_hub.constants", keep=True)
+            return imports.edits()
+        name = imports.use("huggingface_hub.constants", _HUB_CACHE, node)
+        return [view.replace(node, name), *imports.edits()]
+
+    fix: Fix | None = Fix(f"Take `{_HUB_CACHE}` of `huggingface_hub.constants`", edits, requires=_SINCE)
+    if reference.binding is None and view.evaluator.owner(_HUB_CACHE, view.tree.scope_of(node)) is not None:
+        fix = None
+    return view.finding(node, message, fix=fix)
+
+
+# The variables
+
+
+def _variables(view: ModuleView, replacement: str) -> Iterator[Finding]:
+    keys = view.environment_keys(VARIABLES)
+    beside = view.environment_keys((*_HUB_ALIASES, _HOME))
+    written = [
+        each for each in keys if each.is_written and not view.guards.is_dead(each.node) and not _reports(view, each)
+    ]
+    if not written:
+        yield from _preflight(view, keys)
+        return
+    for key in written:
+        yield _Written(view, key, keys, beside, replacement).finding()
+
+
+def _reports(view: ModuleView, key: EnvironmentKey) -> bool:
+    """Whether a dict only says what the variable is: `{"TRANSFORMERS_CACHE": os.getenv("TRANSFORMERS_CACHE")}`."""
+    return key.access == "dict" and key.value is not None and key.name in view.source(key.value)
+
+
+def _preflight(view: ModuleView, keys: list[EnvironmentKey]) -> Iterator[Finding]:
+    """Programs that refuse to start where the variable is not set."""
+    for key in keys:
+        if key.access not in ("test", "read"):
+            continue
+        for parent in view.tree.ancestors(key.node):
+            if isinstance(parent, ast.If) and _is_in(view, key.node, parent.test):
+                if any(isinstance(each, ast.Raise) or _exits(each) for each in parent.body):
+                    yield view.finding(
+                        key.node,
+                        f"`{key.name}` is demanded here and no longer read by transformers since 5.0: "
+                        f"demand `{_HUB_CACHE}`, or nothing",
+                    )
+                break
+            if isinstance(parent, ast.stmt):
+                break
+
+
+def _is_in(view: ModuleView, node: ast.AST, around: ast.AST) -> bool:
+    return node is around or around in view.tree.ancestors(node)
+
+
+def _exits(statement: ast.stmt) -> bool:
+    return isinstance(statement, ast.Expr) and ast.unparse(statement).startswith(("sys.exit(", "exit(", "quit("))
+
+
+class _Written:
+    """One place that sets a variable, and what to do about it."""
+
+    def __init__(
+        self,
+        view: ModuleView,
+        key: EnvironmentKey,
+        keys: list[EnvironmentKey],
+        beside: list[EnvironmentKey],
+        replacement: str,
+    ) -> None:
+        self.view = view
+        self.key = key
+        self.mine = [each for each in keys if each.name == key.name and each.node is not key.node]
+        self.higher = [each for each in keys if each.is_written and _precedes(each, key) and self._is_beside(each)]
+        self.hub = [each for each in beside if each.name in _HUB_ALIASES and each.is_written]
+        self.home = [each for each in beside if each.name == _HOME and each.is_written]
+        self.replacement = replacement
+
+    def finding(self) -> Finding:
+        message = f"`{self.key.name}` is no longer read by transformers since 5.0, without a word"
+        remark, fix = self._repair()
+        return self.view.finding(self.key.node, message + remark, fix=fix)
+
+    def _repair(self) -> tuple[str, Fix | None]:
+        if self._is_told_already() and not self._readers():
+            return "; this value is the default of `HF_HUB_CACHE` here, or is given to it already", self._removal()
+        if self.higher and not self._readers():
+            return f"; `{self.higher[0].name}` beside it counted anyway", self._removal()
+        clash = [each for each in self.hub if self._is_beside(each)]
+        if clash:
+            return f"; `{clash[0].name}` beside it says another place, and holds for all downloads", None
+        if self.replacement == _HOME:
+            if self.home:
+                return f"; `{_HOME}` is set beside it", None
+            return f"; with `{_HOME}` models move to `<dir>/hub`, and the login token with them", self._rename(
+                _HOME, "unsafe"
+            )
+        doubt = self._doubt()
+        return doubt, self._rename(_HUB_CACHE, "unsafe" if doubt else "safe")
+
+    def _doubt(self) -> str:
+        view, key = self.view, self.key
+        if key.access in ("write", "default") and _is_after_import(view, key.site):
+            return (
+                "; it is set after the import that reads it, which had no effect under v4 either: "
+                f"set `{_HUB_CACHE}` before the import"
+            )
+        if key.access == "dict":
+            return "; where this dict goes is not known"
+        if key.access == "job":
+            return "; the program that it is for may have another transformers"
+        if key.access == "child" and key.value is not None and "transformers_cache" in view.source(key.value):
+            return "; the value is a setting of this program's own"
+        for file in view.project.mentioning(key.name.encode(), view.path):
+            other = view.project.view(file, view.settings)
+            reads = [each for each in other.environment_keys((key.name,)) if not each.is_written] if other else []
+            if other is not None and reads and view.project.are_linked(view.path, other):
+                row = other.region.position(other.span(reads[0].node)[0])[0]
+                return f"; {os.path.relpath(file, os.path.dirname(view.path))} line {row} reads it"
+        return ""
+
+    def _readers(self) -> list[EnvironmentKey]:
+        return [each for each in self.mine if not each.is_written]
+
+    def _is_beside(self, other: EnvironmentKey) -> bool:
+        """Whether another variable is set in the same dict, or in the same block or one around it."""
+        if (self.key.entry is None) is not (other.entry is None):
+            return self.key.site is other.site
+        if self.key.entry is not None and other.entry is not None:
+            return self.key.site is other.site or self.key.entry.owner is other.entry.owner
+        view = self.view
+        if view.tree.scope_of(self.key.site) is not view.tree.scope_of(other.site):
+            return False
+        here, there = view.reach.path(self.key.node), view.reach.path(other.node)
+        return there == here[: len(there)]
+
+    def _is_told_already(self) -> bool:
+        """Whether the value is the place that the hub uses anyway: `$HF_HOME/hub`, or that of `HF_HUB_CACHE`."""
+        view, value = self.view, self.key.value
+        if value is None:
+            return False
+        for each in self.hub:
+            if self._is_beside(each) and each.value is not None and _same(view, each.value, value):
+                return True
+        for each in self.home:
+            if self._is_beside(each) and each.value is not None and _is_hub_of(view, value, each.value):
+                return True
+        return _is_hub_of_variable(view, value)
+
+    def _rename(self, new: str, safety: str) -> Fix:
+        nodes = {each.node: each for each in [self.key, *self.mine]}
+        edits = [edit for node in nodes for edit in _renamed(self.view, node, self.key.name, new)]
+        message = f"Set `{new}` instead"
+        if self._readers():
+            message += ", and read it"
+        return Fix(message, edits, applicability="safe" if safety == "safe" else "unsafe", requires=_SINCE)
+
+    def _removal(self) -> Fix | None:
+        view, key = self.view, self.key
+        statement = key.site if isinstance(key.site, ast.stmt) else view.tree.parents.get(key.site)
+
+        def edits() -> list[Edit]:
+            from v5lint.edits.arguments import edit_arguments
+            from v5lint.edits.entries import remove_entries
+            from v5lint.edits.statements import delete_statement
+
+            if key.entry is not None:
+                return remove_entries(view, [key.entry])
+            if isinstance(key.node, ast.keyword) and isinstance(key.site, ast.Call):
+                return [edit_arguments(view, key.site, remove=[key.node])]
+            assert isinstance(statement, ast.stmt)
+            return [delete_statement(view, statement)]
+
+        if key.entry is not None and key.entry.how not in ("literal", "keyword", "subscript"):
+            return None
+        if key.entry is None and not isinstance(key.node, ast.keyword) and not _is_whole_statement(statement):
+            return None
+        return Fix(f"Remove `{key.name}`", edits)
+
+
+def _is_whole_statement(statement: ast.AST | None) -> bool:
+    return isinstance(statement, ast.Expr) or (isinstance(statement, ast.Assign) and len(statement.targets) == 1)
+
+
+def _precedes(other: EnvironmentKey, key: EnvironmentKey) -> bool:
+    return other.name in VARIABLES and VARIABLES.index(other.name) < VARIABLES.index(key.name)
+
+
+def _renamed(view: ModuleView, node: ast.AST, old: str, new: str) -> list[Edit]:
+    if isinstance(node, ast.keyword):
+        return [Edit(*view.name_span(node), new)]
+    start, end = view.span(node)
+    at = view.text.find(old, start, end)
+    return [Edit(at, at + len(old), new)] if at >= 0 else []
+
+
+def _same(view: ModuleView, first: ast.expr, second: ast.expr) -> bool:
+    if ast.dump(first) == ast.dump(second):
+        return True
+    values = view.values(first)
+    return values == view.values(second) and len(values) == 1 and all(isinstance(each, Constant) for each in values)
+
+
+def _is_hub_of(view: ModuleView, value: ast.expr, home: ast.expr) -> bool:
+    """Whether a value is the folder `hub` of another."""
+    inner, outer = library.texts(view.values(value)), library.texts(view.values(home))
+    if len(inner) == len(outer) == 1 and "…" not in inner[0]:
+        return inner[0].rstrip("/") == outer[0].rstrip("/") + "/hub"
+    if isinstance(value, ast.Call) and value.args and External("os.path.join") in view.values(value.func):
+        last = value.args[-1]
+        alike = len(value.args) == 2 and ast.dump(value.args[0]) == ast.dump(home)
+        return alike and isinstance(last, ast.Constant) and last.value == "hub"
+    if isinstance(value, ast.BinOp) and isinstance(value.right, ast.Constant):
+        tail = "hub" if isinstance(value.op, ast.Div) else "/hub"
+        return value.right.value == tail and ast.dump(value.left) == ast.dump(home)
+    if isinstance(value, ast.JoinedStr) and len(value.values) == 2:
+        first, last = value.values
+        alike = isinstance(first, ast.FormattedValue) and ast.dump(first.value) == ast.dump(home)
+        return alike and isinstance(last, ast.Constant) and last.value == "/hub"
+    return False
+
+
+def _is_hub_of_variable(view: ModuleView, value: ast.expr) -> bool:
+    """Whether a value is read from `HF_HOME` and ends in `/hub`, or is `HF_HUB_CACHE` itself."""
+    reads = [each for each in view.environment_keys((*_HUB_ALIASES, _HOME)) if each.access == "read"]
+    inside = {each.name for each in reads if value in view.tree.ancestors(each.node) or value is each.site}
+    if inside & {*_HUB_ALIASES}:
+        return isinstance(value, (ast.Subscript, ast.Call))
+    if _HOME in inside:
+        return any(isinstance(each, Partial) and each.parts == ("", "/hub") for each in view.values(value)) or (
+            isinstance(value, ast.Call) and ast.unparse(value).endswith(", 'hub')")
+        )
+    return False
+
+
+def _is_after_import(view: ModuleView, site: ast.AST) -> bool:
+    """Whether the module imports transformers, or what builds on it, before a place is reached."""
+    in_function = view.links.function_around(site) is not None
+    for statement in view.tree.root.body:
+        if not in_function and statement.lineno > getattr(site, "lineno", 0):
+            return False
+        names: list[str] = []
+        if isinstance(statement, ast.ImportFrom) and not statement.level:
+            names = [statement.module or ""]
+        elif isinstance(statement, ast.Import):
+            names = [alias.name for alias in statement.names]
+        if any(name.partition(".")[0] in _READERS for name in names):
+            return True
+    return False
+
+
+# Commands in strings
+
+_IN_COMMAND = re.compile(r"(?:^|[\s;&|\"'])(?:export\s+)?(" + "|".join(VARIABLES) + r")=")
+_RUNNERS = frozenset("system popen run call check_call check_output Popen getoutput getstatusoutput".split())
+
+
+def _commands(view: ModuleView) -> Iterator[Finding]:
+    """Variables that are set in a command line which the program runs."""
+    for call in view.calls(_RUNNERS):
+        known = any(isinstance(each, External) and each.package in ("os", "subprocess") for each in call.callees)
+        for node in ast.walk(call.node) if known else ():
+            if not isinstance(node, ast.Constant) or not isinstance(node.value, str):
+                continue
+            found = _IN_COMMAND.search(node.value)
+            if found:
+                start, end = view.span(node)
+                at = view.text.find(found[1] + "=", start, end)
+                edits = [Edit(at, at + len(found[1]), _HUB_CACHE)] if at >= 0 else []
+                fix = Fix(f"Set `{_HUB_CACHE}` instead", edits, applicability="unsafe", requires=_SINCE)
+                yield view.finding(
+                    node,
+                    f"`{found[1]}` is no longer read by transformers since 5.0, without a word",
+                    fix=fix if edits else None,
+                )

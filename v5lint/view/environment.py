@@ -1,0 +1,207 @@
+"""Environment variables: where a module reads and writes them, directly, in dicts for child processes and in job APIs."""
+
+from __future__ import annotations
+
+import ast
+
+from v5lint.view.calls import CallSite
+from v5lint.view.strings import dotted
+from v5lint.view.values import Constant, External, Method
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator
+
+    from v5lint.view.dicts import Entry
+    from v5lint.view.module import ModuleView
+
+#: Keywords under which subprocesses and job APIs take the environment of what they start.
+_ENVIRONMENT_KEYWORDS = frozenset(
+    "env envs environment env_vars environment_variables env_dict extra_env container_env environ".split()
+)
+_STARTERS = frozenset("run call check_call check_output Popen execve execvpe spawn create_subprocess_exec".split())
+_FUNCTIONS = {
+    "os.getenv": "read",
+    "os.environ.get": "read",
+    "os.environ.__getitem__": "read",
+    "os.environ.pop": "delete",
+    "os.environ.setdefault": "default",
+    "os.putenv": "write",
+    "os.unsetenv": "delete",
+}
+
+
+class EnvironmentKey:
+    """One mention of an environment variable by its name.
+
+    Attributes:
+        name: the variable.
+        node: the string (or keyword) that names it.
+        access: "read", "write", "default" (written when it is not set), "delete", "test" (`in os.environ`), "child" (in
+            the environment of a process that is started), "job" (in that of a job API) or "dict" (in a dict of
+            which it is not known where it goes).
+        value: what it is set to; None where it is not written.
+        site: the statement or call that does it.
+        entry: the entry of the dict, where it is in one.
+    """
+
+    __slots__ = ("access", "entry", "name", "node", "site", "value")
+
+    def __init__(
+        self, name: str, node: ast.AST, access: str, value: ast.expr | None, site: ast.AST, entry: Entry | None = None
+    ) -> None:
+        self.name = name
+        self.node = node
+        self.access = access
+        self.value = value
+        self.site = site
+        self.entry = entry
+
+    @property
+    def is_written(self) -> bool:
+        """Whether it sets the variable."""
+        return self.access in ("write", "default", "child", "job", "dict")
+
+
+def environment_keys(view: ModuleView, names: Collection[str]) -> list[EnvironmentKey]:
+    """The mentions of some variables in a module, in source order.
+
+    Args:
+        view: the module.
+        names: the variables.
+    """
+    found: dict[tuple[ast.AST, bool], EnvironmentKey] = {}
+    for key in (*_direct(view), *_in_dicts(view), *_in_apis(view), *_loose(view, names)):
+        if key.name in names:
+            found.setdefault((key.node, key.is_written), key)
+    return sorted(found.values(), key=lambda each: view.span(each.node))
+
+
+def _named(
+    view: ModuleView, given: ast.expr, access: str, value: ast.expr | None, site: ast.AST
+) -> Iterator[EnvironmentKey]:
+    """The variables that an expression may name, each at the string in which its name is written."""
+    for constant in view.values(given):
+        if isinstance(constant, Constant) and isinstance(constant.value, str) and constant.node in view.tree.parents:
+            assert constant.node is not None
+            written = value
+            parent = view.tree.parents[constant.node]
+            if isinstance(parent, ast.Dict) and constant.node in parent.keys:
+                # `for name, path in {"X": ...}.items(): os.environ[name] = path`
+                written = parent.values[parent.keys.index(constant.node)]
+            yield EnvironmentKey(constant.value, constant.node, access, written, site)
+
+
+def _is_environ(view: ModuleView, node: ast.expr) -> bool:
+    return External("os.environ") in view.values(node)
+
+
+def _direct(view: ModuleView) -> Iterator[EnvironmentKey]:
+    tree = view.tree
+    for node in tree.nodes.get(ast.Subscript, ()):
+        assert isinstance(node, ast.Subscript)
+        if not _is_environ(view, node.value):
+            continue
+        parent = tree.parents[node]
+        if isinstance(node.ctx, ast.Store) and isinstance(parent, (ast.Assign, ast.AnnAssign)):
+            yield from _named(view, node.slice, "write", parent.value, parent)
+        else:
+            yield from _named(view, node.slice, "delete" if isinstance(node.ctx, ast.Del) else "read", None, parent)
+    for call in view.calls({path.rpartition(".")[2] for path in _FUNCTIONS}):
+        for callee in call.callees:
+            access = _FUNCTIONS.get(callee.path) if isinstance(callee, External) else None
+            if access and call.node.args:
+                value = call.node.args[1] if access in ("default", "write") and len(call.node.args) > 1 else None
+                yield from _named(view, call.node.args[0], access, value, call.node)
+    for test in tree.nodes.get(ast.Compare, ()):
+        assert isinstance(test, ast.Compare)
+        if isinstance(test.ops[0], (ast.In, ast.NotIn)) and _is_environ(view, test.comparators[0]):
+            yield from _named(view, test.left, "test", None, test)
+
+
+def _in_dicts(view: ModuleView) -> Iterator[EnvironmentKey]:
+    """Dicts that are merged into the environment or become the environment of a child process or job."""
+    for call in view.calls({"update"}):
+        func = call.node.func
+        if isinstance(func, ast.Attribute) and _is_environ(view, func.value):
+            for argument in call.node.args:
+                yield from _entries(view, argument, "write", call.node)
+            for keyword in call.node.keywords:
+                if keyword.arg is not None:
+                    yield EnvironmentKey(keyword.arg, keyword, "write", keyword.value, call.node)
+                else:
+                    yield from _entries(view, keyword.value, "write", call.node)
+    for call in view.calls({"dict"}):
+        func, args = call.node.func, call.node.args
+        if isinstance(func, ast.Attribute) and dotted(func.value).rpartition(".")[2] == "patch" and len(args) > 1:
+            target = args[0]
+            if _is_environ(view, target) or Constant("os.environ") in view.values(target):
+                yield from _entries(view, args[1], "write", call.node)
+    for node in view.tree.nodes.get(ast.AugAssign, ()):
+        assert isinstance(node, ast.AugAssign)
+        if isinstance(node.op, ast.BitOr) and _is_environ(view, node.target):
+            yield from _entries(view, node.value, "write", node)
+    for call, keyword in view.keywords(_ENVIRONMENT_KEYWORDS):
+        access = "child" if _starts_process(call) else "job"
+        yield from _entries(view, keyword.value, access, call.node)
+    for call in view.calls({"env", "environ", "with_env", "set_env", "add_env", "from_dict"}):
+        if isinstance(call.node.func, ast.Attribute):
+            for argument in call.node.args:
+                if isinstance(argument, (ast.Dict, ast.Name)):
+                    yield from _entries(view, argument, "job", call.node)
+
+
+def _starts_process(call: CallSite) -> bool:
+    func = call.node.func
+    name = func.attr if isinstance(func, ast.Attribute) else func.id if isinstance(func, ast.Name) else ""
+    return name in _STARTERS and any(
+        isinstance(each, External) and each.package in ("subprocess", "os", "asyncio") for each in call.callees
+    )
+
+
+def _entries(view: ModuleView, node: ast.expr, access: str, site: ast.AST) -> Iterator[EnvironmentKey]:
+    for entry in view.dicts.flow(node).entries:
+        if isinstance(entry.key, str) and entry.how != "removal":
+            yield EnvironmentKey(entry.key, entry.node, access, entry.value, site, entry)
+
+
+def _in_apis(view: ModuleView) -> Iterator[EnvironmentKey]:
+    for call in view.calls({"setenv", "delenv"}):
+        func = call.node.func
+        if isinstance(func, ast.Attribute) and call.node.args and not _is_own(call):
+            written = func.attr == "setenv"
+            value = call.argument("value", 1) if written else None
+            yield from _named(view, call.node.args[0], "write" if written else "delete", value, call.node)
+    for call, keyword in view.keywords({"envvar", "env_var", "name"}):
+        func = call.node.func
+        called = func.attr if isinstance(func, ast.Attribute) else func.id if isinstance(func, ast.Name) else ""
+        if keyword.arg != "name":
+            yield from _named(view, keyword.value, "read", None, call.node)
+        elif called.endswith(("EnvVar", "EnvironmentVariable")):
+            yield from _named(view, keyword.value, "job", call.argument("value"), call.node)
+
+
+def _is_own(call: CallSite) -> bool:
+    """Whether a method called `setenv` is one of this repository, or of a class that is no test fixture."""
+    return not any(isinstance(each, Method) or not isinstance(each, External) for each in call.callees)
+
+
+def _loose(view: ModuleView, names: Collection[str]) -> Iterator[EnvironmentKey]:
+    """Entries of dicts of which it is not known where they go."""
+    for node in view.tree.nodes.get(ast.Dict, ()):
+        assert isinstance(node, ast.Dict)
+        for key in node.keys:
+            if isinstance(key, ast.Constant) and key.value in names:
+                yield from _entries(view, node, "dict", node)
+                break
+    for subscript in view.tree.nodes.get(ast.Subscript, ()):
+        assert isinstance(subscript, ast.Subscript)
+        key_node = subscript.slice
+        parent = view.tree.parents[subscript]
+        if (
+            isinstance(subscript.ctx, ast.Store)
+            and isinstance(key_node, ast.Constant)
+            and key_node.value in names
+            and isinstance(parent, ast.Assign)
+        ):
+            yield EnvironmentKey(str(key_node.value), key_node, "dict", parent.value, parent)
