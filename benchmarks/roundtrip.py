@@ -209,12 +209,19 @@ class Runner:
         self.command = [python, "-m", "v5lint", str(folder), "--isolated", *options]
         self.folder = folder
         self.outcome = outcome
+        self.known: set[str] = set()
 
     def run(self, *options: str) -> str:
         """Runs v5lint; notes a crash as a problem, and what it could not check. Returns its standard output."""
         try:
+            # `python -m` looks into the current folder first: an empty one keeps the installed v5lint in its place.
             done = subprocess.run(
-                [*self.command, *options], capture_output=True, text=True, check=False, timeout=TIME_LIMIT
+                [*self.command, *options],
+                capture_output=True,
+                text=True,
+                check=False,
+                timeout=TIME_LIMIT,
+                cwd=self.folder.parent / "empty",
             )
         except subprocess.TimeoutExpired:
             self.outcome.problems.append(f"crash: more than {TIME_LIMIT} s for {options}")
@@ -222,8 +229,11 @@ class Runner:
         if done.returncode not in {0, 1, 2} or "Traceback (most recent call last)" in done.stderr:
             self.outcome.problems.append(f"crash: exit status {done.returncode} for {options}: {done.stderr[-2000:]}")
         elif done.returncode == 2:
-            lines = done.stderr.replace(f"{self.folder}/", "").splitlines()
-            self.outcome.unchecked = sorted({*self.outcome.unchecked, *filter(None, lines)})
+            lines = set(filter(None, done.stderr.replace(f"{self.folder}/", "").splitlines()))
+            crashes = {line for line in lines if "internal error" in line}
+            self.outcome.problems += [f"crash: {line}" for line in sorted(crashes - self.known)]
+            self.known |= crashes
+            self.outcome.unchecked = sorted({*self.outcome.unchecked, *lines - crashes})
         return done.stdout
 
     def lint(self) -> list[dict[str, Any]]:
@@ -242,6 +252,7 @@ def check(project: Path, python: str, options: list[str]) -> Outcome:
     outcome = Outcome(project.name)
     with tempfile.TemporaryDirectory() as scratch:
         copy = Path(scratch, project.name)
+        Path(scratch, "empty").mkdir()
         shutil.copytree(project, copy, symlinks=True)
         runner = Runner(python, [option for option in options if option != "--unsafe-fixes"], copy, outcome)
         apply = ["--fix", "--quiet", *(option for option in options if option == "--unsafe-fixes")]
