@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import ast
-import functools
 
-from v5lint.rules import checkpoints
 from v5lint.rules.knowledge import lookup
 from v5lint.view.values import Constant, External, Partial, Unknown
 
@@ -15,6 +13,7 @@ if TYPE_CHECKING:
 
     from v5lint.view.calls import CallSite
     from v5lint.view.module import ModuleView, Reference
+    from v5lint.view.tree import Binding
     from v5lint.view.values import ClassValue, Values
 
 #: The parameter that names the checkpoint, and its place.
@@ -28,20 +27,27 @@ def release_text(release: tuple[int, ...]) -> str:
 
 def resolves(view: ModuleView, path: str) -> bool:
     """Whether a dotted path of transformers can be imported under the target release."""
-    if not hasattr(lookup, "resolves"):
-        return path.rpartition(".")[2] not in lookup.vision_feature_extractors()
-    return bool(lookup.resolves(path, release_text(view.settings.target)))
+    return lookup.resolves(path, release_text(view.settings.target))
 
 
 def try_succeeds(view: ModuleView, statement: ast.Try) -> bool:
-    """Whether the body of a `try` imports from transformers, and only what the target release has."""
-    paths = []
-    for node in ast.walk(ast.Module(statement.body, [])):
-        if isinstance(node, ast.ImportFrom) and (node.module or "").partition(".")[0] == "transformers":
-            paths += [f"{node.module}.{alias.name}" for alias in node.names]
-        elif isinstance(node, ast.Import):
-            paths += [alias.name for alias in node.names if alias.name.startswith("transformers.")]
+    """Whether the body of a `try` fetches names of transformers, and only such as the target release has."""
+    paths = [path for each in statement.body for path in _fetched(view, each)]
     return bool(paths) and all(resolves(view, path) for path in paths)
+
+
+def _fetched(view: ModuleView, around: ast.AST) -> Iterator[str]:
+    """The names of transformers that a piece of code fetches, as dotted paths."""
+    for node in ast.walk(around):
+        if isinstance(node, ast.ImportFrom):
+            if (node.module or "").partition(".")[0] == "transformers" and not node.level:
+                yield from (f"{node.module}.{alias.name}" for alias in node.names if alias.name != "*")
+        elif isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names if alias.name.startswith("transformers."))
+        elif isinstance(node, (ast.Attribute, ast.Call)):
+            for value in view.values(node):
+                if isinstance(value, External) and value.package == "transformers" and "." in value.path:
+                    yield value.path
 
 
 class Standing:
@@ -65,27 +71,48 @@ def standing(view: ModuleView, reference: Reference) -> Standing:
     node = reference.node
     if view.guards.is_dead(node) or view.guards.in_fallback(node, lambda each: try_succeeds(view, each)):
         return Standing("prepared")
-    if reference.name in shimmed_names(view):
+    if reference.name in shimmed_names(view) or _is_second_choice(view, node):
         return Standing("prepared")
+    if reference.has_default:
+        return Standing("prepared" if _has_second_choice(view, node) else "swallowed", "the default of `getattr`")
     handled = view.guards.handled(node)
     if handled is None:
         return Standing("live")
-    if handled.kind == "fallback" and (reference.how == "import" or _uses_library(view, handled.handler)):
-        return Standing("prepared")
+    if handled.kind == "fallback":
+        fetched = [*_fetched(view, handled.handler)]
+        if any(resolves(view, path) for path in fetched) or (not fetched and reference.how == "import"):
+            return Standing("prepared")
+        if fetched:
+            return Standing("live")
     if isinstance(handled.handler, ast.ExceptHandler):
         caught = ast.unparse(handled.handler.type) if handled.handler.type is not None else ""
         return Standing("swallowed", f"the `except{' ' if caught else ''}{caught}` in line {handled.handler.lineno}")
     return Standing("swallowed", "the `suppress` around it")
 
 
-def _uses_library(view: ModuleView, handler: ast.AST) -> bool:
-    for node in ast.walk(handler):
-        if isinstance(node, ast.ImportFrom) and (node.module or "").partition(".")[0] == "transformers":
-            return True
-        if isinstance(node, (ast.Name, ast.Attribute)):
-            for value in view.values(node):
-                if isinstance(value, External) and value.package == "transformers" and "." in value.path:
+def _is_second_choice(view: ModuleView, node: ast.AST) -> bool:
+    """Whether a node stands behind an `or`, and before it something that the target release has."""
+    child = node
+    for parent in view.tree.ancestors(node):
+        if isinstance(parent, ast.stmt):
+            return False
+        if isinstance(parent, ast.BoolOp) and isinstance(parent.op, ast.Or):
+            for each in parent.values[: parent.values.index(child)]:  # type: ignore[arg-type]
+                if any(resolves(view, path) for path in _fetched(view, each)):
                     return True
+        child = parent
+    return False
+
+
+def _has_second_choice(view: ModuleView, node: ast.AST) -> bool:
+    """Whether a node stands before an `or`."""
+    child = node
+    for parent in view.tree.ancestors(node):
+        if isinstance(parent, ast.stmt):
+            return False
+        if isinstance(parent, ast.BoolOp) and isinstance(parent.op, ast.Or) and child is not parent.values[-1]:
+            return True
+        child = parent
     return False
 
 
@@ -94,21 +121,17 @@ def shimmed_names(view: ModuleView) -> frozenset[str]:
     found: set[str] = set()
     for node in view.tree.nodes.get(ast.Attribute, ()):
         assert isinstance(node, ast.Attribute)
-        if isinstance(node.ctx, ast.Store) and _is_library(view, node.value):
+        if isinstance(node.ctx, ast.Store) and view.is_of(node.value, "transformers"):
             found.add(node.attr)
     for node in view.tree.nodes.get(ast.Subscript, ()):
         assert isinstance(node, ast.Subscript)
         table = node.value
-        if isinstance(node.ctx, ast.Store) and isinstance(table, ast.Attribute) and _is_library(view, table.value):
+        if isinstance(node.ctx, ast.Store) and isinstance(table, ast.Attribute) and view.is_of(table.value, "transformers"):
             found.update(str(value.value) for value in view.values(node.slice) if isinstance(value, Constant))
     for call in view.calls({"setattr"}):
-        if len(call.node.args) == 3 and _is_library(view, call.node.args[0]):
+        if len(call.node.args) == 3 and view.is_of(call.node.args[0], "transformers"):
             found.update(str(each) for each in view.constants(call.node.args[1]))
     return frozenset(found)
-
-
-def _is_library(view: ModuleView, node: ast.expr) -> bool:
-    return any(isinstance(value, External) and value.package == "transformers" for value in view.values(node))
 
 
 def library_classes(view: ModuleView, of: ClassValue) -> list[str]:
@@ -125,6 +148,27 @@ def callee_name(call: CallSite) -> str:
     """The name of what is called, for a message."""
     func = call.node.func
     return func.attr if isinstance(func, ast.Attribute) else func.id if isinstance(func, ast.Name) else "the call"
+
+
+def root_of(node: ast.expr) -> ast.expr:
+    """The first name of a chain of attributes: `a` of `a.b.c`."""
+    while isinstance(node, ast.Attribute):
+        node = node.value
+    return node
+
+
+def is_handed_on(view: ModuleView, binding: Binding) -> bool:
+    """Whether the name that an import binds is also for others: other modules, readers of the class or of `global`."""
+    if binding.scope.is_class or binding.name in binding.scope.globals or binding.name in binding.scope.nonlocals:
+        return True
+    mine = getattr(binding.node, "name", "")
+    if any(getattr(each.node, "name", "") != mine for each in view.links.other_bindings(binding)):
+        return True
+    if binding.scope is not view.tree.scope:
+        return False
+    if view.path.endswith("__init__.py") or binding.name in view.names.exported():
+        return True
+    return bool(view.project.importers(view.path, binding.name))
 
 
 def is_free(view: ModuleView, name: str, node: ast.AST) -> bool:
@@ -152,136 +196,6 @@ def origin(values: Values) -> str:
     return "an expression that v5lint cannot follow" if origins else ""
 
 
-# Which preprocessor a checkpoint needs
-
-
-@functools.cache
-def class_kind(name: str) -> str:
-    """What the preprocessor of a model takes: "image", "audio" or "", by the model class or the Auto class."""
-    facts = lookup.class_facts(name)
-    if facts is None:
-        return ""
-    if facts.kind == "auto_model":
-        kinds = {
-            checkpoints.kind_of_model_type(each) for each in lookup.model_types("4.57") if name in _models_of(each)
-        }
-        kinds.discard("")
-        return kinds.pop() if len(kinds) == 1 and name != "AutoModel" else ""
-    if facts.kind in ("model", "tf_model", "flax_model", "config"):
-        return checkpoints.kind_of_model_type(facts.model_type)
-    if facts.kind in ("image_processor", "video_processor", "auto_image_processor"):
-        return "image"
-    return ""
-
-
-def _models_of(model_type: str) -> dict[str, str]:
-    facts = lookup.model_type(model_type, "4.57")
-    return facts.models if facts is not None else {}
-
-
-class Modality:
-    """What a preprocessor takes, and how that is known.
-
-    Attributes:
-        kind: "image", "audio", "mixed" or "" (unknown).
-        because: the evidence, in words for a message.
-    """
-
-    __slots__ = ("because", "kind")
-
-    def __init__(self, kind: str, because: str = "") -> None:
-        self.kind = kind
-        self.because = because
-
-
-def modality(view: ModuleView, call: CallSite) -> Modality:
-    """What the preprocessor takes that `AutoFeatureExtractor.from_pretrained(...)` and its like load.
-
-    Asked in turn: the checkpoint's name, the models that are loaded from the same checkpoint, what is done with the
-    preprocessor, and the models of the module.
-    """
-    values = call.values_of(*CHECKPOINT)
-    names = texts(values)
-    kinds = {name: checkpoints.preprocessor_kind(name) for name in names}
-    told = {kind for kind in kinds.values() if kind}
-    if len(told) > 1:
-        return Modality("mixed", f"it is called with {_quoted(names)}")
-    if told:
-        kind = told.pop()
-        return Modality(kind, f"`{next(name for name in names if kinds[name] == kind)}` is a checkpoint for {kind}s")
-    return _by_neighbours(view, call) or _by_use(view, call) or _by_models(view) or Modality("")
-
-
-def _quoted(names: list[str]) -> str:
-    return ", ".join(f"`{name}`" for name in names)
-
-
-def _by_neighbours(view: ModuleView, call: CallSite) -> Modality | None:
-    given = call.argument(*CHECKPOINT)
-    if given is None:
-        return None
-    same = ast.dump(given)
-    values = call.values_of(*CHECKPOINT)
-    known = bool(texts(values))
-    found: dict[str, str] = {}
-    for other in view.calls({"from_pretrained"}):
-        if other.node is call.node:
-            continue
-        argument = other.argument(*CHECKPOINT)
-        if argument is None:
-            continue
-        alike = ast.dump(argument) == same and not isinstance(given, ast.Constant)
-        if alike or (known and other.values_of(*CHECKPOINT) == values):
-            for name in loaders(other):
-                kind = class_kind(name)
-                if kind:
-                    found[kind] = name
-    if len(found) == 1:
-        ((kind, name),) = found.items()
-        return Modality(kind, f"`{name}` is loaded from the same checkpoint")
-    return None
-
-
-_IMAGE_USES = frozenset(
-    "image_mean image_std do_resize do_center_crop do_rescale crop_size resample do_normalize_image "
-    "post_process_object_detection post_process_semantic_segmentation post_process_segmentation post_process".split()
-)
-_AUDIO_USES = frozenset("sampling_rate n_fft hop_length num_mel_bins feature_size".split())
-
-
-def _by_use(view: ModuleView, call: CallSite) -> Modality | None:
-    found: dict[str, str] = {}
-    for alias in view.aliases(call.node):
-        parent = view.tree.parents[alias]
-        if isinstance(parent, ast.Attribute) and parent.value is alias:
-            if parent.attr in _IMAGE_USES:
-                found["image"] = f"`.{parent.attr}` of it is read in line {parent.lineno}"
-            elif parent.attr in _AUDIO_USES:
-                found["audio"] = f"`.{parent.attr}` of it is read in line {parent.lineno}"
-        elif isinstance(parent, ast.Call) and parent.func is alias:
-            for keyword in parent.keywords:
-                if keyword.arg == "images":
-                    found["image"] = f"it is called with `images=` in line {parent.lineno}"
-                elif keyword.arg in ("sampling_rate", "raw_speech", "audio"):
-                    found["audio"] = f"it is called with `{keyword.arg}=` in line {parent.lineno}"
-    if len(found) == 1:
-        ((kind, because),) = found.items()
-        return Modality(kind, because)
-    return None
-
-
-def _by_models(view: ModuleView) -> Modality | None:
-    found: dict[str, str] = {}
-    for name in imported_names(view):
-        kind = class_kind(name) if lookup.is_model_class(name) else ""
-        if kind:
-            found.setdefault(kind, name)
-    if len(found) == 1:
-        ((kind, name),) = found.items()
-        return Modality(kind, f"`{name}` is used beside it")
-    return None
-
-
 def imported_names(view: ModuleView) -> Iterator[str]:
     """The names that a module fetches from transformers, by import or attribute."""
     for statement in view.tree.nodes.get(ast.ImportFrom, ()):
@@ -290,5 +204,5 @@ def imported_names(view: ModuleView) -> Iterator[str]:
             yield from (alias.name for alias in statement.names)
     for node in view.tree.nodes.get(ast.Attribute, ()):
         assert isinstance(node, ast.Attribute)
-        if node.attr[:1].isupper() and External("transformers") in view.values(node.value):
+        if node.attr[:1].isupper() and view.is_of(node.value, "transformers"):
             yield node.attr

@@ -28,6 +28,9 @@ _SKIPPED = frozenset(
     "build dist".split()
 )
 
+#: How many views of other files are kept: those that many files ask for stay, and a large repository fits into memory.
+_VIEWS_KEPT = 48
+
 _FROM_IMPORT = re.compile(
     rb"^[ \t]*from[ \t]+(\.*)[ \t]*([\w.]*)[ \t]+import[ \t]*(\([^)]*\)|(?:[^\n\\#;]|\\\r?\n)*)", re.MULTILINE
 )
@@ -106,7 +109,11 @@ class Project:
 
     def view(self, file: str, settings: Settings) -> ModuleView | None:
         """The view of another file of the repository; None where it cannot be read or parsed."""
-        if file not in self._views:
+        if file in self._views:
+            self._views[file] = self._views.pop(file)  # the last one used goes last
+        else:
+            while len(self._views) >= _VIEWS_KEPT:
+                del self._views[next(iter(self._views))]
             self._views[file] = None
             from v5lint.document import UnreadableError
             from v5lint.formats import read_document
@@ -121,7 +128,10 @@ class Project:
         return self._views[file]
 
     def importers(self, path: str, name: str) -> list[str]:
-        """The other files of the repository that import a name from a file, by name or with a star.
+        """The other files of the repository that get a name from a file.
+
+        They import it by name or with a star, read it as an attribute of the module (`backbones.Name`), or list it in
+        a table of lazy imports (`{"Name": "package.backbones"}`).
 
         Args:
             path: the file that defines the name.
@@ -141,6 +151,12 @@ class Project:
                 if key == b"*" and not _mentions(file, name):
                     continue
                 found.append(file)
+        stem = os.path.splitext(os.path.basename(here))[0]
+        if stem == "__init__":
+            stem = os.path.basename(os.path.dirname(here))
+        found += [
+            file for file in self.mentioning(name.encode(), path) if file not in found and _reaches(file, stem, name)
+        ]
         return sorted(found)
 
     def mentioning(self, token: bytes, path: str) -> list[str]:
@@ -261,6 +277,16 @@ def _is_package(folder: str) -> bool:
 
 def _mentions(file: str, name: str) -> bool:
     return re.search(rb"\b%s\b" % re.escape(name.encode()), _bytes_of(file)) is not None
+
+
+def _reaches(file: str, module: str, name: str) -> bool:
+    """Whether a file reads a name as an attribute of a module, or lists the two as strings."""
+    raw, stem, key = _bytes_of(file), re.escape(module.encode()), re.escape(name.encode())
+    for prefix in re.findall(rb"(\w+)\s*\.\s*%s\b" % key, raw):
+        if prefix == stem or re.search(rb"\bimport\b[^\n]*\b%s\s+as\s+%s\b" % (stem, re.escape(prefix)), raw):
+            return True
+    quoted = rb"""['"]%s['"]"""
+    return bool(re.search(quoted % key, raw) and re.search(rb"""['"](?:[\w.]*\.)?%s['"]""" % stem, raw))
 
 
 def _bytes_of(file: str) -> bytes:

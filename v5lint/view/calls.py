@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 
-from v5lint.view.values import UNKNOWN, Method
+from v5lint.view.values import UNKNOWN, External, Method
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,23 +16,35 @@ if TYPE_CHECKING:
 
 
 class CallSite:
-    """One call of a module.
+    """One call of a module; `partial(f, x, k=v)` is taken for the call of `f` that it stands for.
 
     Attributes:
         view: the module.
-        node: the call.
+        node: the call as it is written.
+        func: what is called.
+        args: the positional arguments.
     """
 
-    __slots__ = ("node", "view")
+    __slots__ = ("args", "func", "node", "view")
 
     def __init__(self, view: ModuleView, node: ast.Call) -> None:
         self.view = view
         self.node = node
+        self.func: ast.expr = node.func
+        self.args: list[ast.expr] = node.args
+        if node.args and _is_partial(view, node.func):
+            self.func, *self.args = node.args
+
+    @property
+    def name(self) -> str:
+        """The last name of what is called: "f" of `f(...)` and of `x.f(...)`; "" for any other expression."""
+        func = self.func
+        return func.attr if isinstance(func, ast.Attribute) else func.id if isinstance(func, ast.Name) else ""
 
     @property
     def callees(self) -> Values:
         """What is called."""
-        return self.view.evaluator.values(self.node.func)
+        return self.view.evaluator.values(self.func)
 
     def owners(self, methods: Container[str]) -> list[ClassValue]:
         """The classes on which one of some methods is called: `AutoModel` of `AutoModel.from_pretrained(...)`."""
@@ -53,8 +65,8 @@ class CallSite:
         keyword = self.keyword(name)
         if keyword is not None:
             return keyword.value
-        if 0 <= position < len(self.node.args):
-            before = self.node.args[: position + 1]
+        if 0 <= position < len(self.args):
+            before = self.args[: position + 1]
             if not any(isinstance(each, ast.Starred) for each in before):
                 return before[-1]
         return None
@@ -75,7 +87,7 @@ class CallSite:
     @property
     def is_open(self) -> bool:
         """Whether arguments that cannot be known are passed: `*args`, or a `**kwargs` from elsewhere."""
-        if any(isinstance(each, ast.Starred) for each in self.node.args):
+        if any(isinstance(each, ast.Starred) for each in self.args):
             return True
         return any(self.view.dicts.flow(splat).is_open for splat in self.splats)
 
@@ -93,3 +105,14 @@ class CallSite:
         if entry is not None:
             return self.view.evaluator.values(entry.value) if entry.value is not None else frozenset({UNKNOWN})
         return frozenset({UNKNOWN}) if self.is_open else frozenset()
+
+
+def _is_partial(view: ModuleView, func: ast.expr) -> bool:
+    if isinstance(func, ast.Attribute):
+        return func.attr == "partial" and _PARTIAL in view.evaluator.values(func)
+    return isinstance(func, ast.Name) and view.links.is_imported(func, "partial") and (
+        _PARTIAL in view.evaluator.values(func)
+    )
+
+
+_PARTIAL = External("functools.partial")

@@ -372,7 +372,9 @@ class Evaluator:
 
     def _imported_module(self, name: str, node: ast.Call) -> Values:
         if name == "__import__" or _IMPORTER.search(name):
-            for argument in node.args:
+            # `LazyLoader("tf", globals(), "tensorflow")` gives the module last.
+            last = name == "LazyLoader" and len(node.args) > 2
+            for argument in reversed(node.args) if last else node.args:
                 if isinstance(argument, ast.Constant) and isinstance(argument.value, str):
                     path = argument.value
                     if _MODULE_NAME.match(path):
@@ -556,8 +558,9 @@ class Evaluator:
         found: set[Value] = set()
         for container in containers:
             if not isinstance(container, Elements):
-                # `model, info = X.from_pretrained(..., output_loading_info=True)`: the first is the model.
-                if isinstance(container, Instance) and index == 0:
+                # `model, info = X.from_pretrained(..., output_loading_info=True)`: the first is the model; and
+                # `module, is_there = optional_import("transformers")`.
+                if isinstance(container, (Instance, External)) and index == 0:
                     found.add(container)
                 else:
                     found.add(UNKNOWN)

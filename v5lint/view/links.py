@@ -62,6 +62,10 @@ class Links:
         owner = self._view.evaluator.owner(target.id, self._view.tree.scopes[target])
         return [each for each in owner.bindings[target.id] if each.node is target] if owner is not None else []
 
+    def is_imported(self, node: ast.Name, name: str) -> bool:
+        """Whether a name that is read may be an import of another module's `name`, whatever it is called here."""
+        return any(getattr(each.node, "name", "") == name for each in self.bindings_read(node) if each.kind == "import")
+
     def other_bindings(self, binding: Binding) -> list[Binding]:
         """The other bindings of the same name in the same scope."""
         owner = self._view.tree.scope if binding.name in binding.scope.globals else binding.scope

@@ -37,18 +37,23 @@ class Reference:
 
     Attributes:
         path: the dotted path, as it is written: "transformers.models.vit.feature_extraction_vit.ViTFeatureExtractor".
-        node: the import's alias, the Attribute, the `getattr` call, or the Name that a star import provides.
+        node: the import's alias, the Attribute, the string with the name that a `getattr` asks for (the `getattr`
+            itself where the string stands in another module), or the Name that a star import provides.
         how: "import", "attribute", "getattr" or "star".
         binding: what the import binds; None for the other ways.
+        has_default: whether it is a `getattr` with a default.
     """
 
-    __slots__ = ("binding", "how", "node", "path")
+    __slots__ = ("binding", "has_default", "how", "node", "path")
 
-    def __init__(self, path: str, node: ast.AST, how: str, binding: Binding | None = None) -> None:
+    def __init__(
+        self, path: str, node: ast.AST, how: str, binding: Binding | None = None, *, has_default: bool = False
+    ) -> None:
         self.path = path
         self.node = node
         self.how = how
         self.binding = binding
+        self.has_default = has_default
 
     @property
     def name(self) -> str:
@@ -231,12 +236,7 @@ class ModuleView:
                 if path:
                     yield Reference(path, node, "attribute")
         for call in self.links.calls_named("getattr"):
-            if len(call.args) >= 2:
-                name = call.args[1]
-                if isinstance(name, ast.Constant) and isinstance(name.value, str) and name.value in names:
-                    for value in self.values(call.args[0]):
-                        if isinstance(value, External) and value.package == package:
-                            yield Reference(f"{value.path}.{name.value}", call, "getattr")
+            yield from self._asked_for(call, names, package)
         if self._has_star(package):
             for name_node in self.tree.nodes.get(ast.Name, ()):
                 assert isinstance(name_node, ast.Name)
@@ -245,6 +245,19 @@ class ModuleView:
                     path = self._path(name_node, package) if owner is None else ""
                     if path:
                         yield Reference(path, name_node, "star")
+
+    def _asked_for(self, call: ast.Call, names: Container[str], package: str) -> Iterator[Reference]:
+        if len(call.args) < 2:
+            return
+        for name in sorted(self.values(call.args[1]), key=repr):
+            if not isinstance(name, Constant) or not isinstance(name.value, str) or name.value not in names:
+                continue
+            node = name.node if name.node in self.tree.parents else call
+            for value in self.values(call.args[0]):
+                if isinstance(value, External) and value.package == package:
+                    path = f"{value.path}.{name.value}"
+                    assert node is not None
+                    yield Reference(path, node, "getattr", has_default=len(call.args) > 2)
 
     def _imported(self, statement: ast.ImportFrom, names: Container[str], package: str) -> Iterator[Reference]:
         wanted = [alias for alias in statement.names if alias.name in names]
@@ -260,8 +273,36 @@ class ModuleView:
                         if isinstance(value, External) and value.package == package and value.name == alias.name:
                             yield Reference(value.path, alias, "import", binding)
 
+    def is_of(self, node: ast.expr, package: str) -> bool:
+        """Whether an expression stands for a package, or for something of it."""
+        return bool(self._path(node, package))
+
+    def _is_other_import(self, node: ast.expr, package: str) -> bool:
+        """Whether an expression begins with a name that is only ever imported from elsewhere.
+
+        Most attributes of a module are of such names; asking what the siblings make of them would read half a
+        repository.
+        """
+        while isinstance(node, ast.Attribute):
+            node = node.value
+        if not isinstance(node, ast.Name):
+            return False
+        owner = self.evaluator.owner(node.id, self.tree.scopes[node])
+        if owner is None:
+            return False
+        for binding in owner.bindings[node.id]:
+            alias, statement = binding.node, binding.statement
+            if statement is None or not isinstance(alias, ast.alias):
+                return False
+            module = alias.name if isinstance(statement, ast.Import) else statement.module or ""
+            if package in (module.partition(".")[0], alias.name):
+                return False
+        return True
+
     def _path(self, node: ast.expr, package: str) -> str:
         """The path of the one thing of a package that an expression stands for."""
+        if self._is_other_import(node, package):
+            return ""
         for value in self.values(node):
             if isinstance(value, External) and value.package == package:
                 return value.path
@@ -283,10 +324,10 @@ class ModuleView:
         """
         for node in self.tree.nodes.get(ast.Call, ()):
             assert isinstance(node, ast.Call)
-            func = node.func
-            called = func.id if isinstance(func, ast.Name) else func.attr if isinstance(func, ast.Attribute) else ""
-            if names is None or called in names:
-                yield CallSite(self, node)
+            if names is None or _last_name(node.func) in names or (node.args and _last_name(node.args[0]) in names):
+                call = CallSite(self, node)
+                if names is None or call.name in names:
+                    yield call
 
     def keywords(self, names: Container[str]) -> Iterator[tuple[CallSite, ast.keyword]]:
         """The keyword arguments of some names, each with its call."""
@@ -296,6 +337,10 @@ class ModuleView:
                 call = self.tree.parents[keyword]
                 if isinstance(call, ast.Call):
                     yield CallSite(self, call), keyword
+
+
+def _last_name(node: ast.expr) -> str:
+    return node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else ""
 
 
 def _parsed(region: Region) -> ast.Module:
