@@ -82,9 +82,7 @@ def build(root: Path, name: str, python: str, wanted: list[str]) -> Environment:
     two runs that start together build it once. (A virtual environment cannot be built elsewhere and moved into
     place: its scripts hold its path.)
     """
-    version = _run([python, "-VV"])
-    digest = hashlib.sha256("\n".join([version, *wanted]).encode()).hexdigest()[:12]
-    environment = Environment(root / f"{name}-{digest}")
+    environment = place(root, name, python, wanted)
     root.mkdir(parents=True, exist_ok=True)
     with FileLock(f"{environment.folder}.lock"):
         if not environment.is_complete:
@@ -97,6 +95,13 @@ def build(root: Path, name: str, python: str, wanted: list[str]) -> Environment:
             stamp.write_text(_run([*pip, "freeze"]), encoding="utf-8")
             stamp.replace(environment.folder / STAMP)
     return environment
+
+
+def place(root: Path, name: str, python: str, wanted: list[str]) -> Environment:
+    """The environment of `wanted`, built or not: its folder is named after all that makes it."""
+    version = _run([python, "-VV"])
+    digest = hashlib.sha256("\n".join([version, *wanted]).encode()).hexdigest()[:12]
+    return Environment(root / f"{name}-{digest}")
 
 
 def _read(file: Path) -> list[str]:
