@@ -14,6 +14,7 @@ from v5lint import __version__
 from v5lint.configuration import SettingsError
 from v5lint.discovery import Discovered, discover, is_excluded
 from v5lint.registry import Registry, RegistryError, UnknownRuleError, installed_catalogues
+from v5lint.releases import release_text
 from v5lint.report import FORMS
 from v5lint.results import FileResult, Notice
 from v5lint.runner import Mode, Runner, run
@@ -22,7 +23,7 @@ from v5lint.settings import SettingsFinder
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
-    from typing import Any, TextIO
+    from typing import Any, Literal, TextIO
 
     from v5lint.report.summary import Totals
     from v5lint.report.text import Line
@@ -74,6 +75,8 @@ def _parser() -> argparse.ArgumentParser:
         description="Find and fix what transformers v5 broke.",
         epilog="Exit status: 0 nothing is left to report, 1 findings remain, 2 v5lint could not do its work somewhere.",
         allow_abbrev=False,
+        # A width of its own: finding out the terminal's imports shutil and three compression libraries at every start.
+        formatter_class=lambda prog: argparse.HelpFormatter(prog, max_help_position=32, width=100),
     )
     parser.add_argument("paths", nargs="*", metavar="PATH", help="files and folders; - is standard input (default: .)")
     fix = parser.add_argument_group("fixing")
@@ -101,7 +104,7 @@ def _parser() -> argparse.ArgumentParser:
     output.add_argument("--statistics", action="store_true", help="count the findings by rule instead of listing them")
     loud = output.add_mutually_exclusive_group()
     loud.add_argument("-q", "--quiet", action="store_true", help="print findings and errors, and nothing else")
-    loud.add_argument("-v", "--verbose", action="store_true", help="list what was not followed or is skipped")
+    loud.add_argument("-v", "--verbose", action="store_true", help="list what was fixed, not followed or skipped")
     files = parser.add_argument_group("files")
     files.add_argument(
         "--exclude", metavar="PATTERN", action="append", default=[], help="do not walk into these (gitignore syntax)"
@@ -136,34 +139,26 @@ def _lint(options: argparse.Namespace, registry: Registry, settings: SettingsFin
         unsafe=options.unsafe_fixes,
         edits=options.output_format == "json" and not options.statistics,
     )
-    if writes:
-        from v5lint.writing import interrupt_on_termination
-
-        interrupt_on_termination()
     stdin = "-" in options.paths
+    if options.output_file:
+        _open_report(options.output_file, "a").close()  # what cannot be written is said before anything is fixed
     if stdin and len(options.paths) > 1:
         raise _UsageError("standard input (-) cannot be linted together with files")
     if stdin:
         found, results = _lint_stdin(options, registry, settings, mode)
     else:
-        found = discover(options.paths or ["."], settings)
-        runner = Runner(registry, settings, mode, files=found.files, walked=found.walked)
-        shown = sys.stderr.isatty() and not options.quiet and len(found.files) > 1
-        if shown:
-            from v5lint.report.progress import ProgressBar
-
-            with ProgressBar(enabled=True) as bar:
-                results = run(runner, found.files, jobs=options.jobs, advance=bar)
-        else:
-            results = run(runner, found.files, jobs=options.jobs)
+        found, results = _lint_files(options, registry, settings, mode)
     from v5lint.report.summary import Totals
 
+    usual = settings.usual()
     totals = Totals(
         results,
         files=1 if stdin else len(found.files),
         skipped=len(found.skipped),
+        excluded=found.excluded,
         problems=found.problems,
-        target=settings.usual_target(),
+        rules=len(usual.rules) if usual else 0,
+        target=usual.target if usual else registry.newest,
         fixes=mode.fix,
         writes=writes,
         unsafe=options.unsafe_fixes,
@@ -174,6 +169,9 @@ def _lint(options: argparse.Namespace, registry: Registry, settings: SettingsFin
     except BrokenPipeError:
         # Whoever reads the report has seen enough; Python would complain when it closes the stream.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    if totals.target > registry.newest:
+        target, newest = release_text(totals.target), release_text(registry.newest)
+        _say([Notice("", f"the rules know transformers up to {newest}: what {target} breaks is not found")], "warning")
     _say((warning for result in results for warning in result.warnings), "warning")
     _say(found.skipped if options.verbose else (), "skipped")
     _say(totals.problems, "error", traces=options.verbose)
@@ -182,6 +180,19 @@ def _lint(options: argparse.Namespace, registry: Registry, settings: SettingsFin
     if options.exit_zero:
         return 0
     return int(bool(totals.remaining) or (options.exit_non_zero_on_fix and writes and bool(totals.fixed)))
+
+
+def _lint_files(
+    options: argparse.Namespace, registry: Registry, settings: SettingsFinder, mode: Mode
+) -> tuple[Discovered, list[FileResult]]:
+    found = discover(options.paths or ["."], settings)
+    runner = Runner(registry, settings, mode, files=found.files, walked=found.walked)
+    if len(found.files) > 1 and not options.quiet and sys.stderr.isatty():
+        from v5lint.report.progress import ProgressBar
+
+        with ProgressBar() as bar:
+            return found, run(runner, found.files, jobs=options.jobs, advance=bar)
+    return found, run(runner, found.files, jobs=options.jobs)
 
 
 def _lint_stdin(
@@ -195,7 +206,7 @@ def _lint_stdin(
     if options.stdin_filename and is_excluded(path, settings):
         found.skipped.append(Notice(path, "excluded"))
     else:
-        runner = Runner(registry, settings, Mode(fix=mode.fix, unsafe=mode.unsafe, edits=mode.edits))
+        runner = Runner(registry, settings, mode)
         survivor = runner.survives(path, raw)
         if survivor is not None:
             results = [survivor if isinstance(survivor, FileResult) else runner.lint(path, raw)]
@@ -212,10 +223,7 @@ def _report(options: argparse.Namespace, totals: Totals, *, stdin: bool) -> None
     for_people = FORMS[options.output_format]
     fixed_to_stdout = stdin and totals.writes
     if options.output_file:
-        try:
-            stream = open(options.output_file, "w", encoding="utf-8", errors="backslashreplace")  # noqa: SIM115
-        except OSError as error:
-            raise _UsageError(f"the report cannot be written to {options.output_file}: {error.strerror}") from None
+        stream = _open_report(options.output_file, "w")
     elif fixed_to_stdout:
         stream = sys.stderr
     try:
@@ -231,6 +239,13 @@ def _report(options: argparse.Namespace, totals: Totals, *, stdin: bool) -> None
 
         beside = options.output_file or options.diff or not for_people or fixed_to_stdout
         _write(summary.lines(totals, verbose=options.verbose), sys.stderr if beside else sys.stdout)
+
+
+def _open_report(path: str, mode: Literal["a", "w"]) -> TextIO:
+    try:
+        return open(path, mode, encoding="utf-8", errors="backslashreplace")
+    except OSError as error:
+        raise _UsageError(f"the report cannot be written to {path}: {error.strerror}") from None
 
 
 def _body(options: argparse.Namespace, totals: Totals) -> Iterator[Line]:

@@ -33,7 +33,7 @@ class Discovered:
         files: in the order of their paths, each once.
         problems: paths that could not be followed.
         skipped: files that were named one by one and are not linted, with the reason.
-        excluded: how many folders and files exclusion patterns kept out.
+        excluded: how many files and folders exclusion patterns kept out of walks.
         walked: the folders that were walked, as absolute paths.
     """
 
@@ -71,7 +71,7 @@ def is_excluded(path: str, settings: SettingsFinder) -> bool:
     """
     folder = os.path.isdir(path)
     found = settings.of_folder(os.path.abspath(path)) if folder else settings.of(path)
-    return found.force_exclude and _within_excluded(path, folder, _Exclusion(found.layers, None))
+    return found.force_exclude and _within_excluded(os.path.abspath(path), folder, found.layers)
 
 
 class _Search:
@@ -217,18 +217,15 @@ class _Exclusion:
         return is_folder and name in DEFAULT_EXCLUDES
 
 
-def _within_excluded(path: str, is_folder: bool, exclusion: _Exclusion) -> bool:
-    """Whether a path, or a folder that it is in, is excluded."""
-    absolute = os.path.abspath(path)
-    if exclusion.decide(absolute, os.path.basename(absolute), is_folder):
-        return True
-    top = os.getcwd() + os.sep
-    folder = os.path.dirname(absolute)
-    while folder.startswith(top):
-        if exclusion.decide(folder, os.path.basename(folder), True):
-            return True
-        folder = os.path.dirname(folder)
-    return False
+def _within_excluded(path: str, is_folder: bool, layers: Sequence[Configuration]) -> bool:
+    """Whether a path, or a folder that it is in, is excluded; folders above the configuration do not count."""
+    exclusion = _Exclusion(layers, None)
+    *_, base = layers
+    while not exclusion.decide(path, os.path.basename(path), is_folder):
+        path, is_folder = os.path.dirname(path), True
+        if not base.relative(path):
+            return False
+    return True
 
 
 class _GitIgnores:

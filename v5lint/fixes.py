@@ -92,6 +92,10 @@ class _Tracked:
         self.finding = finding
         self.origin = origin
 
+    def place(self, state: _State) -> tuple[int, int]:
+        """Its row and column in the document that it was found in."""
+        return state.checked.document.regions[self.region].position(self.finding.start)
+
 
 class _State:
     """A document with its findings."""
@@ -140,7 +144,7 @@ class _Work:
     ) -> None:
         self._check = check
         self._may_apply = may_apply
-        self.failures: dict[tuple[str, str, int | None], Failure] = {}
+        self.failures: dict[tuple[str, str, tuple[int, int]], Failure] = {}
 
     def applicable(self, state: _State, *, only_new: bool = False, limit: int = 0) -> _Batch:
         """The fixes to apply next.
@@ -167,7 +171,7 @@ class _Work:
                 if edits[-1].end > len(regions[tracked.region].text):
                     raise ValueError("the fix reaches beyond the end of the text")
             except Exception as error:  # a rule that cannot build its fix must not keep the others from theirs
-                self._drop(state, fix, Failure.of(error, tracked.finding.rule, tracked.region, tracked.finding.start))
+                self._drop(state, fix, Failure.of(error, tracked.finding.rule, tracked.place(state)))
                 continue
             batch.add(fix, tracked.region, edits)
             if len(batch.fixes) == limit:
@@ -193,7 +197,7 @@ class _Work:
             raise _BadFixError(f"the file does not come to rest in {_MAX_PASSES} passes")
         for tracked in state.tracked:
             if tracked.origin.new and tracked.finding.level == "breaks":
-                row, _ = state.checked.document.regions[tracked.region].position(tracked.finding.start)
+                row, _ = tracked.place(state)
                 raise _BadFixError(f"it leads to a new {tracked.finding.rule.code} on line {row}")
         for tracked in state.tracked:
             tracked.origin.new = False
@@ -208,12 +212,11 @@ class _Work:
             except _BadFixError as error:
                 tracked = next(tracked for tracked in state.tracked if tracked.finding.fix is fix)
                 text = f"the fix `{fix.message}` is left out: {error}"
-                failure = Failure(tracked.finding.rule, tracked.region, text, offset=tracked.finding.start)
-                self._drop(state, fix, failure)
+                self._drop(state, fix, Failure(tracked.finding.rule, text, place=tracked.place(state)))
         return state
 
     def _drop(self, state: _State, fix: Fix, failure: Failure) -> None:
-        self.failures[failure.rule.code, failure.text, failure.offset] = failure
+        self.failures[failure.rule.code, failure.text, failure.place] = failure
         for tracked in state.tracked:
             if tracked.finding.fix is fix:
                 tracked.origin.dropped = True

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import sys
+
 from v5lint.document import UnreadableError
 from v5lint.releases import parse_release, release_text
-from v5lint.results import Diagnostic, Notice, Repair, Unfollowed
+from v5lint.results import Diagnostic, Repair, Unfollowed
 from v5lint.rule import Finding, Unseen
 from v5lint.view import view_of
 
@@ -27,32 +29,30 @@ _EXCERPT_COLUMNS = 160
 
 
 class Failure:
-    """A rule raised an exception: v5lint's own error.
+    """A rule did not do what it should: v5lint's own error.
 
     Attributes:
         rule: the rule.
-        region: the number of the region it looked at.
-        offset: where in the region it was at work; None where that is not known.
         text: what happened.
+        place: the line and the column it was at work on, from 1; (0, 0) where that is not known.
         trace: the traceback, or empty.
     """
 
-    __slots__ = ("offset", "region", "rule", "text", "trace")
+    __slots__ = ("place", "rule", "text", "trace")
 
-    def __init__(self, rule: Rule, region: int, text: str, *, offset: int | None = None, trace: str = "") -> None:
+    def __init__(self, rule: Rule, text: str, *, place: tuple[int, int] = (0, 0), trace: str = "") -> None:
         self.rule = rule
-        self.region = region
         self.text = text
-        self.offset = offset
+        self.place = place
         self.trace = trace
 
     @classmethod
-    def of(cls, error: Exception, rule: Rule, region: int, offset: int | None = None) -> Failure:
+    def of(cls, error: Exception, rule: Rule, place: tuple[int, int] = (0, 0)) -> Failure:
         """The failure that an exception is, with its traceback."""
         import traceback
 
         trace = "".join(traceback.format_exception(error))
-        return cls(rule, region, f"{type(error).__name__}: {error}", offset=offset, trace=trace)
+        return cls(rule, f"{type(error).__name__}: {error}", place=place, trace=trace)
 
 
 class Checked:
@@ -121,6 +121,11 @@ class Linter:
             if not wanted and not parse:
                 continue
             try:
+                if region.kind == "python" and sys.version_info < (3, 11):
+                    from v5lint.interpreter import overflows
+
+                    if overflows(region.text):
+                        raise RecursionError
                 view = view_of(region, document.path, self._settings, self._project)
             except UnreadableError as error:
                 checked.unreadable[index] = error
@@ -155,7 +160,7 @@ class Linter:
         except UnreadableError as error:
             checked.unreadable[index] = error
         except Exception as error:  # one rule must not stop the others, whatever it does
-            checked.failures.append(Failure.of(error, rule, index))
+            checked.failures.append(Failure.of(error, rule))
             for finding in findings:  # half an analysis is no ground to change a file on
                 if finding.fix:
                     checked.blocked[id(finding.fix)] = f"{rule.code} failed on this file"
@@ -188,11 +193,12 @@ class Linter:
             checked.warnings += suppressions.unused(self._active)
 
     def _forget_future(self, checked: Checked) -> None:
-        """Drop the findings that only a release after the target breaks."""
+        """Drop what only a release after the target breaks."""
+        target = self._settings.target
         for index, findings in enumerate(checked.findings):
-            checked.findings[index] = [
-                finding for finding in findings if parse_release(since(finding)) <= self._settings.target
-            ]
+            checked.findings[index] = [finding for finding in findings if parse_release(since(finding)) <= target]
+        for index, places in enumerate(checked.unseen):
+            checked.unseen[index] = [place for place in places if parse_release(place.rule.since) <= target]
 
     def held_back(self, fix: Fix, checked: Checked) -> str:
         """Why a fix is not applied although its applicability may allow it; empty where nothing speaks against it."""
@@ -223,7 +229,7 @@ class Linter:
                 try:
                     repair.edits = _placed(fix_edits(fix, region), region)
                 except Exception as error:  # as above: the finding stands, only its fix does not
-                    checked.failures.append(Failure.of(error, finding.rule, index, finding.start))
+                    checked.failures.append(Failure.of(error, finding.rule, region.position(finding.start)))
                     repair = None
         return Diagnostic(
             path=checked.document.path,
@@ -301,8 +307,3 @@ def _excerpt(region: Region, finding: Finding) -> list[tuple[int, int, str]]:
         first = max(0, column - 1 - _EXCERPT_COLUMNS // 2) if number == row and len(line) > _EXCERPT_COLUMNS else 0
         lines.append((number, first + 1, line[first : first + _EXCERPT_COLUMNS]))
     return lines
-
-
-def notice_of(path: str, error: UnreadableError) -> Notice:
-    """A file that cannot be linted, as reports show it."""
-    return Notice(path, error.cause, row=error.row, column=error.column, hint=error.hint)

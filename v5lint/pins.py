@@ -119,7 +119,7 @@ def _requirements(folder: str) -> Iterator[str]:
         ("setup.py", _from_setup_py),
     ):
         text = _text(os.path.join(folder, name))
-        if "transformers" in text:
+        if "transformers" in text.lower():
             yield from _specifiers(lines(text))
     for path in _requirement_files(folder):
         yield from _specifiers(_text(path).splitlines())

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import multiprocessing
+import multiprocessing.connection
+import os
 import signal
 import sys
+import threading
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 
 from v5lint.results import FileResult, Notice
+from v5lint.writing import interruptible
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
+    from concurrent.futures import Future
 
     from v5lint.runner import Runner
 
@@ -34,19 +39,21 @@ def lint_in_processes(runner: Runner, sizes: Mapping[str, int], jobs: int) -> It
     """
     waiting = sorted(sizes, key=lambda path: (-sizes[path], path))
     done: set[str] = set()
-    try:
-        for result in _together(runner, waiting, jobs):
-            done.add(result.path)
-            yield result
-    except BrokenProcessPool:
-        # One of the files that were being linted did it: one process, one file at a time, tells which.
-        yield from _one_at_a_time(runner, [path for path in waiting if path not in done])
+    with interruptible():
+        try:
+            for result in _together(runner, waiting, jobs):
+                done.add(result.path)
+                yield result
+        except BrokenProcessPool:
+            # One of the files that were being linted did it: one process, one file at a time, tells which.
+            yield from _one_at_a_time(runner, [path for path in waiting if path not in done])
 
 
 def _together(runner: Runner, paths: Iterable[str], jobs: int) -> Iterator[FileResult]:
     with _Executor(runner, jobs) as executor:
-        for future in as_completed([executor.submit(_lint, path) for path in paths]):
-            yield future.result()
+        futures = {executor.submit(_lint, path): path for path in paths}
+        for future in as_completed(futures):
+            yield _result(future, futures[future])
 
 
 def _one_at_a_time(runner: Runner, paths: list[str]) -> Iterator[FileResult]:
@@ -55,12 +62,23 @@ def _one_at_a_time(runner: Runner, paths: list[str]) -> Iterator[FileResult]:
             while paths:
                 path = paths.pop(0)
                 try:
-                    yield executor.submit(_lint, path).result()
+                    yield _result(executor.submit(_lint, path), path)
                 except BrokenProcessPool:
                     result = FileResult(path)
                     result.problems.append(Notice(path, "internal error: linting it ended the process"))
                     yield result
                     break
+
+
+def _result(future: Future[FileResult], path: str) -> FileResult:
+    try:
+        return future.result()
+    except BrokenProcessPool:
+        raise
+    except Exception as error:  # the result could not be sent, say
+        from v5lint.runner import broken
+
+        return broken(path, error)
 
 
 class _Executor(ProcessPoolExecutor):
@@ -83,6 +101,15 @@ def _start(runner: Runner) -> None:
     _runner = runner
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends its processes
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    """Without it, the processes of a run that was killed would wait for work for ever."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        multiprocessing.connection.wait([parent.sentinel])
+        os._exit(1)
 
 
 def _lint(path: str) -> FileResult:

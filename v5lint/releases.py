@@ -22,7 +22,7 @@ def parse_release(text: str) -> Release:
         digits = part[: len(part) - len(part.lstrip("0123456789"))]
         if digits:
             numbers.append(int(digits))
-        if digits != part:
+        if not digits or digits != part:
             break
     if not numbers:
         raise ValueError(f"`{text}` is not a release number: write it as 5.0 or 4.57.6")

@@ -155,7 +155,6 @@ class FileResult:
         warnings: about suppression comments.
         before: the bytes that were read, if they changed.
         after: the bytes to write in their place; None where nothing changed.
-        parsed: whether it held a token of any rule, so that it was read in full.
     """
 
     __slots__ = (
@@ -164,7 +163,6 @@ class FileResult:
         "fixed",
         "found",
         "left",
-        "parsed",
         "path",
         "problems",
         "unfollowed",
@@ -181,4 +179,3 @@ class FileResult:
         self.warnings: list[Notice] = []
         self.before: bytes | None = None
         self.after: bytes | None = None
-        self.parsed = False

@@ -13,14 +13,17 @@ from v5lint.results import FileResult, Notice
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
-    from v5lint.document import Region
-    from v5lint.linting import Checked, Failure
+    from v5lint.document import Document
+    from v5lint.fixes import Settled
+    from v5lint.linting import Checked, Failure, Linter
     from v5lint.project import Project
     from v5lint.registry import Registry
     from v5lint.rule import Fix, Rule
     from v5lint.settings import Settings, SettingsFinder
+
+_REPORT = "please report it; --verbose shows where"
 
 #: A pool of processes pays from so many bytes on that must be parsed.
 _POOL_BYTES = 2_000_000
@@ -46,7 +49,11 @@ class Mode:
 
 
 class Runner:
-    """Lints files one after another; a copy of it works in each process."""
+    """Lints files one after another; a copy of it works in each process.
+
+    Attributes:
+        mode: what to do.
+    """
 
     def __init__(
         self,
@@ -68,7 +75,7 @@ class Runner:
         """
         self._registry = registry
         self._settings = settings
-        self._mode = mode
+        self.mode = mode
         self._files = files
         self._walked = walked
         self._gates: dict[tuple[Rule, ...], Gate] = {}
@@ -106,16 +113,19 @@ class Runner:
             path: the file.
             raw: its bytes, if they have been read.
         """
-        result = FileResult(path)
         try:
-            settings = self._settings.of(path)
-            rules = settings.rules_for(path)
-            raw = read_bytes(path) if raw is None else raw
-            document = read_document(path, raw, format_of(path) or "python")
+            return self._lint(path, read_bytes(path) if raw is None else raw)
         except UnreadableError as error:
             return _unreadable(path, error)
         except SettingsError as error:
             return _misconfigured(path, error)
+        except Exception as error:  # whatever is wrong with v5lint, it lints the other files
+            return broken(path, error)
+
+    def _lint(self, path: str, raw: bytes) -> FileResult:
+        settings = self._settings.of(path)
+        rules = settings.rules_for(path)
+        document = read_document(path, raw, format_of(path) or "python")
         from v5lint.linting import Linter
 
         codes = {rule.code for rule in rules}
@@ -128,39 +138,45 @@ class Runner:
             self._registry,
             self._directives,
         )
+        result = FileResult(path)
         checked = linter.check(document)
-        found = linter.diagnostics(checked, edits=self._mode.edits)
-        by_finding = dict(zip(map(id, _flat(checked)), found, strict=True))
-        result.parsed = True
-        result.found = result.left = found
-        failures = list(checked.failures)
-        last = checked
-        if self._mode.fix and any(diagnostic.repair for diagnostic in found):
-            from v5lint.fixes import settle
-
-            def may_apply(fix: Fix, where: Checked) -> bool:
-                wanted = fix.applicability == "safe" or (fix.applicability == "unsafe" and self._mode.unsafe)
-                return wanted and not linter.held_back(fix, where)
-
-            settled = settle(checked, lambda document: linter.check(document, parse=True), may_apply)
-            failures += settled.failures
-            last = settled.checked
-            if last.document.raw != raw:
-                result.before, result.after = raw, last.document.raw
-                result.fixed = [by_finding[id(finding)] for finding in settled.fixed]
-                result.left = linter.diagnostics(last, edits=self._mode.edits)
-        result.unfollowed = linter.unfollowed(last)
-        for index, unreadable in last.unreadable.items():
-            result.problems.append(_notice(path, _explained(unreadable, raw, document.regions[index])))
-        result.problems += [_own_error(checked, failure) for failure in failures]
-        for index, row, text in last.warnings:
-            top, _ = last.document.regions[index].position(0)
+        result.found = result.left = linter.diagnostics(checked, edits=self.mode.edits)
+        failures = checked.failures
+        if self.mode.fix and any(diagnostic.repair for diagnostic in result.found):
+            settled = self._settled(linter, checked, result)
+            failures = [*failures, *settled.failures]
+            if self.mode.write:
+                checked = settled.checked
+        result.unfollowed = linter.unfollowed(checked)
+        for index, unreadable in checked.unreadable.items():
+            result.problems.append(_notice(path, _explained(unreadable, document, index)))
+        result.problems += [_own_error(path, failure) for failure in failures]
+        for index, row, text in checked.warnings:
+            top, _ = document.regions[index].position(0)
             result.warnings.append(Notice(path, text, row=top + row - 1))
         return result
 
+    def _settled(self, linter: Linter, checked: Checked, result: FileResult) -> Settled:
+        """Apply the fixes that the options allow, and say so in the result."""
+        from v5lint.fixes import settle
+
+        allowed = ("safe", "unsafe") if self.mode.unsafe else ("safe",)
+
+        def may_apply(fix: Fix, where: Checked) -> bool:
+            return fix.applicability in allowed and not linter.held_back(fix, where)
+
+        settled = settle(checked, lambda document: linter.check(document, parse=True), may_apply)
+        if settled.checked is not checked:
+            findings = [finding for findings in checked.findings for finding in findings]
+            gone = set(map(id, settled.fixed))
+            result.fixed = [shown for finding, shown in zip(findings, result.found, strict=True) if id(finding) in gone]
+            result.left = linter.diagnostics(settled.checked, edits=self.mode.edits)
+            result.before, result.after = checked.document.raw, settled.checked.document.raw
+        return settled
+
     def write(self, result: FileResult) -> None:
         """Write what changed; where that fails, the result becomes that of the file as it is."""
-        if not self._mode.write or result.before is None or result.after is None:
+        if result.before is None or result.after is None:
             return
         from v5lint.writing import UnwritableError, replace_bytes
 
@@ -246,8 +262,13 @@ def run(
         results[result.path] = result
         advance("Linting", number, len(sizes))
     ordered = [results[path] for path in files if path in results]
-    for result in ordered:
-        runner.write(result)
+    changed = [result for result in ordered if result.after is not None]
+    if changed and runner.mode.write:
+        from v5lint.writing import interruptible
+
+        with interruptible():
+            for result in changed:
+                runner.write(result)
     return ordered
 
 
@@ -268,10 +289,6 @@ def _processors() -> int:
     return os.cpu_count() or 1
 
 
-def _flat(checked: Checked) -> Iterable[object]:
-    return (finding for findings in checked.findings for finding in findings)
-
-
 def _unreadable(path: str, error: UnreadableError) -> FileResult:
     result = FileResult(path)
     result.problems.append(_notice(path, error))
@@ -284,27 +301,33 @@ def _notice(path: str, error: UnreadableError) -> Notice:
 
 def _misconfigured(path: str, error: SettingsError) -> FileResult:
     result = FileResult(path)
-    result.problems.append(Notice(error.source, error.cause, row=error.row, hint=f"{path} is not linted"))
+    hint = "the files it is for are not linted"
+    result.problems.append(Notice(error.source, error.cause, row=error.row, hint=hint))
     return result
 
 
-def _explained(error: UnreadableError, raw: bytes, region: Region) -> UnreadableError:
+def broken(path: str, error: Exception) -> FileResult:
+    """The result of a file on which v5lint itself failed."""
+    import traceback
+
+    result = FileResult(path)
+    trace = "".join(traceback.format_exception(error))
+    text = f"internal error: {type(error).__name__}: {error}"
+    result.problems.append(Notice(path, text, hint=_REPORT, trace=trace))
+    return result
+
+
+def _explained(error: UnreadableError, document: Document, index: int) -> UnreadableError:
+    region = document.regions[index]
     if region.kind != "python":
         return error
-    from v5lint.newer import explained
+    from v5lint.interpreter import explained
 
-    return explained(error, raw, region.text)
+    return explained(error, region.text)
 
 
-def _own_error(checked: Checked, failure: Failure) -> Notice:
+def _own_error(path: str, failure: Failure) -> Notice:
     """A failing rule: v5lint's own error, not the user's."""
-    region = checked.document.regions[failure.region]
-    row, column = region.position(failure.offset) if failure.offset is not None else (0, 0)
-    return Notice(
-        checked.document.path,
-        f"internal error in {failure.rule.code} {failure.rule.name}: {failure.text}",
-        row=row,
-        column=column,
-        hint="please report it; --verbose shows where",
-        trace=failure.trace,
-    )
+    row, column = failure.place
+    text = f"internal error in {failure.rule.code} {failure.rule.name}: {failure.text}"
+    return Notice(path, text, row=row, column=column, hint=_REPORT, trace=failure.trace)

@@ -175,12 +175,12 @@ class SettingsFinder:
             raise found
         return found
 
-    def usual_target(self) -> Release:
-        """The target of the files of the current folder."""
+    def usual(self) -> Settings | None:
+        """The settings of the current folder; None where its configuration is wrong."""
         try:
-            return self.of_folder(os.getcwd()).target
+            return self.of_folder(os.getcwd())
         except SettingsError:
-            return self._registry.newest
+            return None
 
     def _nearest(self, folder: str) -> Configuration:
         """The configuration in a folder or in the nearest one above."""

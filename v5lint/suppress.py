@@ -27,9 +27,11 @@ if TYPE_CHECKING:
     #: The first and the last line of each statement that takes several.
     Statements: TypeAlias = Sequence[tuple[int, int]]
 
-_NOQA = re.compile(r"#\s*noqa(?![\w-])(?P<codes>\s*:\s*(?P<list>[A-Z]+[0-9]+(?:[\s,]+[A-Z]+[0-9]+)*)?)?", re.IGNORECASE)
+_NOQA = re.compile(
+    r"#\s*noqa(?![\w-])(?P<codes>\s*:\s*(?P<list>[A-Z]+[0-9]\w*(?:[\s,]+[A-Z]+[0-9]\w*)*)?)?", re.IGNORECASE
+)
 _OWN = re.compile(r"#\s*v5lint:\s*(?P<verb>[\w-]*)\s*(?P<brackets>\[(?P<list>[^\]]*)\]?)?", re.IGNORECASE)
-_MAYBE = re.compile(r"#[^\n]*(?:noqa|v5lint:)", re.IGNORECASE)
+_WORD = re.compile(r"noqa|v5lint:", re.IGNORECASE)
 
 
 class Directive:
@@ -68,12 +70,13 @@ class Suppressions:
         self.warnings: list[tuple[int, int, str]] = []
         self._document = document
         self._registry = registry
+        self._families = {rule.code[:2] for rule in registry.rules}
         self._file: list[Directive] = []
         self._lines: list[dict[int, list[Directive]]] = []
         self._statements: list[Statements] = []
         for index, region in enumerate(document.regions):
             self._lines.append({})
-            comments, statements = _comments(region)
+            comments, statements = self._comments(region)
             self._statements.append(statements)
             for row, comment in comments:
                 for directive in self._parsed(index, row, comment):
@@ -136,13 +139,16 @@ class Suppressions:
             if match["brackets"] is not None:
                 keys = self._known(index, row, filter(None, re.split(r"[\s,]+", match["list"])))
             yield Directive(index, row, keys, whole_file=verb == "ignore-file", own=True)
-        if noqa := _NOQA.search(comment):
-            if noqa["list"]:
-                given = re.split(r"[\s,]+", noqa["list"].upper())
-                families = {rule.code[:2] for rule in self._registry.rules}
-                yield Directive(index, row, self._known(index, row, (code for code in given if code[:2] in families)))
-            elif noqa["codes"] is None:
-                yield Directive(index, row, None)
+        if (codes := self._noqa(comment)) is not None:
+            yield Directive(index, row, self._known(index, row, codes) if codes else None)
+
+    def _noqa(self, comment: str) -> list[str] | None:
+        """Our codes in a `# noqa`, known or not; none of them for a bare one, None where it is not for us."""
+        match = _NOQA.search(comment)
+        if not match or match["codes"] is None:
+            return [] if match else None
+        codes = re.split(r"[\s,]+", (match["list"] or "").upper())
+        return [code for code in codes if code[:2] in self._families] or None
 
     def _known(self, index: int, row: int, keys: Iterable[str]) -> frozenset[str]:
         codes = set()
@@ -153,31 +159,36 @@ class Suppressions:
                 self.warnings.append((index, row, f"`{key}` is not a rule{self._registry.nearest(key)}"))
         return frozenset(codes)
 
+    def _comments(self, region: Region) -> tuple[list[Comment], Statements]:
+        """The suppressions of a region, and its statements of several lines.
 
-def _comments(region: Region) -> tuple[list[Comment], Statements]:
-    """The comments of a region that may be suppressions, and its statements of several lines.
+        Reading a text as tokens, which tells a comment from a string that holds one, takes longer than parsing it: it
+        is done only where the text of a suppression is found that concerns v5lint.
+        """
+        lines = (region.line(region.position(match.start())[0]) for match in _WORD.finditer(region.text))
+        if region.kind != "python" or not any(map(self._concerns, lines)):
+            return [], ()
+        import io
+        import tokenize
 
-    Only where such a text is found is the region read as tokens, which tells a comment from a string that holds one.
-    """
-    if region.kind != "python" or not _MAYBE.search(region.text):
-        return [], ()
-    import io
-    import tokenize
+        comments: list[Comment] = []
+        statements: list[tuple[int, int]] = []
+        first = 0
+        text = region.text.replace("\r\n", "\n").replace("\r", "\n")
+        try:
+            for kind, string, (row, _), _, _ in tokenize.generate_tokens(io.StringIO(text).readline):
+                if kind == tokenize.COMMENT:
+                    if _WORD.search(string):
+                        comments.append((row, string))
+                elif kind == tokenize.NEWLINE:
+                    if first and row > first:
+                        statements.append((first, row))
+                    first = 0
+                elif not first and kind not in (tokenize.NL, tokenize.INDENT, tokenize.DEDENT, tokenize.ENDMARKER):
+                    first = row
+        except (tokenize.TokenError, SyntaxError):
+            pass  # a file that does not parse is reported as such, and no rule looks at it
+        return comments, statements
 
-    comments: list[Comment] = []
-    statements: list[tuple[int, int]] = []
-    first = 0
-    text = region.text.replace("\r\n", "\n").replace("\r", "\n")
-    try:
-        for kind, string, (row, _), _, _ in tokenize.generate_tokens(io.StringIO(text).readline):
-            if kind == tokenize.COMMENT:
-                comments.append((row, string))
-            elif kind == tokenize.NEWLINE:
-                if first and row > first:
-                    statements.append((first, row))
-                first = 0
-            elif not first and kind not in (tokenize.NL, tokenize.INDENT, tokenize.DEDENT, tokenize.ENDMARKER):
-                first = row
-    except (tokenize.TokenError, SyntaxError):
-        pass  # a file that does not parse is reported as such, and no rule looks at it
-    return comments, statements
+    def _concerns(self, comment: str) -> bool:
+        return "v5lint:" in comment.lower() or self._noqa(comment) is not None

@@ -10,6 +10,7 @@ from v5lint.reading import reason
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from types import FrameType
 
 
@@ -77,13 +78,21 @@ def _keep(old: os.stat_result, target: str, descriptor: int) -> None:
     os.fchmod(descriptor, stat.S_IMODE(old.st_mode))
 
 
-def interrupt_on_termination() -> None:
-    """Let a request to terminate end the run as an interrupt from the keyboard does: with files whole, nothing left."""
+@contextlib.contextmanager
+def interruptible() -> Iterator[None]:
+    """Let a request to terminate end a run as an interrupt from the keyboard does: files whole, nothing left behind."""
     import signal
 
     def interrupt(_number: int, _frame: FrameType | None) -> None:
         raise KeyboardInterrupt
 
+    before = {}
     for name in ("SIGTERM", "SIGHUP"):
-        if hasattr(signal, name):
-            signal.signal(getattr(signal, name), interrupt)
+        with contextlib.suppress(AttributeError, ValueError):  # not on this system; not in the main thread
+            number = getattr(signal, name)
+            before[number] = signal.signal(number, interrupt)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

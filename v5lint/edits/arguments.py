@@ -48,7 +48,7 @@ def edit_arguments(
             args[place] = _in_place(args[place], _parsed_argument(text))
         lead = node.whitespace_before_args
         if dropped:
-            args, lead = without(args, dropped, lead)
+            args, lead, _ = without(args, dropped, lead, cst.SimpleWhitespace(""))
         for text in append:
             args = _appended(args, _parsed_argument(text), lead)
         return node.with_changes(args=args, whitespace_before_args=lead)
@@ -83,10 +83,14 @@ def edit_entries(
             if not isinstance(element, cst.DictElement):
                 raise UnsupportedSliceError(view.source(node))
             elements[place] = element.with_changes(key=cst.parse_expression(key), value=cst.parse_expression(value))
-        lead = parsed.lbrace.whitespace_after
+        lead, tail = parsed.lbrace.whitespace_after, parsed.rbrace.whitespace_before
         if dropped:
-            elements, lead = without(elements, dropped, lead)  # type: ignore[type-var]
-        return parsed.with_changes(elements=elements, lbrace=parsed.lbrace.with_changes(whitespace_after=lead))
+            elements, lead, tail = without(elements, dropped, lead, tail)  # type: ignore[type-var]
+        return parsed.with_changes(
+            elements=elements,
+            lbrace=parsed.lbrace.with_changes(whitespace_after=lead),
+            rbrace=parsed.rbrace.with_changes(whitespace_before=tail),
+        )
 
     return rewrite_expression(view, node, change)
 

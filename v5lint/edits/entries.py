@@ -59,12 +59,11 @@ def replace_entry(view: ModuleView, entry: Entry, key: str, value: str, remove: 
         pair = (f"{quote}{key}{quote}", value)
         gone = [each for each in here if isinstance(each, ast.expr)]
         return [*found, edit_entries(view, owner, remove=gone, replace={entry.node: pair})]
-    if isinstance(owner, ast.Call):
+    if isinstance(owner, ast.Call) and isinstance(entry.node, ast.keyword):
         return [*found, edit_arguments(view, owner, remove=here, replace={entry.node: f"{key}={value}"})]
-    if isinstance(owner, (ast.Assign, ast.AnnAssign)) and owner.value is not None and isinstance(entry.node, ast.expr):
+    if isinstance(entry.node, ast.expr) and entry.value is not None and entry.how in ("subscript", "setdefault"):
         quote = view.source(entry.node)[-1]
-        inner = view.replace(entry.node, f"{quote}{key}{quote}")
-        return [*found, inner, view.replace(owner.value, value)]
+        return [*found, view.replace(entry.node, f"{quote}{key}{quote}"), view.replace(entry.value, value)]
     raise ValueError(f"an entry that is put in by {type(owner).__name__} cannot be replaced")
 
 

@@ -14,9 +14,10 @@ from v5lint.rule import Edit
 from v5lint.view.values import External
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from v5lint.view.module import ModuleView
+    from v5lint.view.reach import Path
     from v5lint.view.tree import Binding, Scope
 
 
@@ -46,8 +47,8 @@ class ImportEdits:
         self._view = view
         self._changes: dict[ast.ImportFrom, dict[ast.alias, _Change]] = {}
         self._added: dict[ast.ImportFrom, list[tuple[str, str]]] = {}
-        self._new: dict[tuple[str, int], list[str]] = {}
-        self._bound: set[tuple[Scope, str]] = set()
+        self._new: dict[tuple[int, str, str], list[str]] = {}
+        self._bound: dict[tuple[Scope, str], list[Path]] = {}
 
     def rename(self, binding: Binding, name: str, module: str, *, keep: bool = False) -> str:
         """Import another name in the place of one.
@@ -56,7 +57,8 @@ class ImportEdits:
             binding: what a `from` import binds.
             name: the new name.
             module: the module that has it.
-            keep: whether the module goes on calling it as before: `import New as Old`.
+            keep: whether the module goes on calling it as before: `import New as Old`. It does so in any case where
+                the new name means something else.
 
         Returns:
             The name under which it is bound afterwards.
@@ -64,12 +66,17 @@ class ImportEdits:
         alias, statement = binding.node, binding.statement
         assert isinstance(alias, ast.alias)
         assert isinstance(statement, ast.ImportFrom)
-        bound = alias.asname or (alias.name if keep else name)
-        key = (binding.scope, bound)
-        if key in self._bound or (bound != binding.name and self._is_bound_beside(binding, bound, name)):
+        bound = alias.asname or name
+        if not alias.asname and (keep or not self._can_become(binding, name, module)):
+            bound = alias.name
+        here = self._view.reach.path(alias)
+        before = self._bound.setdefault((binding.scope, bound), [])
+        if any(path == here[: len(path)] for path in before) or (
+            bound != binding.name and self._is_bound_beside(binding, bound, name)
+        ):
             self.remove(binding)
             return bound
-        self._bound.add(key)
+        before.append(here)
         asname = bound if bound != name else ""
         same = module == self._view.names.module_of(statement)
         host = None if same else self._beside(statement, module)
@@ -79,6 +86,27 @@ class ImportEdits:
             return bound
         self._changes.setdefault(statement, {})[alias] = _Change(name, asname, "" if same else module)
         return bound
+
+    def _can_become(self, binding: Binding, name: str, module: str) -> bool:
+        """Whether everything that reads a binding can read the new name instead, and nothing else has it."""
+        evaluator, tree = self._view.evaluator, self._view.tree
+        if binding.name in binding.scope.globals or binding.name in binding.scope.nonlocals:
+            return False
+        new = frozenset({External(f"{module}.{name}")})
+        for other in binding.scope.bindings.get(name, ()):
+            if other.kind != "import" or evaluator.binding_values(other) != new:
+                return False
+        for use in self._view.links.uses(binding):
+            owner = evaluator.owner(name, tree.scopes[use])
+            if owner is not None and owner is not binding.scope and _is_inside(owner, binding.scope):
+                return False  # it would read what a function in between calls so
+        for mention in self._view.links.mentions(name):
+            scope = tree.scopes[mention]
+            owner = evaluator.owner(name, scope)
+            if owner is not None and _is_inside(scope, binding.scope) and not _is_inside(owner, binding.scope):
+                if evaluator.name_values(name, scope, mention) != new:
+                    return False  # it would read the import in place of what is around it
+        return True
 
     def _beside(self, statement: ast.ImportFrom, module: str) -> ast.ImportFrom | None:
         """Another statement of the same block that imports from a module."""
@@ -122,27 +150,48 @@ class ImportEdits:
         scope = view.tree.scope_of(near)
         wanted = frozenset({External(f"{module}.{name}")})
         for known in self._names_for(module, name):
-            if view.evaluator.name_values(known, scope, near) == wanted:
+            if view.evaluator.name_values(known, scope, near) == wanted and self._is_there(known, near, beside):
                 return known
-        if self._already_added(scope, name):
+        if self._is_added(name, near):
             return name
         through = self._module_used_at(module, near)
         if through:
             return f"{through}.{name}"
-        if view.evaluator.owner(name, scope) is not None:
+        if view.evaluator.owner(name, scope) is not None and (
+            view.evaluator.name_values(name, scope, near) != wanted
+        ):
             raise CannotImportError(f"`{name}` means something else here")
         host = self._host(module, near, beside)
-        if host is not None and not self._fits(host) and block_of(view, host) is view.tree.root.body:
-            self._new.setdefault((module, end_of_line(view, host)), []).append(name)
-            self._bound.add((view.tree.scope, name))
-        elif host is not None:
+        if host is not None and self._fits(host):
             self._added.setdefault(host, []).append((name, ""))
-            self._bound.add((view.tree.scope_of(host), name))
+        elif host is not None and self._has_its_line(host):
+            self._add_line(module, name, after=host)
+        elif beside is not None and beside.statement is not None and self._has_its_line(beside.statement):
+            host = beside.statement
+            self._add_line(module, name, after=host)
         else:
-            at = self._place_for_new(near)
-            self._new.setdefault((module, at), []).append(name)
-            self._bound.add((view.tree.scope, name))
+            host = None
+            self._new.setdefault((self._place_for_new(module, near), "", module), []).append(name)
+        place = (view.tree.scope_of(host), view.reach.path(host)) if host is not None else (view.tree.scope, ())
+        self._bound.setdefault((place[0], name), []).append(place[1])
         return name
+
+    def _add_line(self, module: str, name: str, *, after: ast.stmt) -> None:
+        """Import a name in a line of its own behind a statement, at the same depth."""
+        at = end_of_line(self._view, after)
+        if block_of(self._view, after) is self._view.tree.root.body:
+            at = self._place_for_new(module, None, after=after)
+        start = self._view.span(after)[0]
+        indent = self._view.text[self._view.offset(after.lineno, 0) : start]
+        self._new.setdefault((at, indent, module), []).append(name)
+
+    def _has_its_line(self, statement: ast.stmt) -> bool:
+        """Whether no other statement stands in the lines of a statement."""
+        view = self._view
+        start, end = view.span(statement)
+        before = view.text[view.offset(statement.lineno, 0) : start]
+        after = view.text[end : end_of_line(view, statement)].strip()
+        return not before.strip() and (not after or after.startswith("#"))
 
     def _names_for(self, module: str, name: str) -> Iterator[str]:
         """The names under which this module imports something already, its own first."""
@@ -153,12 +202,30 @@ class ImportEdits:
                 if alias.name == name and alias.asname and statement.module == module:
                     yield alias.asname
 
-    def _already_added(self, scope: Scope | None, name: str) -> bool:
-        while scope is not None:
-            if (scope, name) in self._bound:
+    def _is_there(self, name: str, near: ast.AST, beside: Binding | None) -> bool:
+        """Whether a name is bound wherever a place runs: not only for type checkers, or in an arm of an `if`."""
+        view = self._view
+        owner = view.evaluator.owner(name, view.tree.scope_of(near))
+        path = _decided(view.reach.path(near)) if owner is view.tree.scope_of(near) else []
+        for binding in view.reach.reaching(owner, name, near) if owner is not None else ():
+            if binding.statement is None or self._is_for_types(binding.statement):
+                continue
+            there = _decided(view.reach.path(binding.node))
+            if there == path[: len(there)] or (beside is not None and binding.statement is beside.statement):
                 return True
+        return owner is None
+
+    def _is_added(self, name: str, near: ast.AST) -> bool:
+        """Whether a change that is asked for already makes a name usable at a place."""
+        path = self._view.reach.path(near)
+        own = scope = self._view.tree.scope_of(near)
+        while True:
+            for there in self._bound.get((scope, name), ()):
+                if there == (path[: len(there)] if scope is own else ()):
+                    return True
+            if scope.parent is None:
+                return False
             scope = scope.parent
-        return False
 
     def _module_used_at(self, module: str, near: ast.AST) -> str:
         """How a call names the module, where it does: `tf` of `tf.AutoModel.from_pretrained(...)`."""
@@ -209,15 +276,20 @@ class ImportEdits:
         text = self._view.source(statement)
         return text.endswith(")") or "\n" in text or statement.col_offset + len(text) <= _LINE_LENGTH
 
-    def _is_for_types(self, statement: ast.ImportFrom) -> bool:
+    def _is_for_types(self, statement: ast.Import | ast.ImportFrom) -> bool:
         return any("TYPE_CHECKING" in ast.unparse(test) for test, _ in self._view.reach.conditions(statement))
 
-    def _place_for_new(self, near: ast.AST) -> int:
-        """The offset at which a new import statement of the module begins a line."""
+    def _place_for_new(self, module: str, near: ast.AST | None, *, after: ast.stmt | None = None) -> int:
+        """The offset at which a new import statement of the module begins a line, or behind which it does.
+
+        Args:
+            module: what it imports from: among statements that are sorted it finds its place.
+            near: where the name is used.
+            after: the statement behind which it stands otherwise.
+        """
         view = self._view
-        after: ast.stmt | None = None
-        for number, each in enumerate(view.tree.root.body):
-            if view.tree.scope_of(near) is view.tree.scope and _place(each) >= _place(near):
+        for number, each in enumerate(view.tree.root.body if after is None and near is not None else ()):
+            if view.tree.scope_of(near) is view.tree.scope and _place(each) >= _place(near):  # type: ignore[arg-type]
                 break
             if isinstance(each, (ast.Import, ast.ImportFrom)) or (number == 0 and _is_docstring(each)):
                 after = each
@@ -225,7 +297,29 @@ class ImportEdits:
                 break
         if after is None:
             return _first_code(view)
+        group = self._group_around(after)
+        modules = [str(each.module).lower() for each in group]
+        if len(group) > 1 and modules == sorted(modules):
+            before = [each for each in group if str(each.module).lower() <= module.lower()]
+            if not before:
+                return view.offset(group[0].lineno, 0)
+            after = before[-1]
         return end_of_line(view, after)
+
+    def _group_around(self, statement: ast.stmt) -> list[ast.ImportFrom]:
+        """The `from` imports in the lines around one, without a blank line or anything else in between."""
+        body = self._view.tree.root.body
+        found: list[ast.ImportFrom] = []
+        for each in body:
+            whole = isinstance(each, ast.ImportFrom) and not each.level and self._has_its_line(each)
+            if found and (not whole or each.lineno != (found[-1].end_lineno or 0) + 1):
+                if statement in found:
+                    return found
+                found = []
+            if whole:
+                assert isinstance(each, ast.ImportFrom)
+                found.append(each)
+        return found if statement in found else []
 
     def edits(self) -> list[Edit]:
         """The edits, one for each statement that changes and each that is new."""
@@ -233,8 +327,8 @@ class ImportEdits:
         newline = newline_of(self._view.text)
         for statement in sorted({*self._changes, *self._added}, key=_place):
             found += self._statement_edits(statement)
-        for (module, at), names in self._new.items():
-            line = f"from {module} import {', '.join(names)}"
+        for (at, indent, module), names in self._new.items():
+            line = f"{indent}from {module} import {', '.join(names)}"
             starts = self._view.region.line_starts
             found.append(Edit(at, at, line + newline if at in starts else newline + line))
         return found
@@ -248,7 +342,10 @@ class ImportEdits:
         # Every edit spans the whole statement, so that of two fixes that change one statement the second waits for
         # what the first has made of it.
         start, end = self._view.span(statement)
-        if not added and len(kept) == len(statement.names) and not any(each.module for each in changes.values()):
+        in_place = not added and len(kept) == len(statement.names) and not any(c.module for c in changes.values())
+        order = _order([alias.name for alias in statement.names])
+        after = [changes[alias].name if alias in changes else alias.name for alias in kept]
+        if in_place and (order is None or _is_sorted(after, order)):
             renamed = [self._renamed_in_place(alias, change) for alias, change in changes.items()]
             shifted = [Edit(each.start - start, each.end - start, each.content) for each in renamed]
             return [Edit(start, end, spliced(self._view.text[start:end], shifted))]
@@ -286,6 +383,9 @@ class ImportEdits:
             gone.add(place)
             if change.name:
                 moved.setdefault(change.module, []).append(_alias(change.name, change.asname))
+        order = _order([alias.name for alias in statement.names])
+        if order is not None and not gone:
+            aliases = _sorted_again(aliases, order)
         result: list[cst.BaseSmallStatement] = []
         if len(gone) == len(aliases) and len(moved) == 1 and not added:
             # All that it imports lives elsewhere now: the statement keeps its shape.
@@ -307,15 +407,64 @@ class ImportEdits:
         return result
 
 
+def _order(names: list[str]) -> Callable[[str], str] | None:
+    """The key by which names are sorted, if they are."""
+    for key in (str.lower, str):
+        if len(names) > 1 and _is_sorted(names, key):
+            return key
+    return None
+
+
+def _is_sorted(names: list[str], key: Callable[[str], str]) -> bool:
+    written = [key(name) for name in names]
+    return written == sorted(written)
+
+
+def _sorted_again(names: list[cst.ImportAlias], key: Callable[[str], str]) -> list[cst.ImportAlias]:
+    """Put names in their order; a comment behind a name goes along, and one on a line of its own keeps all in place."""
+    commas = [each.comma for each in names]
+    if any(
+        isinstance(comma, cst.Comma)
+        and isinstance(comma.whitespace_after, cst.ParenthesizedWhitespace)
+        and any(line.comment is not None for line in comma.whitespace_after.empty_lines)
+        for comma in commas
+    ) or (any(map(_comment_behind, names)) and not isinstance(commas[-1], cst.Comma)):
+        return names
+    ordered = sorted(names, key=lambda each: key(each.evaluated_name))
+    return [_with_comma(each, comma) for each, comma in zip(ordered, commas, strict=True)]
+
+
+def _comment_behind(name: cst.ImportAlias) -> cst.TrailingWhitespace | None:
+    """The end of a name's line, where there is a comment."""
+    space = name.comma.whitespace_after if isinstance(name.comma, cst.Comma) else None
+    if isinstance(space, cst.ParenthesizedWhitespace) and space.first_line.comment is not None:
+        return space.first_line
+    return None
+
+
+def _with_comma(
+    name: cst.ImportAlias, comma: cst.Comma | cst.MaybeSentinel
+) -> cst.ImportAlias:
+    """A name with the comma of another place and its own comment."""
+    own = _comment_behind(name)
+    if isinstance(comma, cst.Comma) and isinstance(comma.whitespace_after, cst.ParenthesizedWhitespace):
+        line = own or comma.whitespace_after.first_line.with_changes(comment=None, whitespace=cst.SimpleWhitespace(""))
+        comma = comma.with_changes(whitespace_after=comma.whitespace_after.with_changes(first_line=line))
+    return name.with_changes(comma=comma)
+
+
 def _dropped(node: cst.ImportFrom, gone: set[int]) -> cst.ImportFrom:
     assert not isinstance(node.names, cst.ImportStar)
-    lead: cst.BaseParenthesizableWhitespace = cst.SimpleWhitespace("")
-    if node.lpar is not None:
-        lead = node.lpar.whitespace_after
-    names, lead = without(node.names, gone, lead)
-    if node.lpar is None:
+    none = cst.SimpleWhitespace("")
+    if node.lpar is None or node.rpar is None:
+        names, _, _ = without(node.names, gone, none, none)
         return node.with_changes(names=[*names[:-1], names[-1].with_changes(comma=cst.MaybeSentinel.DEFAULT)])
-    return node.with_changes(names=names, lpar=node.lpar.with_changes(whitespace_after=lead))
+    names, lead, tail = without(node.names, gone, node.lpar.whitespace_after, node.rpar.whitespace_before)
+    return node.with_changes(
+        names=names,
+        lpar=node.lpar.with_changes(whitespace_after=lead),
+        rpar=node.rpar.with_changes(whitespace_before=tail),
+    )
 
 
 def _joined(node: cst.ImportFrom, new: cst.ImportAlias) -> cst.ImportFrom:
@@ -352,6 +501,18 @@ def _joined(node: cst.ImportFrom, new: cst.ImportAlias) -> cst.ImportFrom:
             closing = last.comma.whitespace_after.with_changes(first_line=bare)
             new = new.with_changes(comma=last.comma.with_changes(whitespace_after=closing))
     return node.with_changes(names=[*names[:-1], last.with_changes(comma=separator), new])
+
+
+def _is_inside(scope: Scope | None, around: Scope) -> bool:
+    """Whether a scope stands in another one."""
+    while scope is not None and scope is not around:
+        scope = scope.parent
+    return scope is around
+
+
+def _decided(path: Path) -> list[tuple[ast.AST, str]]:
+    """The steps of a path that are taken or not; the body of a `with` or of a `try` always runs."""
+    return [step for step in path if step[1] != "try" and not isinstance(step[0], (ast.With, ast.AsyncWith))]
 
 
 def _alias(name: str, asname: str) -> cst.ImportAlias:

@@ -103,61 +103,92 @@ def smallest(start: int, before: str, after: str) -> Edit:
 
 
 def without(
-    items: Sequence[Item], dropped: set[int], lead: cst.BaseParenthesizableWhitespace
-) -> tuple[list[Item], cst.BaseParenthesizableWhitespace]:
+    items: Sequence[Item],
+    dropped: set[int],
+    lead: cst.BaseParenthesizableWhitespace,
+    tail: cst.BaseParenthesizableWhitespace,
+) -> tuple[list[Item], cst.BaseParenthesizableWhitespace, cst.BaseParenthesizableWhitespace]:
     """Take items out of a comma-separated list, keeping the comments that are not theirs and the layout of the rest.
+
+    A comment at the end of a line goes with the item that has the line for itself; comments on lines of their own stay.
 
     Args:
         items: arguments, dict elements or imported names.
         dropped: the places of those that go.
         lead: the whitespace before the first item.
+        tail: the whitespace between the last item, or its comma, and the closing bracket.
 
     Returns:
-        The items left, and the whitespace before the first of them. A comment at the end of a dropped item's line goes
-        with it; comments on lines of their own stay.
+        The items left, and the whitespace before and after them.
     """
     kept: list[Item] = []
     before = lead
-    last = items[-1]
     for place, item in enumerate(items):
+        after = item.comma.whitespace_after if isinstance(item.comma, cst.Comma) else _NO_SPACE
         if place in dropped:
-            if isinstance(item.comma, cst.Comma):
-                before = _merged(before, item.comma.whitespace_after)
+            if place < len(items) - 1:
+                before = _merged(before, after, first=not kept)
         else:
-            kept.append(item)
-            if len(kept) == 1:
-                lead = before
+            if kept:
+                kept[-1] = _followed_by(kept[-1], before)
             else:
-                comma = kept[-2].comma
-                if not isinstance(comma, cst.Comma):
-                    comma = cst.Comma()
-                kept[-2] = kept[-2].with_changes(comma=comma.with_changes(whitespace_after=before))
-            before = item.comma.whitespace_after if isinstance(item.comma, cst.Comma) else cst.SimpleWhitespace(" ")
+                lead = before
+            kept.append(item)
+            before = after
+    if len(items) - 1 not in dropped:
+        return kept, lead, tail
+    last = items[-1]
+    inner = _inner_tail(last)
+    end = _at_end(before, inner if inner is not None else tail)
     if not kept:
-        return kept, _merged(lead, before)
-    if len(items) - 1 in dropped:
-        comma = last.comma
-        if isinstance(comma, cst.Comma):
-            comma = comma.with_changes(whitespace_after=before)
+        return kept, end if _has_comment(end) else _NO_SPACE, _NO_SPACE
+    if isinstance(last.comma, cst.Comma):
+        comma = last.comma.with_changes(whitespace_after=end if inner is not None else _NO_SPACE)
         kept[-1] = kept[-1].with_changes(comma=comma)
-        if isinstance(last, cst.Arg) and not isinstance(comma, cst.Comma):
-            space = last.whitespace_after_arg
-            if isinstance(before, cst.ParenthesizedWhitespace) and any(line.comment for line in before.empty_lines):
-                space = _merged(before, space)
-            kept[-1] = kept[-1].with_changes(whitespace_after_arg=space)
-    return kept, lead
+    else:
+        kept[-1] = kept[-1].with_changes(comma=cst.MaybeSentinel.DEFAULT)
+        if inner is not None:
+            kept[-1] = kept[-1].with_changes(whitespace_after_arg=end)
+    return kept, lead, tail if inner is not None else end
+
+
+def _followed_by(item: Item, space: cst.BaseParenthesizableWhitespace) -> Item:
+    comma = item.comma if isinstance(item.comma, cst.Comma) else cst.Comma()
+    return item.with_changes(comma=comma.with_changes(whitespace_after=space))
+
+
+def _inner_tail(last: cst.Arg | cst.DictElement | cst.ImportAlias) -> cst.BaseParenthesizableWhitespace | None:
+    """The whitespace behind the last item, where LibCST keeps it with the item and not with the bracket."""
+    if isinstance(last.comma, cst.Comma):
+        return None if isinstance(last, cst.DictElement) else last.comma.whitespace_after
+    return last.whitespace_after_arg if isinstance(last, cst.Arg) else None
 
 
 def _merged(
-    before: cst.BaseParenthesizableWhitespace, after: cst.BaseParenthesizableWhitespace
+    before: cst.BaseParenthesizableWhitespace, after: cst.BaseParenthesizableWhitespace, *, first: bool
 ) -> cst.BaseParenthesizableWhitespace:
     """The whitespace that stands where an item with its own whitespace on both sides stood."""
     if not isinstance(after, cst.ParenthesizedWhitespace):
         return before
     if not isinstance(before, cst.ParenthesizedWhitespace):
-        return after.with_changes(first_line=after.first_line.with_changes(comment=None, whitespace=_NO_SPACE))
+        return before if first and not _has_comment(after) else after
     return before.with_changes(
         empty_lines=[*before.empty_lines, *after.empty_lines], indent=after.indent, last_line=after.last_line
+    )
+
+
+def _at_end(
+    before: cst.BaseParenthesizableWhitespace, tail: cst.BaseParenthesizableWhitespace
+) -> cst.BaseParenthesizableWhitespace:
+    """The whitespace before the closing bracket, after the last item has gone."""
+    if isinstance(tail, cst.ParenthesizedWhitespace):
+        return _merged(before, tail, first=False)
+    return before if _has_comment(before) else tail
+
+
+def _has_comment(space: cst.BaseParenthesizableWhitespace) -> bool:
+    return isinstance(space, cst.ParenthesizedWhitespace) and (
+        space.first_line.comment is not None or any(line.comment is not None for line in space.empty_lines)
     )
 
 

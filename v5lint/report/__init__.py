@@ -1,6 +1,6 @@
 """Reports: one module a form of output.
 
-To add one: a module here with a `write(diagnostics, context)` that yields the text, and a row in `FORMS`.
+To add one: a module here with the function that `Form` describes, and a row in `FORMS`.
 """
 
 from __future__ import annotations

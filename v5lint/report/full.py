@@ -35,8 +35,8 @@ def _finding(diagnostic: Diagnostic, unsafe: bool) -> Iterator[Line]:
     yield [(f"{gutter} |", "frame")]
     for number, first, text in diagnostic.excerpt:
         yield [(f"{number:>{len(gutter)}} | ", "frame"), (_shown(text), "")]
-        if marked := _marked(diagnostic, number, first, text):
-            yield [(f"{gutter} | ", "frame"), (marked, diagnostic.level)]
+        if mark := _mark(diagnostic, number, first, text):
+            yield [(f"{gutter} | ", "frame"), (" " * mark[0], ""), ("^" * mark[1], diagnostic.level)]
     if diagnostic.excerpt and diagnostic.excerpt[-1][0] < diagnostic.end[0]:
         yield [(f"{gutter} | ", "frame"), ("...", "")]
     yield [(f"{gutter} = ", "frame"), (_level(diagnostic), "")]
@@ -61,15 +61,14 @@ def _fix(repair: Repair, unsafe: bool) -> Line:
     return [(how, "fix"), (f": {message}", "")]
 
 
-def _marked(diagnostic: Diagnostic, number: int, first: int, text: str) -> str:
-    """The line under a line of code that underlines the finding."""
+def _mark(diagnostic: Diagnostic, number: int, first: int, text: str) -> tuple[int, int] | None:
+    """Where the mark under a line of code starts, and how long it is; None for a line without one."""
     (row, column), (end_row, end_column) = diagnostic.start, diagnostic.end
     start = column - first if number == row else len(text) - len(text.lstrip())
-    end = end_column - first if number == end_row else len(text)
-    start, end = max(0, start), min(len(text), end)
+    end = min(len(text), end_column - first if number == end_row else len(text))
     if number != row and start >= end:
-        return ""
-    return " " * _width(_shown(text[:start])) + "^" * max(1, _width(_shown(text[start:end])))
+        return None
+    return _width(_shown(text[:start])), max(1, _width(_shown(text[start:end])))
 
 
 def _shown(text: str) -> str:

@@ -18,8 +18,8 @@ _PATIENCE = 1.0
 class ProgressBar:
     """A bar on standard error that comes when a run takes long, and goes when it ends."""
 
-    def __init__(self, *, enabled: bool) -> None:
-        self._next = time.monotonic() + _PATIENCE if enabled else float("inf")
+    def __init__(self) -> None:
+        self._next = time.monotonic() + _PATIENCE
         self._progress: Progress | None = None
         self._task: TaskID | None = None
 

@@ -21,7 +21,9 @@ class Totals:
         results: of the files that have something to say.
         files: how many files were looked at, those that could not be read among them.
         skipped: how many named files were not linted.
+        excluded: how many files and folders were kept out of walks.
         problems: why v5lint could not do its work somewhere, the problems of the results among them.
+        rules: how many rules are selected.
         target: the newest transformers release that counted.
         writes: whether fixes are written; where they are only shown, the findings stay.
         fixes: whether fixes were applied, written or not.
@@ -34,7 +36,9 @@ class Totals:
         *,
         files: int,
         skipped: int,
+        excluded: int,
         problems: Sequence[Notice],
+        rules: int,
         target: Release,
         fixes: bool,
         writes: bool,
@@ -43,7 +47,11 @@ class Totals:
         self.results = results
         self.files = files
         self.skipped = skipped
-        self.problems = [*problems, *(problem for result in results for problem in result.problems)]
+        self.excluded = excluded
+        # what is wrong with a configuration is said by every file that it is for
+        unique = {(each.path, each.row, each.text): each for result in results for each in result.problems}
+        self.problems = [*problems, *unique.values()]
+        self.rules = rules
         self.target = target
         self.fixes = fixes
         self.writes = writes
@@ -70,25 +78,29 @@ def lines(totals: Totals, *, verbose: bool) -> Iterator[Line]:
 
     Args:
         totals: what to sum up.
-        verbose: whether to list the places that could not be followed.
+        verbose: whether to list what was fixed, and the places that could not be followed.
     """
     if verbose:
-        yield from _listed(totals.results)
+        yield from _listed(totals)
     if totals.writes and totals.fixed:
         yield [(f"Fixed {_in_files(totals.fixed)}.", "good")]
     yield from _found(totals)
     if totals.shows and totals.fixed:
         yield [(f"Would fix {_in_files(totals.fixed)}.", "good")]
     yield from _not_followed(totals.results, verbose=verbose)
-    yield [(_files(totals), "")]
+    yield [(_files(totals, verbose=verbose), "")]
 
 
 def _found(totals: Totals) -> Iterator[Line]:
     remaining = totals.remaining
     target = f"transformers {release_text(totals.target)}"
+    if not totals.files:
+        yield [("There are no files to lint.", "warning")]
+        return
     if not remaining:
         doubt = " in what could be checked" if totals.problems else ""
-        yield [(f"No findings{doubt}: nothing known to break in {target} is left.", "good")]
+        rules = _count(totals.rules, "rule")
+        yield [(f"No findings{doubt}: {rules} looked for what breaks in {target}.", "good")]
         return
     broken = sum(diagnostic.level == "breaks" for diagnostic in remaining)
     levels = [f"{_count(broken, 'breaks', 'break')} in {target}"] if broken else []
@@ -124,8 +136,15 @@ def _not_followed(results: Iterable[FileResult], *, verbose: bool) -> Iterator[L
         yield [(f"{number} could not be followed and may break ({rules}){where}.", "warning")]
 
 
-def _listed(results: Iterable[FileResult]) -> Iterator[Line]:
-    for result in results:
+def _listed(totals: Totals) -> Iterator[Line]:
+    for diagnostic in totals.fixed:
+        row, column = diagnostic.start
+        done = "fixed" if totals.writes else "would be fixed"
+        yield [
+            (f"{plain(diagnostic.path)}:{row}:{column}", "place"),
+            (f": {diagnostic.code} {done}: {plain(diagnostic.message)}", ""),
+        ]
+    for result in totals.results:
         for place in result.unfollowed:
             row, column = place.start
             yield [
@@ -134,14 +153,16 @@ def _listed(results: Iterable[FileResult]) -> Iterator[Line]:
             ]
 
 
-def _files(totals: Totals) -> str:
+def _files(totals: Totals, *, verbose: bool) -> str:
     failed = sum(bool(result.problems) for result in totals.results)
     unchecked = len({problem.path for problem in totals.problems})
     parts = [f"{_count(totals.files - failed, 'file')} checked"]
     if unchecked:
         parts.append(f"{unchecked} not, or not in full (see the errors)")
     if totals.skipped:
-        parts.append(f"{totals.skipped} skipped (--verbose says why)")
+        parts.append(f"{totals.skipped} skipped{'' if verbose else ' (--verbose says why)'}")
+    if totals.excluded and verbose:
+        parts.append(f"{_count(totals.excluded, 'file or folder', 'files and folders')} excluded")
     return f"{', '.join(parts)}."
 
 

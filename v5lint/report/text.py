@@ -75,9 +75,11 @@ def write(lines: Iterable[Line], stream: TextIO, *, colour: bool) -> None:
         stream.writelines("".join(text for text, _ in line) + "\n" for line in lines)
         return
     from rich.console import Console
-    from rich.text import Text
+    from rich.segment import Segment, Segments
+    from rich.style import Style
 
-    console = Console(file=stream, force_terminal=True, no_color=False, highlight=False, soft_wrap=True)
-    for line in lines:
-        # Text, never a string: rich would read `x[int]` in a string as markup and drop it.
-        console.print(Text.assemble(*((text, STYLES.get(style, "")) for text, style in line)))
+    styles = {name: Style.parse(definition) for name, definition in STYLES.items()}
+    console = Console(file=stream, force_terminal=True, soft_wrap=True)
+    # Segments, never strings: rich would read `x[int]` in a string as markup and drop it.
+    segments = [Segment(text, styles.get(style)) for line in lines for text, style in (*line, ("\n", ""))]
+    console.print(Segments(segments), end="")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import ast
 
-from v5lint.view.values import Constant, External, LocalFunction
+from v5lint.view.values import Constant, External, LocalFunction, Mapping
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -80,6 +80,12 @@ class Flow:
         self.receivers: list[Receiver] = []
         self.aliases: list[ast.expr] = []
 
+    def settle(self) -> None:
+        """Put what was found in order, without repeats."""
+        once = {(id(entry.node), entry.key, entry.how): entry for entry in self.entries}
+        self.entries = sorted(once.values(), key=lambda entry: _place(entry.node))
+        self.receivers.sort(key=lambda receiver: _place(receiver.node))
+
     @property
     def is_open(self) -> bool:
         """Whether keys that cannot be known are put in."""
@@ -93,6 +99,8 @@ class Dicts:
         self._view = view
         self._flows: dict[ast.expr, Flow] = {}
         self._entries: dict[ast.expr, list[Entry]] = {}
+        self._arguments: dict[ast.arg, Flow] = {}
+        self._chosen: dict[ast.AST, list[Receiver]] | None = None
 
     def entries(self, node: ast.Dict | ast.Call) -> list[Entry]:
         """What a dict holds: its own entries and those that are put in later."""
@@ -110,14 +118,44 @@ class Dicts:
         """
         known = self._flows.get(node)
         if known is None:
-            flow = Flow()
-            self._flows[node] = flow
-            _Follow(self._view, flow).start(node)
-            once = {(id(entry.node), entry.key, entry.how): entry for entry in flow.entries}
-            flow.entries = sorted(once.values(), key=lambda entry: _place(entry.node))
-            flow.receivers.sort(key=lambda receiver: _place(receiver.node))
-            known = flow
+            known = self._flows[node] = Flow()
+            _Follow(self._view, known).start(node)
+            known.receivers += self._chosen_receivers().get(node, ())
+            known.settle()
         return known
+
+    def flow_of(self, parameter: ast.arg) -> Flow:
+        """Follow a parameter that is a dict, `kwargs` of `**kwargs`, through its function."""
+        known = self._arguments.get(parameter)
+        if known is None:
+            known = self._arguments[parameter] = Flow()
+            function = self._view.tree.parents[parameter]
+            for binding in self._view.tree.scopes[function].bindings[parameter.arg]:
+                if binding.node is parameter:
+                    _Follow(self._view, known).binding(binding, copied=False)
+            known.settle()
+        return known
+
+    def _chosen_receivers(self) -> dict[ast.AST, list[Receiver]]:
+        """The calls that take a dict out of a table or a list: `f(**PRESETS[name])`, `for each in [...]: f(**each)`."""
+        if self._chosen is None:
+            self._chosen = {}
+            for keyword in self._view.tree.nodes.get(ast.keyword, ()):
+                assert isinstance(keyword, ast.keyword)
+                call = self._view.tree.parents[keyword]
+                if keyword.arg is not None or not isinstance(call, ast.Call) or not self._is_chosen(keyword.value):
+                    continue
+                for value in self._view.evaluator.values(keyword.value):
+                    if isinstance(value, Mapping) and value.view is self._view:
+                        self._chosen.setdefault(value.node, []).append(Receiver("splat", keyword.value, call))
+        return self._chosen
+
+    def _is_chosen(self, node: ast.expr) -> bool:
+        if isinstance(node, ast.Name):
+            return any(each.kind in ("for", "unpack") for each in self._view.links.bindings_read(node))
+        return isinstance(node, ast.Subscript) or (
+            isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in ("get", "pop")
+        )
 
 
 class _Follow:
@@ -252,10 +290,22 @@ class _Follow:
                 self.function(function, copied=copied)
         elif isinstance(parent, (ast.Expr, ast.If, ast.While, ast.Assert, ast.Compare, ast.UnaryOp, ast.Delete)):
             return
-        elif isinstance(parent, (ast.For, ast.comprehension, ast.FormattedValue)):
+        elif isinstance(parent, (ast.For, ast.comprehension, ast.FormattedValue)) or self.is_looped_over(parent):
             self.flow.receivers.append(Receiver("read", node))
         else:
             self.flow.receivers.append(Receiver("escape", node))
+
+    def is_looped_over(self, node: ast.AST) -> bool:
+        """Whether a node is a list that is only there for a loop; what the loop does with a dict, `Dicts` finds out."""
+        if not isinstance(node, (ast.List, ast.Tuple)):
+            return False
+        parent = self.view.tree.parents[node]
+        if isinstance(parent, ast.Assign) and isinstance(parent.targets[0], ast.Name):
+            uses = [use for each in self.view.links.bindings_at(parent.targets[0]) for use in self.view.links.uses(each)]
+            return bool(uses) and all(
+                isinstance(self.view.tree.parents[use], (ast.For, ast.comprehension)) for use in uses
+            )
+        return isinstance(parent, (ast.For, ast.comprehension))
 
     def keyword(self, node: ast.expr, keyword: ast.keyword, *, copied: bool) -> None:
         call = self.view.tree.parents[keyword]

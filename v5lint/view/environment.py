@@ -26,6 +26,7 @@ _FUNCTIONS = {
     "os.environ.__getitem__": "read",
     "os.environ.pop": "delete",
     "os.environ.setdefault": "default",
+    "os.environ.__setitem__": "write",
     "os.putenv": "write",
     "os.unsetenv": "delete",
 }
@@ -86,7 +87,9 @@ def _named(
             assert constant.node is not None
             written = value
             parent = view.tree.parents[constant.node]
-            if isinstance(parent, ast.Dict) and constant.node in parent.keys:
+            if isinstance(constant.node, ast.keyword):
+                written = constant.node.value
+            elif isinstance(parent, ast.Dict) and constant.node in parent.keys:
                 # `for name, path in {"X": ...}.items(): os.environ[name] = path`
                 written = parent.values[parent.keys.index(constant.node)]
             yield EnvironmentKey(constant.value, constant.node, access, written, site)
@@ -103,16 +106,20 @@ def _direct(view: ModuleView) -> Iterator[EnvironmentKey]:
         if not _is_environ(view, node.value):
             continue
         parent = tree.parents[node]
-        if isinstance(node.ctx, ast.Store) and isinstance(parent, (ast.Assign, ast.AnnAssign)):
-            yield from _named(view, node.slice, "write", parent.value, parent)
+        if isinstance(node.ctx, ast.Load):
+            yield from _named(view, node.slice, "read", None, parent)
+        elif isinstance(node.ctx, ast.Del):
+            yield from _named(view, node.slice, "delete", None, parent)
         else:
-            yield from _named(view, node.slice, "delete" if isinstance(node.ctx, ast.Del) else "read", None, parent)
+            value = parent.value if isinstance(parent, (ast.Assign, ast.AnnAssign)) else None
+            yield from _named(view, node.slice, "write", value, tree.statement(node))
     for call in view.calls({path.rpartition(".")[2] for path in _FUNCTIONS}):
         for callee in call.callees:
             access = _FUNCTIONS.get(callee.path) if isinstance(callee, External) else None
-            if access and call.node.args:
-                value = call.node.args[1] if access in ("default", "write") and len(call.node.args) > 1 else None
-                yield from _named(view, call.node.args[0], access, value, call.node)
+            name = call.argument("key", 0) if access else None
+            if access and name is not None:
+                value = call.argument("default", 1) if access in ("default", "write") else None
+                yield from _named(view, name, access, value, call.node)
     for test in tree.nodes.get(ast.Compare, ()):
         assert isinstance(test, ast.Compare)
         if isinstance(test.ops[0], (ast.In, ast.NotIn)) and _is_environ(view, test.comparators[0]):
@@ -132,11 +139,16 @@ def _in_dicts(view: ModuleView) -> Iterator[EnvironmentKey]:
                 else:
                     yield from _entries(view, keyword.value, "write", call.node)
     for call in view.calls({"dict"}):
-        func, args = call.node.func, call.node.args
-        if isinstance(func, ast.Attribute) and dotted(func.value).rpartition(".")[2] == "patch" and len(args) > 1:
-            target = args[0]
-            if _is_environ(view, target) or Constant("os.environ") in view.values(target):
-                yield from _entries(view, args[1], "write", call.node)
+        func = call.func
+        if isinstance(func, ast.Attribute) and dotted(func.value).rpartition(".")[2] == "patch":
+            target, values = call.argument("in_dict", 0), call.argument("values", 1)
+            if target is None or not (_is_environ(view, target) or Constant("os.environ") in view.values(target)):
+                continue
+            if values is not None:
+                yield from _entries(view, values, "write", call.node)
+            for keyword in call.node.keywords:
+                if keyword.arg is not None:
+                    yield EnvironmentKey(keyword.arg, keyword, "write", keyword.value, call.node)
     for node in view.tree.nodes.get(ast.AugAssign, ()):
         assert isinstance(node, ast.AugAssign)
         if isinstance(node.op, ast.BitOr) and _is_environ(view, node.target):
@@ -144,6 +156,7 @@ def _in_dicts(view: ModuleView) -> Iterator[EnvironmentKey]:
     for call, keyword in view.keywords(_ENVIRONMENT_KEYWORDS):
         access = "child" if _starts_process(call) else "job"
         yield from _entries(view, keyword.value, access, call.node)
+        yield from _assignments(keyword.value, access, call.node)
     for call in view.calls({"env", "environ", "with_env", "set_env", "add_env", "from_dict"}):
         if isinstance(call.node.func, ast.Attribute):
             for argument in call.node.args:
@@ -152,9 +165,7 @@ def _in_dicts(view: ModuleView) -> Iterator[EnvironmentKey]:
 
 
 def _starts_process(call: CallSite) -> bool:
-    func = call.node.func
-    name = func.attr if isinstance(func, ast.Attribute) else func.id if isinstance(func, ast.Name) else ""
-    return name in _STARTERS and any(
+    return call.name in _STARTERS and any(
         isinstance(each, External) and each.package in ("subprocess", "os", "asyncio") for each in call.callees
     )
 
@@ -165,20 +176,44 @@ def _entries(view: ModuleView, node: ast.expr, access: str, site: ast.AST) -> It
             yield EnvironmentKey(entry.key, entry.node, access, entry.value, site, entry)
 
 
+def _assignments(node: ast.expr, access: str, site: ast.AST) -> Iterator[EnvironmentKey]:
+    """The variables of a list like `["NAME=value", ...]`."""
+    for each in node.elts if isinstance(node, (ast.List, ast.Tuple)) else ():
+        if isinstance(each, ast.Constant) and isinstance(each.value, str) and "=" in each.value:
+            yield EnvironmentKey(each.value.partition("=")[0], each, access, None, site)
+
+
 def _in_apis(view: ModuleView) -> Iterator[EnvironmentKey]:
     for call in view.calls({"setenv", "delenv"}):
-        func = call.node.func
-        if isinstance(func, ast.Attribute) and call.node.args and not _is_own(call):
-            written = func.attr == "setenv"
+        name = call.argument("name", 0)
+        if isinstance(call.func, ast.Attribute) and name is not None and not _is_own(call):
+            written = call.name == "setenv"
             value = call.argument("value", 1) if written else None
-            yield from _named(view, call.node.args[0], "write" if written else "delete", value, call.node)
+            yield from _named(view, name, "write" if written else "delete", value, call.node)
+    for call in view.calls({"setitem", "delitem"}):
+        target, name = call.argument("dic", 0), call.argument("name", 1)
+        if target is not None and name is not None and _is_environ(view, target):
+            written = call.name == "setitem"
+            value = call.argument("value", 2) if written else None
+            yield from _named(view, name, "write" if written else "delete", value, call.node)
+    for call in view.calls({"set_key", "unset_key"}):
+        name = call.argument("key_to_set", 1)
+        if name is not None and any(isinstance(each, External) and each.package == "dotenv" for each in call.callees):
+            yield from _named(view, name, "job", call.argument("value_to_set", 2), call.node)
+    for node in view.tree.nodes.get(ast.Dict, ()):
+        assert isinstance(node, ast.Dict)
+        fields = {each.value: value for each, value in zip(node.keys, node.values, strict=True) if _is_text(each)}  # type: ignore[union-attr]
+        if "name" in fields and ("value" in fields or "valueFrom" in fields):
+            yield from _named(view, fields["name"], "job", fields.get("value"), node)
     for call, keyword in view.keywords({"envvar", "env_var", "name"}):
-        func = call.node.func
-        called = func.attr if isinstance(func, ast.Attribute) else func.id if isinstance(func, ast.Name) else ""
         if keyword.arg != "name":
             yield from _named(view, keyword.value, "read", None, call.node)
-        elif called.endswith(("EnvVar", "EnvironmentVariable")):
+        elif call.name.endswith(("EnvVar", "EnvironmentVariable")):
             yield from _named(view, keyword.value, "job", call.argument("value"), call.node)
+
+
+def _is_text(node: ast.AST | None) -> bool:
+    return isinstance(node, ast.Constant) and isinstance(node.value, str)
 
 
 def _is_own(call: CallSite) -> bool:

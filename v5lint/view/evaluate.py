@@ -326,6 +326,12 @@ class Evaluator:
 
     def _call(self, node: ast.Call) -> Iterable[Value]:
         found: set[Value] = set()
+        if isinstance(node.func, ast.Attribute) and node.func.attr in ("get", "pop") and node.args:
+            tables = [each for each in self.values(node.func.value) if isinstance(each, Mapping)]
+            if tables:
+                for table in tables:
+                    found |= table.view.evaluator.looked_up(table, self.values(node.args[0]))
+                return found | self.values(node.args[1]) if len(node.args) > 1 else found
         for callee in self.values(node.func):
             found |= self._called(callee, node)
         return found
@@ -540,7 +546,7 @@ class Evaluator:
     def _iterated_mapping(self, container: Mapping, what: str) -> Values:
         entries = container.view.dicts.entries(container.node)
         keys: set[Value] = {
-            Constant(each.key, each.node if isinstance(each.node, ast.expr) else None)
+            Constant(each.key, each.node if isinstance(each.node, (ast.expr, ast.keyword)) else None)
             if each.key is not None
             else UNKNOWN
             for each in entries

@@ -220,7 +220,7 @@ class ModuleView:
     # References
 
     def references(self, names: Container[str], package: str = "transformers") -> Iterator[Reference]:
-        """The places where names of a package are fetched, by any way of import or attribute access.
+        """The places where names of a package are fetched: imports, attributes, strings with their dotted paths.
 
         Args:
             names: the names wanted: the last parts of their dotted paths.
@@ -245,6 +245,12 @@ class ModuleView:
                     path = self._path(name_node, package) if owner is None else ""
                     if path:
                         yield Reference(path, name_node, "star")
+        for constant in self.tree.nodes.get(ast.Constant, ()):
+            assert isinstance(constant, ast.Constant)
+            if isinstance(constant.value, str) and constant.value.startswith(f"{package}."):
+                path = _path_in(constant.value, names)
+                if path and not isinstance(self.tree.parents[constant], ast.Expr):
+                    yield Reference(path, constant, "string")
 
     def _asked_for(self, call: ast.Call, names: Container[str], package: str) -> Iterator[Reference]:
         if len(call.args) < 2:
@@ -337,6 +343,15 @@ class ModuleView:
                 call = self.tree.parents[keyword]
                 if isinstance(call, ast.Call):
                     yield CallSite(self, call), keyword
+
+
+def _path_in(text: str, names: Container[str]) -> str:
+    """The dotted path that a string is, up to the name wanted: what follows it are attributes."""
+    parts = text.split(".")
+    for number, part in enumerate(parts):
+        if part in names and all(each.isidentifier() for each in parts):
+            return ".".join(parts[: number + 1])
+    return ""
 
 
 def _last_name(node: ast.expr) -> str:

@@ -42,7 +42,7 @@ class Reach:
         if not self._runs_with(owner, read):
             # In a function that runs later: what the scope ends with, whatever comes first in the file.
             place, path = None, ()
-        return self._alive(owner, bindings, place, path)
+        return self._agreeing(self._alive(owner, bindings, place, path), read)
 
     def final(self, owner: Scope, name: str) -> list[Binding]:
         """The bindings whose value a name may have at the end of its scope, in source order."""
@@ -66,6 +66,39 @@ class Reach:
         alive.reverse()
         real = [each for each in alive if each.kind not in ("declare", "del")]
         return real or alive
+
+    def _agreeing(self, bindings: list[Binding], read: ast.AST) -> list[Binding]:
+        """The bindings that do not stand under a test which holds where they are read, and would not have held."""
+        mine = self._tests(read)
+        if not mine or len(bindings) < 2:
+            return bindings
+        found = []
+        for binding in bindings:
+            theirs = self._tests(binding.node)
+            if not any(theirs.get(test, truth) is not truth for test, truth in mine.items()):
+                found.append(binding)
+        return found or bindings
+
+    def _tests(self, node: ast.AST) -> dict[str, bool]:
+        """The simple tests that hold at a node, with their truth values."""
+        found: dict[str, bool] = {}
+        for test, truth in self.conditions(node):
+            while isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not):
+                test, truth = test.operand, not truth
+            if isinstance(test, (ast.Name, ast.Attribute, ast.Compare)) and self._is_steady(test):
+                found.setdefault(ast.dump(test), truth)
+        return found
+
+    def _is_steady(self, test: ast.expr) -> bool:
+        """Whether the names of a test are bound once, so that it gives the same wherever it stands."""
+        for name in ast.walk(test):
+            if isinstance(name, ast.Name):
+                scope: Scope | None = self._tree.scopes[name]
+                while scope is not None and name.id not in scope.bindings:
+                    scope = scope.parent
+                if scope is not None and len(scope.bindings[name.id]) > 1:
+                    return False
+        return True
 
     def _kills(self, where: Path, path: Path, arms: dict[ast.AST, set[str]]) -> bool:
         """Whether a binding hides all earlier ones: it stands in a block around the read, or every arm binds."""
@@ -128,6 +161,8 @@ class Reach:
                 found.append((parent.test, child in parent.body))
             elif isinstance(parent, ast.IfExp) and child is not parent.test:
                 found.append((parent.test, child is parent.body))
+            elif isinstance(parent, ast.Match) and isinstance(child, ast.match_case):
+                found += _matched(parent, child)
             elif isinstance(parent, ast.BoolOp):
                 before = parent.values[: parent.values.index(child)]  # type: ignore[arg-type]
                 found += [(each, isinstance(parent.op, ast.And)) for each in reversed(before)]
@@ -135,6 +170,18 @@ class Reach:
                 found += _left_before(parent, child)
             child = parent
         return found
+
+
+def _matched(statement: ast.Match, case: ast.match_case) -> list[tuple[ast.expr, bool]]:
+    """The comparisons that a `case` of constants stands for, its own and those of the cases before it."""
+    found: list[tuple[ast.expr, bool]] = []
+    for each in statement.cases[: statement.cases.index(case) + 1]:
+        patterns = each.pattern.patterns if isinstance(each.pattern, ast.MatchOr) else [each.pattern]
+        values = [pattern.value for pattern in patterns if isinstance(pattern, ast.MatchValue)]
+        if len(values) == len(patterns) and each.guard is None:
+            test = ast.Compare(statement.subject, [ast.In()], [ast.Tuple(values, ast.Load())])
+            found.append((ast.copy_location(test, case.pattern), each is case))
+    return found
 
 
 def _left_before(parent: ast.AST, child: ast.stmt) -> list[tuple[ast.expr, bool]]:

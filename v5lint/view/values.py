@@ -52,11 +52,11 @@ class Unknown(Value):
 
 
 class Constant(Value):
-    """A string, number, truth value or None, with the expression in which it is written."""
+    """A string, number, truth value or None, with the expression (or the keyword) in which it is written."""
 
     __slots__ = ("node", "value")
 
-    def __init__(self, value: Any, node: ast.expr | None = None) -> None:
+    def __init__(self, value: Any, node: ast.expr | ast.keyword | None = None) -> None:
         self.value = value
         self.node = node
 

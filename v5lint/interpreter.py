@@ -1,4 +1,4 @@
-"""Whether a module that does not parse is written for a newer Python than the one that runs."""
+"""What the running Python cannot parse: newer syntax, and what overflows its stack."""
 
 from __future__ import annotations
 
@@ -23,33 +23,25 @@ _NEWER = re.compile(
     re.MULTILINE | re.VERBOSE,
 )
 
-#: Time for a large module; the native parser takes time quadratic in the length of an expression.
+#: LibCST's parser takes time quadratic in the length of an expression.
 _SECONDS = 20
 
-_PROGRAM = "import sys, libcst; libcst.parse_module(sys.stdin.buffer.read())"
+#: The shortest module that was seen to overflow the stack of Python 3.10: a sum of 150,000 ones.
+_LONG = 200_000
 
 
-def explained(error: UnreadableError, raw: bytes, text: str) -> UnreadableError:
+def explained(error: UnreadableError, text: str) -> UnreadableError:
     """The error, or a better one where LibCST, whose grammar is its own, can parse what the running Python cannot.
 
     LibCST runs in a process of its own: deep nesting makes it overflow the stack, which ends the process.
 
     Args:
         error: why the module does not parse.
-        raw: the bytes of the module.
-        text: the same, decoded.
+        text: the module.
     """
-    if not error.row or not _NEWER.search(text) or not sys.executable:
+    if not error.row or not _NEWER.search(text):
         return error
-    import subprocess
-
-    try:
-        done = subprocess.run(
-            [sys.executable, "-c", _PROGRAM], input=raw, capture_output=True, timeout=_SECONDS, check=False
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return error
-    if done.returncode:
+    if _tried("import libcst; libcst.parse_module(text)", text) != 0:
         return error
     running = ".".join(map(str, sys.version_info[:2]))
     return UnreadableError(
@@ -58,3 +50,24 @@ def explained(error: UnreadableError, raw: bytes, text: str) -> UnreadableError:
         column=error.column,
         hint="run v5lint with the Python that the file is written for",
     )
+
+
+def overflows(text: str) -> bool:
+    """Whether parsing a module ends the process: Python 3.10 does not count how deep its parser recurses."""
+    if sys.version_info >= (3, 11) or len(text) < _LONG:
+        return False
+    return _tried("import ast; ast.parse(text)", text) < 0
+
+
+def _tried(statement: str, text: str) -> int:
+    """The exit status of a process of its own that does something with a text; below 0 for the signal that ended it."""
+    import subprocess
+
+    program = f"import sys; text = sys.stdin.buffer.read().decode(); {statement}"
+    try:
+        done = subprocess.run(
+            [sys.executable, "-c", program], input=text.encode(), capture_output=True, timeout=_SECONDS, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return 1
+    return done.returncode

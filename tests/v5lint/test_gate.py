@@ -1,0 +1,62 @@
+from __future__ import annotations
+
+import string
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.v5lint.rules import Replace
+from v5lint.gate import DirectiveGate, Gate
+from v5lint.rule import Rule
+
+
+def rule(code: str, *tokens: str, words: tuple[str, ...] = ()) -> Rule:
+    made = Rule()
+    made.code, made.tokens, made.words = code, tokens, words
+    return made
+
+
+def codes(gate: Gate, raw: bytes) -> list[str]:
+    return [each.code for each in gate.rules_for(raw)]
+
+
+def test_each_rule_runs_only_where_one_of_its_own_tokens_is() -> None:
+    gate = Gate([rule("A", "FeatureExtractor"), rule("B", "load_in_4bit", "load_in_8bit"), rule("C")])
+    assert codes(gate, b"x = ViTFeatureExtractor()") == ["A"]
+    assert codes(gate, b"f(load_in_8bit=FeatureExtractor)") == ["A", "B"]
+    assert codes(gate, b"feature_extractor, load_in") == []
+
+
+def test_a_token_inside_another_one() -> None:
+    gate = Gate([rule("A", "TRANSFORMERS_CACHE"), rule("B", "PYTORCH_TRANSFORMERS_CACHE")])
+    assert codes(gate, b"TRANSFORMERS_CACHE") == ["A"]
+    assert codes(gate, b"PYTORCH_TRANSFORMERS_CACHE") == ["A", "B"]
+
+
+def test_words_are_whole_identifiers() -> None:
+    for others in (0, 100):
+        many = tuple(f"OtherModel{number}" for number in range(others))
+        gate = Gate([rule("A", words=("AdamW", "Conv1D", *many)), rule("B", "AdamW")])
+        assert codes(gate, b"from transformers import AdamW") == ["A", "B"]
+        assert codes(gate, b"x=(AdamW,1)") == ["A", "B"]
+        assert codes(gate, b"AdamWeightDecay, MyAdamW, _AdamW, AdamW_2") == ["B"]
+        assert codes(gate, b"\xc3\xa9Conv1D\xff") == ["A"]
+
+
+names = st.text(alphabet=string.ascii_letters + "_", min_size=1, max_size=4)
+
+
+@given(st.lists(names, max_size=60), st.binary(max_size=60), st.lists(names, max_size=5))
+def test_few_words_and_many_are_tested_alike(words: list[str], noise: bytes, inside: list[str]) -> None:
+    raw = noise + b" ".join(word.encode() for word in inside)
+    gate = Gate([rule("A", words=tuple(words))])
+    alone = [Gate([rule("A", words=(word,))]) for word in words]
+    assert bool(gate.rules_for(raw)) == any(each.rules_for(raw) for each in alone)
+
+
+def test_suppressions_that_may_name_a_rule() -> None:
+    gate = DirectiveGate([Replace()])
+    for raw in (b"x  # v5lint: ignore", b"# noqa: T1001", b"#noqa:E501,T1001", b"# noqa : t1999"):
+        assert gate.passes(raw)
+    for raw in (b"x = 1", b"# noqa", b"# noqa: E501", b"# noqa: E501\nT1001", b"v5lint ignore"):
+        assert not gate.passes(raw)
