@@ -61,9 +61,17 @@ def test_bad_files(lint: Lint, write: Write, name: str, fix: list[str]) -> None:
         assert bad.read_bytes() == (BAD[name].replace(b"old", b"new") if fix else BAD[name])
 
 
-def test_a_file_that_cannot_be_read_and_holds_nothing_of_interest_is_not_looked_at(lint: Lint, write: Write) -> None:
+def test_a_small_run_parses_files_of_no_interest_too(lint: Lint, write: Write) -> None:
     write("a.py", "def f(:\n")
-    assert lint("a.py").status == 0
+    outcome = lint("a.py")
+    assert outcome.status == 2
+    assert outcome.err.startswith("error: a.py:1:7: it does not parse")
+
+
+def test_a_large_run_does_not(lint: Lint, write: Write) -> None:
+    write("a.py", "def f(:\n")
+    write("b.py", "# filler\n" * 30_000)
+    assert lint(".").status == 0
 
 
 def test_the_limit_of_size(lint: Lint, write: Write) -> None:

@@ -157,9 +157,7 @@ class ImportEdits:
         through = self._module_used_at(module, near)
         if through:
             return f"{through}.{name}"
-        if view.evaluator.owner(name, scope) is not None and (
-            view.evaluator.name_values(name, scope, near) != wanted
-        ):
+        if view.evaluator.owner(name, scope) is not None and (view.evaluator.name_values(name, scope, near) != wanted):
             raise CannotImportError(f"`{name}` means something else here")
         host = self._host(module, near, beside)
         if host is not None and self._fits(host):
@@ -442,9 +440,7 @@ def _comment_behind(name: cst.ImportAlias) -> cst.TrailingWhitespace | None:
     return None
 
 
-def _with_comma(
-    name: cst.ImportAlias, comma: cst.Comma | cst.MaybeSentinel
-) -> cst.ImportAlias:
+def _with_comma(name: cst.ImportAlias, comma: cst.Comma | cst.MaybeSentinel) -> cst.ImportAlias:
     """A name with the comma of another place and its own comment."""
     own = _comment_behind(name)
     if isinstance(comma, cst.Comma) and isinstance(comma.whitespace_after, cst.ParenthesizedWhitespace):

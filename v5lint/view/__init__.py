@@ -28,3 +28,15 @@ def view_of(region: Region, path: str, settings: Settings, project: Project) -> 
 
         return ModuleView(region, path, settings, project)
     raise ValueError(f"no view for regions of the kind {region.kind!r}")
+
+
+def check_syntax(region: Region) -> None:
+    """See whether a region is what its kind says, without a view of it.
+
+    Raises:
+        UnreadableError: it is not.
+    """
+    if region.kind == "python":
+        from v5lint.view.parsing import parse
+
+        parse(region)

@@ -110,8 +110,10 @@ class CallSite:
 def _is_partial(view: ModuleView, func: ast.expr) -> bool:
     if isinstance(func, ast.Attribute):
         return func.attr == "partial" and _PARTIAL in view.evaluator.values(func)
-    return isinstance(func, ast.Name) and view.links.is_imported(func, "partial") and (
-        _PARTIAL in view.evaluator.values(func)
+    return (
+        isinstance(func, ast.Name)
+        and view.links.is_imported(func, "partial")
+        and (_PARTIAL in view.evaluator.values(func))
     )
 
 

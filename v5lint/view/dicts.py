@@ -301,7 +301,9 @@ class _Follow:
             return False
         parent = self.view.tree.parents[node]
         if isinstance(parent, ast.Assign) and isinstance(parent.targets[0], ast.Name):
-            uses = [use for each in self.view.links.bindings_at(parent.targets[0]) for use in self.view.links.uses(each)]
+            uses = [
+                use for each in self.view.links.bindings_at(parent.targets[0]) for use in self.view.links.uses(each)
+            ]
             return bool(uses) and all(
                 isinstance(self.view.tree.parents[use], (ast.For, ast.comprehension)) for use in uses
             )

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import ast
-import re
-import warnings
 
-from v5lint.document import UnreadableError
 from v5lint.rule import Edit, Finding, Unseen
 from v5lint.view.calls import CallSite
 from v5lint.view.dicts import Dicts
@@ -15,6 +12,7 @@ from v5lint.view.evaluate import Evaluator
 from v5lint.view.guards import Guards
 from v5lint.view.links import Links
 from v5lint.view.names import Names
+from v5lint.view.parsing import parse
 from v5lint.view.reach import Reach
 from v5lint.view.tree import Tree
 from v5lint.view.values import NOTHING_KNOWN, Constant, External, Instance, LocalClass
@@ -90,7 +88,7 @@ class ModuleView:
         self.path = path
         self.settings = settings
         self.project = project
-        self.tree = Tree(_parsed(region))
+        self.tree = Tree(parse(region))
         self.reach = Reach(self.tree)
         self.evaluator = Evaluator(self)
         self.names = Names(self)
@@ -356,18 +354,3 @@ def _path_in(text: str, names: Container[str]) -> str:
 
 def _last_name(node: ast.expr) -> str:
     return node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else ""
-
-
-def _parsed(region: Region) -> ast.Module:
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # invalid escapes and the like are not ours to report
-            return ast.parse(region.text)
-    except SyntaxError as error:
-        row, column = error.lineno or 1, error.offset or 1
-        reason = re.sub(r"\s*\(.*line \d+\)$", "", error.msg)
-        raise UnreadableError(f"it does not parse: {reason}", row=row, column=column) from None
-    except ValueError as error:
-        raise UnreadableError(f"it does not parse: {error}") from None
-    except (RecursionError, MemoryError):
-        raise UnreadableError("it is nested too deeply to be parsed") from None
