@@ -11,6 +11,7 @@ from bisect import bisect_left, insort
 
 from v5lint.document import UnreadableError, spliced
 from v5lint.linting import Checked, Failure, fix_edits
+from v5lint.rule import FixUnavailableError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -170,6 +171,8 @@ class _Work:
                     raise ValueError("the fix has no edits")
                 if edits[-1].end > len(regions[tracked.region].text):
                     raise ValueError("the fix reaches beyond the end of the text")
+            except FixUnavailableError:
+                continue
             except Exception as error:  # a rule that cannot build its fix must not keep the others from theirs
                 self._drop(state, fix, Failure.of(error, tracked.finding.rule, tracked.place(state)))
                 continue

@@ -7,7 +7,7 @@ import sys
 from v5lint.document import UnreadableError
 from v5lint.releases import parse_release, release_text
 from v5lint.results import Diagnostic, Repair, Unfollowed
-from v5lint.rule import Finding, Unseen
+from v5lint.rule import Finding, FixUnavailableError, Unseen
 from v5lint.view import view_of
 
 TYPE_CHECKING = False
@@ -223,11 +223,13 @@ class Linter:
         """One finding as reports show it; see `diagnostics`."""
         region = checked.document.regions[index]
         repair = None
-        if fix := finding.fix:
+        if (fix := finding.fix) and not fix.is_unavailable:
             repair = Repair(fix.message, fix.applicability, self.held_back(fix, checked))
             if edits:
                 try:
                     repair.edits = _placed(fix_edits(fix, region), region)
+                except FixUnavailableError:
+                    repair = None
                 except Exception as error:  # as above: the finding stands, only its fix does not
                     checked.failures.append(Failure.of(error, finding.rule, region.position(finding.start)))
                     repair = None

@@ -50,6 +50,10 @@ class Edit:
         return f"Edit({self.start}, {self.end}, {self.content!r})"
 
 
+class FixUnavailableError(Exception):
+    """Raised while the edits of a fix are built: this code cannot be rewritten, and the finding stands without a fix."""
+
+
 class Fix:
     """A repair of one finding, or of several at once: findings that share a Fix are repaired together or not at all.
 
@@ -59,9 +63,10 @@ class Fix:
             file does not show) or "display" (a suggestion, never applied).
         requires: the oldest transformers release that has the new spelling, as "4.27"; "" when every release has.
             The fix is held back where the project still supports an older one.
+        is_unavailable: whether its edits were tried and could not be built.
     """
 
-    __slots__ = ("_build", "_edits", "applicability", "message", "requires")
+    __slots__ = ("_build", "_edits", "applicability", "is_unavailable", "message", "requires")
 
     def __init__(
         self,
@@ -84,12 +89,21 @@ class Fix:
         self.requires = requires
         self._build = edits
         self._edits: tuple[Edit, ...] | None = None
+        self.is_unavailable = False
 
     @property
     def edits(self) -> tuple[Edit, ...]:
-        """The edits in the order of their place, without overlaps and without repeats."""
+        """The edits in the order of their place, without overlaps and without repeats.
+
+        Raises:
+            FixUnavailableError: the code cannot be rewritten.
+        """
         if self._edits is None:
-            built = self._build() if callable(self._build) else self._build
+            try:
+                built = self._build() if callable(self._build) else self._build
+            except FixUnavailableError:
+                self.is_unavailable = True
+                raise
             ordered = sorted(set(built))
             for before, after in zip(ordered, ordered[1:], strict=False):  # noqa: RUF007 (itertools costs an import)
                 if after.start < before.end:

@@ -17,7 +17,7 @@ from v5lint.gate import DirectiveGate, Gate
 from v5lint.linting import Checked, Linter
 from v5lint.project import Project
 from v5lint.registry import Registry
-from v5lint.rule import Edit, Finding, Fix, Rule
+from v5lint.rule import Edit, Finding, Fix, FixUnavailableError, Rule
 from v5lint.settings import Settings
 
 
@@ -306,3 +306,22 @@ def test_fixing_settles_whatever_the_file(lines: Iterable[str]) -> None:
     ast.parse(once.checked.document.raw)
     assert not re.search(r"\bold$", text(once), re.MULTILINE)
     assert fixed(once.checked.document.raw, *rules).checked.document.raw == once.checked.document.raw
+
+
+def test_a_fix_that_turns_out_unavailable_is_none(lint: Any, write: Any) -> None:
+    class Stubborn(Rule):
+        code, name, tokens = "T9001", "stubborn", ("old",)
+
+        def check(self, module: Any) -> Iterator[Finding]:
+            def edits() -> list[Edit]:
+                raise FixUnavailableError("too deep")
+
+            yield Finding("old", 0, 3, fix=Fix("Renew", edits))
+
+    file = write("a.py", "old\n")
+    for options in ((), ("--diff",), ("--output-format", "json")):
+        outcome = lint("a.py", "--fix", *options, rules=(Stubborn(),))
+        assert outcome.status == 1
+        assert "Renew" not in outcome.out
+        assert "error" not in outcome.err
+    assert file.read_text() == "old\n"

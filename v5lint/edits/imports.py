@@ -10,7 +10,7 @@ import libcst as cst
 from v5lint.document import spliced
 from v5lint.edits.slices import UnsupportedSliceError, newline_of, rewrite_statement, without
 from v5lint.edits.statements import block_of, delete_statement, end_of_line
-from v5lint.rule import Edit
+from v5lint.rule import Edit, FixUnavailableError
 from v5lint.view.values import External
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 _LINE_LENGTH = 95
 
 
-class CannotImportError(Exception):
+class CannotImportError(FixUnavailableError):
     """A name that cannot be imported where it is wanted, because something else has it there."""
 
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import ast
 from typing import TYPE_CHECKING, TypeVar
 
 import libcst as cst
 
-from v5lint.rule import Edit
+from v5lint.rule import Edit, FixUnavailableError
 
 if TYPE_CHECKING:
-    import ast
     from collections.abc import Callable, Sequence
 
     from v5lint.view.module import ModuleView
@@ -17,7 +17,12 @@ if TYPE_CHECKING:
 Item = TypeVar("Item", cst.Arg, cst.DictElement, cst.ImportAlias)
 
 
-class UnsupportedSliceError(Exception):
+#: LibCST's parser is quadratic in the terms of a sum and dies of ten thousand: what is deeper or longer is not rewritten.
+_MAX_DEPTH = 200
+_MAX_LENGTH = 100_000
+
+
+class UnsupportedSliceError(FixUnavailableError):
     """A slice that does not come back from LibCST as it went in: its fix is not offered."""
 
 
@@ -36,6 +41,8 @@ def rewrite_expression(
     """
     start, end = view.span(node)
     text = view.text[start:end]
+    if _depth(node) > _MAX_DEPTH or len(text) > _MAX_LENGTH:
+        raise UnsupportedSliceError("the expression is too deep for LibCST's parser")
     # In parentheses of its own a slice may hold newlines outside of its brackets.
     wrapped = f"({text})"
     try:
@@ -75,6 +82,17 @@ def rewrite_statement(
     newline = newline_of(view.text)
     separator = newline + indent if not indent.strip() else "; "
     return Edit(start, end, separator.join(rendered))
+
+
+def _depth(node: ast.AST) -> int:
+    """How deep a tree is."""
+    deepest = 0
+    waiting = [(node, 1)]
+    while waiting:
+        at, depth = waiting.pop()
+        deepest = max(deepest, depth)
+        waiting += [(child, depth + 1) for child in ast.iter_child_nodes(at)]
+    return deepest
 
 
 def newline_of(text: str) -> str:
