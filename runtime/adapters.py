@@ -1,8 +1,8 @@
 """Load a LoRA adapter, and prove that it is in the model and does something.
 
 `PeftModel.from_pretrained` loads an adapter whose modules were renamed by a later transformers as a silent no-op (on
-`SiglipVisionModel`, `CLIPVisionModel` and `DINOv3ViTModel`), or, once its `target_modules` were edited by hand, as a fresh
-random one with a warning. Here every tensor of the file must arrive, and the output must change.
+`SiglipVisionModel`, `CLIPVisionModel` and `DINOv3ViTModel`), or, once its `target_modules` were edited by hand, as a
+fresh random one with a warning. Here every tensor of the file must arrive, and the output must change.
 """
 
 from __future__ import annotations
@@ -39,7 +39,8 @@ def load_adapter(
     """Load an adapter onto its base model.
 
     Args:
-        model: The base model, as `load_model` gives it; for a classifier with as many labels as the adapter was trained with.
+        model: The base model, as `load_model` gives it; for a classifier with as many labels as the adapter was
+            trained with.
         adapter: A local folder, or the name of a repository on the Hub.
         is_trainable: Whether to train on from here.
         inputs: What to show the model for the proof that its output changes; by default random images of its size.
@@ -49,20 +50,21 @@ def load_adapter(
         The adapted model, in evaluation mode unless it is trainable.
 
     Raises:
-        AdapterError: The adapter names modules or shapes that the model does not have, a tensor of it did not arrive, or it
-            changes nothing.
+        AdapterError: The adapter names modules or shapes that the model does not have, a tensor of it did not arrive,
+            or it changes nothing.
     """
     weights = read_adapter_weights(adapter, **options)
     _check_fits(model, adapter, weights)
-    adapted = PeftModel.from_pretrained(model, str(adapter), is_trainable=is_trainable, **hub_options(options))  # type: ignore[arg-type]
+    base: Any = model  # PEFT takes any nn.Module
+    adapted = PeftModel.from_pretrained(base, str(adapter), is_trainable=is_trainable, **hub_options(options))
     _check_arrived(adapted, adapter, weights)
     adapted.train(is_trainable)
     if any(".lora_" in name for name in weights):
         effect = adapter_effect(adapted, inputs)
         if effect == 0.0:
             raise AdapterError(
-                f"{adapter}: with the adapter on or off, {type(model).__name__} gives the same features, bit for bit. Either "
-                "the adapter was never trained (its lora_B are zero), or the model never calls the modules that carry it."
+                f"{adapter}: with the adapter on or off, {type(model).__name__} gives the same features, bit for bit. "
+                "Either the adapter was never trained (its lora_B are zero), or the model never calls what carries it."
             )
     return adapted
 
@@ -70,8 +72,8 @@ def load_adapter(
 def adapter_effect(model: PeftModel, inputs: Mapping[str, torch.Tensor] | None = None) -> float:
     """How far an adapter moves the features of its model: the largest difference between on and off.
 
-    It is the features that are compared, not the class scores: switching an adapter off also brings back the head of the base
-    model, and that alone would move the scores.
+    It is the features that are compared, not the class scores: switching an adapter off also brings back the head of
+    the base model, and that alone would move the scores.
 
     Args:
         model: An adapted model; its mode is left as it was.
@@ -131,7 +133,7 @@ def read_adapter_weights(adapter: str | Path, **options: Any) -> dict[str, torch
             return dict(torch.load(path, map_location="cpu", weights_only=True))
         from safetensors.torch import load_file
 
-        return load_file(path)
+        return dict(load_file(path))
     except Exception as error:  # safetensors raises its own exceptions for a truncated file, torch several
         raise AdapterError(f"{path} cannot be read: {error}") from error
 
@@ -156,8 +158,8 @@ def _check_fits(model: nn.Module, adapter: str | Path, weights: Mapping[str, tor
     if unknown:
         raise AdapterError(
             f"{adapter} adapts {len(unknown)} modules that {type(model).__name__} does not have in transformers "
-            f"{transformers.__version__}, such as {unknown[0]}. If it was trained under an older release, rename it with "
-            f"migrate_adapter({str(adapter)!r}); otherwise it belongs to another base model."
+            f"{transformers.__version__}, such as {unknown[0]}. If it was trained under an older release, rename it "
+            f"with migrate_adapter({str(adapter)!r}); otherwise it belongs to another base model."
         )
     for key, tensor in weights.items():
         path, rest = module_of(key)
@@ -177,14 +179,14 @@ def _check_arrived(model: PeftModel, adapter: str | Path, weights: Mapping[str, 
         raise AdapterError(
             f"{adapter}: {len(lost)} of {len(weights)} tensors did not arrive in the model"
             + (f", such as {lost[0]}" if lost else "")
-            + ". PEFT matched other modules than the adapter was trained on; the base model or target_modules is not its own."
+            + ". PEFT matched other modules than it was trained on: the base model or target_modules is not its own."
         )
 
 
 def _same(loaded: Any, saved: torch.Tensor) -> bool:
     if not isinstance(loaded, torch.Tensor) or loaded.shape != saved.shape:
         return False
-    return torch.equal(loaded.detach().cpu(), saved.to(loaded.dtype).cpu())
+    return bool(torch.equal(loaded.detach().cpu(), saved.to(loaded.dtype).cpu()))
 
 
 def _features(model: PeftModel, inputs: Mapping[str, torch.Tensor]) -> list[torch.Tensor]:

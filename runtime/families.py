@@ -1,28 +1,22 @@
 """The one place that knows what a *family* of backbones is: how to recognise it, what it eats, how it ends.
 
-The facts stand in `families.toml`; here they are read. Nothing in this module needs torch or transformers, so a table of
-families can be printed, and a `config.json` recognised, where neither is installed. What depends on the modules of a
-model (which Linear is the query projection, which one is the head) is not here but in `roles.py`: it changes between
-releases of transformers, a family does not.
+The facts stand in `families.toml`; here they are read. Nothing in this module needs torch or transformers, so a table
+of families can be printed, and a `config.json` recognised, where neither is installed. What depends on the modules of
+a model (which Linear is the query projection, which one is the head) is not here but in `roles.py`: it changes
+between releases of transformers, a family does not.
 """
 
 from __future__ import annotations
 
 import importlib.util
 import re
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from importlib import resources
 from typing import Any, Literal
 
 from v5lint.runtime.errors import FamilyError, MissingDependencyError
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
+from v5lint.runtime.tables import frozen, read_table
 
 Task = Literal["classification", "retrieval", "dense"]
 TASKS: tuple[Task, ...] = ("classification", "retrieval", "dense")
@@ -46,6 +40,8 @@ class Family:
     remainder: Literal["error", "silent"]
     resize: Literal["squash", "crop", "budget"]
     image_processors: tuple[str, ...]
+    classes: Mapping[Task, str]
+    optional_inputs: tuple[str, ...] = ()
     architectures: str = ""
     dual_encoder: bool = False
     requires: tuple[str, ...] = ()
@@ -60,7 +56,8 @@ class Family:
     def accepts_processor(self, processor: object) -> bool:
         """Whether an image processor (an instance, a class or a class name) is one of this family's.
 
-        `Fast` and `Pil` at the end of a name stand for a backend; transformers 5.4 renamed both, the processor is the same.
+        `Fast` and `Pil` at the end of a name stand for a backend; transformers 5.4 renamed both, the processor is the
+        same.
         """
         if isinstance(processor, str):
             name = processor
@@ -76,14 +73,9 @@ class Family:
 
 
 @cache
-def families() -> Mapping[str, Family]:
+def all_families() -> Mapping[str, Family]:
     """All families by name, in the order of `families.toml`."""
-    text = resources.files(__package__).joinpath("families.toml").read_text(encoding="utf-8")
-    table: dict[str, Family] = {}
-    for name, fields in tomllib.loads(text).items():
-        frozen = {key: tuple(value) if isinstance(value, list) else value for key, value in fields.items()}
-        table[name] = Family(name=name, **frozen)
-    return table
+    return {name: Family(**{"name": name, **frozen(fields)}) for name, fields in read_table("families").items()}
 
 
 def get_family(name: str) -> Family:
@@ -93,9 +85,9 @@ def get_family(name: str) -> Family:
         FamilyError: There is none; the message lists those that there are.
     """
     try:
-        return families()[name]
+        return all_families()[name]
     except KeyError:
-        raise FamilyError(f"No family is called {name!r}. There are: {', '.join(families())}.") from None
+        raise FamilyError(f"No family is called {name!r}. There are: {', '.join(all_families())}.") from None
 
 
 def find_family(source: object) -> Family | None:
@@ -105,7 +97,7 @@ def find_family(source: object) -> Family | None:
         source: The content of a `config.json`, a configuration of transformers, or a model (wrapped by PEFT or not).
     """
     model_type, architecture = _identity(source)
-    for family in families().values():
+    for family in all_families().values():
         if family.matches(model_type, architecture):
             return family
     return None
@@ -121,7 +113,7 @@ def family_of(source: object) -> Family:
     if family is None:
         model_type, architecture = _identity(source)
         what = f"model_type {model_type!r}" + (f" with architecture {architecture!r}" if architecture else "")
-        known = ", ".join(f"{family.title} ({family.name})" for family in families().values())
+        known = ", ".join(f"{family.title} ({family.name})" for family in all_families().values())
         raise FamilyError(f"{what} is none of the families that the runtime knows: {known}.")
     return family
 
@@ -160,7 +152,9 @@ def _identity(source: object) -> tuple[str, str]:
 def _config_of(source: object) -> Any:
     if hasattr(source, "model_type"):
         return source
-    get_base_model = getattr(source, "get_base_model", None)  # a PeftModel forwards unknown names, but not on all releases
+    get_base_model = getattr(
+        source, "get_base_model", None
+    )  # a PeftModel forwards unknown names, but not on all releases
     model = get_base_model() if callable(get_base_model) else source
     config = getattr(model, "config", None)
     return config if hasattr(config, "model_type") else None

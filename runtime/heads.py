@@ -1,9 +1,12 @@
 """A classification head for the families to which transformers gives none: DINOv3 ViT and ConvNeXt.
 
-`AutoModelForImageClassification` raises ValueError on both in every release up to 5.23. The classes here are models of
-transformers in all respects (`save_pretrained`, `from_pretrained`, Trainer, PEFT, label names in the configuration). Should
-a later release bring its own class, `classification_class` prefers it.
+`AutoModelForImageClassification` raises ValueError on both in every release up to 5.23. The classes here are models
+of transformers in all respects (`save_pretrained`, `from_pretrained`, Trainer, PEFT, label names in the
+configuration). Should a later release bring its own class, `classification_class` prefers it.
 """
+
+# transformers is typed in part: its classes and loaders are not.
+# mypy: allow-untyped-calls, allow-subclassing-any
 
 from __future__ import annotations
 
@@ -24,7 +27,7 @@ from v5lint.runtime.errors import FamilyError
 
 
 class DINOv3ViTForImageClassification(DINOv3ViTPreTrainedModel):
-    """DINOv3 ViT with a linear head on the class token and the mean of the patch tokens, as DINO's own linear probes have.
+    """DINOv3 ViT with a linear head on the class token and the mean of the patch tokens, as DINO's own probes have.
 
     The classifier has `2 * hidden_size * num_labels + num_labels` parameters.
     """
@@ -40,7 +43,7 @@ class DINOv3ViTForImageClassification(DINOv3ViTPreTrainedModel):
 
     def get_input_embeddings(self) -> nn.Module:
         """The patch embedding, as the backbone has it."""
-        return cast(nn.Module, self.dinov3.get_input_embeddings())
+        return cast("nn.Module", self.dinov3.get_input_embeddings())
 
     def forward(
         self, pixel_values: torch.Tensor, labels: torch.Tensor | None = None, **kwargs: Any
@@ -53,7 +56,8 @@ class DINOv3ViTForImageClassification(DINOv3ViTPreTrainedModel):
             **kwargs: Passed to the backbone.
 
         Returns:
-            `logits` [B, num_labels], `loss` where there are labels, and the backbone's `hidden_states` and `attentions`.
+            `logits` [B, num_labels], `loss` where there are labels, and the backbone's `hidden_states` and
+            `attentions`.
         """
         outputs = self.dinov3(pixel_values, **kwargs)
         tokens = outputs.last_hidden_state
@@ -63,7 +67,10 @@ class DINOv3ViTForImageClassification(DINOv3ViTPreTrainedModel):
 
 
 class DINOv3ConvNextForImageClassification(DINOv3ConvNextPreTrainedModel):
-    """DINOv3 ConvNeXt with a linear head on the pooled features: `hidden_sizes[-1] * num_labels + num_labels` parameters."""
+    """DINOv3 ConvNeXt with a linear head on the pooled features.
+
+    The classifier has `hidden_sizes[-1] * num_labels + num_labels` parameters.
+    """
 
     base_model_prefix = "dinov3"
 
@@ -116,9 +123,7 @@ def classification_class(config: PreTrainedConfig) -> type[PreTrainedModel]:
     return own
 
 
-def _classified(
-    model: Any, outputs: Any, logits: torch.Tensor, labels: torch.Tensor | None
-) -> ImageClassifierOutput:
+def _classified(model: Any, outputs: Any, logits: torch.Tensor, labels: torch.Tensor | None) -> ImageClassifierOutput:
     loss = None if labels is None else model.loss_function(labels, logits, model.config)
     return ImageClassifierOutput(
         loss=loss,

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from v5lint.runtime.errors import CheckpointError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 _HUB_OPTIONS = ("revision", "token", "cache_dir", "local_files_only", "subfolder")
 
@@ -46,7 +48,9 @@ def _local_or_downloaded(checkpoint: str | Path, filename: str, options: Mapping
         path = folder / str(options.get("subfolder") or "") / filename
         return path if path.is_file() else None
     if folder.is_absolute() or str(checkpoint).startswith((".", "~")):
-        raise CheckpointError(f"{checkpoint} is no folder. Pass a local folder, or the name of a repository on the Hub.")
+        raise CheckpointError(
+            f"{checkpoint} is no folder. Pass a local folder, or the name of a repository on the Hub."
+        )
     from huggingface_hub import hf_hub_download
     from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError
 

@@ -18,15 +18,17 @@ def sample_inputs(
     image_size: int | tuple[int, int] | None = None,
     seed: int = 0,
     text: bool | None = None,
+    device: torch.device | str | None = None,
 ) -> dict[str, torch.Tensor]:
-    """Random inputs that a model's `forward` takes, on the model's device and in its dtype.
+    """Random inputs that a model's `forward` takes, in the model's dtype.
 
     Args:
-        model: A model of transformers, bare, adapted or quantised; on the meta device it gives inputs on the meta device.
+        model: A model of transformers, bare, adapted or quantised.
         batch_size: Images (and texts) in the batch.
-        image_size: Height and width in pixels; by default the configured size. For a NaFlex model, the size that is cut into
-            patches; by default the square of its patch budget.
+        image_size: Height and width in pixels; by default the configured size. For a NaFlex model, the size that is
+            cut into patches; by default the square of its patch budget.
         seed: Of the random pixels.
+        device: Where to put them; by default where the model is.
         text: Whether to add `input_ids`; by default for a model that cannot go without: a dual encoder.
 
     Returns:
@@ -35,7 +37,7 @@ def sample_inputs(
     """
     bare = unwrap(model)
     parameter = next(p for p in model.parameters() if p.is_floating_point())
-    device, dtype = parameter.device, parameter.dtype
+    where, dtype = parameter.device if device is None else torch.device(device), parameter.dtype
     generator = torch.Generator().manual_seed(seed)
     config: Any = bare.config
     family = find_family(bare)
@@ -46,20 +48,20 @@ def sample_inputs(
         height, width = image_size_of(config) if image_size is None else _pair(image_size)
         channels = int(getattr(vision, "num_channels", 3) or 3)
         inputs = {"pixel_values": torch.randn(batch_size, channels, height, width, generator=generator)}
-    text_config = getattr(config, "text_config", None)
+    text_config: Any = getattr(config, "text_config", None)
     # A vision tower loaded from a dual encoder's checkpoint has the vision configuration alone.
     if text if text is not None else (text_config is not None and hasattr(bare, "get_text_features")):
         length = int(text_config.max_position_embeddings)
         ids = torch.randint(0, int(text_config.vocab_size), (batch_size, length), generator=generator)
         inputs["input_ids"] = ids
     return {
-        name: tensor.to(device=device, dtype=dtype if name == "pixel_values" else tensor.dtype)
+        name: tensor.to(device=where, dtype=dtype if name == "pixel_values" else tensor.dtype)
         for name, tensor in inputs.items()
     }
 
 
 def image_size_of(config: Any) -> tuple[int, int]:
-    """Configured height and width in pixels of a model that takes images; for a NaFlex model, the square of its budget."""
+    """Configured height and width in pixels of a model's images; for a NaFlex model, the square of its budget."""
     vision = getattr(config, "vision_config", config)
     pretrained = getattr(config, "pretrained_cfg", None)
     if pretrained:
@@ -67,7 +69,9 @@ def image_size_of(config: Any) -> tuple[int, int]:
     if hasattr(vision, "num_patches") and not hasattr(vision, "image_size"):
         side = int(vision.num_patches**0.5) * int(vision.patch_size)
         return side, side
-    if hasattr(config, "architecture"):  # timm without a pretrained_cfg: made from a configuration, not from a checkpoint
+    if hasattr(
+        config, "architecture"
+    ):  # timm without a pretrained_cfg: made from a configuration, not from a checkpoint
         return _pair((config.model_args or {}).get("img_size") or 224)
     return _pair(vision.image_size)
 

@@ -1,32 +1,39 @@
 """Load a model for a task: the right class for the checkpoint, every tensor in its place.
 
-What transformers says only in its log is an error here: a tensor that is missing or of another shape outside the head. The
-dtype is always explicit: since transformers 5.0 it otherwise follows the checkpoint, and a fresh head with it.
+What transformers says only in its log is an error here: a tensor that is missing or of another shape outside the
+head. The dtype is always explicit: since transformers 5.0 it otherwise follows the checkpoint, and a fresh head with
+it.
 """
 
 from __future__ import annotations
 
 import copy
 import inspect
+import warnings
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, cast
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 import transformers
+from torch import nn
 from transformers import AutoConfig, AutoModel, PreTrainedConfig, PreTrainedModel
 
 from v5lint.runtime.errors import CheckpointError
 from v5lint.runtime.families import TASKS, Task, find_family, require_libraries
 from v5lint.runtime.heads import OWN_HEADS, classification_class
 from v5lint.runtime.hub import hub_options, read_json
-from v5lint.runtime.quantization import Quantization, check_quantized, quantization_config_for
+from v5lint.runtime.quantization import Quantization, check_quantized, quantization_config_for, unusable_on_cpu
 from v5lint.runtime.roles import backbone_of, classification_head
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 Labels = Sequence[str] | Mapping[int, str] | int
 """Class names in the order of their indices, or by index, or only how many there are."""
 
+_OPTIONAL_TENSORS = ("mask_token", "position_ids", "inv_freq", "periods")
+"""Tensors that a checkpoint may have and a model need not: for pre-training, or computed anew by later releases."""
 _REMOVED_FLAGS = ("load_in_4bit", "load_in_8bit")
 
 
@@ -41,6 +48,8 @@ class LoadReport:
         missing: Tensors of the model that the checkpoint does not have: newly initialised.
         mismatched: Tensors that both have, in different shapes: newly initialised.
         unexpected: Tensors of the checkpoint that the model does not have: the text tower, another head.
+        dropped: Of these, the tensors that belong into modules that the model has: register tokens in a configuration
+            without, layers beyond `num_hidden_layers`. The weights are of another architecture than `config.json` says.
     """
 
     checkpoint: str
@@ -49,6 +58,7 @@ class LoadReport:
     missing: tuple[str, ...]
     mismatched: tuple[str, ...]
     unexpected: tuple[str, ...]
+    dropped: tuple[str, ...] = ()
 
     @property
     def lost(self) -> tuple[str, ...]:
@@ -77,7 +87,8 @@ def load_model(
         checkpoint: A local folder, or the name of a repository on the Hub.
         task: `classification`: class scores from a head. `retrieval`: embeddings; the whole dual encoder, or the bare
             backbone. `dense`: patch tokens; the vision tower of a dual encoder, or the bare backbone.
-        labels: Class names for `classification`. May be left out where the checkpoint has a trained head.
+        labels: Class names for `classification`. May be left out where the checkpoint has a trained head. A trained
+            head is kept only where the names are its own: with other names, even as many, it starts afresh.
         quantization: `4bit` or `8bit` with bitsandbytes; heads and NaFlex patch embeddings stay unquantised.
         dtype: Of all weights that are not quantised, the head's too. Never taken from the checkpoint.
         attn_implementation: `sdpa`, `eager`, `flash_attention_2`, ...; by default what transformers chooses.
@@ -87,7 +98,8 @@ def load_model(
         The model in evaluation mode, every tensor outside a fresh head from the checkpoint.
 
     Raises:
-        CheckpointError: A tensor outside the head would not come from the checkpoint, or there is no head and no `labels`.
+        CheckpointError: A tensor outside the head would not come from the checkpoint, or there is no head and no
+            `labels`.
         FamilyError: No class for this task exists for the checkpoint's `model_type`.
         MissingDependencyError: The family needs timm, or the quantisation bitsandbytes.
     """
@@ -128,13 +140,28 @@ def load_with_report(
         skeleton = build_on_meta(model_class, config, **(_label_options(labels) if labels is not None else {}))
         loading["quantization_config"] = quantization_config_for(skeleton, quantization, exact_dtype)
     model, report = _filled(model_class, checkpoint, config, loading)
+    if labels is not None and _other_classes(config, labels) and not report.fresh_head:
+        report = _with_fresh_head(model, report)
     if task == "classification" and labels is None and report.fresh_head:
         raise CheckpointError(
             f"{checkpoint} has no trained classification head ({', '.join(report.head)} would be random). "
             "Pass labels= with the class names to train one."
         )
+    if report.dropped:
+        warnings.warn(
+            f"{checkpoint}: {len(report.dropped)} tensors of the backbone have no place in {report.model_class}, such "
+            f"as {report.dropped[0]}. config.json describes another architecture than the weights have.",
+            stacklevel=3,
+        )
     if quantization is not None:
         check_quantized(model)
+        unusable = unusable_on_cpu(model)
+        if unusable:
+            warnings.warn(
+                f"{checkpoint}: on a CPU, bitsandbytes cannot infer in 4 bits with {len(unusable)} layers of this "
+                f"model, such as {unusable[0]}. Move it to a GPU, or load it with quantization='8bit' or in bfloat16.",
+                stacklevel=3,
+            )
     return model, report
 
 
@@ -149,14 +176,14 @@ def load_config(checkpoint: str | Path, **options: Any) -> PreTrainedConfig:
     if content is None:
         adapter = read_json(checkpoint, "adapter_config.json", **options)
         hint = (
-            f"It is an adapter: load {adapter.get('base_model_name_or_path')} first, then the adapter with load_adapter()."
+            f"It is an adapter: load {adapter.get('base_model_name_or_path')} first, then it with load_adapter()."
             if adapter
             else "Save the model with save_pretrained()."
         )
         raise CheckpointError(f"{checkpoint} has no config.json. {hint}")
     require_libraries(find_family(content))
     try:
-        return cast(PreTrainedConfig, AutoConfig.from_pretrained(checkpoint, **hub_options(options)))
+        return cast("PreTrainedConfig", AutoConfig.from_pretrained(checkpoint, **hub_options(options)))
     except (ValueError, KeyError) as error:
         raise CheckpointError(f"{checkpoint}: transformers cannot read config.json: {error}") from error
 
@@ -182,9 +209,7 @@ def class_for(config: PreTrainedConfig, task: Task) -> type[PreTrainedModel]:
     return cast("type[PreTrainedModel]", found[0] if isinstance(found, tuple) else found)
 
 
-def build_on_meta(
-    model_class: type[PreTrainedModel], config: PreTrainedConfig, **fields: Any
-) -> PreTrainedModel:
+def build_on_meta(model_class: type[PreTrainedModel], config: PreTrainedConfig, **fields: Any) -> PreTrainedModel:
     """A model without weights, on the meta device: shapes and module names of the largest model for free.
 
     Args:
@@ -195,11 +220,12 @@ def build_on_meta(
     config = copy.deepcopy(config)
     for name, value in fields.items():
         setattr(config, name, value)
-    expected = model_class.config_class
-    if expected is not None and not isinstance(config, expected) and hasattr(config, "vision_config"):
-        config = config.vision_config
+    part: Any = config
+    if not isinstance(part, model_class.config_class or object) and hasattr(part, "vision_config"):
+        part = part.vision_config
     with torch.device("meta"):
-        return model_class(config, **_without_pooler(model_class)).eval()
+        model: Any = model_class(part, **_without_pooler(model_class))
+    return cast("PreTrainedModel", model.eval())
 
 
 def resolve_dtype(dtype: torch.dtype | str) -> torch.dtype:
@@ -242,6 +268,27 @@ def _label_options(labels: Labels) -> dict[str, Any]:
     return {"num_labels": len(names), "id2label": names, "label2id": {name: index for index, name in names.items()}}
 
 
+def _other_classes(config: PreTrainedConfig, labels: Labels) -> bool:
+    """Whether a checkpoint's head was trained for classes of other names than those asked for."""
+    saved = [name for _, name in sorted((config.id2label or {}).items())]
+    named = any(name != f"LABEL_{index}" for index, name in enumerate(saved))
+    return named and not isinstance(labels, int) and list(_label_options(labels)["id2label"].values()) != saved
+
+
+def _with_fresh_head(model: PreTrainedModel, report: LoadReport) -> LoadReport:
+    std = float(getattr(model.config, "initializer_range", None) or 0.02)
+    fresh: list[str] = []
+    for path in report.head:
+        for name, parameter in model.get_submodule(path).named_parameters(prefix=path):
+            fresh.append(name)
+            with torch.no_grad():
+                if parameter.dim() > 1:
+                    parameter.normal_(std=std)
+                else:
+                    parameter.zero_()
+    return replace(report, missing=(*report.missing, *fresh))
+
+
 def _filled(
     model_class: type[PreTrainedModel], checkpoint: str | Path, config: PreTrainedConfig, loading: dict[str, Any]
 ) -> tuple[PreTrainedModel, LoadReport]:
@@ -251,15 +298,15 @@ def _filled(
         return model, report
     # Where a release cannot map the keys of a bare checkpoint to a model with a head (ViT in 5.9) or the reverse, the
     # backbone is loaded by the class that the checkpoint was saved from, and put in its place.
-    filled = _transplanted(model, report, checkpoint, config, loading)
-    if filled is None:
+    model, report = _transplanted(model, report, checkpoint, config, loading)
+    if report.lost:
         shown = ", ".join(report.lost[:5]) + (", ..." if len(report.lost) > 5 else "")
         raise CheckpointError(
-            f"{checkpoint} does not fill {report.model_class}: {len(report.lost)} tensors outside the head would be random "
-            f"({shown}). config.json says model_type {config.model_type!r}, architectures {config.architectures}: the weights "
-            "are of another model, or the file is incomplete."
+            f"{checkpoint} does not fill {report.model_class}: {len(report.lost)} tensors outside the head would be "
+            f"random ({shown}). config.json says model_type {config.model_type!r}, architectures "
+            f"{config.architectures}: the weights are of another model, or the file is incomplete."
         )
-    return filled
+    return model, report
 
 
 def _transplanted(
@@ -268,26 +315,32 @@ def _transplanted(
     checkpoint: str | Path,
     config: PreTrainedConfig,
     loading: dict[str, Any],
-) -> tuple[PreTrainedModel, LoadReport] | None:
+) -> tuple[PreTrainedModel, LoadReport]:
+    """The model with its backbone from the class that was saved, or as it was where that cannot be done."""
     saved_class = _saved_class(config)
     backbone = backbone_of(model)
     if saved_class is type(backbone) and backbone is not model:
         plain = {name: value for name, value in loading.items() if name not in ("num_labels", "id2label", "label2id")}
         bare, bare_report = _from_pretrained(saved_class, checkpoint, plain)
-        if bare_report.lost:
-            return None
         name = next(name for name, child in model.named_children() if child is backbone)
         setattr(model, name, bare)
-        missing = tuple(name for name in (*report.missing, *report.mismatched) if _within(name, report.head))
-        return model, LoadReport(report.checkpoint, report.model_class, report.head, missing, (), bare_report.unexpected)
+        missing = [entry for entry in (*report.missing, *report.mismatched) if _within(entry, report.head)]
+        missing += [f"{name}.{entry}" for entry in bare_report.lost]
+        return model, LoadReport(
+            report.checkpoint,
+            report.model_class,
+            report.head,
+            tuple(missing),
+            (),
+            bare_report.unexpected,
+            bare_report.dropped,
+        )
     if saved_class is not None and saved_class is not type(model):
         whole, whole_report = _from_pretrained(saved_class, checkpoint, loading)
         inner = backbone_of(whole)
         if type(inner) is type(model) and not whole_report.lost:
-            return cast(PreTrainedModel, inner), LoadReport(
-                report.checkpoint, report.model_class, (), (), (), tuple(whole_report.head)
-            )
-    return None
+            return inner, LoadReport(report.checkpoint, report.model_class, (), (), (), tuple(whole_report.head))
+    return model, report
 
 
 def _saved_class(config: PreTrainedConfig) -> type[PreTrainedModel] | None:
@@ -300,8 +353,9 @@ def _saved_class(config: PreTrainedConfig) -> type[PreTrainedModel] | None:
 def _from_pretrained(
     model_class: type[PreTrainedModel], checkpoint: str | Path, loading: dict[str, Any]
 ) -> tuple[PreTrainedModel, LoadReport]:
+    loader: Any = model_class
     try:
-        model, info = model_class.from_pretrained(
+        model, info = loader.from_pretrained(
             checkpoint, output_loading_info=True, **_without_pooler(model_class), **loading
         )
     except RuntimeError as error:
@@ -309,7 +363,7 @@ def _from_pretrained(
             f"{checkpoint} does not fit {model_class.__name__}: {str(error).strip().splitlines()[0]} "
             "The tensors are named in transformers' load report above this error."
         ) from error
-    except OSError as error:
+    except (OSError, ValueError) as error:
         raise CheckpointError(f"{checkpoint}: {str(error).strip()}") from error
     mismatched = (entry[0] if isinstance(entry, tuple | list) else entry for entry in info["mismatched_keys"])
     report = LoadReport(
@@ -319,8 +373,28 @@ def _from_pretrained(
         missing=tuple(sorted(info["missing_keys"])),
         mismatched=tuple(sorted(mismatched)),
         unexpected=tuple(sorted(info["unexpected_keys"])),
+        dropped=tuple(sorted(name for name in info["unexpected_keys"] if _has_a_place(model, name))),
     )
     return model.eval(), report
+
+
+def _has_a_place(model: PreTrainedModel, name: str) -> bool:
+    """Whether a tensor without a counterpart lies in a module of the backbone, or would be one more of its layers."""
+    modules = dict(model.named_modules())
+    backbone = backbone_of(model)
+    prefix = next((f"{path}." for path, module in modules.items() if module is backbone and path), "")
+    # What a bare checkpoint has and a model with a head has not keeps its bare name.
+    path, _, leaf = (name if name.startswith(prefix) else prefix + name).rpartition(".")
+    if leaf in _OPTIONAL_TENSORS:
+        return False
+    parent = modules.get(path)
+    if parent is not None:
+        return not isinstance(parent, nn.Identity) and parent is not backbone and parent is not model
+    while path:
+        path, _, child = path.rpartition(".")
+        if path in modules:
+            return child.isdigit() and isinstance(modules[path], nn.ModuleList | nn.Sequential)
+    return False
 
 
 def _without_pooler(model_class: type[PreTrainedModel]) -> dict[str, Any]:

@@ -1,13 +1,13 @@
-"""LoRA on the right modules: targets by role, the exact number of parameters to expect, and errors that name what is right.
+"""LoRA on the right modules: targets by role, the exact number of parameters, errors that name what is right.
 
-A hand-written `target_modules=["query", "value"]` was right for ViT up to transformers 5.8, for DINOv2 up to 5.17, and never
-for SigLIP or timm; half a match (`["query", "v_proj"]`) raises nothing. So targets are found by role in the model at hand.
+A hand-written `target_modules=["query", "value"]` was right for ViT up to transformers 5.8, for DINOv2 up to 5.17,
+and never for SigLIP or timm; half a match (`["query", "v_proj"]`) raises nothing. So targets are found by role in the
+model at hand.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +30,8 @@ from v5lint.runtime.roles import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
     from peft import PeftModel
 
 _COUNTED = {"bias": "none", "target_parameters": None, "trainable_token_indices": None, "layer_replication": None}
@@ -43,8 +45,8 @@ class ExpectedParameters:
     Attributes:
         lora: Parameters of the adapter: the sum of `r * (d_in + d_out)` over the targets.
         head: Parameters of the modules that are trained in full (`modules_to_save`).
-        total: All parameters of the adapted model, as PEFT's `print_trainable_parameters` counts them: base, adapter and head,
-            the head twice, since PEFT keeps a frozen copy of it.
+        total: All parameters of the adapted model, as PEFT's `print_trainable_parameters` counts them: base, adapter
+            and head, the head twice, since PEFT keeps a frozen copy of it.
         formula: The sum in the usual form, where all layers are alike.
     """
 
@@ -83,14 +85,14 @@ def lora_config_for(
         r: Rank of the adapter.
         lora_alpha: Scale of the adapter: its output is multiplied by `lora_alpha / r`.
         lora_dropout: Dropout before the adapter.
-        roles: Which projections to adapt, of `query`, `key`, `value`, `output` and `mlp`. By default query and value; a model
-            without attention (ConvNeXt) adapts its `mlp`. Where query, key and value are one fused Linear, that Linear is
-            adapted whole, key included.
+        roles: Which projections to adapt, of `query`, `key`, `value`, `output` and `mlp`. By default query and value;
+            a model without attention (ConvNeXt) adapts its `mlp`. Where query, key and value are one fused Linear,
+            that Linear is adapted whole, key included.
         tower: Which tower of a dual encoder to adapt; the other stays frozen.
-        target_modules: Hand-written targets, as PEFT takes them, in place of `roles`. They are checked: each must match, and
-            what they match must be the same in every layer.
-        train_head: Whether to train the classification head in full. A model without one has nothing to train beside the
-            adapter.
+        target_modules: Hand-written targets, as PEFT takes them, in place of `roles`. They are checked: each must
+            match, and what they match must be the same in every layer.
+        train_head: Whether to train the classification head in full. A model without one has nothing to train beside
+            the adapter.
         **options: Further options of `peft.LoraConfig` (`modules_to_save`, `use_rslora`, `use_dora`, ...).
 
     Returns:
@@ -104,8 +106,8 @@ def lora_config_for(
     layers = encoder_layers(model, tower)
     if not layers:
         raise LoraTargetError(
-            f"{type(unwrap(model)).__name__} has no numbered layer with Linear projections, so there is nothing for LoRA to "
-            f"adapt. Its Linear layers: {describe_linears(model) or 'none'}."
+            f"{type(unwrap(model)).__name__} has no numbered layer with Linear projections, so LoRA has nothing "
+            f"to adapt. Its Linear layers: {describe_linears(model) or 'none'}."
         )
     if target_modules is None or target_modules == "all-linear":
         chosen = _roles(layers, ROLES if target_modules == "all-linear" else roles)
@@ -140,19 +142,22 @@ def attach_lora(model: nn.Module, config: LoraConfig | None = None, **options: A
         The adapted model, whose trainable parameters are exactly those that the configuration promises.
 
     Raises:
-        LoraTargetError: PEFT adapted other modules, or trains another number of parameters, than the configuration says.
+        LoraTargetError: PEFT adapted other modules, or trains another number of parameters, than the configuration
+            says.
     """
     _refuse_adapted(model)
     config = lora_config_for(model, **options) if config is None else config
     intended = set(matched_modules(model, config))
     expected = expected_parameters(model, config)
-    adapted = get_peft_model(model, config)  # type: ignore[arg-type]  # PEFT takes any nn.Module
+    base: Any = model  # PEFT takes any nn.Module
+    adapted = get_peft_model(base, config)
     found = {name.removeprefix("base_model.model.") for name in adapted_modules(adapted)}
     trainable, total = adapted.get_nb_trainable_parameters()
     if found != intended or (trainable, total) != (expected.trainable, expected.total):
         raise LoraTargetError(
-            f"PEFT adapted {len(found)} modules with {trainable:,} trainable of {total:,} parameters; the configuration says "
-            f"{len(intended)} modules with {expected.trainable:,} of {expected.total:,} ({expected.formula}). "
+            f"PEFT adapted {len(found)} modules with {trainable:,} trainable of {total:,} parameters, and the "
+            f"configuration says {len(intended)} modules with {expected.trainable:,} of {expected.total:,} "
+            f"({expected.formula}). "
             f"Only one side has: {', '.join(sorted(found ^ intended)) or 'the same modules'}."
         )
     return adapted
@@ -160,7 +165,9 @@ def attach_lora(model: nn.Module, config: LoraConfig | None = None, **options: A
 
 def adapted_modules(model: nn.Module) -> list[str]:
     """Paths of the modules that carry a LoRA adapter, in the model's order."""
-    return [name for name, module in model.named_modules() if hasattr(module, "lora_A") and hasattr(module, "base_layer")]
+    return [
+        name for name, module in model.named_modules() if hasattr(module, "lora_A") and hasattr(module, "base_layer")
+    ]
 
 
 def matched_modules(model: nn.Module, config: LoraConfig) -> list[str]:
@@ -177,9 +184,9 @@ def matched_modules(model: nn.Module, config: LoraConfig) -> list[str]:
 def expected_parameters(model: nn.Module, config: LoraConfig) -> ExpectedParameters:
     """The exact number of parameters that a configuration trains on a model, from the shapes alone.
 
-    The sum is `layers * targets * r * (d_in + d_out) + head_in * labels + labels` where all layers are alike; it is computed
-    module by module, so it holds for hierarchical models, rank patterns, DoRA (one more magnitude an output) and fused
-    projections too.
+    The sum is `layers * targets * r * (d_in + d_out) + head_in * labels + labels` where all layers are alike; it is
+    computed module by module, so it holds for hierarchical models, rank patterns, DoRA (one more magnitude an output)
+    and fused projections too.
 
     Args:
         model: The model before it is adapted; on the meta device, if need be.
@@ -214,8 +221,8 @@ def _refuse_adapted(model: nn.Module) -> None:
     adapted = adapted_modules(model)
     if adapted:
         raise LoraTargetError(
-            f"The model is adapted already ({len(adapted)} modules, such as {adapted[0]}). Pass the model as it was loaded, "
-            "or the adapted one's get_base_model() after unload()."
+            f"The model is adapted already ({len(adapted)} modules, such as {adapted[0]}). Pass the model as it was "
+            "loaded, or the adapted one's get_base_model() after unload()."
         )
 
 
@@ -276,8 +283,8 @@ def _check_targets(model: nn.Module, targets: list[str] | str, layers: list[Enco
     outside = sorted(matched - usable)
     if outside:
         raise LoraTargetError(
-            f"target_modules: {targets!r} matches {len(outside)} modules outside the layers to adapt, such as {outside[0]!r}: "
-            f"a head, a pooler, another tower, or a weight that its module never calls. {advice}"
+            f"target_modules: {targets!r} matches {len(outside)} modules outside the layers to adapt, such as "
+            f"{outside[0]!r}: a head, a pooler, another tower, or a weight that its module never calls. {advice}"
         )
     by_roles = {frozenset(role for role in ROLES if set(layer.paths(role)) & matched) for layer in layers}
     if len(by_roles) > 1:
@@ -293,8 +300,8 @@ def _check_modules_to_save(model: nn.Module, names: Sequence[str]) -> None:
             heads = classification_head(model)
             right = f"The head is {', '.join(heads)}." if heads else "This model has no classification head."
             raise LoraTargetError(
-                f"modules_to_save: {name!r} matches no module of {type(model).__name__}; PEFT would say nothing and leave the "
-                f"head frozen at its random values. {right}"
+                f"modules_to_save: {name!r} matches no module of {type(model).__name__}; PEFT would say nothing and "
+                f"leave the head frozen at its random values. {right}"
             )
 
 
@@ -315,9 +322,7 @@ def _shortest_heads(model: nn.Module) -> list[str]:
 def _saved_modules(model: nn.Module, names: Iterable[str]) -> list[str]:
     """The modules that `modules_to_save` matches, without those inside another of them."""
     matched = [
-        path
-        for path, _ in model.named_modules()
-        if any(path == name or path.endswith(f".{name}") for name in names)
+        path for path, _ in model.named_modules() if any(path == name or path.endswith(f".{name}") for name in names)
     ]
     return [path for path in matched if not any(path.startswith(f"{other}.") for other in matched)]
 
@@ -327,7 +332,7 @@ def _excluded(found: object) -> bool:
 
 
 def pattern_value(patterns: Mapping[str, Any] | None, path: str, plain: Any) -> Any:
-    """What PEFT's `rank_pattern` or `alpha_pattern` gives a module: the value of the first key that matches the end of its path."""
+    """What PEFT's `rank_pattern` or `alpha_pattern` gives a module: that of the first key to match its path's end."""
     for pattern, value in (patterns or {}).items():
         if re.match(rf"(.*\.)?({pattern})$", path):
             return value
@@ -337,7 +342,7 @@ def pattern_value(patterns: Mapping[str, Any] | None, path: str, plain: Any) -> 
 def _features(module: nn.Module) -> tuple[int, int]:
     if isinstance(module, nn.Linear):
         return module.in_features, module.out_features
-    weight = module.weight
+    weight: Any = module.weight
     return int(weight.shape[0]), int(weight.shape[1])  # GPT-2's Conv1D keeps its weight transposed
 
 
@@ -347,7 +352,7 @@ def _numel(parameter: nn.Parameter) -> int:
         quant_state = getattr(parameter, "quant_state", None)
         if quant_state is not None:
             return int(quant_state.shape.numel())
-    return parameter.numel()
+    return int(parameter.numel())
 
 
 def _describe_layer(layer: EncoderLayer) -> str:

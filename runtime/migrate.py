@@ -11,16 +11,13 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
-import torch
 import transformers
 from peft import LoraConfig
 from safetensors.torch import save_file
-from torch import nn
 from transformers import PreTrainedModel
 
 from v5lint.runtime.adapters import (
@@ -38,6 +35,12 @@ from v5lint.runtime.heads import OWN_HEADS
 from v5lint.runtime.loading import build_on_meta, class_for, load_config
 from v5lint.runtime.lora import matched_modules, pattern_value, shortest_targets
 from v5lint.runtime.roles import classification_head
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    import torch
+    from torch import nn
 
 
 @dataclass(frozen=True)
@@ -76,8 +79,8 @@ def migrate_adapter(
     Args:
         adapter: Folder of the adapter, as PEFT saved it. It is only read.
         output: Where to write the renamed one; by default beside it, with `-migrated` at the end. Must not exist.
-        base: The base model (a folder, or a repository on the Hub), where `adapter_config.json` does not name it or names a
-            place that is gone. Only its `config.json` is read.
+        base: The base model (a folder, or a repository on the Hub), where `adapter_config.json` does not name it or
+            names a place that is gone. Only its `config.json` is read.
         model: The base model itself, in place of `base`: for a class of one's own.
 
     Returns:
@@ -155,7 +158,9 @@ def _candidates(
     models: list[PreTrainedModel] = []
     for cls in dict.fromkeys(classes):
         built = build_on_meta(cls, model_config)
-        heads = [weights[key] for key in weights if module_of(key) in ((h, "weight") for h in classification_head(built))]
+        heads = [
+            weights[key] for key in weights if module_of(key) in ((h, "weight") for h in classification_head(built))
+        ]
         models.append(build_on_meta(cls, model_config, num_labels=int(heads[0].shape[0])) if heads else built)
     return models
 
@@ -182,7 +187,7 @@ def _renamed_path(model: PreTrainedModel, path: str) -> tuple[str, ...]:
 
 
 def _conversions(model: PreTrainedModel) -> tuple[list[Any], list[Any]]:
-    """transformers' own conversions for a model: renamings, and converters that also change tensors."""
+    """The conversions that transformers itself has for a model: renamings, and converters that also change tensors."""
     from transformers.conversion_mapping import get_model_conversion_mapping
     from transformers.core_model_loading import WeightConverter, WeightRenaming
 
@@ -209,7 +214,8 @@ def _rename_weights(
     for key, tensor in weights.items():
         path, rest = module_of(key)
         new_paths = renaming[path]
-        # Of a Linear cut along its outputs, every part keeps the whole of A, and its share of B (and of DoRA's magnitude).
+        # Of a Linear cut along its outputs, every part keeps the whole of A, and its share of B (and of DoRA's
+        # magnitude).
         by_output = not rest.startswith("lora_A")
         parts = tensor.chunk(len(new_paths), dim=0) if by_output else [tensor] * len(new_paths)
         for new_path, part in zip(new_paths, parts, strict=True):
@@ -279,11 +285,13 @@ def _renamed_module_names(name: str, renaming: Mapping[str, tuple[str, ...]]) ->
 
 
 def _check_matches(model: PreTrainedModel, config: Mapping[str, Any], adapted: list[str]) -> None:
-    options = {name: config.get(name) for name in ("target_modules", "modules_to_save")}
-    matched = matched_modules(model, LoraConfig(**options))
+    matched = matched_modules(
+        model, LoraConfig(target_modules=config["target_modules"], modules_to_save=config.get("modules_to_save"))
+    )
     if set(matched) != set(adapted):
         raise AdapterError(
-            f"target_modules={config['target_modules']!r} would match {len(matched)} modules, the adapter has {len(adapted)}."
+            f"target_modules={config['target_modules']!r} would match {len(matched)} modules, the adapter has "
+            f"{len(adapted)}."
         )
 
 
@@ -296,7 +304,7 @@ def _write(source: Path, destination: Path, config: Mapping[str, Any], weights: 
             if file.is_file() and file.name not in (ADAPTER_CONFIG, *ADAPTER_WEIGHTS):
                 shutil.copy2(file, unfinished / file.name)
         save_file(weights, unfinished / ADAPTER_WEIGHTS[0], metadata={"format": "pt"})
-        text = json.dumps(cast(dict[str, Any], config), indent=2, sort_keys=True) + "\n"
+        text = json.dumps(cast("dict[str, Any]", config), indent=2, sort_keys=True) + "\n"
         (unfinished / ADAPTER_CONFIG).write_text(text, encoding="utf-8")
         unfinished.chmod(0o755)
         os.replace(unfinished, destination)

@@ -1,12 +1,13 @@
 """Load the processor of a checkpoint: of its own family, with its own statistics, with or without torchvision."""
 
+# transformers is typed in part: its classes and loaders are not.
+# mypy: allow-untyped-calls
+
 from __future__ import annotations
 
 import importlib.util
 import warnings
-from collections.abc import Mapping
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import transformers
 from transformers import AutoImageProcessor, AutoProcessor
@@ -14,6 +15,10 @@ from transformers import AutoImageProcessor, AutoProcessor
 from v5lint.runtime.errors import MissingDependencyError, ProcessorError
 from v5lint.runtime.families import Family, Task, find_family, require_libraries
 from v5lint.runtime.hub import read_json
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
 
 
 def load_processor(checkpoint: str | Path, task: Task = "classification", **options: Any) -> Any:
@@ -49,15 +54,15 @@ def load_processor(checkpoint: str | Path, task: Task = "classification", **opti
 
 
 def _saved_processor(checkpoint: str | Path, options: Mapping[str, Any]) -> dict[str, Any]:
-    """The saved image processor: `preprocessor_config.json`, or its part of `processor_config.json` (transformers 5)."""
+    """The saved image processor: `preprocessor_config.json`, or a part of `processor_config.json` (transformers 5)."""
     saved = read_json(checkpoint, "preprocessor_config.json", **options)
     if saved is None:
         whole = read_json(checkpoint, "processor_config.json", **options) or {}
         saved = whole.get("image_processor")
     if not saved:
         raise ProcessorError(
-            f"{checkpoint} has no preprocessor_config.json, so nobody knows how its images were prepared. Save the base "
-            "model's processor into the folder: load_processor(BASE).save_pretrained(FOLDER)."
+            f"{checkpoint} has no preprocessor_config.json, so nobody knows how its images were prepared. Save the "
+            "base model's processor into the folder: load_processor(BASE).save_pretrained(FOLDER)."
         )
     return dict(saved)
 
@@ -65,25 +70,26 @@ def _saved_processor(checkpoint: str | Path, options: Mapping[str, Any]) -> dict
 def _check_saved_processor(checkpoint: str | Path, family: Family, saved: Mapping[str, Any], saved_type: str) -> None:
     if saved_type and not family.accepts_processor(saved_type):
         raise ProcessorError(
-            f"{checkpoint}: the processor is {saved_type}, but model_type belongs to {family.title}, whose processor is "
-            f"{' or '.join(family.image_processors)}. Save the base model's processor into the folder."
+            f"{checkpoint}: the processor is {saved_type}, but model_type belongs to {family.title}, whose "
+            f"processor is {' or '.join(family.image_processors)}. Save the base model's processor into the folder."
         )
     if family.image_processors == ("BitImageProcessor",):
         # BitImageProcessor's defaults are CLIP's statistics; DINOv2 was trained on ImageNet's.
         absent = [key for key in ("image_mean", "image_std") if saved.get(key) is None]
         if absent:
             raise ProcessorError(
-                f"{checkpoint}: preprocessor_config.json has no {' and no '.join(absent)}, and BitImageProcessor would take "
-                f"CLIP's. {family.title} was trained with mean {family.image_mean} and std {family.image_std}."
+                f"{checkpoint}: preprocessor_config.json has no {' and no '.join(absent)}, and BitImageProcessor would "
+                f"take CLIP's. {family.title} was trained with mean {family.image_mean} and std {family.image_std}."
             )
 
 
 def _image_processor(checkpoint: str | Path, saved_type: str, options: Mapping[str, Any]) -> Any:
     if importlib.util.find_spec("torchvision") is not None:
         return AutoImageProcessor.from_pretrained(checkpoint, **options)
-    # Without torchvision, AutoImageProcessor itself cannot be used in transformers 5.4 to 5.17, and DINOv3's processor in
-    # none: it exists for torchvision only. ViT's has the same squash, filter and statistics, and resizes before it scales.
-    name = saved_type.removesuffix("Fast")
+    # Without torchvision, AutoImageProcessor itself cannot be used in transformers 5.4 to 5.17, and DINOv3's
+    # processor in none: it exists for torchvision only. ViT's has the same squash, filter and statistics, and resizes
+    # before it scales.
+    name = saved_type.removesuffix("Fast").removesuffix("Pil")
     processor_class = _dinov3_pil() if name == "DINOv3ViTImageProcessor" else _pil_class(name)
     if processor_class is None:
         return AutoImageProcessor.from_pretrained(checkpoint, **options)
@@ -96,10 +102,10 @@ def _pil_class(name: str) -> Any:
 
 
 def _dinov3_pil() -> type[Any]:
-    """ViT's PIL processor under DINOv3's name, so that what it saves loads as DINOv3's own where torchvision is installed."""
+    """ViT's PIL processor under DINOv3's name: what it saves loads as DINOv3's own where torchvision is installed."""
     warnings.warn(
-        "DINOv3's image processor needs torchvision, which is not installed: ViT's PIL processor stands in for it with the "
-        "same size, statistics and filter (pixels differ by up to one grey level).",
+        "DINOv3's image processor needs torchvision, which is not installed: ViT's PIL processor stands in for it with "
+        "the same size, statistics and filter (pixels differ by up to one grey level).",
         stacklevel=4,
     )
     base = _pil_class("ViTImageProcessor")
@@ -123,7 +129,26 @@ def _whole_processor(checkpoint: str | Path, options: Mapping[str, Any]) -> Any:
         raise
     if getattr(processor, "image_processor", None) is None or getattr(processor, "tokenizer", None) is None:
         raise ProcessorError(
-            f"{checkpoint}: {type(processor).__name__} has no tokenizer beside its image processor. Save the tokenizer of the "
-            "base model into the folder with save_pretrained()."
+            f"{checkpoint}: {type(processor).__name__} has no tokenizer beside its image processor. Save the tokenizer "
+            "of the base model into the folder with save_pretrained()."
         )
+    return _with_own_budget(processor) if hasattr(processor.image_processor, "max_num_patches") else processor
+
+
+def _with_own_budget(processor: Any) -> Any:
+    """Make a NaFlex processor use the patch budget that its image processor was saved with.
+
+    `Siglip2Processor` hands its own defaults (256 patches of 16 pixels) to the image processor, whatever the
+    checkpoint says.
+    """
+    base = type(processor)
+
+    def call(self: Any, images: Any = None, *args: Any, **kwargs: Any) -> Any:
+        if images is not None:
+            kwargs.setdefault("max_num_patches", self.image_processor.max_num_patches)
+            kwargs.setdefault("patch_size", self.image_processor.patch_size)
+        return base.__call__(self, images, *args, **kwargs)
+
+    # The same name, for it is what save_pretrained writes as the processor's class.
+    processor.__class__ = type(base.__name__, (base,), {"__call__": call, "__module__": base.__module__})
     return processor

@@ -1,27 +1,38 @@
 """Quantised loading that leaves unquantised what must stay so.
 
-The usual `BitsAndBytesConfig(load_in_4bit=True)` turns every Linear into a quantised one, the head too, and a head that is
-trained in full then fails with "only Tensors of floating point dtype can require gradients". Nor does it spare the patch
-embedding of a NaFlex model, which is a Linear: 4-bit logits move by 0.74 of their norm instead of 0.18, and the 8-bit
-forward fails.
+The usual `BitsAndBytesConfig(load_in_4bit=True)` turns every Linear into a quantised one, the head too, and a head
+that is trained in full then fails with "only Tensors of floating point dtype can require gradients". Nor does it
+spare the patch embedding of a NaFlex model, which is a Linear: 4-bit logits move by 0.74 of their norm instead of
+0.18, and the 8-bit forward fails.
 """
+
+# transformers is typed in part: its classes and loaders are not.
+# mypy: allow-untyped-calls
 
 from __future__ import annotations
 
 import importlib.util
-from typing import Any, Literal, cast
-
-import torch
-from torch import nn
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from v5lint.runtime.errors import CheckpointError, MissingDependencyError
-from v5lint.runtime.roles import classification_head, linear_modules, multihead_attention_linears, patch_embedding_linears
+from v5lint.runtime.roles import (
+    classification_head,
+    linear_modules,
+    multihead_attention_linears,
+    patch_embedding_linears,
+)
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
 
 Quantization = Literal["4bit", "8bit"]
 
 
 def unquantized_modules(model: nn.Module) -> list[str]:
-    """Paths of the Linear layers that a quantiser must leave alone: heads, NaFlex patch embeddings, `nn.MultiheadAttention`.
+    """Paths of the Linear layers that a quantiser must leave alone.
+
+    These are heads, NaFlex patch embeddings, and what `nn.MultiheadAttention` reads.
 
     Args:
         model: The model to be quantised, on any device; its weights are not read.
@@ -82,6 +93,23 @@ def check_quantized(model: nn.Module) -> None:
         raise CheckpointError("Nothing was quantised: the model has no Linear layer that bitsandbytes replaces.")
 
 
+def unusable_on_cpu(model: nn.Module) -> list[str]:
+    """Paths of 4-bit layers on a CPU whose shape bitsandbytes cannot infer with there.
+
+    Its CPU kernel (0.50) packs weights in blocks of 64 inputs and 32 outputs, and raises in evaluation mode on any
+    other shape: SoViT-400m, with 4304 hidden units, is one. Training and a GPU are not affected.
+    """
+    found = []
+    for path in quantized_modules(model):
+        weight = getattr(model.get_submodule(path), "weight", None)
+        state = getattr(weight, "quant_state", None)
+        if weight is not None and state is not None and weight.device.type == "cpu":
+            outputs, inputs = state.shape
+            if inputs % 64 or outputs % 32:
+                found.append(path)
+    return found
+
+
 def _is_quantized(module: nn.Module) -> bool:
-    base = cast(nn.Module, getattr(module, "base_layer", module))
+    base = cast("nn.Module", getattr(module, "base_layer", module))
     return type(base).__module__.startswith("bitsandbytes.")

@@ -6,7 +6,9 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal, get_args
 
 Status = Literal["passed", "failed", "skipped", "note"]
-"""`failed` stops a run; `note` is worth reading and stops nothing; `skipped` says in `detail` why it was not measured."""
+"""`failed` stops a run; `note` is worth reading and stops nothing; `skipped` says in `detail` why it was not
+measured.
+"""
 
 
 @dataclass(frozen=True)

@@ -1,27 +1,24 @@
 """Which module of a model plays which role: query, key, value, output, MLP, head, patch embedding, tower.
 
-Roles are found in the modules of the model at hand, never assumed from a release: what was `vit.encoder.layer.0.attention.
-attention.query` in transformers 5.8 is `vit.layers.0.attention.q_proj` in 5.9. The spellings stand in `roles.toml`. A model
-wrapped by PEFT or quantised by bitsandbytes is read like the bare one, with the paths that its own `named_modules` has.
+Roles are found in the modules of the model at hand, never assumed from a release: what was
+`vit.encoder.layer.0.attention. attention.query` in transformers 5.8 is `vit.layers.0.attention.q_proj` in 5.9. The
+spellings stand in `roles.toml`. A model wrapped by PEFT or quantised by bitsandbytes is read like the bare one, with
+the paths that its own `named_modules` has.
 """
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
-from importlib import resources
-from typing import Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, cast, get_args
 
 from torch import nn
 
 from v5lint.runtime.families import find_family
+from v5lint.runtime.tables import read_table
 
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
 
 Role = Literal["query", "key", "value", "output", "mlp"]
 ROLES: tuple[Role, ...] = get_args(Role)
@@ -66,7 +63,7 @@ class _Found:
 
 
 def is_linear(module: object) -> bool:
-    """Whether a module is a Linear layer: torch's, a quantised one, GPT-2's `Conv1D`, or one of these adapted by PEFT."""
+    """Whether a module is a Linear layer: torch's, a quantised one, GPT-2's `Conv1D`, or one adapted by PEFT."""
     base = getattr(module, "base_layer", None)
     if base is not None:
         return is_linear(base)
@@ -76,9 +73,9 @@ def is_linear(module: object) -> bool:
 def linear_modules(model: nn.Module) -> dict[str, nn.Module]:
     """Every Linear layer of a model by its path, without those that only PEFT or a fused kernel reads.
 
-    The inside of an adapted layer (`base_layer`, `lora_A`) is not listed, nor are the frozen copies that PEFT keeps of a
-    head. `out_proj` of `nn.MultiheadAttention` is not either: its forward reads the weight without calling the module, so
-    an adapter on it is counted as trained and changes nothing.
+    The inside of an adapted layer (`base_layer`, `lora_A`) is not listed, nor are the frozen copies that PEFT keeps
+    of a head. `out_proj` of `nn.MultiheadAttention` is not either: its forward reads the weight without calling the
+    module, so an adapter on it is counted as trained and changes nothing.
     """
     found: dict[str, nn.Module] = {}
     skipped: tuple[str, ...] = ()
@@ -153,45 +150,46 @@ def tower_prefixes(model: nn.Module, tower: Tower) -> tuple[str, ...]:
 def classification_head(model: nn.Module) -> tuple[str, ...]:
     """Paths of the modules that map features to class scores, as `modules_to_save` wants them.
 
-    A head is a Linear outside the numbered layers with one output a label; where it is part of a larger module beside the
-    backbone, that module is the head. Several, where a model has several (DeiT's distilled head); empty for a bare model.
+    A head is a Linear outside the numbered layers with one output a label; where it is part of a larger module beside
+    the backbone, that module is the head. Several, where a model has several (DeiT's distilled head); empty for a
+    bare model.
     """
     bare = unwrap(model)
     prefix = _path_of(model, bare)
     timm_model = getattr(bare, "timm_model", None)
     if timm_model is not None:
+        if not getattr(bare, "num_labels", None):
+            return ()
         head = timm_model.get_classifier()
-        return tuple(
-            path for path, module in model.named_modules() if module is head and getattr(bare, "num_labels", 0)
-        )
+        return tuple(path for path, module in model.named_modules() if module is head)
     labels = getattr(bare, "num_labels", None)
     if not labels or "Classification" not in type(bare).__name__:
         return ()
-    heads: list[str] = []
+    beside: dict[str, None] = {}
+    within: list[str] = []  # in the backbone: also layers whose width happens to be the number of labels
     for path, module in linear_modules(model).items():
         if _layer_of(path) is not None or _out_features(module) != labels:
             continue
         child = path.removeprefix(prefix).split(".", 1)[0]
-        beside_backbone = not any(
-            _layer_of(name) is not None for name, _ in getattr(bare, child).named_modules(prefix=child)
-        )
-        head_path = prefix + child if beside_backbone else path
-        if head_path not in heads:
-            heads.append(head_path)
-    return tuple(heads)
+        has_layers = any(_layer_of(name) for name, _ in getattr(bare, child).named_modules(prefix=child))
+        if has_layers:
+            within.append(path)
+        else:
+            beside[prefix + child] = None
+    return tuple(beside or within)
 
 
 def patch_embedding_linears(model: nn.Module) -> tuple[str, ...]:
     """Paths of patch embeddings that are a Linear (NaFlex models), not a convolution.
 
-    A quantiser takes such a layer for one more Linear: in 4 bits the logits then move by 0.74 of their norm, in 8 bits the
-    forward fails.
+    A quantiser takes such a layer for one more Linear: in 4 bits the logits then move by 0.74 of their norm, in 8
+    bits the forward fails.
     """
     return tuple(path for path in linear_modules(model) if _layer_of(path) is None and "embed" in path)
 
 
 def multihead_attention_linears(model: nn.Module) -> tuple[str, ...]:
-    """Paths of Linear layers whose weight `nn.MultiheadAttention` reads directly: to adapt or quantise them is an error."""
+    """Paths of Linear layers whose weight `nn.MultiheadAttention` reads directly: not to be adapted or quantised."""
     inside = [path for path, module in model.named_modules() if isinstance(module, nn.MultiheadAttention)]
     return tuple(
         path
@@ -213,15 +211,16 @@ def backbone_of(model: nn.Module) -> nn.Module:
 
 def unwrap(model: nn.Module) -> nn.Module:
     """The model inside PEFT's, DDP's and torch.compile's wrappers."""
+    inner: Any = model
     while True:
-        if hasattr(model, "peft_config") and hasattr(model, "get_base_model"):
-            model = model.get_base_model()
-        elif isinstance(model, nn.parallel.DistributedDataParallel):
-            model = model.module
-        elif hasattr(model, "_orig_mod"):
-            model = model._orig_mod
+        if hasattr(inner, "peft_config") and hasattr(inner, "get_base_model"):
+            inner = inner.get_base_model()
+        elif isinstance(inner, nn.parallel.DistributedDataParallel):
+            inner = inner.module
+        elif hasattr(inner, "_orig_mod"):
+            inner = inner._orig_mod
         else:
-            return model
+            return cast("nn.Module", inner)
 
 
 def number_of_prefix_tokens(model: nn.Module) -> int:
@@ -238,7 +237,7 @@ def number_of_prefix_tokens(model: nn.Module) -> int:
 
 
 def describe_linears(model: nn.Module) -> str:
-    """The leaf names of a model's Linear layers with how often each occurs: for messages that name the right modules."""
+    """The leaf names of a model's Linear layers with how often each occurs, for messages that name what is right."""
     counts: dict[str, int] = {}
     for path in linear_modules(model):
         leaf = path.rpartition(".")[2]
@@ -248,7 +247,7 @@ def describe_linears(model: nn.Module) -> str:
 
 @cache
 def _names() -> Mapping[str, tuple[str, ...]]:
-    table = tomllib.loads(resources.files(__package__).joinpath("roles.toml").read_text(encoding="utf-8"))
+    table = read_table("roles")
     names = {**table["attention"], "mlp": table["mlp"]["names"], **table["towers"]}
     return {key: tuple(value) for key, value in names.items()}
 
@@ -281,8 +280,10 @@ def _is_attention_output(parent: str, leaf: str, attentions: set[str]) -> bool:
     if leaf not in _names()["output"]:
         return False
     above, _, _ = parent.rpartition(".")
-    return bool(above) and any(attention.rpartition(".")[0] == above for attention in attentions) and (
-        _layer_of(f"{above}.") != above
+    return (
+        bool(above)
+        and any(attention.rpartition(".")[0] == above for attention in attentions)
+        and (_layer_of(f"{above}.") != above)
     )
 
 

@@ -1,47 +1,36 @@
-"""Tiny local checkpoints of every family, laid out as the Hub lays them out, for tests, demonstrations and offline trials.
+"""Tiny local checkpoints of every family, laid out as the Hub lays them out, for tests, demonstrations and trials.
 
-Each is a folder with `config.json`, `model.safetensors`, `preprocessor_config.json` and, for a dual encoder, a tokenizer: a
-hundred kilobytes that `from_pretrained` takes for the real thing. The recipes stand in `tiny.toml`. Weights are random.
+Each is a folder with `config.json`, `model.safetensors`, `preprocessor_config.json` and, for a dual encoder, a
+tokenizer: half a megabyte that `from_pretrained` takes for the real thing. The recipes stand in `tiny.toml`.
+Weights are random.
 """
 
 from __future__ import annotations
 
 import json
-import sys
-from collections.abc import Mapping, Sequence
-from functools import cache
-from importlib import resources
+from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
 
 from v5lint.runtime.errors import FamilyError
 from v5lint.runtime.families import Family, get_family, missing_libraries, require_libraries
+from v5lint.runtime.tables import read_table
 
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
 
-TINY_WORDS = (
-    "zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine",
-    "this", "is", "a", "photo", "of", "the", "digit", "number", ".",
-)  # fmt: skip
-"""The vocabulary of the tiny tokenizer: lower case only, so that a prompt that was not lowered shows as `<unk>`."""
+TINY_ALPHABET = "abcdefghijklmnopqrstuvwxyz0123456789.,'-"
+"""What the tiny tokenizer knows: lower case only, for SigLIP 2 was trained on lower-case texts."""
 
 _WEIGHT_SCALE = 0.1
 
 
-@cache
-def _recipes() -> Mapping[str, Any]:
-    return tomllib.loads(resources.files(__package__).joinpath("tiny.toml").read_text(encoding="utf-8"))
-
-
 def tiny_families() -> list[str]:
     """Families of which a tiny checkpoint can be made here: timm's only where timm and torchvision can be imported."""
-    return [name for name in _recipes() if not missing_libraries(get_family(name))]
+    return [name for name in read_table("tiny") if not missing_libraries(get_family(name))]
 
 
 def make_tiny_checkpoint(
@@ -52,8 +41,9 @@ def make_tiny_checkpoint(
     Args:
         family: Name of a family, as in `families.toml`.
         folder: Where to write it; made if need be.
-        labels: With labels, the checkpoint is a classifier with these class names, as a fine-tuned one is. Without, it is
-            what one fine-tunes: a bare backbone, the whole dual encoder, or timm's model with a head of 10 classes.
+        labels: With labels, the checkpoint is a classifier with these class names, as a fine-tuned one is. Without,
+            it is what one fine-tunes: a bare backbone, the whole dual encoder, or timm's model with a head of 10
+            classes.
         seed: Of the random weights; the state of torch's generator is left as it was.
 
     Returns:
@@ -64,7 +54,7 @@ def make_tiny_checkpoint(
         MissingDependencyError: The family needs timm and torchvision, and they cannot be imported.
     """
     known = get_family(family)
-    recipe = _recipes().get(family)
+    recipe = read_table("tiny").get(family)
     if recipe is None:
         raise FamilyError(f"There is no tiny checkpoint of {known.title}.")
     require_libraries(known)
@@ -107,14 +97,14 @@ def _config_fields(recipe: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _scale_weights(model: nn.Module) -> None:
-    """Give the projections a scale at which random features differ from image to image, in models that take no such option."""
+    """Give the projections a scale at which random features differ from image to image, in every class alike."""
     for name, parameter in model.named_parameters():
         if parameter.dim() >= 2 and "norm" not in name:
             nn.init.normal_(parameter, std=_WEIGHT_SCALE)
 
 
 def _write_timm(recipe: Mapping[str, Any], folder: Path, labels: Sequence[str] | None) -> None:
-    import timm
+    timm = import_module("timm")
     from safetensors.torch import save_file
 
     classes = 10 if labels is None else len(labels)
@@ -136,17 +126,19 @@ def _write_timm(recipe: Mapping[str, Any], folder: Path, labels: Sequence[str] |
 
 
 def _vocabulary() -> dict[str, int]:
-    return {token: index for index, token in enumerate(("<pad>", "<eos>", "<bos>", "<unk>", *TINY_WORDS))}
+    specials = ("<pad>", "<eos>", "<bos>", "<unk>", "<mask>")
+    return {token: index for index, token in enumerate((*specials, "\u2581", *TINY_ALPHABET))}
 
 
 def _write_tokenizer(folder: Path) -> None:
-    """A word-level tokenizer, in the two files that every release reads."""
-    from tokenizers import Tokenizer, models, pre_tokenizers, processors
+    """A tokenizer of Gemma's kind, as SigLIP 2 has it, of single characters: a BPE without merges."""
+    from tokenizers import Tokenizer, decoders, models, normalizers, processors
 
-    tokenizer = Tokenizer(models.WordLevel(_vocabulary(), unk_token="<unk>"))
-    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
+    tokenizer = Tokenizer(models.BPE(_vocabulary(), [], unk_token="<unk>", fuse_unk=True))
+    tokenizer.normalizer = normalizers.Replace(" ", "\u2581")
+    tokenizer.decoder = decoders.Sequence([decoders.Replace("\u2581", " "), decoders.Fuse()])
     tokenizer.post_processor = processors.TemplateProcessing(single="$A <eos>", special_tokens=[("<eos>", 1)])
-    tokenizer.add_special_tokens(["<pad>", "<eos>", "<bos>", "<unk>"])
+    tokenizer.add_special_tokens(["<pad>", "<eos>", "<bos>", "<unk>", "<mask>"])
     tokenizer.save(str(folder / "tokenizer.json"))
     _write_json(
         folder / "tokenizer_config.json",
@@ -156,6 +148,7 @@ def _write_tokenizer(folder: Path) -> None:
             "eos_token": "<eos>",
             "bos_token": "<bos>",
             "unk_token": "<unk>",
+            "mask_token": "<mask>",
             "model_max_length": 64,
             "padding_side": "right",
             "model_input_names": ["input_ids"],

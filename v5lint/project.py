@@ -53,6 +53,7 @@ class Project:
         self._found: dict[tuple[str, str], str | None] = {}
         self._importers: dict[bytes, list[tuple[str, str]]] | None = None
         self._mentions: dict[bytes, list[str]] = {}
+        self._readers: dict[str, dict[str, set[str]]] = {}
         self._busy: set[tuple[str, str]] = set()
 
     def is_first_party(self, package: str, path: str) -> bool:
@@ -154,9 +155,13 @@ class Project:
         stem = os.path.splitext(os.path.basename(here))[0]
         if stem == "__init__":
             stem = os.path.basename(os.path.dirname(here))
-        found += [
-            file for file in self.mentioning(name.encode(), path) if file not in found and _reaches(file, stem, name)
-        ]
+        readers = self._readers.get(name)
+        if readers is None:
+            readers = self._readers[name] = {}
+            for file in self.mentioning(name.encode(), ""):
+                for module in _modules_read_for(name, _bytes_of(file)):
+                    readers.setdefault(module, set()).add(file)
+        found += [file for file in readers.get(stem, ()) if file not in found and os.path.realpath(file) != here]
         return sorted(found)
 
     def mentioning(self, token: bytes, path: str) -> list[str]:
@@ -279,14 +284,15 @@ def _mentions(file: str, name: str) -> bool:
     return re.search(rb"\b%s\b" % re.escape(name.encode()), _bytes_of(file)) is not None
 
 
-def _reaches(file: str, module: str, name: str) -> bool:
-    """Whether a file reads a name as an attribute of a module, or lists the two as strings."""
-    raw, stem, key = _bytes_of(file), re.escape(module.encode()), re.escape(name.encode())
-    for prefix in re.findall(rb"(\w+)\s*\.\s*%s\b" % key, raw):
-        if prefix == stem or re.search(rb"\bimport\b[^\n]*\b%s\s+as\s+%s\b" % (stem, re.escape(prefix)), raw):
-            return True
-    quoted = rb"""['"]%s['"]"""
-    return bool(re.search(quoted % key, raw) and re.search(rb"""['"](?:[\w.]*\.)?%s['"]""" % stem, raw))
+def _modules_read_for(name: str, raw: bytes) -> set[str]:
+    """The last names of the modules from which a file may get a name: `m` of `m.Name`, and of `{"Name": "package.m"}`."""
+    key = re.escape(name.encode())
+    found: set[bytes] = set(re.findall(rb"(\w+)\s*\.\s*%s\b" % key, raw))
+    for prefix in [*found]:
+        found.update(re.findall(rb"\bimport\b[^\n]*\b(\w+)\s+as\s+%s\b" % re.escape(prefix), raw))
+    if re.search(rb"""['"]%s['"]""" % key, raw):
+        found.update(re.findall(rb"""['"](?:[\w.]*\.)?(\w+)['"]""", raw))
+    return {module.decode() for module in found}
 
 
 def _bytes_of(file: str) -> bytes:

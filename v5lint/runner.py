@@ -191,6 +191,8 @@ class Runner:
             result.fixed = [shown for finding, shown in zip(findings, result.found, strict=True) if id(finding) in gone]
             result.left = linter.diagnostics(settled.checked, edits=self.mode.edits)
             result.before, result.after = checked.document.raw, settled.checked.document.raw
+        else:  # what was tried in vain is no longer offered
+            result.found = result.left = linter.diagnostics(checked, edits=self.mode.edits)
         return settled
 
     def write(self, result: FileResult) -> None:

@@ -36,7 +36,9 @@ def base_of(case: Path) -> Path:
 
 
 def load_base(folder: Path) -> transformers.PreTrainedModel:
-    """The base model by transformers' own loader, so that nothing of the runtime stands between it and the old release."""
+    """The base model by transformers' own loader, so that nothing of the runtime stands between it and the old
+    release.
+    """
     config = load_config(folder)
     named = getattr(transformers, config.architectures[0])
     return named.from_pretrained(folder, dtype=torch.float32).eval()
@@ -70,7 +72,9 @@ def test_a_split_projection_is_split_without_arithmetic(tmp_path: Path) -> None:
     old, new = (load_file(folder / "adapter_model.safetensors") for folder in (case, migration.output))
     mlp = "base_model.model.dinov2.encoder.layer.0.mlp"
     gate, up = f"{mlp}.gate_proj", f"{mlp}.up_proj"
-    assert torch.equal(torch.cat([new[f"{part}.lora_B.weight"] for part in (gate, up)]), old[f"{mlp}.weights_in.lora_B.weight"])
+    assert torch.equal(
+        torch.cat([new[f"{part}.lora_B.weight"] for part in (gate, up)]), old[f"{mlp}.weights_in.lora_B.weight"]
+    )
     for part in (gate, up):
         assert torch.equal(new[f"{part}.lora_A.weight"], old[f"{mlp}.weights_in.lora_A.weight"])
 

@@ -319,8 +319,8 @@ def test_a_fix_that_turns_out_unavailable_is_none(lint: Any, write: Any) -> None
             yield Finding("old", 0, 3, fix=Fix("Renew", edits))
 
     file = write("a.py", "old\n")
-    for options in ((), ("--diff",), ("--output-format", "json")):
-        outcome = lint("a.py", "--fix", *options, rules=(Stubborn(),))
+    for options in (("--fix",), ("--diff",), ("--fix", "--output-format", "json"), ("--output-format", "json")):
+        outcome = lint("a.py", *options, rules=(Stubborn(),))
         assert outcome.status == 1
         assert "Renew" not in outcome.out
         assert "error" not in outcome.err

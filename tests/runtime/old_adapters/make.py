@@ -3,10 +3,10 @@
 Run it once for each release, in an environment that has it (the releases and what each makes stand in `CASES`):
 
     pip install transformers==4.57.6 "peft<0.18" torch && python make.py
-
-Under the first release it also writes the base checkpoints, which all later ones load. Each case is a folder
-`<release>/<case>` with the adapter as PEFT saved it and `expected.safetensors`: the pixels that were shown and the output
-that came back. Weights are random and seeded; nothing is trained, for an adapter's names do not depend on its values.
+ Under the first release it also writes the base checkpoints, which all later ones load. Each case is a folder
+`<release>/<case>` with the adapter as PEFT saved it and `expected.safetensors`: the pixels that were shown and the
+output that came back. Weights are random and seeded; nothing is trained, for an adapter's names do not depend on its
+values.
 """
 
 from __future__ import annotations
