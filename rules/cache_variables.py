@@ -8,7 +8,7 @@ import re
 
 from v5lint.rule import Edit, Fix, Option, Rule
 from v5lint.rules import library
-from v5lint.view.values import Constant, External, Partial
+from v5lint.view.values import Constant, External
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -93,6 +93,7 @@ class RemovedCacheVariable(Rule):
         for reference in module.references(VARIABLES):
             if library.standing(module, reference).kind == "live" and not module.guards.handled(reference.node):
                 yield _constant(module, reference)
+        yield from _set_constants(module)
         yield from _variables(module, module.settings.option(self.name, "replacement"))
         yield from _commands(module)
 
@@ -117,9 +118,38 @@ def _constant(view: ModuleView, reference: Reference) -> Finding:
         return [view.replace(node, name), *imports.edits()]
 
     fix: Fix | None = Fix(f"Take `{_HUB_CACHE}` of `huggingface_hub.constants`", edits, requires=_SINCE)
-    if reference.binding is None and view.evaluator.owner(_HUB_CACHE, view.tree.scope_of(node)) is not None:
+    if reference.how in ("getattr", "string") or (reference.binding is None and not _is_free(view, node)):
         fix = None
     return view.finding(node, message, fix=fix)
+
+
+def _is_free(view: ModuleView, node: ast.AST) -> bool:
+    """Whether `HF_HUB_CACHE` can be used at a node: it is the constant there, or nothing else has the name."""
+    scope = view.tree.scope_of(node)
+    if view.evaluator.owner(_HUB_CACHE, scope) is None:
+        return True
+    return External(f"huggingface_hub.constants.{_HUB_CACHE}") in view.evaluator.name_values(_HUB_CACHE, scope, node)
+
+
+def _set_constants(view: ModuleView) -> Iterator[Finding]:
+    """`transformers.utils.hub.TRANSFORMERS_CACHE = ...`: what v4 took for the default place, and v5 does not."""
+    for node in view.tree.nodes.get(ast.Attribute, ()):
+        assert isinstance(node, ast.Attribute)
+        if (
+            node.attr not in VARIABLES
+            or not isinstance(node.ctx, ast.Store)
+            or not view.is_of(node.value, "transformers")
+        ):
+            continue
+        statement = view.tree.parents[node]
+        value = statement.value if isinstance(statement, (ast.Assign, ast.AnnAssign)) else None
+        if view.guards.is_dead(node) or (value is not None and view.is_of(value, "huggingface_hub")):
+            continue  # put there for code that still imports it
+        yield view.finding(
+            node,
+            f"nothing reads `{view.source(node)}` since transformers 5.0: set the variable `{_HUB_CACHE}` before the "
+            "import, or give `cache_dir=`",
+        )
 
 
 # The variables
@@ -134,8 +164,11 @@ def _variables(view: ModuleView, replacement: str) -> Iterator[Finding]:
     if not written:
         yield from _preflight(view, keys)
         return
-    for key in written:
-        yield _Written(view, key, keys, beside, replacement).finding()
+    places = [_Written(view, key, keys, beside, replacement) for key in written]
+    for place in places:
+        place.find_followers(places)
+    for place in places:
+        yield place.finding()
 
 
 def _reports(view: ModuleView, key: EnvironmentKey) -> bool:
@@ -148,17 +181,17 @@ def _preflight(view: ModuleView, keys: list[EnvironmentKey]) -> Iterator[Finding
     for key in keys:
         if key.access not in ("test", "read"):
             continue
-        for parent in view.tree.ancestors(key.node):
-            if isinstance(parent, ast.If) and _is_in(view, key.node, parent.test):
-                if any(isinstance(each, ast.Raise) or _exits(each) for each in parent.body):
-                    yield view.finding(
-                        key.node,
-                        f"`{key.name}` is demanded here and no longer read by transformers since 5.0: "
-                        f"demand `{_HUB_CACHE}`, or nothing",
-                    )
-                break
-            if isinstance(parent, ast.stmt):
-                break
+        statement = view.tree.statement(key.node)
+        if isinstance(statement, ast.If) and _is_in(view, key.node, statement.test):
+            demanded = any(isinstance(each, ast.Raise) or _exits(each) for each in statement.body)
+        else:
+            demanded = isinstance(statement, ast.Assert) and _is_in(view, key.node, statement.test)
+        if demanded:
+            yield view.finding(
+                key.node,
+                f"`{key.name}` is demanded here and no longer read by transformers since 5.0: "
+                f"demand `{_HUB_CACHE}`, or nothing",
+            )
 
 
 def _is_in(view: ModuleView, node: ast.AST, around: ast.AST) -> bool:
@@ -187,6 +220,21 @@ class _Written:
         self.hub = [each for each in beside if each.name in _HUB_ALIASES and each.is_written]
         self.home = [each for each in beside if each.name == _HOME and each.is_written]
         self.replacement = replacement
+        self.followers: list[_Written] = []
+        self.leader: _Written | None = None
+        self._repaired: tuple[str, Fix | None] | None = None
+
+    def find_followers(self, places: list[_Written]) -> None:
+        """Find the places that only set what this one has set already: they go when this one changes."""
+        for other in places:
+            if other.leader is None and self.key in other.higher[:1] and not other.is_settled and not other.readers():
+                other.leader = self
+                self.followers.append(other)
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether the variable can go by itself: the hub uses its value anyway."""
+        return self._is_told_already() and not self.readers()
 
     def finding(self) -> Finding:
         message = f"`{self.key.name}` is no longer read by transformers since 5.0, without a word"
@@ -194,10 +242,16 @@ class _Written:
         return self.view.finding(self.key.node, message + remark, fix=fix)
 
     def _repair(self) -> tuple[str, Fix | None]:
-        if self._is_told_already() and not self._readers():
+        if self._repaired is None:
+            self._repaired = self._decide()
+        return self._repaired
+
+    def _decide(self) -> tuple[str, Fix | None]:
+        if self.is_settled:
             return "; this value is the default of `HF_HUB_CACHE` here, or is given to it already", self._removal()
-        if self.higher and not self._readers():
-            return f"; `{self.higher[0].name}` beside it counted anyway", self._removal()
+        if self.leader is not None:
+            fix = self.leader._repair()[1]
+            return f"; `{self.higher[0].name}` beside it counted anyway", fix or self._removal()
         clash = [each for each in self.hub if self._is_beside(each)]
         if clash:
             return f"; `{clash[0].name}` beside it says another place, and holds for all downloads", None
@@ -231,7 +285,8 @@ class _Written:
                 return f"; {os.path.relpath(file, os.path.dirname(view.path))} line {row} reads it"
         return ""
 
-    def _readers(self) -> list[EnvironmentKey]:
+    def readers(self) -> list[EnvironmentKey]:
+        """The other mentions of the variable in the module that only read it."""
         return [each for each in self.mine if not each.is_written]
 
     def _is_beside(self, other: EnvironmentKey) -> bool:
@@ -260,12 +315,17 @@ class _Written:
         return _is_hub_of_variable(view, value)
 
     def _rename(self, new: str, safety: str) -> Fix:
-        nodes = {each.node: each for each in [self.key, *self.mine]}
-        edits = [edit for node in nodes for edit in _renamed(self.view, node, self.key.name, new)]
+        nodes = dict.fromkeys(each.node for each in [self.key, *self.mine])
+        renamed = [edit for node in nodes for edit in _renamed(self.view, node, self.key.name, new)]
         message = f"Set `{new}` instead"
-        if self._readers():
+        if self.readers():
             message += ", and read it"
-        return Fix(message, edits, applicability="safe" if safety == "safe" else "unsafe", requires=_SINCE)
+        removals = [fix for fix in (each._removal() for each in self.followers) if fix is not None]
+
+        def build() -> list[Edit]:
+            return [*renamed, *(edit for fix in removals for edit in fix.edits)]
+
+        return Fix(message, build, applicability="safe" if safety == "safe" else "unsafe", requires=_SINCE)
 
     def _removal(self) -> Fix | None:
         view, key = self.view, self.key
@@ -318,30 +378,39 @@ def _is_hub_of(view: ModuleView, value: ast.expr, home: ast.expr) -> bool:
     inner, outer = library.texts(view.values(value)), library.texts(view.values(home))
     if len(inner) == len(outer) == 1 and "…" not in inner[0]:
         return inner[0].rstrip("/") == outer[0].rstrip("/") + "/hub"
-    if isinstance(value, ast.Call) and value.args and External("os.path.join") in view.values(value.func):
-        last = value.args[-1]
-        alike = len(value.args) == 2 and ast.dump(value.args[0]) == ast.dump(home)
-        return alike and isinstance(last, ast.Constant) and last.value == "hub"
-    if isinstance(value, ast.BinOp) and isinstance(value.right, ast.Constant):
-        tail = "hub" if isinstance(value.op, ast.Div) else "/hub"
-        return value.right.value == tail and ast.dump(value.left) == ast.dump(home)
-    if isinstance(value, ast.JoinedStr) and len(value.values) == 2:
-        first, last = value.values
-        alike = isinstance(first, ast.FormattedValue) and ast.dump(first.value) == ast.dump(home)
-        return alike and isinstance(last, ast.Constant) and last.value == "/hub"
-    return False
+    (base, tail), (root, start) = _split(view, value), _split(view, home)
+    return ast.dump(base) == ast.dump(root) and tail == f"{start}/hub"
+
+
+def _split(view: ModuleView, node: ast.expr) -> tuple[ast.expr, str]:
+    """A path as the expression that it begins with and the constant text behind it: `root / "hub"` as root, "/hub"."""
+    if isinstance(node, ast.BinOp) and isinstance(node.right, ast.Constant) and isinstance(node.right.value, str):
+        base, tail = _split(view, node.left)
+        separator = "/" if isinstance(node.op, ast.Div) else ""
+        return base, f"{tail}{separator}{node.right.value}".rstrip("/")
+    if isinstance(node, ast.JoinedStr) and node.values and isinstance(node.values[0], ast.FormattedValue):
+        texts = [each.value for each in node.values[1:] if isinstance(each, ast.Constant)]
+        if len(texts) == len(node.values) - 1:
+            base, tail = _split(view, node.values[0].value)
+            return base, f"{tail}{''.join(map(str, texts))}".rstrip("/")
+    if isinstance(node, ast.Call) and node.args and not node.keywords:
+        *rest, last = node.args
+        name = getattr(node.func, "attr", getattr(node.func, "id", ""))
+        if not rest and name in ("str", "fspath", "Path", "as_posix", "expanduser"):
+            return _split(view, last)
+        if len(rest) == 1 and name in ("join", "Path") and isinstance(last, ast.Constant):
+            base, tail = _split(view, rest[0])
+            return base, f"{tail}/{last.value}".rstrip("/")
+    return node, ""
 
 
 def _is_hub_of_variable(view: ModuleView, value: ast.expr) -> bool:
-    """Whether a value is read from `HF_HOME` and ends in `/hub`, or is `HF_HUB_CACHE` itself."""
-    reads = [each for each in view.environment_keys((*_HUB_ALIASES, _HOME)) if each.access == "read"]
-    inside = {each.name for each in reads if value in view.tree.ancestors(each.node) or value is each.site}
-    if inside & {*_HUB_ALIASES}:
-        return isinstance(value, (ast.Subscript, ast.Call))
-    if _HOME in inside:
-        return any(isinstance(each, Partial) and each.parts == ("", "/hub") for each in view.values(value)) or (
-            isinstance(value, ast.Call) and ast.unparse(value).endswith(", 'hub')")
-        )
+    """Whether a value is read from `HF_HOME` and ends in `/hub`, or is `HF_HUB_CACHE` itself; without a default."""
+    base, tail = _split(view, value)
+    for key in view.environment_keys((*_HUB_ALIASES, _HOME)):
+        if key.access == "read" and view.tree.parents.get(key.node) is base:
+            if not isinstance(base, ast.Call) or len(base.args) == 1:
+                return tail == ("/hub" if key.name == _HOME else "")
     return False
 
 
@@ -364,24 +433,26 @@ def _is_after_import(view: ModuleView, site: ast.AST) -> bool:
 # Commands in strings
 
 _IN_COMMAND = re.compile(r"(?:^|[\s;&|\"'])(?:export\s+)?(" + "|".join(VARIABLES) + r")=")
+_IN_SCRIPT = re.compile(r"^[ \t]*export\s+(" + "|".join(VARIABLES) + r")=", re.MULTILINE)
 _RUNNERS = frozenset("system popen run call check_call check_output Popen getoutput getstatusoutput".split())
 
 
 def _commands(view: ModuleView) -> Iterator[Finding]:
-    """Variables that are set in a command line which the program runs."""
+    """Variables that are set in a command line which the program runs, or in a shell script that it writes."""
+    run: set[ast.AST] = set()
     for call in view.calls(_RUNNERS):
-        known = any(isinstance(each, External) and each.package in ("os", "subprocess") for each in call.callees)
-        for node in ast.walk(call.node) if known else ():
-            if not isinstance(node, ast.Constant) or not isinstance(node.value, str):
-                continue
-            found = _IN_COMMAND.search(node.value)
-            if found:
-                start, end = view.span(node)
-                at = view.text.find(found[1] + "=", start, end)
-                edits = [Edit(at, at + len(found[1]), _HUB_CACHE)] if at >= 0 else []
-                fix = Fix(f"Set `{_HUB_CACHE}` instead", edits, applicability="unsafe", requires=_SINCE)
-                yield view.finding(
-                    node,
-                    f"`{found[1]}` is no longer read by transformers since 5.0, without a word",
-                    fix=fix if edits else None,
-                )
+        if any(isinstance(each, External) and each.package in ("os", "subprocess") for each in call.callees):
+            run.update(ast.walk(call.node))
+    known = {each.node for each in view.environment_keys(VARIABLES)}
+    for node in view.tree.nodes.get(ast.Constant, ()):
+        assert isinstance(node, ast.Constant)
+        if not isinstance(node.value, str) or node in known or isinstance(view.tree.parents[node], ast.Expr):
+            continue
+        found = (_IN_COMMAND if node in run else _IN_SCRIPT).search(node.value)
+        if found:
+            start, end = view.span(node)
+            at = view.text.find(found[1] + "=", start, end)
+            edits = [Edit(at, at + len(found[1]), _HUB_CACHE)] if at >= 0 else []
+            fix = Fix(f"Set `{_HUB_CACHE}` instead", edits, applicability="unsafe", requires=_SINCE)
+            message = f"`{found[1]}` is no longer read by transformers since 5.0, without a word"
+            yield view.finding(node, message, fix=fix if edits else None)

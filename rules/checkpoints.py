@@ -1,8 +1,4 @@
-"""What the name of a checkpoint says: the `model_type` behind "google/vit-base-patch16-224".
-
-Names on the Hub follow the model: most hold the model type as a word. The few well-known ones that do not stand in
-`knowledge/checkpoints.toml`.
-"""
+"""What the name of a checkpoint says: the `model_type` behind "google/vit-base-patch16-224", and what it takes."""
 
 from __future__ import annotations
 
@@ -11,13 +7,8 @@ import re
 
 from v5lint.rules.knowledge import lookup
 
-_WORDS = re.compile(r"[^a-z0-9]+")
-
-
-@functools.cache
-def _spelled() -> dict[str, str]:
-    """Model types by their name as words without separators: "layoutlmv2", "visionencoderdecoder"."""
-    return {_WORDS.sub("", name): name for name in lookup.model_types("4.57") + lookup.model_types()}
+#: Names that training scripts give to the folders inside of a run; they say nothing, what is around them may.
+_INNER = re.compile(r"checkpoint-\d+|best|last|final|latest|model|models|output|outputs|weights", re.IGNORECASE)
 
 
 @functools.cache
@@ -27,18 +18,9 @@ def model_type_of(checkpoint: str) -> str:
     Args:
         checkpoint: a repository on the Hub or the path of a folder.
     """
-    known = getattr(lookup, "checkpoint_model_type", lambda name: "")(checkpoint)
-    if known:
-        return str(known)
-    name = checkpoint.rstrip("/").rpartition("/")[2].lower()
-    words = [word for word in _WORDS.split(name) if word]
-    spelled = _spelled()
-    for length in (4, 3, 2, 1):
-        for start in range(len(words) - length + 1):
-            found = spelled.get("".join(words[start : start + length]))
-            if found:
-                return found
-    return ""
+    found = lookup.checkpoint_model_type(checkpoint)
+    head, _, last = checkpoint.rstrip("/").rpartition("/")
+    return found or (model_type_of(head) if head and _INNER.fullmatch(last) else "")
 
 
 @functools.cache
@@ -59,3 +41,9 @@ def kind_of_model_type(name: str) -> str:
     if images is sounds:
         return ""
     return "image" if images else "audio"
+
+
+def loads(checkpoint: str, image_processor: str) -> bool:
+    """Whether `AutoImageProcessor` loads this class from a checkpoint, or another one, as far as its name tells."""
+    facts = lookup.model_type(model_type_of(checkpoint))
+    return facts is None or not facts.image_processors or image_processor in facts.image_processors

@@ -126,7 +126,11 @@ def shimmed_names(view: ModuleView) -> frozenset[str]:
     for node in view.tree.nodes.get(ast.Subscript, ()):
         assert isinstance(node, ast.Subscript)
         table = node.value
-        if isinstance(node.ctx, ast.Store) and isinstance(table, ast.Attribute) and view.is_of(table.value, "transformers"):
+        if (
+            isinstance(node.ctx, ast.Store)
+            and isinstance(table, ast.Attribute)
+            and view.is_of(table.value, "transformers")
+        ):
             found.update(str(value.value) for value in view.values(node.slice) if isinstance(value, Constant))
     for call in view.calls({"setattr"}):
         if len(call.node.args) == 3 and view.is_of(call.node.args[0], "transformers"):

@@ -17,7 +17,10 @@ KEYWORD = "quantization_config"
 #: `BitsAndBytesConfig` came with 4.27.
 SINCE = "4.27"
 
+TELL = "`{flag}=` is no argument of `from_pretrained` since transformers 5.0"
+
 _WRAPPED = (ast.IfExp, ast.Lambda, ast.NamedExpr)
+_ATOMS = (ast.Name, ast.Attribute, ast.Subscript, ast.Call)
 _PURE = (ast.Name, ast.Attribute, ast.Constant, ast.Subscript, ast.Compare, ast.BoolOp, ast.UnaryOp)
 
 
@@ -67,5 +70,16 @@ def is_repeatable(flags: Mapping[str, ast.expr]) -> bool:
 
 
 def _in_test(view: ModuleView, value: ast.expr) -> str:
+    """The source of a value as a condition: of `True if x else None` and of `bool(x)` the `x`."""
+    if isinstance(value, ast.IfExp) and isinstance(value.body, ast.Constant) and isinstance(value.orelse, ast.Constant):
+        yes, no = bool(value.body.value), bool(value.orelse.value)
+        if yes and not no:
+            return _in_test(view, value.test)
+        if no and not yes:
+            test = _in_test(view, value.test)
+            return f"not {test}" if isinstance(value.test, _ATOMS) or test.startswith("(") else f"not ({test})"
+    if isinstance(value, ast.Call) and isinstance(value.func, ast.Name) and value.func.id == "bool":
+        if len(value.args) == 1 and not isinstance(value.args[0], ast.Starred) and not value.keywords:
+            return _in_test(view, value.args[0])
     source = view.source(value)
     return f"({source})" if isinstance(value, (*_WRAPPED, ast.BoolOp)) or "\n" in source else source

@@ -5,10 +5,10 @@ from __future__ import annotations
 import ast
 import re
 
-from v5lint.rule import Edit, Fix, Rule
-from v5lint.rules import library
+from v5lint.rule import Rule
+from v5lint.rules import library, swaps
 from v5lint.view.guards import CALL_ERRORS
-from v5lint.view.values import Constant, External, Unknown
+from v5lint.view.values import Constant
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -88,32 +88,52 @@ class SiglipClassMismatch(Rule):
 
     def check(self, module: ModuleView) -> Iterator[Finding | Unseen]:
         """See Rule."""
+        found: list[tuple[CallSite, str, str]] = []
         for call in module.calls({"from_pretrained"}):
-            yield from _check(module, call)
+            name, wrong = _mismatch(module, call)
+            if wrong:
+                found.append((call, name, wrong))
+            elif name:
+                where = library.origin(call.values_of(*library.CHECKPOINT))
+                yield module.unseen(call.node, f"the checkpoint of `{name}` comes from {where}")
+        yield from _findings(module, found)
 
 
-def _check(view: ModuleView, call: CallSite) -> Iterator[Finding | Unseen]:
-    classes = {name for name in library.loaders(call) if _CLASS.match(name)}
-    families = {_family(name) for name in classes}
-    if len(families) != 1:
-        return  # none of ours, or chosen between the two
+def _mismatch(view: ModuleView, call: CallSite) -> tuple[str, str]:
+    """The class and the wrong checkpoint of a call; no checkpoint where that could not be followed."""
+    names = library.loaders(call)
+    families = {_family(name) if _CLASS.match(name) else "" for name in names}
+    if len(families) != 1 or "" in families:
+        return "", ""  # none of ours, or chosen among several
     (mine,) = families
     values = call.values_of(*library.CHECKPOINT)
-    wrong = [name for name in library.texts(values) if _family_of_checkpoint(name) not in ("", mine)]
-    if not wrong:
-        if any(isinstance(each, Unknown) for each in values) and not _is_chosen(view, call):
-            where = library.origin(values)
-            yield view.unseen(call.node, f"the checkpoint of `{sorted(classes)[0]}` comes from {where}")
-        return
+    known = library.texts(values)
+    wrong = [name for name in known if _family_of_checkpoint(name) not in ("", mine)]
+    if not wrong and (not library.origin(values) or (known and library.origin(values) == "the caller")):
+        return "", ""
     if view.guards.is_dead(call.node) or _is_chosen(view, call) or _tries_both(view, call):
-        return
-    name = sorted(classes)[0]
-    yield view.finding(
-        call.node,
-        _message(name, mine, wrong[0], call.values_of("ignore_mismatched_sizes")),
-        level="deprecated" if _kind(name) == "text" else "breaks",
-        fix=_fix(view, call, name),
-    )
+        return "", ""
+    return sorted(names)[0], wrong[0] if wrong else ""
+
+
+def _findings(view: ModuleView, found: list[tuple[CallSite, str, str]]) -> Iterator[Finding]:
+    """One finding each; all that read the class from one import share the fix of it."""
+    groups: dict[object, list[tuple[CallSite, ast.expr, str, str]]] = {}
+    for call, name, wrong in found:
+        owner = call.func.value if isinstance(call.func, ast.Attribute) else call.func
+        groups.setdefault(swaps.import_of(view, owner) or owner, []).append((call, owner, name, wrong))
+    for group in groups.values():
+        new = _counterpart(group[0][2])
+        requires = _NAFLEX_SINCE if new.startswith("Siglip2") else ""
+        owners = [owner for _, owner, _, _ in group]
+        fix = swaps.swap(view, owners, group[0][2], new, safety="unsafe", requires=requires)
+        for call, _, name, wrong in group:
+            yield view.finding(
+                call.node,
+                _message(name, _family(name), wrong, call.values_of("ignore_mismatched_sizes")),
+                level="deprecated" if _kind(name) == "text" else "breaks",
+                fix=fix,
+            )
 
 
 def _family(name: str) -> str:
@@ -182,34 +202,3 @@ def _tries_both(view: ModuleView, call: CallSite) -> bool:
                 if any(_CLASS.match(name) or name.startswith("Auto") for name in library.loaders(other)):
                     return True
     return False
-
-
-def _fix(view: ModuleView, call: CallSite, name: str) -> Fix | None:
-    func = call.node.func
-    owner = func.value if isinstance(func, ast.Attribute) else func
-    new = _counterpart(name)
-    requires = _NAFLEX_SINCE if new.startswith("Siglip2") else ""
-    message = f"Load it with `{new}`"
-    if isinstance(owner, ast.Attribute) and owner.attr == name:
-        return Fix(message, [Edit(*view.name_span(owner), new)], applicability="unsafe", requires=requires)
-    if not isinstance(owner, ast.Name) or not library.is_free(view, new, owner):
-        return None
-    bindings = view.links.bindings_read(owner)
-    if len(bindings) != 1 or bindings[0].kind != "import":
-        return None
-    if External(f"transformers.{name}") not in view.values(owner):
-        return None
-    binding = bindings[0]
-
-    def edits() -> list[Edit]:
-        from v5lint.edits.imports import ImportEdits
-
-        imports = ImportEdits(view)
-        if view.links.uses(binding) == [owner] and not view.links.other_bindings(binding):
-            bound = imports.rename(binding, new, "transformers")
-        else:
-            bound = imports.use("transformers", new, owner, beside=binding)
-        edit = [Edit(*view.name_span(owner), bound)] if bound != owner.id else []
-        return [*edit, *imports.edits()]
-
-    return Fix(message, edits, applicability="unsafe", requires=requires)

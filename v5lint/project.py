@@ -35,6 +35,7 @@ _FROM_IMPORT = re.compile(
     rb"^[ \t]*from[ \t]+(\.*)[ \t]*([\w.]*)[ \t]+import[ \t]*(\([^)]*\)|(?:[^\n\\#;]|\\\r?\n)*)", re.MULTILINE
 )
 _COMMENT = re.compile(rb"#[^\n]*")
+_STAR_IMPORT = re.compile(rb"import[ \t]*\(?[ \t]*\*")
 
 
 class Project:
@@ -96,7 +97,9 @@ class Project:
             return NOTHING_KNOWN
         self._busy.add(key)
         try:
-            other = view if os.path.samefile(file, view.path) else self.view(file, view.settings)
+            other = view if os.path.samefile(file, view.path) else None
+            if other is None and _may_define(file, name):
+                other = self.view(file, view.settings)
             found = other.exported_values(name) if other is not None else None
         except OSError:
             found = None
@@ -282,6 +285,12 @@ def _is_package(folder: str) -> bool:
 
 def _mentions(file: str, name: str) -> bool:
     return re.search(rb"\b%s\b" % re.escape(name.encode()), _bytes_of(file)) is not None
+
+
+def _may_define(file: str, name: str) -> bool:
+    """Whether a name, or a star import, stands in a file: what is cheaper to know than what the file defines."""
+    raw = _bytes_of(file)
+    return name.encode() in raw or _STAR_IMPORT.search(raw) is not None
 
 
 def _modules_read_for(name: str, raw: bytes) -> set[str]:

@@ -67,6 +67,46 @@ class Store:
         start = place + len(mark)
         return text[start : text.index("\n", start)].split("\t")
 
+    def holder(self, section: str, member: str, within: str) -> tuple[str, str] | None:
+        """Find a member in a section of records "key", "label=member,member:other name", ...
+
+        Args:
+            section: the name of a section.
+            member: the member, without what may follow it after a colon.
+            within: what the key begins with.
+
+        Returns:
+            The key and the label; to the key ":other name" is added where the member is called otherwise there.
+        """
+        text = self.text(section)
+        place = text.find(member)
+        while place >= 0:
+            end = place + len(member)
+            if text[place - 1] in "=," and text[end] in ",:\t\n":
+                line = text.rfind("\n", 0, place) + 1
+                key = text[line : text.index("\t", line)]
+                if key == within or key.startswith(within + "."):
+                    label = text[text.rfind("\t", line, place) + 1 : place].partition("=")[0]
+                    stop = min(found for sign in ",\t\n" if (found := text.find(sign, end)) >= 0)
+                    return key + text[end:stop], label
+            place = text.find(member, end)
+        return None
+
+    def lines_with(self, section: str, mark: str) -> Iterator[list[str]]:
+        """Give the fields of each record whose line holds a piece of text, once for each place where it does."""
+        text = self.text(section)
+        place = text.find(mark)
+        while place >= 0:
+            start = text.rfind("\n", 0, place + 1) + 1
+            yield text[start : text.index("\n", start)].split("\t")
+            place = text.find(mark, place + 1)
+
+    def number(self, section: str, key: str) -> int | None:
+        """Give the place of a record among those of its section, from 0 on; None when there is none."""
+        text = self.text(section)
+        place = text.find(f"\n{key}\t")
+        return None if place < 0 else text.count("\n", 0, place)
+
     def records(self, section: str) -> Iterator[list[str]]:
         """Give every record of a section, its key first."""
         for line in self.text(section).split("\n"):

@@ -23,7 +23,8 @@ else:
 
 FIXTURES = Path(__file__).parents[2] / "fixtures"
 
-_MARK = re.compile(r"[ \t]*# <- (?P<marks>V\d{4}(?: unseen)?(?:, V\d{4}(?: unseen)?)*)[ \t]*$", re.MULTILINE)
+_MARK = re.compile(r"[ \t]*# <- (?P<marks>V\d{4}(?: unseen)?(?:, V\d{4}(?: unseen)?)*)[ \t]*(?=[\r\n]|\Z)")
+_LINE_END = re.compile(r"\r\n|\r|\n")
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,7 @@ def read_case(path: Path) -> Case:
     findings: set[tuple[str, int, str]] = set()
     unseen: set[tuple[str, int, str]] = set()
     for name, text in marked.items():
-        for number, line in enumerate(text.splitlines(), start=1):
+        for number, line in enumerate(_LINE_END.split(text), start=1):
             if found := _MARK.search(line):
                 for mark in found["marks"].split(", "):
                     code, _, kind = mark.partition(" ")

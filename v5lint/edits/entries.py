@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 from v5lint.edits.arguments import edit_arguments, edit_entries
 from v5lint.edits.statements import delete_statement
-from v5lint.rule import Edit
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from v5lint.rule import Edit
     from v5lint.view.dicts import Entry
     from v5lint.view.module import ModuleView
 

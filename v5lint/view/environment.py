@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 
-from v5lint.view.calls import CallSite
 from v5lint.view.strings import dotted
 from v5lint.view.values import Constant, External, Method
 
@@ -12,6 +11,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
+    from v5lint.view.calls import CallSite
     from v5lint.view.dicts import Entry
     from v5lint.view.module import ModuleView
 

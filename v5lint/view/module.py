@@ -251,7 +251,7 @@ class ModuleView:
                     yield Reference(path, constant, "string")
 
     def _asked_for(self, call: ast.Call, names: Container[str], package: str) -> Iterator[Reference]:
-        if len(call.args) < 2:
+        if len(call.args) < 2 or self._is_other_import(call.args[0], package) or not self.is_of(call.args[0], package):
             return
         for name in sorted(self.values(call.args[1]), key=repr):
             if not isinstance(name, Constant) or not isinstance(name.value, str) or name.value not in names:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from v5lint.rules.knowledge.collect.history import Values
+from v5lint.rules.knowledge.collect.history import Axis, Values
 from v5lint.rules.knowledge.collect.literals import strings
-from v5lint.rules.knowledge.collect.namespace import Namespace
+
+if TYPE_CHECKING:
+    from v5lint.rules.knowledge.collect.namespace import Namespace
 
 KINDS = (
     ("TFPreTrainedModel", "tf_model"),
@@ -43,7 +45,12 @@ AUTO_KINDS = {
 }
 
 _IMAGE_BASES = {"ImageProcessingMixin", "ImageFeatureExtractionMixin", "BaseImageProcessor"}
-_MAIN_INPUTS = {"pixel_values": "image", "pixel_values_videos": "video", "input_values": "audio", "input_features": "audio"}
+_MAIN_INPUTS = {
+    "pixel_values": "image",
+    "pixel_values_videos": "video",
+    "input_values": "audio",
+    "input_features": "audio",
+}
 
 
 class ClassFacts(NamedTuple):
@@ -67,27 +74,64 @@ class ClassFacts(NamedTuple):
 class Classes:
     """Gathers the classes of every release, oldest first; the newest definition of a class describes it."""
 
-    def __init__(self) -> None:
-        self.latest: dict[str, ClassFacts] = {}
-        self.bases: Values[str] = Values()
-
-    def add(self, namespace: Namespace) -> None:
-        """Read the classes of the next release."""
-        found = read_classes(namespace)
-        self.latest.update(found)
-        self.bases.add({name: " ".join(facts.bases) or "object" for name, facts in found.items()})
-
-    def lines(self, names: list[str]) -> list[str]:
-        """Give one line a class: name, kind, model type, modalities, path, history of its bases.
+    def __init__(self, axis: Axis, bases_since: int) -> None:
+        """Start with the line of releases.
 
         Args:
-            names: the spelling of each release.
+            axis: the releases that will be added.
+            bases_since: the index of the release since which bases are kept.
         """
-        return [
-            "\t".join([name, facts.kind, facts.model_type, " ".join(facts.modalities), facts.path, history])
-            for name, facts in sorted(self.latest.items())
-            for history in [self.bases.text(name, names)]
-        ]
+        self.axis = axis
+        self.bases_since = bases_since
+        self.latest: dict[str, ClassFacts] = {}
+        self.gone: dict[str, int] = {}
+        self.bases: Values[str] = Values()
+        self.length = 0
+
+    def add(self, namespace: Namespace) -> dict[str, ClassFacts]:
+        """Read the classes of the next release, and give them.
+
+        A class that lives on as another name of a class, `BertTokenizerFast` of `BertTokenizer`, is there; its one
+        base is written "=BertTokenizer".
+        """
+        found = read_classes(namespace)
+        for name in {*self.latest, *namespace.names("transformers")} - found.keys():
+            target = (namespace.resolve("transformers", name) or "").rpartition(".")[2]
+            if target in found and target != name:
+                found[name] = found[target]._replace(bases=("=" + target,))
+        self.latest.update(found)
+        if self.length >= self.bases_since:
+            self.bases.add({name: _spelled(facts) for name, facts in found.items()})
+        else:
+            self.gone.update(dict.fromkeys(self.latest.keys() - found.keys() - self.gone.keys(), self.length))
+        self.length += 1
+        return found
+
+    def lines(self) -> list[str]:
+        """Give one line a class: name, kind, model type, modalities, history of its bases.
+
+        The history of a class that was gone before bases are kept is its last bases, and the release that lacks it.
+        """
+        late = Axis(self.axis.releases[self.bases_since :], self.axis.releases[self.bases_since])
+        lines = []
+        for name, facts in sorted(self.latest.items(), key=_order):
+            if name in self.bases:
+                history = self.bases.text(name, late)
+            else:
+                history = f"={_spelled(facts)}|{self.axis.end(self.gone.get(name, self.bases_since))}="
+            lines.append("\t".join([name, facts.kind, facts.model_type, " ".join(facts.modalities), history]))
+        return lines
+
+
+def _order(item: tuple[str, ClassFacts]) -> tuple[str, str, str]:
+    """Put classes of one model together, which makes the file smaller."""
+    name, facts = item
+    return ("~" if facts.kind in ("tf_model", "flax_model") else facts.model_type, facts.kind, name)
+
+
+def _spelled(facts: ClassFacts) -> str:
+    """Spell the bases of a class; those of TensorFlow and Flax classes do not matter to anybody."""
+    return "object" if facts.kind in ("tf_model", "flax_model") else " ".join(facts.bases) or "object"
 
 
 def read_classes(namespace: Namespace) -> dict[str, ClassFacts]:
@@ -112,13 +156,17 @@ def read_classes(namespace: Namespace) -> dict[str, ClassFacts]:
             if kind:
                 bases = tuple(base.rpartition(".")[2] for base in namespace.bases(path))
                 found[name] = ClassFacts(
-                    kind, model_types.of(path, kind, ancestors), _modalities(namespace, path, kind, ancestors), path, bases
+                    kind,
+                    model_types.of(path, kind, ancestors),
+                    _modalities(namespace, path, kind, ancestors),
+                    path,
+                    bases,
                 )
     return found
 
 
 def kind_of(name: str, line: list[str]) -> str:
-    """Tell what kind of class this is from its own path and those of its ancestors; "" for none that rules ask about."""
+    """Tell what kind of class this is from its path and its ancestors' paths; "" for none that rules ask about."""
     if name in AUTO_KINDS:
         return AUTO_KINDS[name]
     shorts = {path.rpartition(".")[2] for path in line}

@@ -8,19 +8,41 @@ from typing import Generic, TypeVar
 Key = TypeVar("Key", bound=Hashable)
 
 
-def short_releases(releases: list[str]) -> list[str]:
-    """Spell each release as short as it is clear: "5.9.0" is "5.9" when it is the oldest known of its minor.
+class Axis:
+    """The line of releases that a record runs over, and how each is spelled.
 
-    Args:
+    Attributes:
         releases: stable releases, oldest first.
+        baseline: the oldest release that anybody comes from; what an earlier one had was "always" there.
     """
-    result = []
-    minors: set[str] = set()
-    for release in releases:
-        minor = ".".join(release.split(".")[:2])
-        result.append(release if minor in minors else minor)
-        minors.add(minor)
-    return result
+
+    def __init__(self, releases: list[str], baseline: str) -> None:
+        self.releases = releases
+        self.baseline = releases.index(baseline)
+        self._spelled: list[str] = []
+        minors: set[str] = set()
+        for release in releases:
+            minor = ".".join(release.split(".")[:2])
+            self._spelled.append(release if minor in minors else minor)
+            minors.add(minor)
+
+    def start(self, index: int) -> str:
+        """Spell the first release that has a thing; "" when the baseline has it."""
+        return "" if index <= self.baseline else self._spelled[index]
+
+    def end(self, index: int) -> str:
+        """Spell the first release that lacks a thing: "5.9" for "5.9.0", the oldest known release of its minor."""
+        return self._spelled[index]
+
+    def from_baseline(self) -> Axis:
+        """Give the part of the line that begins with the baseline."""
+        return Axis(self.releases[self.baseline :], self.releases[self.baseline])
+
+
+def gaps(numbers: list[int]) -> str:
+    """Spell numbers as the steps between them: [3, 5, 9] is "3,2,4"."""
+    ordered = sorted(numbers)
+    return ",".join(str(number - before) for before, number in zip([0, *ordered], ordered, strict=False))
 
 
 class Presence(Generic[Key]):
@@ -55,16 +77,10 @@ class Presence(Generic[Key]):
         """Tell whether the newest release has it."""
         return self._spans[key][-1][1] == self.length
 
-    def text(self, key: Key, names: list[str]) -> str:
-        """Spell the spans: "4.26..5.0" (exclusive), "..5.0" from the first release on, "4.26.." until today.
-
-        Args:
-            key: the thing.
-            names: the spelling of each release.
-        """
+    def text(self, key: Key, axis: Axis) -> str:
+        """Spell the spans: "4.26..5.0" (exclusive), "..5.0" from the baseline on, "4.26.." until today."""
         return ",".join(
-            f"{names[start] if start else ''}..{names[end] if end < self.length else ''}"
-            for start, end in self._spans[key]
+            f"{axis.start(start)}..{axis.end(end) if end < self.length else ''}" for start, end in self._spans[key]
         )
 
 
@@ -88,14 +104,13 @@ class Values(Generic[Key]):
     def __iter__(self) -> Iterator[Key]:
         return iter(self._changes)
 
+    def __contains__(self, key: Key) -> bool:
+        return key in self._changes
+
     def changes(self, key: Key) -> list[tuple[int, str]]:
         """Give each change as (index of the release, new value)."""
         return list(self._changes[key])
 
-    def last(self, key: Key) -> str:
-        """Give the newest value that is not empty."""
-        return next((value for _index, value in reversed(self._changes[key]) if value), "")
-
-    def text(self, key: Key, names: list[str]) -> str:
-        """Spell the changes: "=value" from the first release on, then "|4.26=other value", "|5.0=" when it went."""
-        return "|".join(f"{names[index] if index else ''}={value}" for index, value in self._changes.get(key, ()))
+    def text(self, key: Key, axis: Axis) -> str:
+        """Spell the changes: "=value" from the baseline on, then "|4.26=other value", "|5.0=" when it went."""
+        return "|".join(f"{axis.start(index)}={value}" for index, value in self._changes.get(key, ()))

@@ -13,6 +13,7 @@ not be built, with the reason.
 from __future__ import annotations
 
 import argparse
+import importlib
 import json
 import logging
 import re
@@ -36,15 +37,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--heads", action="store_true", help="also build the classes with heads (takes minutes)")
-    parser.add_argument("--ignore-pins", action="store_true", help="let the release run with other tokenizers than it pins")
+    parser.add_argument(
+        "--ignore-pins", action="store_true", help="let the release run with other tokenizers than it pins"
+    )
     options = parser.parse_args()
     warnings.simplefilter("ignore")
     logging.disable(logging.CRITICAL)
     if options.ignore_pins:
         _ignore_pins()
 
-    import transformers
-
+    transformers: Any = importlib.import_module("transformers")
     found = collect(heads=options.heads)
     options.folder.mkdir(parents=True, exist_ok=True)
     target = options.folder / f"linear-{transformers.__version__}.json"
@@ -54,11 +56,10 @@ def main() -> None:
 
 def collect(*, heads: bool) -> dict[str, Any]:
     """Build the models; see the module for what comes back."""
-    from transformers.models.auto import modeling_auto
-
-    bases: dict[str, str] = dict(modeling_auto.MODEL_MAPPING_NAMES)  # type: ignore[arg-type]
+    modeling_auto: Any = importlib.import_module("transformers.models.auto.modeling_auto")
+    bases: dict[str, Any] = dict(modeling_auto.MODEL_MAPPING_NAMES)
     for model_type, name in modeling_auto.MODEL_FOR_PRETRAINING_MAPPING_NAMES.items():
-        bases.setdefault(model_type, name)  # type: ignore[arg-type]
+        bases.setdefault(model_type, name)
     found: dict[str, Any] = {"linear": {}, "heads": {}, "failed": {}}
     for model_type, named in sorted(bases.items()):
         name = named if isinstance(named, str) else named[0]
@@ -67,7 +68,7 @@ def collect(*, heads: bool) -> dict[str, Any]:
             found["linear"][model_type] = sorted(linear_paths(model))
     if heads:
         for table in sorted(vars(modeling_auto)):
-            if table.endswith("_MAPPING_NAMES") and table != "MODEL_MAPPING_NAMES":
+            if table.startswith("MODEL_") and table.endswith("_MAPPING_NAMES") and table != "MODEL_MAPPING_NAMES":
                 for model_type, named in sorted(getattr(modeling_auto, table).items()):
                     for name in [named] if isinstance(named, str) else named:
                         if name not in found["heads"] and name not in found["failed"]:
@@ -79,7 +80,11 @@ def collect(*, heads: bool) -> dict[str, Any]:
 
 def linear_paths(model: Any) -> set[str]:
     """Give the paths of the linear layers of a model, with `*` for every number."""
-    return {re.sub(r"(?<=\.)\d+(?=\.|$)", "*", "." + path)[1:] for path, module in model.named_modules() if is_linear(module)}
+    return {
+        re.sub(r"(?<=\.)\d+(?=\.|$)", "*", "." + path)[1:]
+        for path, module in model.named_modules()
+        if is_linear(module)
+    }
 
 
 def head_paths(model: Any) -> set[str]:
@@ -92,36 +97,46 @@ def head_paths(model: Any) -> set[str]:
 
 def is_linear(module: Any) -> bool:
     """Tell whether LoRA treats a module as a linear layer."""
-    import torch
-    from transformers.pytorch_utils import Conv1D
-
-    return isinstance(module, (torch.nn.Linear, Conv1D))
+    torch: Any = importlib.import_module("torch")
+    pytorch_utils: Any = importlib.import_module("transformers.pytorch_utils")
+    return isinstance(module, (torch.nn.Linear, pytorch_utils.Conv1D))
 
 
 def _attempt(found: dict[str, Any], name: str, model_type: str) -> Any:
-    """Build a model with few layers, else with its default configuration; a failure is written down."""
+    """Build a model with few layers, else with its default configuration; a failure is written down.
+
+    Detectors whose default backbone is timm's get transformers' own ResNet in a last attempt.
+    """
     reasons = []
-    for shrink in (True, False):
+    for shrink, options in ((True, {}), (False, {}), (True, {"use_timm_backbone": False})):
         signal.signal(signal.SIGALRM, _give_up)
         signal.alarm(SECONDS_PER_MODEL)
         try:
-            return build(name, model_type, shrink=shrink)
+            return build(name, model_type, options, shrink=shrink)
         except Exception as error:
             reasons.append(f"{type(error).__name__}: {str(error).strip()[:200]}")
         finally:
             signal.alarm(0)
-    found["failed"][f"{model_type}:{name}"] = reasons[-1]
+    found["failed"][f"{model_type}:{name}"] = reasons[0]
     return None
 
 
-def build(name: str, model_type: str, *, shrink: bool) -> Any:
-    """Make a model without weights from the default configuration of its type."""
-    import torch
-    import transformers
-    from transformers.models.auto.configuration_auto import CONFIG_MAPPING
+def build(name: str, model_type: str, options: dict[str, Any], *, shrink: bool) -> Any:
+    """Make a model without weights from the default configuration of its type.
 
-    model_class = getattr(transformers, name)
-    config = CONFIG_MAPPING[model_type]()
+    Args:
+        name: the class.
+        model_type: its type.
+        options: what to change in the configuration.
+        shrink: whether to cut the number of layers down.
+    """
+    torch: Any = importlib.import_module("torch")
+    model_class: Any = getattr(importlib.import_module("transformers"), name)
+    configurations: Any = importlib.import_module("transformers.models.auto.configuration_auto").CONFIG_MAPPING
+    if options:
+        resnet = configurations["resnet"](out_features=["stage4"])
+        options = {**options, "backbone_config": resnet, "backbone": None, "use_pretrained_backbone": False}
+    config = configurations[model_type](**options)
     if shrink:
         _shrink(config, set())
     with torch.device("meta"):
@@ -130,8 +145,6 @@ def build(name: str, model_type: str, *, shrink: bool) -> Any:
 
 def _shrink(config: Any, seen: set[int]) -> None:
     """Cut the layer counts of a configuration and of those inside it to 2."""
-    from transformers import PretrainedConfig
-
     if id(config) in seen:
         return
     seen.add(id(config))
@@ -142,8 +155,9 @@ def _shrink(config: Any, seen: set[int]) -> None:
             for attribute, entry in list(vars(config).items()):
                 if isinstance(entry, list) and len(entry) == value:
                     setattr(config, attribute, entry[:2])
+    base = importlib.import_module("transformers").PretrainedConfig
     for value in list(vars(config).values()):
-        if isinstance(value, PretrainedConfig):
+        if isinstance(value, base):
             _shrink(value, seen)
 
 

@@ -96,7 +96,7 @@ def _call(node: ast.Call, constants: dict[str, Any] | None) -> Any:
         result = evaluate(node.args[0], constants) if node.args else {}
         if isinstance(result, list):
             pairs = [pair for pair in result if isinstance(pair, list) and len(pair) == 2 and isinstance(pair[0], str)]
-            result = {key: value for key, value in pairs}
+            result = dict(pairs)
         if not isinstance(result, dict):
             return UNKNOWN
         for keyword in node.keywords:

@@ -1,11 +1,13 @@
-"""Collects what belongs to each `model_type`: configuration, processors, tokenizers and the classes of the Auto models."""
+"""Collects what belongs to each `model_type`: configuration, processors, tokenizers, classes of the Auto models."""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from v5lint.rules.knowledge.collect.classes import ClassFacts
 from v5lint.rules.knowledge.collect.namespace import Namespace, listed
+
+if TYPE_CHECKING:
+    from v5lint.rules.knowledge.collect.classes import ClassFacts
 
 PARTS = {
     "CONFIG_MAPPING_NAMES": "config",
@@ -34,10 +36,30 @@ class ModelType(NamedTuple):
     modalities: tuple[str, ...]
 
     def fields(self) -> list[str]:
-        """Spell it as the columns of the data file."""
+        """Spell it as the columns of the data file.
+
+        An Auto class stands alone where its class is called like it, with the name of the model for "Auto":
+        `AutoModelForMaskedLM` loads `BertForMaskedLM` beside `AutoModel`, which loads `BertModel`.
+        """
         parts = [",".join(self.parts.get(part, ())) for part in PARTS.values()]
-        models = ",".join(f"{auto}={name}" for auto, name in sorted(self.models.items()))
-        return [" ".join(self.modalities), *parts, models]
+        stem = self.models.get("AutoModel", "").removesuffix("Model")
+        models = [
+            auto if auto != "AutoModel" and name == stem + auto.removeprefix("AutoModel") else f"{auto}={name}"
+            for auto, name in sorted(self.models.items())
+        ]
+        return [" ".join(self.modalities), *parts, ",".join(models)]
+
+
+def type_lines(types: dict[str, ModelType], newer: dict[str, ModelType] | None = None) -> list[str]:
+    """Give one line a model type: its name, then its fields; a field that is the same in `newer` is written "="."""
+    lines = []
+    for name, own in types.items():
+        other = newer[name].fields() if newer and name in newer else []
+        fields = own.fields()
+        lines.append(
+            "\t".join([name, *("=" if other and field == other[i] else field for i, field in enumerate(fields))])
+        )
+    return lines
 
 
 def read_model_types(namespace: Namespace, classes: dict[str, ClassFacts]) -> dict[str, ModelType]:
@@ -66,7 +88,9 @@ def read_model_types(namespace: Namespace, classes: dict[str, ClassFacts]) -> di
     for model_type in sorted(parts):
         if "config" in parts[model_type]:
             own = models.get(model_type, {})
-            found[model_type] = ModelType(parts[model_type], own, _modalities(model_type, parts[model_type], own, classes))
+            found[model_type] = ModelType(
+                parts[model_type], own, _modalities(model_type, parts[model_type], own, classes)
+            )
     return found
 
 

@@ -1,14 +1,16 @@
-"""Works out which names can be imported from each module of a wheel, the way Python and transformers' lazy modules do."""
+"""Works out which names each module of a wheel offers, the way Python and transformers' lazy modules do."""
 
 from __future__ import annotations
 
 import re
 from fnmatch import fnmatchcase
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from v5lint.rules.knowledge.collect.literals import strings
-from v5lint.rules.knowledge.collect.wheels import FileFacts, Wheel
+
+if TYPE_CHECKING:
+    from v5lint.rules.knowledge.collect.wheels import FileFacts, Wheel
 
 _LAZY_SOURCE = "transformers.utils.import_utils"
 _SKIPPED_FILES = ("convert_", "modular_")
@@ -33,6 +35,8 @@ class Namespace:
         self._structures: dict[str, dict[str, str]] = {}
         self._names: dict[str, frozenset[str]] = {}
         self._resolved: dict[tuple[str, str], str | None] = {}
+        self._bases: dict[str, list[str]] = {}
+        self._ancestors: dict[str, list[str]] = {}
 
     @cached_property
     def aliases(self) -> dict[str, str]:
@@ -59,7 +63,7 @@ class Namespace:
 
     @cached_property
     def _fallbacks(self) -> frozenset[str]:
-        """The suffixes for which `_LazyModule.__getattr__` falls back to another class: Tokenizer, TokenizerFast, ..."""
+        """The suffixes for which a lazy module falls back to another class: Tokenizer, TokenizerFast, ..."""
         return frozenset(self.modules.get(_LAZY_SOURCE, {}).get("suffixes", ()))
 
     @cached_property
@@ -273,12 +277,11 @@ class Namespace:
         facts = self.class_facts(path)
         if facts is None:
             return []
-        module = path.rpartition(".")[0]
-        found = []
-        for written in facts.get("bases", ()):
-            base = self.locate(module, re.split(r"[\[(]", written)[0])
-            if base and base != path:
-                found.append(base)
+        found = self._bases.get(path)
+        if found is None:
+            module = path.rpartition(".")[0]
+            located = [self.locate(module, re.split(r"[\[(]", written)[0]) for written in facts.get("bases", ())]
+            found = self._bases[path] = [base for base in located if base and base != path]
         return found
 
     def locate(self, module: str, written: str) -> str | None:
@@ -295,13 +298,16 @@ class Namespace:
 
     def ancestors(self, path: str) -> list[str]:
         """Give all bases of a class, nearest first (depth first, each once)."""
-        found: list[str] = []
-        waiting = self.bases(path)
-        while waiting:
-            base = waiting.pop(0)
-            if base not in found:
-                found.append(base)
-                waiting = self.bases(base) + waiting
+        found = self._ancestors.get(path)
+        if found is None:
+            found = []
+            waiting = list(self.bases(path))
+            while waiting:
+                base = waiting.pop(0)
+                if base not in found:
+                    found.append(base)
+                    waiting = self.bases(base) + waiting
+            self._ancestors[path] = found
         return found
 
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from v5lint.rules.knowledge.collect.classes import constant, kind_of
-from v5lint.rules.knowledge.collect.history import Values
+from v5lint.rules.knowledge.collect.history import Axis, Values
 from v5lint.rules.knowledge.collect.literals import strings
-from v5lint.rules.knowledge.collect.namespace import Namespace
+
+if TYPE_CHECKING:
+    from v5lint.rules.knowledge.collect.namespace import Namespace
 
 PARTS = ("audio_processor", "audio_tokenizer", "feature_extractor", "image_processor", "tokenizer", "video_processor")
 """The words of which one is in the name of every part (`qformer_tokenizer` is one too)."""
@@ -25,17 +29,19 @@ class Processors:
         for module, facts in sorted(namespace.modules.items()):
             for name in facts.get("classes", ()):
                 path = f"{module}.{name}"
+                if "Processor" not in name or ".modular_" in path:
+                    continue
                 line = [path, *namespace.ancestors(path)]
-                if "Processor" in name and ".modular_" not in path and kind_of(name, line) == "processor":
+                if kind_of(name, line) == "processor":
                     attributes[name] = " ".join(sorted(_attributes(namespace, line)))
                     arguments[name] = " ".join(_arguments(namespace, line))
         self.attributes.add(attributes)
         self.arguments.add(arguments)
 
-    def lines(self, names: list[str]) -> list[str]:
+    def lines(self, axis: Axis) -> list[str]:
         """Give one line a class: name, history of its attributes, history of the parts that its constructor takes."""
         return [
-            "\t".join([name, self.attributes.text(name, names), self.arguments.text(name, names)])
+            "\t".join([name, self.attributes.text(name, axis), self.arguments.text(name, axis)])
             for name in sorted(self.attributes)
         ]
 

@@ -9,9 +9,11 @@ from typing import Any
 from v5lint.rules.knowledge.collect.literals import UNKNOWN, evaluate, strings
 
 _ENVIRONMENT_NAME = re.compile(r"[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+\Z")
+_FEATURE_METHOD = re.compile(r"get_\w+_features\Z")
+_NO_FIELD = re.compile(r"init=False|: (?:typing\.)?ClassVar\b")
 _TABLES = re.compile(r"models/auto/|pipelines/__init__\.py|convert_slow_tokenizer\.py")
 
-FACTS_VERSION = 3
+FACTS_VERSION = 5
 """Raised with every change of what `read_source` returns, so that cached facts are made anew."""
 
 
@@ -26,14 +28,23 @@ def read_source(text: str, module: str, *, is_package: bool, path: str = "") -> 
 
     Returns:
         A dictionary that JSON can hold, without the keys whose value is empty:
-        `bindings` name -> "c" (class), "f" (function), "v" (value), "m:module" or "i:module:name" (imports);
-        `typing` the same for what only type checkers see; `stars` modules imported with `*`; `all` the literal
-        `__all__`; `exported` names under `@requires`; `lazy` the import structure (module -> names) of a module that
-        replaces itself by a lazy one, with `scanned` when that structure is read from the files beside it; `served`
-        names that a module-level `__getattr__` answers; `attached` submodule -> names that it answers; `aliases` module aliases made at import; `suffixes` of the names
-        for which a lazy module class has a fallback; `classes` name -> bases, methods, attributes, constants;
-        `functions` name -> parameters; `environment` variables read; `tables` of constants, in which a class stands as
-        its name. Alternatives of a binding are joined by "|".
+
+        - `bindings` name -> "c" (class), "f" (function), "v" (value), "m:module" or "i:module:name" (imports);
+          alternatives are joined by "|"
+        - `typing` the same for what only type checkers see
+        - `stars` modules imported with `*`
+        - `all` the literal `__all__`
+        - `exported` names under `@requires`
+        - `lazy` the import structure (module -> names) of a module that replaces itself by a lazy one, with `scanned`
+          when that structure is read from the files beside it
+        - `served` names that a module-level `__getattr__` answers
+        - `attached` submodule -> names that it answers
+        - `aliases` module aliases made at import
+        - `suffixes` of the names for which a lazy module class has a fallback
+        - `classes` name -> what `read_class` gives
+        - `functions` name -> parameters
+        - `environment` variables read
+        - `tables` of constants, in which a class stands as its name
 
     Raises:
         SyntaxError: the file is not Python 3.
@@ -50,7 +61,7 @@ def read_source(text: str, module: str, *, is_package: bool, path: str = "") -> 
 class _Symbols(dict[str, Any]):
     """Constants in which a name without a value stands for itself."""
 
-    def get(self, key: str, default: Any = None) -> Any:  # type: ignore[override]
+    def get(self, key: str, default: Any = None) -> Any:
         return super().get(key, key)
 
 
@@ -170,8 +181,8 @@ class _Reader:
         if name == "__getattr__" and isinstance(node.value, ast.Call):
             self._deprecated_attributes(node.value)
             return
-        another = isinstance(node.value, ast.Name) and node.value.id in into and node.value.id != name
-        _bind(into, name, f"i:{self.module}:{node.value.id}" if another else "v")
+        written = node.value.id if isinstance(node.value, ast.Name) else ""
+        _bind(into, name, f"i:{self.module}:{written}" if written in into and written != name else "v")
         if ast.unparse(node.value).startswith("define_import_structure"):
             self.scans_files = True
         value = evaluate(node.value, self.constants)
@@ -250,7 +261,7 @@ class _Reader:
                         self.facts["served"][name] = ast.unparse(first)
 
     def _module_getattr(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> None:
-        """Read the names that a module-level `__getattr__` compares its argument with: `name == "X"`, `name in TABLE`."""
+        """Read the names that a module-level `__getattr__` knows: `name == "X"`, `name in TABLE`."""
         argument = node.args.args[0].arg if node.args.args else "name"
         for test in ast.walk(node):
             if not (isinstance(test, ast.Compare) and isinstance(test.left, ast.Name) and test.left.id == argument):
@@ -267,38 +278,52 @@ def read_class(node: ast.ClassDef) -> dict[str, Any]:
     """Read one class.
 
     Returns:
-        `bases` as written; `methods` name -> parameters; `attributes` other names bound in the body or through `self`;
-        `fields` annotated names of the body in order; `constants` attributes that are a string, None or a list of
-        strings; `names` attributes set to a name, as written, and the annotation of `config`; `properties`; `dataclass`
-        when decorated as one. Empty entries are left out.
+        A dictionary without the keys whose value is empty:
+
+        - `bases` as written
+        - `methods` name -> parameters
+        - `attributes` other names bound in the body or through `self`
+        - `fields` annotated names of the body in order, without those that no constructor takes
+        - `constants` attributes that are a string, None or a list of strings
+        - `names` attributes set to a name, as written, and the annotation of `config`
+        - `properties`
+        - `returns` the annotated results of `get_..._features`
+        - `dataclass` when decorated as one
     """
     methods: dict[str, list[str]] = {}
     attributes: set[str] = set()
     names: dict[str, str] = {}
+    returns: dict[str, str] = {}
     constants: dict[str, Any] = {}
     fields: list[str] = []
     properties: list[str] = []
     for statement in _class_statements(node.body):
         if isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef)):
             methods[statement.name] = parameters(statement)
+            if statement.returns is not None and _FEATURE_METHOD.match(statement.name):
+                returns[statement.name] = ast.unparse(statement.returns)
             if any("property" in ast.unparse(decorator) for decorator in statement.decorator_list):
                 properties.append(statement.name)
             attributes.update(_self_attributes(statement))
         elif isinstance(statement, (ast.Assign, ast.AnnAssign)):
             targets = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
             for name in (name for target in targets for name in _target_names(target)):
-                if isinstance(statement, ast.AnnAssign):
+                if isinstance(statement, ast.AnnAssign) and not _NO_FIELD.search(ast.unparse(statement)):
                     fields.append(name)
                 if name == "config" and isinstance(statement, ast.AnnAssign):
                     names[name] = ast.unparse(statement.annotation).strip("'")
                 elif isinstance(statement.value, (ast.Name, ast.Attribute)):
                     names[name] = ast.unparse(statement.value)
-                attributes.add(name)
+                if statement.value is not None:
+                    attributes.add(name)
                 value = evaluate(statement.value) if statement.value is not None else UNKNOWN
                 if value is None or isinstance(value, str) or (isinstance(value, list) and strings(value) == value):
                     constants[name] = value
+                elif name == "attribute_map" and isinstance(value, dict):
+                    attributes.update(str(key) for key in value)
         elif isinstance(statement, ast.ClassDef):
             attributes.add(statement.name)
+    attributes.update(_spread_attributes(node))
     facts = {
         "bases": [ast.unparse(base) for base in node.bases],
         "methods": methods,
@@ -307,6 +332,7 @@ def read_class(node: ast.ClassDef) -> dict[str, Any]:
         "constants": constants,
         "properties": properties,
         "names": names,
+        "returns": returns,
         "dataclass": any("dataclass" in ast.unparse(decorator) for decorator in node.decorator_list),
     }
     return {key: value for key, value in facts.items() if value}
@@ -392,18 +418,19 @@ def _class_statements(body: list[ast.stmt]) -> list[ast.stmt]:
 
 
 def _self_attributes(function: ast.FunctionDef | ast.AsyncFunctionDef) -> set[str]:
-    """Give the names assigned through the first parameter of a method: `self.x = ...`."""
+    """Give the names assigned through the first parameter of a method: `self.x = ...`, `setattr(self, "x", ...)`."""
     if not function.args.args:
         return set()
     first = function.args.args[0].arg
-    return {
-        node.attr
-        for node in ast.walk(function)
-        if isinstance(node, ast.Attribute)
-        and isinstance(node.ctx, ast.Store)
-        and isinstance(node.value, ast.Name)
-        and node.value.id == first
-    }
+    found = set()
+    for node in ast.walk(function):
+        if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store) and _is_name(node.value, first):
+            found.add(node.attr)
+        elif isinstance(node, ast.Call) and _is_name(node.func, "setattr") and len(node.args) == 3:
+            name = evaluate(node.args[1])
+            if _is_name(node.args[0], first) and isinstance(name, str):
+                found.add(name)
+    return found
 
 
 def _bind(into: dict[str, str], name: str, kind: str) -> None:
@@ -413,6 +440,27 @@ def _bind(into: dict[str, str], name: str, kind: str) -> None:
         into[name] = kind
     elif kind not in earlier.split("|"):
         into[name] = f"{earlier}|{kind}"
+
+
+def _spread_attributes(node: ast.ClassDef) -> set[str]:
+    """Give the attributes set in a loop over the literal that another method of the class returns.
+
+    For example `for name, default in self._get_defaults().items(): setattr(self, name, ...)`.
+    """
+    functions = {part.name: part for part in node.body if isinstance(part, (ast.FunctionDef, ast.AsyncFunctionDef))}
+    found: set[str] = set()
+    for function in functions.values():
+        for loop in ast.walk(function):
+            if isinstance(loop, ast.For) and any(_is_name(call, "setattr") for call in _called(loop)):
+                for method in re.findall(r"self\.(\w+)\(\)", ast.unparse(loop.iter)):
+                    for part in ast.walk(functions[method]) if method in functions else ():
+                        value = evaluate(part.value) if isinstance(part, ast.Return) and part.value else None
+                        found.update(key for key in value if isinstance(key, str)) if isinstance(value, dict) else None
+    return found
+
+
+def _called(node: ast.AST) -> list[ast.expr]:
+    return [part.func for part in ast.walk(node) if isinstance(part, ast.Call)]
 
 
 def _target_names(target: ast.expr) -> list[str]:

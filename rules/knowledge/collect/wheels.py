@@ -8,10 +8,12 @@ import subprocess
 import sys
 import zipfile
 import zlib
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from v5lint.rules.knowledge.collect.source import FACTS_VERSION, read_source
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 FileFacts = dict[str, Any]
 

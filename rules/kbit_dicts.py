@@ -1,0 +1,348 @@
+"""`load_in_4bit` and `load_in_8bit` put into dicts that become the keywords of a loader: a part of V5002."""
+
+from __future__ import annotations
+
+import ast
+
+from v5lint.rule import Fix
+from v5lint.rules import library, model_loads, quantization
+from v5lint.rules.quantization import CONFIG, FLAGS, KEYWORD, SINCE
+from v5lint.view.calls import CallSite
+from v5lint.view.dicts import written_entries
+from v5lint.view.values import Constant, External, LocalClass, LocalFunction, Method
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from v5lint.rule import Applicability, Edit, Finding, Unseen
+    from v5lint.view.dicts import Entry, Flow, Receiver
+    from v5lint.view.module import ModuleView
+
+#: Arguments under which libraries that build on transformers hand a dict on to its loaders.
+_HANDED_ON = frozenset({"model_kwargs", "model_init_kwargs", "automodel_args", "model_args"})
+
+_TELL = "`{flag}` is no argument of `from_pretrained` since transformers 5.0"
+
+
+def check(view: ModuleView) -> Iterator[Finding | Unseen]:
+    """Yield the flags that reach a loader in a dict."""
+    done: set[ast.AST] = set()
+    for start in _starts(view):
+        flow = view.dicts.flow(start)
+        removed = {each.key for each in flow.entries if each.how == "removal"}
+        flags = [each for each in flow.entries if each.key in FLAGS and each.how != "removal" and each.node not in done]
+        done.update(each.node for each in flags)
+        live = [each for each in flags if each.key not in removed and not view.guards.is_dead(each.node)]
+        if live:
+            yield from _Flags(view, flow, live).results()
+
+
+def _starts(view: ModuleView) -> list[ast.expr]:
+    """The dicts into which a flag is put."""
+    found: dict[ast.expr, None] = {}
+    for node in view.tree.nodes.get(ast.Dict, ()):
+        assert isinstance(node, ast.Dict)
+        if any(isinstance(key, ast.Constant) and key.value in FLAGS for key in node.keys):
+            found[node] = None
+    for call, _ in view.keywords(FLAGS):
+        if External("builtins.dict") in call.callees:
+            found[call.node] = None
+        elif isinstance(call.func, ast.Attribute) and call.name == "update":
+            found[call.func.value] = None
+    for node in view.tree.nodes.get(ast.Subscript, ()):
+        assert isinstance(node, ast.Subscript)
+        if isinstance(node.ctx, ast.Store) and isinstance(node.slice, ast.Constant) and node.slice.value in FLAGS:
+            found[node.value] = None
+    for call in view.calls({"setdefault"}):
+        first = call.argument("", 0)
+        if isinstance(first, ast.Constant) and first.value in FLAGS and isinstance(call.func, ast.Attribute):
+            found[call.func.value] = None
+    return [*found]
+
+
+class _Destination:
+    """Where a dict goes.
+
+    Attributes:
+        calls: by kind (see `model_loads.Target`, and "handed on": another library gives it to a loader).
+        name: the class of the first loader.
+        is_sure: whether it goes nowhere that could not be followed.
+    """
+
+    def __init__(self) -> None:
+        self.calls: dict[str, list[CallSite]] = {}
+        self.name = ""
+        self.is_sure = True
+
+    def add(self, kind: str, call: CallSite, name: str) -> None:
+        self.calls.setdefault(kind, []).append(call)
+        self.name = self.name or name
+
+    @property
+    def loads(self) -> list[CallSite]:
+        """The calls that load a model with it."""
+        return [*self.calls.get("model", ()), *self.calls.get("peft", ())]
+
+
+def _destination(view: ModuleView, flow: Flow, flag: str, *, under: str = "", depth: int = 0) -> _Destination:
+    """Where a dict goes.
+
+    Args:
+        view: the module.
+        flow: the dict.
+        flag: the key that matters.
+        under: the key of this dict under which the one that holds the flag is kept.
+        depth: how many dicts the flag is in.
+    """
+    found = _Destination()
+    for receiver in flow.receivers:
+        if receiver.how == "splat" and receiver.call is not None:
+            call = CallSite(view, receiver.call)
+            reached = model_loads.target(call, under or flag)
+            kind = reached.kind
+            if under:
+                kind = "model" if kind == "pipeline" and under == "model_kwargs" else ""
+            found.is_sure = found.is_sure and reached.is_sure
+            found.add(kind, call, reached.name)
+        elif receiver.how == "argument" and receiver.call is not None and not under:
+            call = CallSite(view, receiver.call)
+            found.add(_as_argument(call, receiver), call, library.callee_name(call))
+        elif receiver.how == "entry" and depth < 2:
+            outer = view.tree.parents[receiver.node]
+            while not isinstance(outer, (ast.Dict, ast.Call)):
+                outer = view.tree.parents[outer]
+            inner = _destination(view, view.dicts.flow(outer), flag, under=receiver.name, depth=depth + 1)
+            for kind, calls in inner.calls.items():
+                for call in calls:
+                    found.add(kind, call, inner.name)
+        elif receiver.how == "escape":
+            found.is_sure = False
+    return found
+
+
+def _as_argument(call: CallSite, receiver: Receiver) -> str:
+    """What it means that a dict is one argument of a call."""
+    if receiver.name == KEYWORD:
+        return ""
+    for callee in call.callees:
+        if isinstance(callee, External) and callee.package == "transformers" and callee.name == "pipeline":
+            return "model" if receiver.name == "model_kwargs" else ""
+        if isinstance(callee, (LocalFunction, LocalClass)):
+            return ""
+    if receiver.name in _HANDED_ON and any(isinstance(each, (External, Method)) for each in call.callees):
+        return "handed on"
+    return ""
+
+
+class _Flags:
+    """The flags in one dict, and what to do about them."""
+
+    def __init__(self, view: ModuleView, flow: Flow, flags: list[Entry]) -> None:
+        self.view = view
+        self.flow = flow
+        self.flags = flags
+        self.goes = _destination(view, flow, str(flags[0].key))
+        self.configs = [each for each in flow.entries if each.key == KEYWORD and each.how != "removal"]
+
+    def results(self) -> Iterator[Finding | Unseen]:
+        """The findings."""
+        loads = self.goes.loads
+        if not loads:
+            yield from self._elsewhere()
+            return
+        safety, remark = self._safety(loads)
+        fix = self._fix(safety)
+        loader = "pipeline" if self.goes.name == "pipeline" else f"{self.goes.name}.from_pretrained"
+        where = f" and reaches `{loader}` in line {loads[0].node.lineno}" if self.goes.name else ""
+        for flag in self.flags:
+            yield self.view.finding(flag.node, f"{_TELL.format(flag=flag.key)}{where}{remark}", fix=fix)
+
+    def _elsewhere(self) -> Iterator[Finding | Unseen]:
+        calls = self.goes.calls
+        for flag in self.flags:
+            if calls.get("pipeline"):
+                message = (
+                    f"`{flag.key}` goes to `pipeline`, which hands it on to `from_pretrained`: since transformers "
+                )
+                yield self.view.finding(flag.node, message + f"5.0 a `{CONFIG}` belongs under `model_kwargs`")
+            elif calls.get("handed on"):
+                name = library.callee_name(calls["handed on"][0])
+                message = f"{_TELL.format(flag=flag.key)}, and `{name}` hands it on"
+                yield self.view.finding(flag.node, message, fix=self._replaced([flag], "unsafe"))
+            elif calls.get("unknown"):
+                yield self.view.unseen(flag.node, f"`{flag.key}` goes to a class that v5lint cannot follow")
+
+    def _safety(self, loads: list[CallSite]) -> tuple[Applicability, str]:
+        for call in loads:
+            safety, remark = model_loads.safety(self.view, call)
+            if safety != "safe":
+                return safety, remark
+        return "safe", ""
+
+    def _fix(self, safety: Applicability) -> Fix | None:
+        if all(each.value is not None and quantization.is_off(each.value) for each in self.flags):
+            return self._removal(self.flags, "safe")  # it did nothing under v4 either
+        covered = [each for each in self.flags if self._is_covered(each)]
+        left = [each for each in self.flags if each not in covered]
+        if not left:
+            return self._removal(self.flags, safety)
+        others = {*self.goes.calls} - {"model", "peft"}
+        if not self.goes.is_sure or others - {"ignores"}:
+            return None
+        if others:
+            return self._moved(safety) if not self.configs else None
+        beside = [each for each in self.configs if each.owner is left[0].owner]
+        if beside and len(self.configs) == 1 and not covered:
+            return self._replaced(left, safety, beside=beside[0])
+        if len({each.key for each in left}) > 1 and not self._are_exclusive(left):
+            return self._replaced(left, safety) if not self.configs and _is_one_place(left) else None
+        if not self._are_exclusive([*left, *self.configs]):
+            return None
+        fixes = [self._replaced([each], safety) for each in left]
+        fixes += [self._removal(covered, safety)] if covered else []
+        if any(fix is None for fix in fixes):
+            return None
+
+        def build() -> list[Edit]:
+            return [edit for fix in fixes if fix is not None for edit in fix.edits]
+
+        return Fix(f"Put a `{CONFIG}` in its place", build, applicability=safety, requires=SINCE)
+
+    def _is_covered(self, flag: Entry) -> bool:
+        """Whether a configuration is put in wherever a flag is."""
+        here = self.view.reach.path(flag.node)
+        for each in self.configs:
+            there = self.view.reach.path(each.node)
+            nothing = each.value is None or Constant(None) in self.view.values(each.value)
+            if there == here[: len(there)] and not nothing:
+                return True
+        return False
+
+    def _are_exclusive(self, entries: list[Entry]) -> bool:
+        """Whether only one of the entries is put in: each stands in another arm of one `if`."""
+        paths = [self.view.reach.path(each.node) for each in entries]
+        for number, first in enumerate(paths):
+            for second in paths[number + 1 :]:
+                split = next((a for a, b in zip(first, second, strict=False) if a != b), None)
+                if split is None or not isinstance(split[0], (ast.If, ast.IfExp, ast.Match)):
+                    return False
+        return True
+
+    def _removal(self, entries: list[Entry], safety: Applicability) -> Fix | None:
+        if not all(each.how in ("literal", "keyword", "subscript") for each in entries):
+            return None
+
+        def build() -> list[Edit]:
+            from v5lint.edits.entries import remove_entries
+
+            return remove_entries(self.view, entries)
+
+        return Fix(f"Remove {_quoted(entries)}", build, applicability=safety)
+
+    def _replaced(self, flags: list[Entry], safety: Applicability, *, beside: Entry | None = None) -> Fix | None:
+        """Put the configuration where the first flag stands.
+
+        Args:
+            flags: those that it takes the place of.
+            safety: the applicability.
+            beside: a configuration in the same literal that may be None, and counts before the flags.
+        """
+        view, first = self.view, flags[0]
+        values = {str(each.key): each.value for each in flags if each.value is not None}
+        siblings = _siblings(view, first, self.flow)
+        if siblings is None or len(values) != len(flags):
+            return None
+        if first.how not in ("literal", "keyword", "subscript", "setdefault"):
+            return None
+        if not library.is_free(view, CONFIG, first.node) or not quantization.is_repeatable(values):
+            return None
+
+        def build() -> list[Edit]:
+            from v5lint.edits.entries import replace_entry
+            from v5lint.edits.imports import ImportEdits
+
+            imports = ImportEdits(view)
+            config = imports.use("transformers", CONFIG, first.node)
+            given = {str(each.key): each.value for each in siblings if each.value is not None}
+            source = quantization.config_source(view, config, values, given)
+            rest = [each for each in [*flags, *siblings] if each is not first]
+            if beside is not None and beside.value is not None:
+                source = f"{view.source(beside.value)} or ({source})"
+                return [*replace_entry(view, beside, KEYWORD, source, [first, *rest]), *imports.edits()]
+            return [*replace_entry(view, first, KEYWORD, source, rest), *imports.edits()]
+
+        return Fix(f"Put a `{CONFIG}` in the place of {_quoted(flags)}", build, applicability=safety, requires=SINCE)
+
+    def _moved(self, safety: Applicability) -> Fix | None:
+        """Take the flag out of a dict that a tokenizer shares, and give the configuration to the model's call alone."""
+        view, calls = self.view, self.goes.loads
+        if len(self.flags) != 1 or len(calls) != 1:
+            return None
+        (flag,), (call,) = self.flags, calls
+        if view.reach.path(flag.node) != () or (
+            view.links.function_around(call.node) is not view.links.function_around(flag.node)
+        ):
+            return None
+        if not isinstance(flag.value, (ast.Constant, ast.Name)) or flag.how not in ("literal", "keyword", "subscript"):
+            return None
+        if isinstance(flag.value, ast.Name) and len(view.links.bindings_read(flag.value)) != 1:
+            return None
+        if not library.is_free(view, CONFIG, call.node) or call.keyword(KEYWORD) is not None:
+            return None
+        if _siblings(view, flag, self.flow) != []:
+            return None
+
+        def build() -> list[Edit]:
+            from v5lint.edits.arguments import edit_arguments
+            from v5lint.edits.entries import remove_entries
+            from v5lint.edits.imports import ImportEdits
+
+            imports = ImportEdits(view)
+            config = imports.use("transformers", CONFIG, call.node)
+            assert flag.value is not None
+            source = quantization.config_source(view, config, {str(flag.key): flag.value}, {})
+            added = edit_arguments(view, call.node, append=[f"{KEYWORD}={source}"])
+            return [*remove_entries(view, [flag]), added, *imports.edits()]
+
+        return Fix(f"Give a `{CONFIG}` to the call that loads the model", build, applicability=safety, requires=SINCE)
+
+
+def _is_one_place(entries: list[Entry]) -> bool:
+    return len({each.owner for each in entries}) == 1 and entries[0].how != "subscript"
+
+
+def _siblings(view: ModuleView, flag: Entry, flow: Flow) -> list[Entry] | None:
+    """The entries beside a flag that belong into the configuration; None where some are put in elsewhere."""
+    wanted = [each for each in flow.entries if quantization.is_sibling(each.key) and each.how != "removal"]
+    if isinstance(flag.owner, ast.Assign):
+        near = _next_to(view, flag.owner)
+        found = [each for each in wanted if each.owner in near]
+    else:
+        found = [each for each in written_entries(flag.owner) if quantization.is_sibling(each.key)]
+    known = {each.node for each in found}
+    return found if all(each.node in known for each in wanted) else None
+
+
+def _next_to(view: ModuleView, statement: ast.Assign) -> list[ast.Assign]:
+    """The assignments to keys of the same dict in the lines before and behind one."""
+    from v5lint.edits.statements import block_of
+
+    block = block_of(view, statement)
+    at = block.index(statement)
+    found = []
+    for part in (block[at + 1 :], block[:at][::-1]):
+        for each in part:
+            if not isinstance(each, ast.Assign) or not _is_same_dict(each, statement):
+                break
+            found.append(each)
+    return found
+
+
+def _is_same_dict(first: ast.Assign, second: ast.Assign) -> bool:
+    a, b = first.targets[0], second.targets[0]
+    return isinstance(a, ast.Subscript) and isinstance(b, ast.Subscript) and ast.dump(a.value) == ast.dump(b.value)
+
+
+def _quoted(entries: list[Entry]) -> str:
+    return ", ".join(f"`{each.key}`" for each in entries)

@@ -1,0 +1,172 @@
+"""What the preprocessor of a checkpoint takes, images or sound: by its name, its models, and what is done with it."""
+
+from __future__ import annotations
+
+import ast
+import functools
+
+from v5lint.rules import checkpoints, library
+from v5lint.rules.knowledge import lookup
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from v5lint.view.calls import CallSite
+    from v5lint.view.module import ModuleView
+
+#: Attributes of a preprocessor, and keys of what it returns, that tell what it takes.
+_IMAGE_USES = frozenset(
+    "image_mean image_std do_resize do_center_crop do_rescale crop_size resample "
+    "post_process_object_detection post_process_semantic_segmentation post_process_segmentation post_process".split()
+)
+_AUDIO_USES = frozenset("sampling_rate n_fft hop_length num_mel_bins feature_size".split())
+_IMAGE_RESULTS = frozenset({"pixel_values", "pixel_mask"})
+_AUDIO_RESULTS = frozenset({"input_values", "input_features"})
+_AUDIO_ARGUMENTS = frozenset({"sampling_rate", "raw_speech", "audio", "audios"})
+
+#: Methods that load a model; the second takes two checkpoints.
+_MODEL_LOADERS = frozenset({"from_pretrained", "from_encoder_decoder_pretrained"})
+
+
+class Modality:
+    """What a preprocessor takes, and how that is known.
+
+    Attributes:
+        kind: "image", "audio", "mixed" or "" (unknown).
+        because: the evidence, in words for a message.
+    """
+
+    __slots__ = ("because", "kind")
+
+    def __init__(self, kind: str, because: str = "") -> None:
+        self.kind = kind
+        self.because = because
+
+
+def modality(view: ModuleView, call: CallSite) -> Modality:
+    """What the preprocessor takes that `AutoFeatureExtractor.from_pretrained(...)` and its like load.
+
+    Asked in turn: the checkpoint's name, the models that are loaded from the same checkpoint, what is done with the
+    preprocessor, and the models of the module.
+    """
+    names = library.texts(call.values_of(*library.CHECKPOINT))
+    kinds = {name: checkpoints.preprocessor_kind(name) for name in names}
+    told = {kind for kind in kinds.values() if kind}
+    if len(told) > 1:
+        return Modality("mixed", f"it is called with {', '.join(f'`{name}`' for name in names)}")
+    if told:
+        kind = told.pop()
+        return Modality(kind, f"`{next(name for name in names if kinds[name] == kind)}` is a checkpoint for {kind}s")
+    return _by_neighbours(view, call) or _by_use(view, call) or _by_models(view) or Modality("")
+
+
+@functools.cache
+def model_kind(name: str) -> str:
+    """What the preprocessor of a model takes: "image", "audio" or "", by the model class or the Auto class."""
+    facts = lookup.class_facts(name)
+    if facts is None:
+        return ""
+    if facts.kind == "auto_model":
+        kinds = {
+            checkpoints.kind_of_model_type(each) for each in lookup.model_types("4.57") if name in _models_of(each)
+        }
+        kinds.discard("")
+        return kinds.pop() if len(kinds) == 1 and name != "AutoModel" else ""
+    if facts.kind in ("model", "tf_model", "flax_model", "config"):
+        return checkpoints.kind_of_model_type(facts.model_type)
+    return ""
+
+
+def _models_of(model_type: str) -> dict[str, str]:
+    facts = lookup.model_type(model_type, "4.57")
+    return facts.models if facts is not None else {}
+
+
+def same_checkpoint(view: ModuleView, first: CallSite, second: CallSite) -> bool:
+    """Whether two loads take the same checkpoint: the same known name, or the same variable."""
+    mine = first.argument(*library.CHECKPOINT)
+    theirs = [*second.args[:2], *([] if second.args else [second.argument(*library.CHECKPOINT)])]
+    return mine is not None and any(each is not None and is_same(view, mine, each) for each in theirs)
+
+
+def is_same(view: ModuleView, first: ast.expr, second: ast.expr) -> bool:
+    """Whether two expressions have the same value: they are alike and read the same variables, or it is known."""
+    values = view.values(first)
+    if library.texts(values) and not library.origin(values):
+        return view.values(second) == values
+    if ast.dump(first) != ast.dump(second):
+        return False
+    if view.links.class_around(first) is not view.links.class_around(second):
+        return False
+    names = zip(_names_in(first), _names_in(second), strict=True)
+    return all(a.id == "self" or view.links.bindings_read(a) == view.links.bindings_read(b) for a, b in names)
+
+
+def _names_in(node: ast.expr) -> list[ast.Name]:
+    return [each for each in ast.walk(node) if isinstance(each, ast.Name)]
+
+
+def _by_neighbours(view: ModuleView, call: CallSite) -> Modality | None:
+    found: dict[str, str] = {}
+    for other in view.calls(_MODEL_LOADERS):
+        if other.node is not call.node and same_checkpoint(view, call, other):
+            for owner in other.owners(_MODEL_LOADERS):
+                for name in library.library_classes(view, owner):
+                    kind = model_kind(name)
+                    if kind:
+                        found[kind] = name
+    if len(found) == 1:
+        ((kind, name),) = found.items()
+        return Modality(kind, f"`{name}` is loaded from the same checkpoint")
+    return None
+
+
+def _by_use(view: ModuleView, call: CallSite) -> Modality | None:
+    found: dict[str, str] = {}
+    for alias in view.aliases(call.node):
+        parent = view.tree.parents[alias]
+        if isinstance(parent, ast.Attribute) and parent.value is alias:
+            if parent.attr in _IMAGE_USES:
+                found["image"] = f"`.{parent.attr}` of it is read in line {parent.lineno}"
+            elif parent.attr in _AUDIO_USES:
+                found["audio"] = f"`.{parent.attr}` of it is read in line {parent.lineno}"
+        elif isinstance(parent, ast.Call) and parent.func is alias:
+            kind, because = _by_call(view, parent)
+            if kind:
+                found[kind] = because
+    if len(found) == 1:
+        ((kind, because),) = found.items()
+        return Modality(kind, because)
+    return None
+
+
+def _by_call(view: ModuleView, call: ast.Call) -> tuple[str, str]:
+    """What a call of a preprocessor is given, or what is read from its result."""
+    for keyword in call.keywords:
+        if keyword.arg == "images":
+            return "image", f"it is called with `images=` in line {call.lineno}"
+        if keyword.arg in _AUDIO_ARGUMENTS:
+            return "audio", f"it is called with `{keyword.arg}=` in line {call.lineno}"
+    for alias in view.aliases(call):
+        parent = view.tree.parents[alias]
+        key: object = None
+        if isinstance(parent, ast.Attribute):
+            key = parent.attr
+        elif isinstance(parent, ast.Subscript) and isinstance(parent.slice, ast.Constant):
+            key = parent.slice.value
+        if key in _IMAGE_RESULTS:
+            return "image", f"`{key}` is read from what it gives in line {getattr(parent, 'lineno', 0)}"
+        if key in _AUDIO_RESULTS:
+            return "audio", f"`{key}` is read from what it gives in line {getattr(parent, 'lineno', 0)}"
+    return "", ""
+
+
+def _by_models(view: ModuleView) -> Modality | None:
+    found: dict[str, str] = {}
+    for name in library.imported_names(view):
+        kind = model_kind(name) if lookup.is_model_class(name) else ""
+        if kind:
+            found.setdefault(kind, name)
+    if len(found) == 1:
+        ((kind, name),) = found.items()
+        return Modality(kind, f"`{name}` is used beside it")
+    return None

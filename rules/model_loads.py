@@ -1,0 +1,118 @@
+"""Whether what is given to a call reaches a loader of transformers: at once, through PEFT, or through `**kwargs`."""
+
+from __future__ import annotations
+
+import ast
+
+from v5lint.rules import library
+from v5lint.rules.knowledge import lookup
+from v5lint.view.calls import CallSite
+from v5lint.view.guards import CALL_ERRORS
+from v5lint.view.values import External, LocalClass, LocalFunction, Method, Unknown
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from v5lint.rule import Applicability
+    from v5lint.view.module import ModuleView
+    from v5lint.view.values import Value
+
+#: How many functions that hand their `**kwargs` on are followed.
+_DEPTH = 4
+
+
+class Target:
+    """What an argument of a call reaches.
+
+    Attributes:
+        kind: "model" (a loader of transformers), "peft" (handed on to one), "pipeline", "ignores" (a tokenizer or
+            configuration: takes it and ignores it), "unknown" (a `from_pretrained` of something that could not be
+            followed) or "" (none of ours).
+        name: the class or function at the end of the way.
+        is_sure: whether nothing else gets it on the way.
+        way: the function of the repository that hands it on, "" where there is none.
+    """
+
+    __slots__ = ("is_sure", "kind", "name", "way")
+
+    def __init__(self, kind: str = "", name: str = "", *, is_sure: bool = True, way: str = "") -> None:
+        self.kind = kind
+        self.name = name
+        self.is_sure = is_sure
+        self.way = way
+
+
+def target(call: CallSite, argument: str, depth: int = 0) -> Target:
+    """What a keyword argument of a call reaches.
+
+    Args:
+        call: the call.
+        argument: the name of the argument.
+        depth: how many functions were followed already.
+    """
+    found = {each.kind: each for each in (_of(call, callee, argument, depth) for callee in call.callees)}
+    for kind in ("model", "peft", "pipeline", "ignores", "unknown"):
+        if kind in found:
+            return found[kind]
+    return Target()
+
+
+def safety(view: ModuleView, call: CallSite) -> tuple[Applicability, str]:
+    """The applicability of a fix of a call that loads a model, and a remark on what hides its failure."""
+    if view.guards.dead_constant(call.node):
+        return "unsafe", "; this code never runs"
+    handled = view.guards.handled(call.node, CALL_ERRORS)
+    if handled is None:
+        return "safe", ""
+    line = getattr(handled.handler, "lineno", 0)
+    return "unsafe", f"; the handler in line {line} hides the TypeError and the program goes another way without a word"
+
+
+def _of(call: CallSite, callee: Value, argument: str, depth: int) -> Target:
+    if isinstance(callee, External) and callee.package == "transformers" and callee.name == "pipeline":
+        return Target("pipeline", "pipeline")
+    if isinstance(callee, (LocalFunction, LocalClass)):
+        return _handed_on(callee, argument, depth)
+    if isinstance(callee, Unknown):
+        return Target("unknown") if call.name == "from_pretrained" else Target()
+    if not isinstance(callee, Method) or callee.name != "from_pretrained":
+        return Target()
+    if isinstance(callee.owner, External) and callee.owner.package == "peft":
+        return Target("peft", callee.owner.name)
+    names = library.library_classes(call.view, callee.owner)
+    for name in names:
+        if lookup.is_model_class(name) or name in ("PreTrainedModel", "GenerationMixin"):
+            return Target("model", callee.owner.name)
+    return Target("ignores", names[0]) if names else Target()
+
+
+def _handed_on(callee: LocalFunction | LocalClass, argument: str, depth: int) -> Target:
+    """What a function of the repository does with a keyword that it does not name itself."""
+    function = _constructor(callee) if isinstance(callee, LocalClass) else callee
+    if function is None or depth >= _DEPTH or isinstance(function.node, ast.Lambda):
+        return Target()
+    args, view = function.node.args, function.view
+    if args.kwarg is None or argument in {each.arg for each in [*args.posonlyargs, *args.args, *args.kwonlyargs]}:
+        return Target()
+    if any(isinstance(each, ast.Constant) and each.value == argument for each in ast.walk(function.node)):
+        return Target()  # it takes it out, or asks for it
+    flow = view.dicts.flow_of(args.kwarg)
+    found: dict[str, Target] = {}
+    for receiver in flow.receivers:
+        if receiver.how == "splat" and receiver.call is not None:
+            reached = target(CallSite(view, receiver.call), argument, depth + 1)
+            found[reached.kind] = reached
+        elif receiver.how != "read":
+            found.setdefault("", Target())
+    for kind in ("model", "peft", "pipeline"):
+        if kind in found:
+            sure = {*found} <= {"model", "peft"} and all(each.is_sure for each in found.values())
+            return Target(kind, found[kind].name, is_sure=sure, way=function.node.name)
+    return Target()
+
+
+def _constructor(of: LocalClass) -> LocalFunction | None:
+    """The `__init__` that an object of a class is made with, if this repository writes it."""
+    for value in of.view.evaluator.class_attribute(of, "__init__", instance=False):
+        if isinstance(value, LocalFunction):
+            return value
+    return None
