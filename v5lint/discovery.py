@@ -138,7 +138,7 @@ class _Search:
             folders = []
             for entry in entries:
                 is_folder = entry.is_dir(follow_symlinks=False)
-                if not is_folder and (format_of(entry.name) is None or entry.name.startswith(".#")):
+                if not is_folder and (format_of(entry.path) is None or entry.name.startswith(".#")):
                     continue  # Emacs marks an open file by a broken link `.#file.py`
                 if exclusion.decide(entry.path, entry.name, is_folder) or ignores.ignored(entry.path, is_folder):
                     self._out.excluded += 1

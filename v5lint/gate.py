@@ -18,12 +18,15 @@ _WORD_BYTES = bytes(byte if chr(byte).isalnum() or byte == 95 else 32 for byte i
 
 
 class Gate:
-    """The tokens and words of some rules."""
+    """The tokens and words of some rules, as far as they read some kinds of regions."""
 
-    def __init__(self, rules: Sequence[Rule]) -> None:
+    def __init__(self, rules: Sequence[Rule], kinds: Sequence[str] = ("python",)) -> None:
         self._rules = [
-            (rule, [token.encode() for token in rule.tokens], frozenset(word.encode() for word in rule.words))
+            (rule, [token.encode() for token in tokens], frozenset(word.encode() for word in rule.words))
             for rule in rules
+            for kind in kinds
+            if kind in rule.kinds
+            for tokens in [rule.tokens_by_kind.get(kind, rule.tokens)]
         ]
         tokens = {token for _, own, _ in self._rules for token in own}
         # A file that holds `PYTORCH_TRANSFORMERS_CACHE` holds `TRANSFORMERS_CACHE`: the shorter one is test enough.

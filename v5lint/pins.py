@@ -1,7 +1,6 @@
 """The oldest transformers release that a project says it supports, read from its own requirements.
 
-Read are `pyproject.toml` (PEP 621, PEP 735, Poetry, uv, PDM), `setup.cfg`, `requirements*.txt`, `requirements/*.txt`
-and the strings of `setup.py` that are requirements: `install_requires`, `extras_require`, tables that feed them.
+Read are `pyproject.toml`, `setup.cfg`, `setup.py`, `requirements*.txt` and `requirements/*.txt`; see `v5lint.metadata`.
 """
 
 from __future__ import annotations
@@ -13,17 +12,13 @@ from v5lint.releases import parse_release
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-    from typing import Any
+    from collections.abc import Iterator
 
     from v5lint.releases import Release
 
 _V5: Release = (5,)
 
-#: A requirement on transformers itself: not on `transformers-interpret` or `sentence-transformers`.
-_REQUIREMENT = re.compile(r"\s*transformers\s*(?:\[[^\]]*\])?\s*(?![\w.-])\(?([^;#)]*)", re.IGNORECASE)
-_BOUNDED = re.compile(r"transformers\s*(?:\[[^\]]*\])?\s*\(?[<>=!~]")
-_CLAUSE = re.compile(r"\s*(===|==|~=|!=|<=|>=|<|>|\^|~|)\s*v?([0-9][0-9A-Za-z.+-]*?)(\.\*)?\s*$")
+_CLAUSE = re.compile(r"\s*(===|==|~=|!=|<=|>=|<|>)\s*v?([0-9][0-9A-Za-z.+-]*?)(\.\*)?\s*$")
 
 #: What marks the top of a project, besides `.git`.
 PROJECT_FILES = ("pyproject.toml", "setup.py", "setup.cfg")
@@ -51,8 +46,6 @@ def pinned_minimum(folder: str) -> Release | None:
 
 def lower_bound(specifier: str) -> Release | None:
     """The lower bound of the specifiers of one requirement: ">=4.40,<6" gives (4, 40).
-
-    Poetry's `^4.40` and `~4.40` are understood.
 
     Returns:
         The bound; None where there is none, where no v5 release meets the specifiers, or where they are not understood.
@@ -113,22 +106,24 @@ def _ancestors(folder: str) -> Iterator[str]:
 
 def _requirements(folder: str) -> Iterator[str]:
     """The specifiers of every requirement on transformers in a folder's files."""
-    for name, lines in (
-        ("pyproject.toml", _from_pyproject),
-        ("setup.cfg", _from_setup_cfg),
-        ("setup.py", _from_setup_py),
-    ):
-        text = _text(os.path.join(folder, name))
-        if "transformers" in text.lower():
-            yield from _specifiers(lines(text))
+    for name, kind in (("pyproject.toml", "pyproject"), ("setup.cfg", "setup_cfg"), ("setup.py", "setup_py")):
+        yield from _specifiers(os.path.join(folder, name), kind)
     for path in _requirement_files(folder):
-        yield from _specifiers(_text(path).splitlines())
+        yield from _specifiers(path, "requirement_file")
 
 
-def _specifiers(requirements: Iterable[str]) -> Iterator[str]:
-    for requirement in requirements:
-        if match := _REQUIREMENT.match(requirement):
-            yield match[1].strip()
+def _specifiers(path: str, kind: str) -> Iterator[str]:
+    text = _text(path)
+    if "transformers" not in text.lower():
+        return
+    from v5lint.document import UnreadableError
+    from v5lint.metadata import requirements_in
+
+    try:
+        requirements = requirements_in(kind, text)
+    except UnreadableError:
+        return  # where v5lint is to lint that file, it says so
+    yield from (requirement.specifier for requirement in requirements if requirement.name == "transformers")
 
 
 def _requirement_files(folder: str) -> Iterator[str]:
@@ -146,69 +141,3 @@ def _text(path: str) -> str:
             return file.read()
     except OSError:
         return ""
-
-
-def _from_pyproject(text: str) -> Iterator[str]:
-    from v5lint.toml import TOMLDecodeError, loads
-
-    try:
-        data = loads(text)
-    except TOMLDecodeError:
-        return
-    yield from _strings(_get(data, "project", "dependencies"))
-    yield from _strings(_get(data, "project", "optional-dependencies"))
-    yield from _strings(_get(data, "dependency-groups"))
-    yield from _strings(_get(data, "tool", "uv", "dev-dependencies"))
-    yield from _strings(_get(data, "tool", "pdm", "dev-dependencies"))
-    poetry = _get(data, "tool", "poetry")
-    groups = _get(poetry, "group")
-    tables = [_get(poetry, "dependencies"), _get(poetry, "dev-dependencies")]
-    if isinstance(groups, dict):
-        tables += [_get(group, "dependencies") for group in groups.values()]
-    for table in tables:
-        constraints = _get(table, "transformers")
-        for constraint in constraints if isinstance(constraints, list) else [constraints]:
-            version = _get(constraint, "version") if isinstance(constraint, dict) else constraint
-            if isinstance(version, str):
-                yield f"transformers {'' if version == '*' else version}"
-
-
-def _get(data: Any, *keys: str) -> Any:
-    for key in keys:
-        data = data.get(key) if isinstance(data, dict) else None
-    return data
-
-
-def _strings(data: Any) -> Iterator[str]:
-    """All strings in lists, or in the lists of a table."""
-    if isinstance(data, dict):
-        data = [item for value in data.values() if isinstance(value, list) for item in value]
-    if isinstance(data, list):
-        yield from (item for item in data if isinstance(item, str))
-
-
-def _from_setup_cfg(text: str) -> Iterator[str]:
-    import configparser
-
-    parser = configparser.ConfigParser(interpolation=None, strict=False)
-    try:
-        parser.read_string(text)
-    except configparser.Error:
-        return
-    values = [parser.get("options", "install_requires", fallback="")]
-    if parser.has_section("options.extras_require"):
-        values += [value for _, value in parser.items("options.extras_require")]
-    for value in values:
-        yield from value.splitlines()
-
-
-def _from_setup_py(text: str) -> Iterator[str]:
-    import ast
-
-    try:
-        tree = ast.parse(text)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Constant) and isinstance(node.value, str) and _BOUNDED.match(node.value):
-            yield node.value

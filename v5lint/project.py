@@ -294,7 +294,7 @@ def _may_define(file: str, name: str) -> bool:
 
 
 def _modules_read_for(name: str, raw: bytes) -> set[str]:
-    """The last names of the modules from which a file may get a name: `m` of `m.Name`, and of `{"Name": "package.m"}`."""
+    """Last names of the modules from which a file may get a name: `m` of `m.Name`, and of `{"Name": "package.m"}`."""
     key = re.escape(name.encode())
     found: set[bytes] = set(re.findall(rb"(\w+)\s*\.\s*%s\b" % key, raw))
     for prefix in [*found]:

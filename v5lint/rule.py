@@ -51,7 +51,7 @@ class Edit:
 
 
 class FixUnavailableError(Exception):
-    """Raised while the edits of a fix are built: this code cannot be rewritten, and the finding stands without a fix."""
+    """Raised while edits are built: this code cannot be rewritten, and the finding stands without a fix."""
 
 
 class Fix:
@@ -200,6 +200,7 @@ class Rule:
             `ViTFeatureExtractor`. A file that holds none of any selected rule is never decoded or parsed.
         words: as `tokens`, for a rule of many names: each must stand in the file as a whole identifier. Testing for
             a thousand words costs what testing for thirty tokens does.
+        tokens_by_kind: `tokens` for a kind of region that has its own.
         kinds: the kinds of region it reads ("python", "toml", ...).
         default: whether it runs without being selected by name.
         options: its settings, by key.
@@ -210,6 +211,7 @@ class Rule:
     since: str = "5.0"
     tokens: tuple[str, ...] = ()
     words: tuple[str, ...] = ()
+    tokens_by_kind: Mapping[str, tuple[str, ...]] = {}
     kinds: tuple[str, ...] = ("python",)
     default: bool = True
     options: Mapping[str, Option] = {}

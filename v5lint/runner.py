@@ -6,7 +6,7 @@ import os
 
 from v5lint.configuration import SettingsError
 from v5lint.document import UnreadableError
-from v5lint.formats import format_of, read_document
+from v5lint.formats import format_of, kinds_of, read_document
 from v5lint.gate import DirectiveGate, Gate
 from v5lint.reading import read_bytes
 from v5lint.results import FileResult, Notice
@@ -82,7 +82,7 @@ class Runner:
         self.mode = mode
         self._files = files
         self._walked = walked
-        self._gates: dict[tuple[Rule, ...], Gate] = {}
+        self._gates: dict[tuple[tuple[Rule, ...], str], Gate] = {}
         self._directives = DirectiveGate(registry.rules)
         self._projects: dict[str, Project] = {}
         self._roots: dict[str, str] = {}
@@ -102,7 +102,7 @@ class Runner:
             raw = read_bytes(path) if raw is None else raw
             settings = self._settings.of(path)
             # Text in UTF-16 holds NUL bytes and no token in ASCII: it is no Python source, and reading it says so.
-            if self._gate(settings).rules_for(raw) or b"\0" in raw or self._directives.passes(raw):
+            if self._gate(settings, path).rules_for(raw) or b"\0" in raw or self._directives.passes(raw):
                 return raw
         except UnreadableError as error:
             return _unreadable(path, error)
@@ -148,7 +148,7 @@ class Runner:
         from v5lint.linting import Linter
 
         codes = {rule.code for rule in rules}
-        gate = self._gate(settings)
+        gate = self._gate(settings, path)
         linter = Linter(
             lambda raw: [rule for rule in gate.rules_for(raw) if rule.code in codes],
             rules,
@@ -207,10 +207,11 @@ class Runner:
             result.problems.append(Notice(result.path, str(error), hint="its fixes are not applied"))
             result.left, result.fixed, result.before, result.after = result.found, [], None, None
 
-    def _gate(self, settings: Settings) -> Gate:
-        gate = self._gates.get(settings.rules)
+    def _gate(self, settings: Settings, path: str) -> Gate:
+        key = (settings.rules, format_of(path) or "python")
+        gate = self._gates.get(key)
         if gate is None:
-            gate = self._gates[settings.rules] = Gate(settings.rules)
+            gate = self._gates[key] = Gate(settings.rules, kinds_of(key[1]))
         return gate
 
     def _project(self, path: str) -> Project:
@@ -234,14 +235,15 @@ class Runner:
 
 
 class _Under:
-    """The files under a folder, looked up only when they are wanted."""
+    """The modules under a folder, looked up only when they are wanted."""
 
     def __init__(self, top: str, files: Sequence[str]) -> None:
         self._top = top
         self._files = files
 
     def __iter__(self) -> Iterator[str]:
-        return (path for path in map(os.path.abspath, self._files) if path.startswith(self._top))
+        modules = (path for path in self._files if format_of(path) != "metadata")
+        return (path for path in map(os.path.abspath, modules) if path.startswith(self._top))
 
 
 def run(

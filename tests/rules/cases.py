@@ -1,8 +1,9 @@
 """The cases under `fixtures/`: what each says, read from its files.
 
-A case is a folder `fixtures/<code>/<name>/` with `before.py` and, where the fix changes something, `after.py`. A comment
-`# <- V5001` at the end of a line of `before.py` says that there is a finding of that rule in the line (`# <- V5001 unseen`
-that the rule says that it could not see); no other line has one. The comments are taken out before the file is linted.
+A case is a folder `fixtures/<code>/<name>/` with `before.py` and, where the fix changes something, `after.py`. A
+comment `# <- V5001` at the end of a line of `before.py` says that there is a finding of that rule in the line
+(`# <- V5001 unseen` that the rule says that it could not see); no other line has one. The comments are taken out
+before the file is linted.
 A case of several files has folders `before/` and `after/` in place of the two files. `options.toml` holds the
 configuration of the case, and under `case`: `fix` ("safe" or "unsafe"; which fixes are applied), `select` (which rules
 run, else only the one of the folder), `target` and `minimum`.

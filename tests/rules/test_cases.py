@@ -1,4 +1,4 @@
-"""Every case under `fixtures/` through the command line: what is found, what `--fix` makes of it, and that it settles."""
+"""Every case under `fixtures/` through the command line: what is found, what `--fix` makes of it, that it settles."""
 
 from __future__ import annotations
 

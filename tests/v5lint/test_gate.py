@@ -60,3 +60,18 @@ def test_suppressions_that_may_name_a_rule() -> None:
         assert gate.passes(raw)
     for raw in (b"x = 1", b"# noqa", b"# noqa: E501", b"# noqa: E501\nT1001", b"v5lint ignore"):
         assert not gate.passes(raw)
+
+
+def test_a_rule_counts_only_for_the_kinds_that_it_reads_with_the_tokens_it_has_there() -> None:
+    class Both(Rule):
+        code, tokens, kinds = "T1", ("needle",), ("requirements", "python")
+        tokens_by_kind = {"python": ("setup(",)}
+
+    class PythonOnly(Rule):
+        code, tokens = "T2", ("needle",)
+
+    rules = (Both(), PythonOnly())
+    assert [rule.code for rule in Gate(rules, ("python",)).rules_for(b"needle")] == ["T2"]
+    assert [rule.code for rule in Gate(rules, ("python",)).rules_for(b"setup(needle)")] == ["T1", "T2"]
+    assert [rule.code for rule in Gate(rules, ("requirements",)).rules_for(b"needle")] == ["T1"]
+    assert Gate(rules, ("requirements",)).rules_for(b"setup(") == ()

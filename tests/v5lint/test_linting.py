@@ -57,8 +57,9 @@ def test_impossible_spans_are_an_own_error(lint: Lint, write: Write, span: tuple
 
 
 def test_rules_see_only_the_kinds_they_read(lint: Lint, write: Write) -> None:
-    write("a.py", "x = (\n")
+    write("a.py", "x = 1\n")
     assert lint("a.py", rules=(Yields((0, 1, "a"), kinds=("toml",)),)).status == 0
+    assert lint("a.py", rules=(Yields((0, 1, "a"), kinds=("toml", "python")),)).status == 1
 
 
 def test_a_rule_may_find_that_a_file_cannot_be_read(lint: Lint, write: Write) -> None:

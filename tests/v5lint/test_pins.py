@@ -23,8 +23,6 @@ Write = Callable[..., Path]
         ("~=5.2", "5.2"),
         ("==5.23.0", "5.23"),
         ("==5.*", "5.0"),
-        ("^5.1", "5.1"),
-        ("5.1", "5.1"),
         (">=4.40,<=5.0", "4.40"),
         (">=4.40,<5.1", "4.40"),
         # no v5 release meets these: the project is being moved
@@ -35,9 +33,6 @@ Write = Callable[..., Path]
         (">=4.40,<5.0.0", None),
         (">=4.40,<=4.57", None),
         ("~=4.40", None),
-        ("^4.40", None),
-        ("~4.40", None),
-        ("4.40", None),
         (">=4.40,!=5.*", None),
         # no bound, or none that is understood
         ("", None),

@@ -21,6 +21,7 @@ def edit_arguments(
     call: ast.Call,
     *,
     remove: Collection[ast.AST] = (),
+    keep_comments: Collection[ast.AST] = (),
     replace: Mapping[ast.AST, str] | None = None,
     append: Sequence[str] = (),
 ) -> Edit:
@@ -30,6 +31,7 @@ def edit_arguments(
         view: the module.
         call: the call.
         remove: the keywords (or positional arguments) that go.
+        keep_comments: those of them whose comment at the end of the line stays, on a line of its own.
         replace: new text for an argument, as it is written in a call: `processing_class=tok`.
         append: new arguments, put last (before a `**kwargs`).
 
@@ -38,6 +40,7 @@ def edit_arguments(
     """
     given: list[ast.AST] = sorted([*call.args, *call.keywords], key=view.span)
     dropped = {given.index(each) for each in remove}
+    commented = dropped & {given.index(each) for each in keep_comments}
     changed = {given.index(node): text for node, text in (replace or {}).items()}
 
     def change(node: cst.BaseExpression) -> cst.BaseExpression:
@@ -48,7 +51,7 @@ def edit_arguments(
             args[place] = _in_place(args[place], _parsed_argument(text))
         lead = node.whitespace_before_args
         if dropped:
-            args, lead, _ = without(args, dropped, lead, cst.SimpleWhitespace(""))
+            args, lead, _ = without(args, dropped, lead, cst.SimpleWhitespace(""), commented)
         for text in append:
             args = _appended(args, _parsed_argument(text), lead)
         return node.with_changes(args=args, whitespace_before_args=lead)
@@ -61,6 +64,7 @@ def edit_entries(
     node: ast.Dict,
     *,
     remove: Collection[ast.expr] = (),
+    keep_comments: Collection[ast.expr] = (),
     replace: Mapping[ast.expr, tuple[str, str]] | None = None,
 ) -> Edit:
     """Change the entries of a dict literal.
@@ -69,9 +73,11 @@ def edit_entries(
         view: the module.
         node: the dict.
         remove: the keys of the entries that go.
+        keep_comments: those of them whose comment at the end of the line stays, on a line of its own.
         replace: for a key, the new key and the new value, as source.
     """
     dropped = {_place(node, key) for key in remove}
+    commented = dropped & {_place(node, key) for key in keep_comments}
     changed = {_place(node, key): pair for key, pair in (replace or {}).items()}
 
     def change(parsed: cst.BaseExpression) -> cst.BaseExpression:
@@ -85,7 +91,7 @@ def edit_entries(
             elements[place] = element.with_changes(key=cst.parse_expression(key), value=cst.parse_expression(value))
         lead, tail = parsed.lbrace.whitespace_after, parsed.rbrace.whitespace_before
         if dropped:
-            elements, lead, tail = without(elements, dropped, lead, tail)  # type: ignore[type-var]
+            elements, lead, tail = without(elements, dropped, lead, tail, commented)  # type: ignore[type-var]
         return parsed.with_changes(
             elements=elements,
             lbrace=parsed.lbrace.with_changes(whitespace_after=lead),

@@ -1,4 +1,4 @@
-"""Edits to entries of dicts, whichever way they are put in: a literal, `dict(...)`, `d.update(...)`, `d[key] = value`."""
+"""Edits to entries of dicts, however they are put in: a literal, `dict(...)`, `d.update(...)`, `d[key] = value`."""
 
 from __future__ import annotations
 
@@ -43,6 +43,8 @@ def remove_entries(view: ModuleView, entries: Iterable[Entry]) -> list[Edit]:
 def replace_entry(view: ModuleView, entry: Entry, key: str, value: str, remove: Sequence[Entry]) -> list[Edit]:
     """Put another key and value in the place of an entry, and take others of the same literal or call out.
 
+    The comments of those stay, on lines of their own.
+
     Args:
         view: the module.
         entry: the entry.
@@ -58,9 +60,11 @@ def replace_entry(view: ModuleView, entry: Entry, key: str, value: str, remove: 
         quote = view.source(entry.node)[-1]
         pair = (f"{quote}{key}{quote}", value)
         gone = [each for each in here if isinstance(each, ast.expr)]
-        return [*found, edit_entries(view, owner, remove=gone, replace={entry.node: pair})]
+        edit = edit_entries(view, owner, remove=gone, keep_comments=gone, replace={entry.node: pair})
+        return [*found, edit]
     if isinstance(owner, ast.Call) and isinstance(entry.node, ast.keyword):
-        return [*found, edit_arguments(view, owner, remove=here, replace={entry.node: f"{key}={value}"})]
+        changed = {entry.node: f"{key}={value}"}
+        return [*found, edit_arguments(view, owner, remove=here, keep_comments=here, replace=changed)]
     if isinstance(entry.node, ast.expr) and entry.value is not None and entry.how in ("subscript", "setdefault"):
         quote = view.source(entry.node)[-1]
         return [*found, view.replace(entry.node, f"{quote}{key}{quote}"), view.replace(entry.value, value)]

@@ -103,9 +103,10 @@ class ImportEdits:
         for mention in self._view.links.mentions(name):
             scope = tree.scopes[mention]
             owner = evaluator.owner(name, scope)
-            if owner is not None and _is_inside(scope, binding.scope) and not _is_inside(owner, binding.scope):
-                if evaluator.name_values(name, scope, mention) != new:
-                    return False  # it would read the import in place of what is around it
+            if owner is None or not _is_inside(scope, binding.scope) or _is_inside(owner, binding.scope):
+                continue
+            if evaluator.name_values(name, scope, mention) != new:
+                return False  # it would read the import in place of what is around it
         return True
 
     def _beside(self, statement: ast.ImportFrom, module: str) -> ast.ImportFrom | None:
@@ -159,11 +160,12 @@ class ImportEdits:
             return f"{through}.{name}"
         if view.evaluator.owner(name, scope) is not None and (view.evaluator.name_values(name, scope, near) != wanted):
             raise CannotImportError(f"`{name}` means something else here")
-        host = self._host(module, near, beside)
-        if host is not None and self._fits(host):
-            self._added.setdefault(host, []).append((name, ""))
-        elif host is not None and self._has_its_line(host):
-            self._add_line(module, name, after=host)
+        found = self._host(module, near, beside)
+        host: ast.stmt | None = found
+        if found is not None and self._fits(found):
+            self._added.setdefault(found, []).append((name, ""))
+        elif found is not None and self._has_its_line(found):
+            self._add_line(module, name, after=found)
         elif beside is not None and beside.statement is not None and self._has_its_line(beside.statement):
             host = beside.statement
             self._add_line(module, name, after=host)

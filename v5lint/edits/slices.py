@@ -10,14 +10,14 @@ import libcst as cst
 from v5lint.rule import Edit, FixUnavailableError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Sequence
 
     from v5lint.view.module import ModuleView
 
 Item = TypeVar("Item", cst.Arg, cst.DictElement, cst.ImportAlias)
 
 
-#: LibCST's parser is quadratic in the terms of a sum and dies of ten thousand: what is deeper or longer is not rewritten.
+#: LibCST's parser is quadratic in the terms of a sum and dies of ten thousand: deeper or longer code is not rewritten.
 _MAX_DEPTH = 200
 _MAX_LENGTH = 100_000
 
@@ -125,6 +125,7 @@ def without(
     dropped: set[int],
     lead: cst.BaseParenthesizableWhitespace,
     tail: cst.BaseParenthesizableWhitespace,
+    commented: Collection[int] = (),
 ) -> tuple[list[Item], cst.BaseParenthesizableWhitespace, cst.BaseParenthesizableWhitespace]:
     """Take items out of a comma-separated list, keeping the comments that are not theirs and the layout of the rest.
 
@@ -135,6 +136,7 @@ def without(
         dropped: the places of those that go.
         lead: the whitespace before the first item.
         tail: the whitespace between the last item, or its comma, and the closing bracket.
+        commented: the places among them whose comment stays, on a line of its own.
 
     Returns:
         The items left, and the whitespace before and after them.
@@ -144,6 +146,7 @@ def without(
     for place, item in enumerate(items):
         after = item.comma.whitespace_after if isinstance(item.comma, cst.Comma) else _NO_SPACE
         if place in dropped:
+            after = _lowered(after, before) if place in commented else after
             if place < len(items) - 1:
                 before = _merged(before, after, first=not kept)
         else:
@@ -157,6 +160,8 @@ def without(
         return kept, lead, tail
     last = items[-1]
     inner = _inner_tail(last)
+    if len(items) - 1 in commented:
+        inner, tail = (None, _lowered(tail, before)) if inner is None else (_lowered(inner, before), tail)
     end = _at_end(before, inner if inner is not None else tail)
     if not kept:
         return kept, end if _has_comment(end) else _NO_SPACE, _NO_SPACE
@@ -168,6 +173,23 @@ def without(
         if inner is not None:
             kept[-1] = kept[-1].with_changes(whitespace_after_arg=end)
     return kept, lead, tail if inner is not None else end
+
+
+def _lowered(
+    space: cst.BaseParenthesizableWhitespace, before: cst.BaseParenthesizableWhitespace
+) -> cst.BaseParenthesizableWhitespace:
+    """Whitespace behind an item, with the comment at the end of its line on a line of its own, as deep as the item."""
+    if not isinstance(space, cst.ParenthesizedWhitespace) or space.first_line.comment is None:
+        return space
+    like = before if isinstance(before, cst.ParenthesizedWhitespace) else space
+    line = cst.EmptyLine(
+        indent=like.indent,
+        whitespace=like.last_line,
+        comment=space.first_line.comment,
+        newline=space.first_line.newline,
+    )
+    first_line = space.first_line.with_changes(comment=None, whitespace=_NO_SPACE)
+    return space.with_changes(first_line=first_line, empty_lines=[line, *space.empty_lines])
 
 
 def _followed_by(item: Item, space: cst.BaseParenthesizableWhitespace) -> Item:

@@ -14,14 +14,26 @@ if TYPE_CHECKING:
 #: Formats by the ending of the file name.
 _BY_SUFFIX = {".py": "python", ".pyi": "python", ".pyw": "python"}
 
-#: Formats by the whole file name.
-_BY_NAME: dict[str, str] = {}
+#: Endings of files some of which are project metadata; the whole name decides.
+_MAYBE_METADATA = frozenset({".toml", ".cfg", ".txt", ".in", ".yml", ".yaml"})
 
 
 def format_of(path: str) -> str | None:
     """The name of the format of a file, or None when v5lint does not lint such files."""
-    name = os.path.basename(path)
-    return _BY_NAME.get(name) or _BY_SUFFIX.get(os.path.splitext(name)[1])
+    suffix = os.path.splitext(path)[1]
+    if (known := _BY_SUFFIX.get(suffix)) is not None:
+        return known
+    if suffix in _MAYBE_METADATA:
+        from v5lint.metadata import kind_of
+
+        if kind_of(path) is not None:
+            return "metadata"
+    return None
+
+
+def kinds_of(format_name: str) -> tuple[str, ...]:
+    """The kinds of regions that documents of a format can have: only rules for these can fire on such a file."""
+    return ("requirements",) if format_name == "metadata" else (format_name,)
 
 
 def read_document(path: str, raw: bytes, format_name: str) -> Document:

@@ -1,4 +1,4 @@
-"""Environment variables: where a module reads and writes them, directly, in dicts for child processes and in job APIs."""
+"""Environment variables: where a module reads and writes them, directly, in dicts of child processes and of jobs."""
 
 from __future__ import annotations
 

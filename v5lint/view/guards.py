@@ -83,6 +83,19 @@ class Guards:
     def _truth(self, test: ast.expr, package: str) -> Any:
         return _Condition(self._view, package).truth(test)
 
+    def version_truth(self, test: ast.expr, release: str, package: str = "transformers") -> bool | None:
+        """What a test that asks for the version of a package gives under a release; None where it asks for none.
+
+        None as well where it asks in a way that cannot be computed.
+        """
+        truth = _Condition(self._view, package, release).truth(test)
+        return truth if isinstance(truth, bool) else None
+
+    def is_version_text(self, node: ast.expr, package: str = "transformers") -> bool:
+        """Whether an expression is the version of a package as a string."""
+        condition = _Condition(self._view, package, "5.4.321")
+        return condition.compute(node) == "5.4.321" and condition.asks_version
+
     def in_fallback(self, node: ast.AST, succeeds: Callable[[ast.Try], bool]) -> bool:
         """Whether a node stands in a handler that cannot run, because what it is the fallback of works.
 
@@ -214,13 +227,13 @@ class _Parsed:
 
 
 class _Condition:
-    """Computes a test with `<package>.__version__` being the target release."""
+    """Computes a test with `<package>.__version__` being a release; the target one unless another is given."""
 
-    def __init__(self, view: ModuleView, package: str) -> None:
+    def __init__(self, view: ModuleView, package: str, release: str = "") -> None:
         self.view = view
         self.package = package
         target = view.settings.target
-        self.version = ".".join(str(part) for part in (*target, 0, 0)[: max(3, len(target))])
+        self.version = release or ".".join(str(part) for part in (*target, 0, 0)[: max(3, len(target))])
         self.depth = 0
         self.asks_version = False
 

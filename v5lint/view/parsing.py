@@ -1,4 +1,4 @@
-"""From text to a syntax tree, or to one clear line that says why there is none. Imports nothing: small runs parse all."""
+"""From text to a syntax tree, or to one clear line that says why there is none. Imports nothing: small runs use it."""
 
 from __future__ import annotations
 

@@ -9,10 +9,13 @@ from pathlib import Path
 from v5lint.rules.knowledge.collect.build import PACKAGES, gather, make_sections
 from v5lint.rules.knowledge.collect.changes import describe
 from v5lint.rules.knowledge.collect.replacements import CuratedError
+from v5lint.rules.knowledge.collect.requires import FILE_NAME as REQUIRES_NAME
+from v5lint.rules.knowledge.collect.requires import requires_text
 from v5lint.rules.knowledge.collect.wheels import published, version_key
 from v5lint.rules.knowledge.store import FILE_NAME, Store, pack, read_store
 
 DATA_FILE = Path(__file__).parent.parent / FILE_NAME
+REQUIRES_FILE = DATA_FILE.with_name(REQUIRES_NAME)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -31,6 +34,7 @@ def main(arguments: list[str] | None = None) -> int:
     earlier = read_store(str(DATA_FILE)) if DATA_FILE.exists() else None
     try:
         releases = {package: _releases(package, options.cache, options.offline) for package in PACKAGES}
+        requires = requires_text(options.cache, releases["transformers"])
         sections = make_sections(gather(options.cache, releases, _progress), options.linear, earlier)
     except (CuratedError, RuntimeError, FileNotFoundError) as error:
         print(f"\n{error}", file=sys.stderr)
@@ -39,8 +43,10 @@ def main(arguments: list[str] | None = None) -> int:
     print(f"\n{len(content)} bytes", *_sizes(sections), sep="\n  ")
     print(*describe(earlier, Store(content, "the new file")), sep="\n")
     if options.check:
-        return 0 if DATA_FILE.exists() and DATA_FILE.read_bytes() == content else 1
+        is_current = DATA_FILE.exists() and DATA_FILE.read_bytes() == content
+        return 0 if is_current and REQUIRES_FILE.read_text(encoding="utf-8") == requires else 1
     DATA_FILE.write_bytes(content)
+    REQUIRES_FILE.write_text(requires, encoding="utf-8")
     return 0
 
 

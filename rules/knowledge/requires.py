@@ -1,0 +1,54 @@
+"""What releases of transformers 5 ask of other packages and of Python, and the extras that they no longer have."""
+
+from __future__ import annotations
+
+import os.path
+
+from v5lint.releases import parse_release
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+    from v5lint.releases import Release
+
+_read: dict[str, Any] = {}
+
+
+def _table() -> Mapping[str, Any]:
+    if not _read:
+        from v5lint.toml import loads
+
+        with open(os.path.join(os.path.dirname(__file__), "requires.toml"), encoding="utf-8") as file:
+            _read.update(loads(file.read()))
+    return _read
+
+
+def required_packages() -> frozenset[str]:
+    """The packages, by normalised name, that a release of transformers 5 asks for in certain versions; and "python"."""
+    return frozenset(_table()["ranges"])
+
+
+def ranges(package: str, oldest: Release, newest: Release) -> list[tuple[str, str]]:
+    """The versions of a package that releases of transformers ask for: (first such release, PEP 440 specifier).
+
+    Args:
+        package: the normalised name, or "python".
+        oldest: the first release of interest.
+        newest: the last one.
+    """
+    rows = [(since, specifier) for since, specifier in _table()["ranges"].get(package, {}).items()]
+    found = []
+    for index, (since, specifier) in enumerate(rows):
+        begins = parse_release(since)
+        ends = parse_release(rows[index + 1][0]) if index + 1 < len(rows) else None
+        if begins <= newest and (ends is None or ends > oldest):
+            found.append((since, specifier))
+    return found
+
+
+def extra_removed_in(extra: str) -> str:
+    """The release that dropped an extra of transformers; "" where it is still there, or never was."""
+    since: str = _table()["removed-extras"].get(extra.lower().replace("_", "-"), "")
+    return since

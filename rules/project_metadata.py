@@ -1,0 +1,136 @@
+"""What the rules about project metadata ask: the requirements of a file, and whether versions can meet."""
+
+from __future__ import annotations
+
+import os.path
+import re
+
+from v5lint.releases import parse_release, release_text
+from v5lint.rule import Edit, Finding
+from v5lint.view.requirements import RequirementsView
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from packaging.specifiers import SpecifierSet
+
+    from v5lint.metadata.requirement import Requirement
+    from v5lint.rule import Fix, Level
+    from v5lint.view.module import ModuleView
+
+    AnyView = RequirementsView | ModuleView
+
+#: `setup.py` is Python, and any other module of that kind is none of our business.
+KINDS = ("requirements", "python")
+TOKENS = ("transformers",)
+TOKENS_BY_KIND = {"python": ("install_requires", "extras_require", "python_requires", "tests_require")}
+
+#: One version and no other: `==4.31.0`.
+EXACT = re.compile(r"==\s*v?(\d[\w.]*)\Z")
+
+
+def requirements_of(view: AnyView) -> Sequence[Requirement]:
+    """The requirements that a file of metadata or a `setup.py` states."""
+    if isinstance(view, RequirementsView):
+        return view.requirements
+    if os.path.basename(view.path) != "setup.py":
+        return ()
+    from v5lint.metadata import requirements_in
+
+    return requirements_in("setup_py", view.text)
+
+
+def finding(
+    requirement: Requirement, message: str, *, fix: Fix | None = None, since: str = "", level: Level = "breaks"
+) -> Finding:
+    """A finding about a requirement."""
+    return Finding(message, requirement.start, requirement.end, fix=fix, since=since, level=level)
+
+
+def written(view: AnyView, requirement: Requirement) -> str:
+    """A requirement as the file has it."""
+    return view.text[requirement.start : requirement.end]
+
+
+def new_versions(requirement: Requirement, versions: str) -> Edit:
+    """The edit that puts other versions in the place of those of a requirement."""
+    return Edit(*requirement.versions, versions)
+
+
+def known_releases(view: AnyView) -> list[str]:
+    """The minor releases of transformers from 5.0 to the target, as versions."""
+    return [f"5.{minor}.0" for minor in range(_minor(view.settings.target) + 1)]
+
+
+def _minor(release: tuple[int, ...]) -> int:
+    return release[1] if len(release) > 1 else 0
+
+
+def admits_v5(view: AnyView, requirement: Requirement) -> bool | None:
+    """Whether any release from 5.0 to the target meets a requirement on transformers; None where it is not understood.
+
+    A patch release of such a minor counts: `==5.3.1` does.
+    """
+    specifier = _specifiers(requirement.specifier)
+    if specifier is None:
+        return None
+    from packaging.version import Version
+
+    named = [Version(each.version) for each in specifier if _is_version(each.version)]
+    candidates = [*map(Version, known_releases(view)), *named]
+    last = (5, _minor(view.settings.target))
+    return any(
+        (5, 0) <= (version.major, version.minor) <= last and specifier.contains(version, prereleases=True)
+        for version in candidates
+    )
+
+
+def can_meet(one: str, other: str) -> bool:
+    """Whether a version exists that two specifiers both allow; True where one is not understood.
+
+    Tried are the versions that either names and what lies just beside each, in both directions: ranges that overlap
+    share one of these.
+    """
+    first, second = _specifiers(one), _specifiers(other)
+    if first is None or second is None:
+        return True
+    from packaging.version import Version
+
+    return any(
+        first.contains(version, prereleases=True) and second.contains(version, prereleases=True)
+        for version in map(Version, _candidates((*first, *second)))
+    )
+
+
+def _candidates(specifiers: Iterable[object]) -> set[str]:
+    found = {"0", "99999"}
+    for specifier in specifiers:
+        numbers = [int(number) for number in re.findall(r"\d+", str(specifier))][:4]
+        for depth in range(1, len(numbers) + 1):
+            head = numbers[:depth]
+            found.add(".".join(map(str, head)))
+            found.add(".".join(map(str, [*head, 0, 1])))
+            found.add(".".join(map(str, [*head[:-1], head[-1] + 1])))
+            if head[-1]:
+                found.add(".".join(map(str, [*head[:-1], head[-1] - 1])))
+                found.add(".".join(map(str, [*head[:-1], head[-1] - 1, 99999])))
+    return found
+
+
+def _specifiers(text: str) -> SpecifierSet | None:
+    from packaging.specifiers import InvalidSpecifier, SpecifierSet
+
+    try:
+        return SpecifierSet(text)
+    except InvalidSpecifier:
+        return None
+
+
+def _is_version(text: str) -> bool:
+    return re.fullmatch(r"v?\d+(\.\d+)*", text) is not None
+
+
+def oldest_supported(view: AnyView) -> str:
+    """The oldest release of transformers 5 that the fixed code must run on."""
+    return release_text(max(view.settings.minimum, parse_release("5.0")))

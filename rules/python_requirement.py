@@ -1,0 +1,94 @@
+"""V5805: Pythons on which no release of transformers 5 installs."""
+
+from __future__ import annotations
+
+import re
+
+from v5lint.releases import parse_release, release_text
+from v5lint.rule import Fix, Rule
+from v5lint.rules import project_metadata as metadata
+from v5lint.rules.knowledge import requires
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from v5lint.metadata.requirement import Requirement
+    from v5lint.rule import Finding
+    from v5lint.rules.project_metadata import AnyView
+
+_FLOOR = re.compile(r">=\s*(\d+(?:\.\d+)*)\s*\Z")
+_NUMBER = re.compile(r"\d+(?:\.\d+)*")
+
+
+class PythonTooOld(Rule):
+    """A project that needs transformers admits a Python on which no release of transformers 5 installs.
+
+    ## What it does
+
+    Finds `requires-python`, `python_requires`, Poetry's `python` and conda's `python=` that admit Python 3.9 or older,
+    in files that require transformers. From 5.21 on, transformers needs Python 3.11: that is said in the message.
+
+    ## Why it breaks
+
+    On such a Python the installer takes the last release of transformers 4, or finds none:
+
+        ERROR: Ignored the following versions that require a different python version: 5.0.0 Requires-Python >=3.10.0
+
+    ## Example
+
+        requires-python = ">=3.8"
+
+    becomes
+
+        requires-python = ">=3.10"
+
+    ## Fix safety
+
+    Only a plain lower bound is rewritten, and only with `--unsafe-fixes`: dropping a Python is a decision.
+
+    ## References
+
+    - the metadata of the wheels, `Requires-Python`, of every release from 5.0 on
+    """
+
+    code = "V5805"
+    name = "python-too-old"
+    tokens = metadata.TOKENS
+    tokens_by_kind = metadata.TOKENS_BY_KIND
+    kinds = metadata.KINDS
+
+    def check(self, view: AnyView) -> Iterator[Finding]:
+        """See Rule."""
+        requirements = metadata.requirements_of(view)
+        if not any(requirement.name == "transformers" for requirement in requirements):
+            return
+        rows = requires.ranges("python", view.settings.minimum, view.settings.target)
+        floors = [parse_release(found[0]) for _, specifier in rows if (found := _NUMBER.search(specifier))]
+        if not floors:
+            return
+        needed = release_text(min(floors))
+        for requirement in requirements:
+            if requirement.name == "python" and requirement.specifier and not requirement.marker:
+                too_old = f">={_major(needed)}.6,<{needed}"
+                if metadata.can_meet(requirement.specifier, too_old):
+                    later = f" (from {rows[-1][0]} on {release_text(max(floors))})" if max(floors) > min(floors) else ""
+                    message = (
+                        f"transformers 5 needs Python {needed} or later{later}; `{requirement.specifier}` admits older"
+                    )
+                    yield metadata.finding(requirement, message, fix=_raised(requirement, needed))
+
+
+def _major(release: str) -> str:
+    return release.partition(".")[0]
+
+
+def _raised(requirement: Requirement, needed: str) -> Fix | None:
+    if requirement.style == "conda" or not _FLOOR.match(requirement.specifier):
+        return None
+    versions = f">={needed}"
+    return Fix(
+        f"Write `{versions}`",
+        lambda: (metadata.new_versions(requirement, versions),),
+        applicability="unsafe",
+    )

@@ -1,0 +1,128 @@
+"""V5801 and V5803: requirements on transformers that keep v5 out, or that hold on to one release of it."""
+
+from __future__ import annotations
+
+from v5lint.rule import Fix, Rule
+from v5lint.rules import project_metadata as metadata
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from v5lint.metadata.requirement import Requirement
+    from v5lint.rule import Finding
+    from v5lint.rules.project_metadata import AnyView
+
+
+class PinExcludesV5(Rule):
+    """A requirement admits no release of transformers 5.
+
+    ## What it does
+
+    Finds requirements on transformers in `pyproject.toml` (PEP 621, dependency groups, Poetry, uv, PDM, Hatch),
+    `setup.cfg`, `setup.py`, requirement and constraint files and conda environments whose versions leave out every v5
+    release up to the target: `transformers==4.31.0`, `transformers>=4.40,<5`, `transformers~=4.57`, Poetry's `^4.30`.
+    A requirement with a marker (`; python_version < "3.10"`) is fine where another line of the file admits v5.
+
+    ## Why it breaks
+
+    The installer does what the file says: the migrated code meets transformers 4. With v5 wanted elsewhere:
+
+        ERROR: Cannot install transformers<5 and transformers>=5.0 because these package versions have conflicting
+        dependencies.
+
+    ## Example
+
+        transformers==4.31.0
+
+    becomes
+
+        transformers>=5.0
+
+    ## Fix safety
+
+    Only a plain pin (`==4.31.0`) is rewritten, to the oldest release that `min-version` names, and only with
+    `--unsafe-fixes`: other packages of the file may not admit v5 yet. A range is for a person to widen, and a file that
+    another tool has generated (pip-compile, uv) is for that tool to write anew.
+
+    ## References
+
+    - https://packaging.python.org/en/latest/specifications/version-specifiers/
+    """
+
+    code = "V5801"
+    name = "pin-excludes-v5"
+    tokens = metadata.TOKENS
+    tokens_by_kind = metadata.TOKENS_BY_KIND
+    kinds = metadata.KINDS
+
+    def check(self, view: AnyView) -> Iterator[Finding]:
+        """See Rule."""
+        ours = [each for each in metadata.requirements_of(view) if each.name == "transformers" and not each.url]
+        verdicts = [(each, metadata.admits_v5(view, each)) for each in ours]
+        some_admits = any(admits for _, admits in verdicts)
+        for requirement, admits in verdicts:
+            if admits is False and not (requirement.marker and some_admits):
+                shown = metadata.written(view, requirement)
+                what = "generate the file anew with a version of v5" if requirement.is_generated else "admit v5"
+                message = f"`{shown}` admits no release of transformers 5; {what}"
+                yield metadata.finding(requirement, message, fix=_unpinned(view, requirement))
+
+
+class ExactPin(Rule):
+    """A library requires one patch release of transformers 5 and no other.
+
+    ## What it does
+
+    Finds `transformers==5.3.0` in what a package tells its users to install: `pyproject.toml`, `setup.cfg`, `setup.py`.
+    A requirement file may pin: it describes one machine.
+
+    ## Why it breaks
+
+    Nothing breaks yet. A minor release comes nearly every week, `huggingface-hub`, `tokenizers` and `safetensors` are
+    asked for in new versions by some of them, and a package that admits one patch release of transformers cannot be
+    installed beside another one that needs the next.
+
+    ## Example
+
+        dependencies = ["transformers==5.3.0"]
+
+    may become
+
+        dependencies = ["transformers>=5.3"]
+
+    ## Fix safety
+
+    None is offered: which releases the package has been tested with is not in the file. Names of modules, Trainer
+    arguments and requirements did change inside v5 (5.9, 5.15, 5.18), so an upper bound may well be right.
+
+    ## References
+
+    - https://packaging.python.org/en/latest/discussions/install-requires-vs-requirements/
+    """
+
+    code = "V5803"
+    name = "exact-pin"
+    tokens = metadata.TOKENS
+    tokens_by_kind = metadata.TOKENS_BY_KIND
+    kinds = metadata.KINDS
+
+    def check(self, view: AnyView) -> Iterator[Finding]:
+        """See Rule."""
+        for requirement in metadata.requirements_of(view):
+            is_ours = requirement.name == "transformers" and requirement.is_library
+            if is_ours and metadata.EXACT.match(requirement.specifier) and metadata.admits_v5(view, requirement):
+                shown = metadata.written(view, requirement)
+                message = f"`{shown}` in a package's metadata admits one release only; give a range"
+                yield metadata.finding(requirement, message, level="deprecated")
+
+
+def _unpinned(view: AnyView, requirement: Requirement) -> Fix | None:
+    if requirement.is_generated or not metadata.EXACT.match(requirement.specifier) or requirement.marker:
+        return None
+    versions = f">={metadata.oldest_supported(view)}"
+    return Fix(
+        f"Write `{versions}`",
+        lambda: (metadata.new_versions(requirement, versions),),
+        applicability="unsafe",
+    )

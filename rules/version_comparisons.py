@@ -1,0 +1,177 @@
+"""V5806 and V5807: versions compared as strings, and branches for releases that are no longer supported."""
+
+from __future__ import annotations
+
+import ast
+
+from v5lint.releases import parse_release
+from v5lint.rule import Fix, Rule
+from v5lint.view.values import Constant
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from v5lint.rule import Edit, Finding
+    from v5lint.view.module import ModuleView
+
+_TOKENS = ("__version__", 'version("transformers")', "version('transformers')")
+_ORDERS = {
+    ast.Lt: lambda left, right: left < right,
+    ast.LtE: lambda left, right: left <= right,
+    ast.Gt: lambda left, right: left > right,
+    ast.GtE: lambda left, right: left >= right,
+}
+
+
+class VersionStringComparison(Rule):
+    """The version of transformers is compared as a string, character by character.
+
+    ## What it does
+
+    Finds `<`, `<=`, `>` and `>=` between `transformers.__version__` (or `importlib.metadata.version("transformers")`)
+    and a string, by any alias or variable, and computes what each release from `min-version` to the target makes of it.
+
+    ## Why it breaks
+
+    As strings, "5.10.0" is less than "5.9.0", and "4.9" greater than "4.57". Where a release of v5 takes the wrong
+    branch, the finding says which; elsewhere the comparison is right by luck, and is named as deprecated.
+
+    ## Example
+
+        if transformers.__version__ >= "5.9":
+            targets = ["q_proj", "v_proj"]
+
+    becomes
+
+        from packaging import version
+
+        if version.parse(transformers.__version__) >= version.parse("5.9"):
+            targets = ["q_proj", "v_proj"]
+
+    ## Fix safety
+
+    Safe: `packaging` is installed wherever transformers is, and both sides are compared as releases.
+
+    ## References
+
+    - https://packaging.pypa.io/en/stable/version.html
+    """
+
+    code = "V5806"
+    name = "version-string-comparison"
+    tokens = _TOKENS
+
+    def check(self, view: ModuleView) -> Iterator[Finding]:
+        """See Rule."""
+        for node in view.tree.nodes.get(ast.Compare, ()):
+            assert isinstance(node, ast.Compare)
+            if len(node.ops) != 1 or type(node.ops[0]) not in _ORDERS:
+                continue
+            left, right = node.left, node.comparators[0]
+            version, other = (left, right) if view.guards.is_version_text(left) else (right, left)
+            text = _release(view, other)
+            if not text or not view.guards.is_version_text(version):
+                continue
+            wrong = [
+                release
+                for release in _releases(view)
+                if view.guards.version_truth(node, release) is not _truth(node, version, release, text)
+            ]
+            message = "versions are compared as strings"
+            if wrong:
+                yield view.finding(
+                    node,
+                    f'{message}: {wrong[0]} takes the wrong branch against "{text}"',
+                    fix=_fix(view, version, other),
+                )
+            else:
+                yield view.finding(
+                    node, f"{message}, which orders 5.10 before 5.9", fix=_fix(view, version, other), level="deprecated"
+                )
+
+
+class DeadVersionBranch(Rule):
+    """A branch is for releases of transformers that are no longer supported.
+
+    ## What it does
+
+    Finds `if` statements and conditional expressions whose test asks for the version of transformers and gives the same
+    for every release from `min-version` to the target. Off unless selected: it is tidying, and breaks nothing.
+
+    ## Why it breaks
+
+    It does not. What stands in the dead branch is skipped by all other rules, so that a finding never speaks of code
+    that does not run.
+
+    ## Example
+
+        if version.parse(transformers.__version__) < version.parse("4.31"):
+            model = load_old()
+        else:
+            model = load()
+
+    ## Fix safety
+
+    None is offered.
+
+    ## References
+
+    - the setting `min-version`
+    """
+
+    code = "V5807"
+    name = "dead-version-branch"
+    tokens = (*_TOKENS, "version")
+    default = False
+
+    def check(self, view: ModuleView) -> Iterator[Finding]:
+        """See Rule."""
+        for kind in (ast.If, ast.IfExp):
+            for node in view.tree.nodes.get(kind, ()):
+                assert isinstance(node, (ast.If, ast.IfExp))
+                truths = {view.guards.version_truth(node.test, release) for release in _releases(view)}
+                if len(truths) == 1 and None not in truths:
+                    outcome = "always" if True in truths else "never"
+                    message = f"this is {outcome} so from transformers {_releases(view)[0]} to {_releases(view)[-1]}"
+                    yield view.finding(node.test, message, level="deprecated")
+
+
+def _releases(view: ModuleView) -> list[str]:
+    """One patch of every minor release from the oldest supported one to the target, as `__version__` has them."""
+    first = max(view.settings.minimum, (5,))
+    low = first[1] if len(first) > 1 else 0
+    high = view.settings.target[1] if len(view.settings.target) > 1 else 0
+    return [f"{first[0]}.{minor}.0" for minor in range(low, max(low, high) + 1)]
+
+
+def _release(view: ModuleView, node: ast.expr) -> str:
+    """The release that a string names; "" where it is no such string."""
+    values = list(view.values(node))
+    if len(values) != 1 or not isinstance(values[0], Constant) or not isinstance(values[0].value, str):
+        return ""
+    try:
+        parse_release(values[0].value)
+    except ValueError:
+        return ""
+    return values[0].value
+
+
+def _truth(node: ast.Compare, version: ast.expr, release: str, text: str) -> bool:
+    """What the comparison gives when both sides are releases."""
+    sides = (parse_release(release), parse_release(text))
+    if version is not node.left:
+        sides = (sides[1], sides[0])
+    return bool(_ORDERS[type(node.ops[0])](*sides))
+
+
+def _fix(view: ModuleView, version: ast.expr, other: ast.expr) -> Fix:
+    def edits() -> list[Edit]:
+        from v5lint.edits.imports import ImportEdits
+
+        imports = ImportEdits(view)
+        module = imports.use("packaging", "version", version)
+        wrapped = [view.replace(each, f"{module}.parse({view.source(each)})") for each in (version, other)]
+        return [*wrapped, *imports.edits()]
+
+    return Fix("Compare with `packaging.version.parse`", edits)

@@ -1,0 +1,43 @@
+"""Project metadata: `pyproject.toml`, `setup.cfg`, requirement files, conda environments; see `v5lint.metadata`."""
+
+from __future__ import annotations
+
+from v5lint.document import Document, Region, UnreadableError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_BOM = b"\xef\xbb\xbf"
+
+
+def read(path: str, raw: bytes) -> MetadataDocument:
+    """Decode a file.
+
+    Raises:
+        UnreadableError: it is not UTF-8.
+    """
+    bom, body = (_BOM, raw[3:]) if raw.startswith(_BOM) else (b"", raw)
+    try:
+        text = body.decode()
+    except UnicodeDecodeError as error:
+        row = body.count(b"\n", 0, error.start) + 1
+        raise UnreadableError(f"it is not valid UTF-8 (byte 0x{body[error.start]:02x})", row=row) from None
+    return MetadataDocument(path, raw, text, bom)
+
+
+class MetadataDocument(Document):
+    """One file of project metadata: one region, the whole text."""
+
+    def __init__(self, path: str, raw: bytes, text: str, bom: bytes) -> None:
+        super().__init__(path, raw, (Region("requirements", text),))
+        self._bom = bom
+
+    def replaced(self, texts: Sequence[str]) -> bytes:
+        """See Document."""
+        (text,) = texts
+        return self._bom + text.encode()
+
+    def reread(self, raw: bytes) -> MetadataDocument:
+        """See Document."""
+        return read(self.path, raw)

@@ -1,0 +1,50 @@
+"""Project metadata: the requirements that a project states, each with its place. One module a kind of file.
+
+To add one: a module here with `read(text)` that yields a Requirement for each, and a row in `kind_of`.
+"""
+
+from __future__ import annotations
+
+import os.path
+import re
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from v5lint.metadata.requirement import Requirement
+
+#: Kinds of files that hold nothing but metadata, by their whole name.
+_BY_NAME = {"pyproject.toml": "pyproject", "setup.cfg": "setup_cfg"}
+
+#: By the form of the name: what pip reads with `-r` or `-c`, and conda's environments.
+_BY_FORM = (
+    (re.compile(r"(.*[-_.])?(requirements|constraints)([-_.].*)?\.(txt|in)\Z", re.IGNORECASE), "requirement_file"),
+    (re.compile(r"(.*[-_.])?(environment|conda([-_]env)?)([-_.].*)?\.ya?ml\Z", re.IGNORECASE), "conda"),
+)
+
+
+def kind_of(path: str) -> str | None:
+    """Which module reads a file, or None where it is no metadata: `setup.py`, say, is Python first."""
+    folder, name = os.path.split(path)
+    if name in _BY_NAME:
+        return _BY_NAME[name]
+    if os.path.basename(folder) == "requirements" and name.endswith((".txt", ".in")):
+        return "requirement_file"
+    return next((kind for form, kind in _BY_FORM if form.match(name)), None)
+
+
+def requirements_in(kind: str, text: str) -> Sequence[Requirement]:
+    """The requirements that a text states, in the order of their places.
+
+    Args:
+        kind: as `kind_of` gave it, or "setup_py".
+        text: the whole file.
+
+    Raises:
+        UnreadableError: the text is not what its kind says.
+    """
+    from importlib import import_module
+
+    found: list[Requirement] = list(import_module(f"v5lint.metadata.{kind}").read(text))
+    return sorted(found, key=lambda requirement: requirement.start)

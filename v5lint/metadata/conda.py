@@ -1,0 +1,50 @@
+"""Conda's environments: the items of `dependencies:`, and pip's below them."""
+
+from __future__ import annotations
+
+import re
+
+from v5lint.metadata.requirement import Requirement, parse
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_ITEM = re.compile(r"(?P<indent>[ \t]*)-[ \t]+(?P<quote>[\"']?)(?P<item>[^\r\n\"'#]+)(?P=quote)")
+_PIP = re.compile(r"pip\s*:\s*\Z")
+_CONDA = re.compile(r"(?:[\w.-]+::)?(?P<name>[A-Za-z0-9_.-]+)\s*(?P<versions>[=<>!~][^ ]*(?:\s*,\s*[=<>!~][^ ]*)*)?")
+
+
+def read(text: str) -> Iterator[Requirement]:
+    """The requirements of a text; one without a list of dependencies has none."""
+    if not re.search(r"^dependencies\s*:", text, re.MULTILINE):
+        return
+    pip_depth: int | None = None
+    for match in _ITEM.finditer(text):
+        depth, item, at = len(match["indent"].expandtabs()), match["item"].rstrip(), match.start("item")
+        if _PIP.match(item):
+            pip_depth = depth
+            continue
+        if pip_depth is not None and depth > pip_depth:
+            requirement = parse(item, at)
+            if requirement:
+                yield requirement
+            continue
+        pip_depth = None
+        if (conda := _CONDA.match(item)) and not item.startswith("-"):
+            first, last = conda.span("versions") if conda["versions"] else (conda.end("name"),) * 2
+            yield Requirement(
+                conda["name"],
+                _from_conda(conda["versions"] or ""),
+                (at, at + len(item)),
+                (at + first, at + last),
+                style="conda",
+            )
+
+
+def _from_conda(versions: str) -> str:
+    """`=4.30` (the newest 4.30), `=4.30=py39_0` (a build) and `==4.30` as PEP 440 writes them."""
+    single = re.match(r"=(?!=)([\d.]+)(\.\*)?(=.*)?\Z", versions)
+    if single:
+        return f"=={single[1]}" if single[3] else f"=={single[1].rstrip('.')}.*"
+    return versions.strip()
