@@ -69,6 +69,8 @@ class VersionStringComparison(Rule):
             if len(node.ops) != 1 or type(node.ops[0]) not in _ORDERS:
                 continue
             left, right = node.left, node.comparators[0]
+            if not (_may_be_text(left) or _may_be_text(right)):
+                continue
             version, other = (left, right) if view.guards.is_version_text(left) else (right, left)
             text = _release(view, other)
             if not text or not view.guards.is_version_text(version):
@@ -143,6 +145,14 @@ def _releases(view: ModuleView) -> list[str]:
     low = first[1] if len(first) > 1 else 0
     high = view.settings.target[1] if len(view.settings.target) > 1 else 0
     return [f"{first[0]}.{minor}.0" for minor in range(low, max(low, high) + 1)]
+
+
+def _may_be_text(node: ast.expr) -> bool:
+    """Whether an expression looks like a release: a string, or a name for a constant."""
+    if isinstance(node, ast.Constant):
+        return isinstance(node.value, str)
+    name = node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else ""
+    return name.isupper() or "version" in name.lower()
 
 
 def _release(view: ModuleView, node: ast.expr) -> str:

@@ -35,6 +35,12 @@ if TYPE_CHECKING:
 _DEPTH = 40
 _WIDTH = 32
 
+#: How many expressions one question may lead to; what is left open then is unknown. Real questions need a few hundred.
+_STEPS = 20_000
+
+#: Deeper than any place on the way: no cycle was met.
+_NO_CYCLE = 1 << 30
+
 #: Functions that import the module whose name they are given: `lazy_import("transformers")`, `optional_import(...)`.
 _IMPORTER = re.compile(
     r"(^|_)(lazy|import|importskip|require|optional)|import(_|$)|importorskip|LazyLoader|LazyModule|LazyImport"
@@ -65,31 +71,44 @@ class Evaluator:
     def __init__(self, view: ModuleView) -> None:
         self._view = view
         self._known: dict[ast.AST, Values] = {}
-        self._busy: set[object] = set()
-        self._depth = 0
-        self._met_itself = False
+        self._bound: dict[Binding, Values] = {}
+        self._busy: dict[object, int] = {}  # what is on the way, with its place
+        self._cycle = _NO_CYCLE  # the outermost place on the way that was met again
+        self._steps = 0
 
     def values(self, node: ast.expr) -> Values:
         """The values that an expression may have, never an empty set."""
         known = self._known.get(node)
         if known is not None:
             return known
-        if node in self._busy or self._depth > _DEPTH:
-            self._met_itself = True
+        place = self._enter(node)
+        if place < 0:
             return NOTHING_KNOWN
-        self._busy.add(node)
-        self._depth += 1
         try:
             handler = _EXPRESSIONS.get(type(node))
             found = _bounded(handler(self, node)) if handler is not None else NOTHING_KNOWN
         finally:
-            self._busy.discard(node)
-            self._depth -= 1
-        if self._depth == 0 or not self._met_itself:
+            del self._busy[node]
+        if self._cycle >= place:  # what this depends on is complete: a cycle, if any, began here
+            self._cycle = _NO_CYCLE
             self._known[node] = found
-        if self._depth == 0:
-            self._met_itself = False
         return found
+
+    def _enter(self, what: object) -> int:
+        """Take something up: its place on the way, or -1 where it is on the way already, or the way is too long."""
+        place = len(self._busy)
+        if place == 0:
+            self._steps = 0
+            self._cycle = _NO_CYCLE
+        self._steps += 1
+        if what in self._busy:
+            self._cycle = min(self._cycle, self._busy[what])
+            return -1
+        if place > _DEPTH or self._steps > _STEPS:
+            self._cycle = 0
+            return -1
+        self._busy[what] = place
+        return place
 
     # Names
 
@@ -130,16 +149,20 @@ class Evaluator:
 
     def binding_values(self, binding: Binding) -> Values:
         """The values that one binding gives its name."""
-        if binding in self._busy or self._depth > _DEPTH:
-            self._met_itself = True
+        known = self._bound.get(binding)
+        if known is not None:
+            return known
+        place = self._enter(binding)
+        if place < 0:
             return NOTHING_KNOWN
-        self._busy.add(binding)
-        self._depth += 1
         try:
-            return _bounded(self._binding_values(binding))
+            found = _bounded(self._binding_values(binding))
         finally:
-            self._busy.discard(binding)
-            self._depth -= 1
+            del self._busy[binding]
+        if self._cycle >= place:
+            self._cycle = _NO_CYCLE
+            self._bound[binding] = found
+        return found
 
     def _binding_values(self, binding: Binding) -> Iterable[Value]:
         kind, node, value = binding.kind, binding.node, binding.value
@@ -289,13 +312,12 @@ class Evaluator:
             return frozenset(found)
         for base in self.bases(of):
             if isinstance(base, LocalClass):
-                if (base, name) in self._busy:
+                if self._enter((base, name)) < 0:
                     continue
-                self._busy.add((base, name))
                 try:
                     inherited = base.view.evaluator.class_attribute(base, name, instance=instance)
                 finally:
-                    self._busy.discard((base, name))
+                    del self._busy[base, name]
                 if any(not isinstance(each, (Unknown, Method)) for each in inherited):
                     return inherited
         return frozenset({Method(of, name, bound=instance)})
