@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import inspect
 import re
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from v5lint.rule import Rule
 from v5lint.rules import catalogue
+
+if TYPE_CHECKING:
+    from v5lint.rule import Rule
 
 FOLDER = Path(__file__).parent / "rules"
 
@@ -31,7 +33,7 @@ def page(rule: Rule) -> str:
     lines = [f"# {rule.code}: {rule.name}", "", f"Breaks since transformers {rule.since}."]
     if not rule.default:
         lines[-1] += f" Off unless selected: `--extend-select {rule.code}`."
-    lines += ["", inspect.cleandoc(type(rule).__doc__ or "")]
+    lines += ["", rule.documentation]
     if rule.options:
         lines += ["", "## Options", "", f"In `[tool.v5lint.{rule.name}]`:", ""]
         for key, option in rule.options.items():
@@ -48,7 +50,7 @@ def table(rules: list[Rule]) -> str:
         if family:
             lines += [f"## {prefix}xx: {title}", "", "| code | name | what it finds |", "|---|---|---|"]
             for rule in family:
-                first = re.sub(r"\|", r"\\|", inspect.cleandoc(type(rule).__doc__ or "").partition("\n")[0])
+                first = re.sub(r"\|", r"\\|", rule.documentation.partition("\n")[0])
                 off = "" if rule.default else " (off unless selected)"
                 lines.append(f"| [{rule.code}]({rule.code}.md) | {rule.name} | {first}{off} |")
             lines.append("")

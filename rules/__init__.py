@@ -1,4 +1,4 @@
-"""The rules of v5lint: one module a family, registered with the engine through the entry point `v5lint.rules`."""
+"""The rules of v5lint: one module a subject, registered with the engine through the entry point `v5lint.rules`."""
 
 from __future__ import annotations
 
@@ -6,29 +6,43 @@ import os
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from v5lint.rule import Catalogue
+    from collections.abc import Iterator
+
+    from v5lint.rule import Catalogue, Rule
 
 
 def catalogue() -> Catalogue:
-    """All rules of this distribution: every subclass of Rule with a code that a module of this folder defines."""
-    from importlib import import_module
+    """All rules of this distribution; their modules are imported when they are needed.
 
-    from v5lint.rule import Catalogue, Rule
+    What the engine must know of each at every start stands in `index.py`; a module that is not listed there (a new
+    rule, before the index is written again) is imported at once.
+    """
+    from v5lint.rule import Catalogue, DeferredRule
+    from v5lint.rules.index import MODULES, RULES
     from v5lint.rules.knowledge import NEWEST
 
-    found: list[Rule] = []
-    for file in sorted(os.listdir(os.path.dirname(__file__))):
-        name, extension = os.path.splitext(file)
-        if extension != ".py" or name.startswith("_"):
-            continue
-        module = import_module(f"v5lint.rules.{name}")
-        for value in vars(module).values():
-            if (
-                isinstance(value, type)
-                and issubclass(value, Rule)
-                and value.code
-                and value.__module__ == module.__name__
-            ):
-                found.append(value())
-    found.sort(key=lambda rule: rule.code)
-    return Catalogue(found, newest=NEWEST)
+    rules: list[Rule] = [
+        DeferredRule(f"{__name__}.{module}", name, attributes, has_options=has_options)
+        for module, name, has_options, attributes in RULES
+    ]
+    rules += (rule for module in modules() if module not in MODULES for rule in rules_of(module))
+    rules.sort(key=lambda rule: rule.code)
+    return Catalogue(rules, newest=NEWEST)
+
+
+def modules() -> list[str]:
+    """The names of the modules of this folder, in order."""
+    stems = (os.path.splitext(file) for file in sorted(os.listdir(os.path.dirname(__file__))))
+    return [name for name, extension in stems if extension == ".py" and name != "index" and name[0] != "_"]
+
+
+def rules_of(module: str) -> Iterator[Rule]:
+    """An instance of every subclass of Rule with a code that a module of this folder defines."""
+    from importlib import import_module
+
+    from v5lint.rule import Rule
+
+    found = import_module(f"{__name__}.{module}")
+    for value in vars(found).values():
+        if isinstance(value, type) and issubclass(value, Rule) and value.code and value.__module__ == found.__name__:
+            yield value()

@@ -216,6 +216,13 @@ class Rule:
     default: bool = True
     options: Mapping[str, Option] = {}
 
+    @property
+    def documentation(self) -> str:
+        """The docstring, without its indentation."""
+        import inspect
+
+        return inspect.cleandoc(type(self).__doc__ or "")
+
     def check(self, module: Any) -> Iterator[Finding | Unseen]:
         """Yield what is wrong in one region.
 
@@ -226,6 +233,55 @@ class Rule:
 
 
 _NO_RULE = Rule()
+
+
+class DeferredRule(Rule):
+    """A rule whose module is imported only when it looks at a file, or is asked for its documentation.
+
+    What the engine needs of every rule at every start (code, name, tokens) is given; a catalogue of many rules that
+    imports all of their modules costs more than linting a file.
+    """
+
+    def __init__(self, module: str, name: str, attributes: Mapping[str, Any], *, has_options: bool = False) -> None:
+        """Stand for a rule.
+
+        Args:
+            module: where its class is.
+            name: the name of the class.
+            attributes: the class attributes `code`, `name`, `since`, `tokens`, `words`, `tokens_by_kind`, `kinds` and
+                `default`, as far as they differ from those of Rule.
+            has_options: whether it has settings of its own.
+        """
+        self._place = (module, name)
+        self._has_options = has_options
+        self._rule: Rule | None = None
+        for key, value in attributes.items():
+            setattr(self, key, value)
+
+    @property
+    def rule(self) -> Rule:
+        """The rule itself."""
+        if self._rule is None:
+            from importlib import import_module
+
+            module, name = self._place
+            self._rule = getattr(import_module(module), name)()
+            assert isinstance(self._rule, Rule)
+        return self._rule
+
+    @property
+    def options(self) -> Mapping[str, Option]:  # type: ignore[override]
+        """See Rule."""
+        return self.rule.options if self._has_options else {}
+
+    @property
+    def documentation(self) -> str:
+        """See Rule."""
+        return self.rule.documentation
+
+    def check(self, module: Any) -> Iterator[Finding | Unseen]:
+        """See Rule."""
+        return self.rule.check(module)
 
 
 class Catalogue:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import ModuleType
@@ -38,7 +37,7 @@ def test_every_code_has_a_family(generator: ModuleType) -> None:
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.code)
 def test_the_documentation_has_its_sections(rule: Rule) -> None:
-    doc = inspect.cleandoc(type(rule).__doc__ or "")
+    doc = rule.documentation
     first, _, rest = doc.partition("\n")
     assert first.endswith(".")
     assert len(first) <= 120

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -21,7 +19,7 @@ def listed(rules: Iterable[Rule]) -> Iterator[Line]:
         yield [
             (rule.code, "breaks"),
             (f"  {rule.name:<{width}}  ", "name"),
-            (f"{_doc(rule).partition(chr(10))[0]}{off}", ""),
+            (f"{rule.documentation.partition(chr(10))[0]}{off}", ""),
         ]
 
 
@@ -32,7 +30,7 @@ def explained(rules: Iterable[Rule]) -> Iterator[Line]:
             yield []
         yield [(f"{rule.code} ", "breaks"), (rule.name, "name"), (f" (breaks since transformers {rule.since})", "")]
         yield []
-        yield from ([(line, "")] for line in _doc(rule).split("\n"))
+        yield from ([(line, "")] for line in rule.documentation.split("\n"))
         if rule.options:
             yield []
             yield [("Options", "name"), (f" in [tool.v5lint.{rule.name}]", "")]
@@ -41,7 +39,3 @@ def explained(rules: Iterable[Rule]) -> Iterator[Line]:
                 yield []
                 yield [(f"  {key} = {option.default!r}", "fix"), (choices, "")]
                 yield [(f"      {option.doc}", "")]
-
-
-def _doc(rule: Rule) -> str:
-    return inspect.cleandoc(type(rule).__doc__ or "")
