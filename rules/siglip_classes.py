@@ -59,9 +59,9 @@ class SiglipClassMismatch(Rule):
         RuntimeError: You set `ignore_mismatched_sizes` to `False`, thus raising an error. For details look at the above
         report!
 
-    With `ignore_mismatched_sizes=True`, which classification scripts pass to swap the head, there is no error: the model
-    loads with a random patch embedding, and trains on it. A processor of the other family raises nothing either: it
-    gives fixed-size pixels where patches are wanted, or the reverse. The text towers are alike: their weights load
+    With `ignore_mismatched_sizes=True`, which classification scripts pass to swap the head, there is no error: the
+    model loads with a random patch embedding, and trains on it. A processor of the other family raises nothing either:
+    it gives fixed-size pixels where patches are wanted, or the reverse. The text towers are alike: their weights load
     whole, with a warning.
 
     ## Example
@@ -90,7 +90,7 @@ class SiglipClassMismatch(Rule):
         """See Rule."""
         found: list[tuple[CallSite, str, str]] = []
         for call in module.calls({"from_pretrained"}):
-            name, wrong = _mismatch(module, call)
+            name, wrong = mismatch(module, call)
             if wrong:
                 found.append((call, name, wrong))
             elif name:
@@ -99,7 +99,7 @@ class SiglipClassMismatch(Rule):
         yield from _findings(module, found)
 
 
-def _mismatch(view: ModuleView, call: CallSite) -> tuple[str, str]:
+def mismatch(view: ModuleView, call: CallSite) -> tuple[str, str]:
     """The class and the wrong checkpoint of a call; no checkpoint where that could not be followed."""
     names = library.loaders(call)
     families = {_family(name) if _CLASS.match(name) else "" for name in names}
@@ -131,7 +131,7 @@ def _findings(view: ModuleView, found: list[tuple[CallSite, str, str]]) -> Itera
             yield view.finding(
                 call.node,
                 _message(name, _family(name), wrong, call.values_of("ignore_mismatched_sizes")),
-                level="deprecated" if _kind(name) == "text" else "breaks",
+                level="deprecated" if kind_of(name) == "text" else "breaks",
                 fix=fix,
             )
 
@@ -140,7 +140,8 @@ def _family(name: str) -> str:
     return "naflex" if name.startswith("Siglip2") else "fixed"
 
 
-def _kind(name: str) -> str:
+def kind_of(name: str) -> str:
+    """What a SigLIP class is: "model", "text", "processor", or "" where it is none."""
     found = _CLASS.match(name)
     return _KINDS[found[2]] if found else ""
 
@@ -159,7 +160,7 @@ def _family_of_checkpoint(checkpoint: str) -> str:
 def _message(name: str, mine: str, checkpoint: str, ignores: Values) -> str:
     other = "a fixed-resolution checkpoint (its model_type is siglip)" if mine == "naflex" else "a NaFlex checkpoint"
     start = f"`{checkpoint}` is {other} and belongs to `{_counterpart(name)}`; with `{name}` "
-    kind = _kind(name)
+    kind = kind_of(name)
     if kind == "text":
         return start + "the text tower loads whole, with a warning"
     if kind == "processor":
