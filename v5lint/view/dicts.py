@@ -177,12 +177,26 @@ class _Follow:
                         self.flow.entries.append(Entry(None, binding.node, None, binding.node, "unknown"))
                     elif binding.kind == "assign" and binding.value is not None:
                         self.backward(binding.value)
+                    elif binding.kind == "augment" and isinstance(binding.node, ast.AugAssign):
+                        self.augmented(binding.node)
                 return
         if isinstance(node, ast.Attribute):
             self.attribute(node, copied=False)
             return
         self.backward(node)
         self.expression(node, copied=False)
+
+    def augmented(self, node: ast.AugAssign) -> None:
+        """Add the entries of a dict that `d |= ...` adds to: those that it had, and the new ones."""
+        if ("augmented", node) in self.seen:
+            return
+        self.seen.add(("augmented", node))
+        if isinstance(node.target, ast.Name):
+            self.start(node.target)
+        if isinstance(node.op, ast.BitOr):
+            self.backward(node.value)
+        else:
+            self.flow.entries.append(Entry(None, node, None, node, "unknown"))
 
     def backward(self, node: ast.expr) -> None:
         """Add the entries of the expression that a dict comes from."""

@@ -6,6 +6,7 @@ import ast
 import re
 
 from v5lint.view import strings
+from v5lint.view.dicts import written_entries
 from v5lint.view.tree import COMPREHENSIONS, Binding, Scope
 from v5lint.view.values import (
     NOTHING_KNOWN,
@@ -61,6 +62,12 @@ _TRANSPARENT = frozenset(
 
 #: Decorators and defaults that declare a command-line option with its default first.
 _OPTION_FACTORIES = frozenset({"typer.Option", "typer.Argument", "fastapi.Query", "fastapi.Form", "pydantic.Field"})
+
+#: Classes whose objects have as attributes what they are made with.
+_NAMESPACES = frozenset({"types.SimpleNamespace", "argparse.Namespace", "easydict.EasyDict", "munch.Munch"})
+
+#: Methods of strings that put other values into a text.
+_FILLERS = frozenset({"format", "join"})
 
 _WRAPPERS_OF_TYPES = frozenset({"Optional", "Union", "Annotated", "ClassVar", "Final", "Type", "type"})
 
@@ -289,7 +296,22 @@ class Evaluator:
             return frozenset({Method(value.of, name, bound=True)})
         if isinstance(value, Result) and value.of.endswith((".parse_args", ".parse_known_args")):
             return value.view.links.argparse_default(name)
+        if isinstance(value, Mapping):
+            return value.view.evaluator.namespace_attribute(value, name)
+        if isinstance(value, Constant) and name == "value":
+            return frozenset({value})  # of a member of an enumeration
         return NOTHING_KNOWN
+
+    def namespace_attribute(self, of: Mapping, name: str) -> Values:
+        """The values of an attribute of a `SimpleNamespace(...)`, which any other module may set as well."""
+        if isinstance(of.node, ast.Dict) or strings.dotted(of.node.func) == "dict":
+            return NOTHING_KNOWN
+        found = [self.values(entry.value) for entry in written_entries(of.node) if entry.key == name and entry.value]
+        is_set = any(
+            node.attr == name and isinstance(node.ctx, ast.Store)  # type: ignore[attr-defined]
+            for node in self._view.tree.nodes.get(ast.Attribute, ())
+        )
+        return frozenset().union(*found, NOTHING_KNOWN if is_set or not found else ())
 
     def class_attribute(self, of: LocalClass, name: str, *, instance: bool) -> Values:
         """The values of an attribute of a class of this module, or of its objects."""
@@ -354,9 +376,32 @@ class Evaluator:
                 for table in tables:
                     found |= table.view.evaluator.looked_up(table, self.values(node.args[0]))
                 return found | self.values(node.args[1]) if len(node.args) > 1 else found
+        if isinstance(node.func, ast.Attribute) and (node.func.attr in strings.PURE or node.func.attr in _FILLERS):
+            texts = self.values(node.func.value)
+            if any(isinstance(each, Constant) and isinstance(each.value, str) for each in texts):
+                return {made for text in texts for made in self._text_made(text, node.func.attr, node)}
         for callee in self.values(node.func):
             found |= self._called(callee, node)
         return found
+
+    def _text_made(self, text: Value, method: str, node: ast.Call) -> Values:
+        """What a method of strings makes of a text: `.format(...)`, `.join([...])`, `.strip()`."""
+        if not isinstance(text, Constant) or not isinstance(text.value, str):
+            return frozenset({text}) if isinstance(text, Unknown) else NOTHING_KNOWN
+        given = [self.values(each) for each in node.args]
+        if method == "format":
+            named = {each.arg: self.values(each.value) for each in node.keywords if each.arg}
+            return strings.filled(text.value, given, named)
+        if method == "join":
+            items = list(given[0]) if len(given) == 1 else []
+            if len(items) == 1 and isinstance(items[0], Elements):
+                return strings.joined(list(items[0].items), text.value)
+            return NOTHING_KNOWN
+        constants = [next(iter(each)) for each in given if len(each) == 1]
+        arguments = [each.value for each in constants if isinstance(each, Constant)]
+        if len(arguments) < len(given) or node.keywords:
+            return NOTHING_KNOWN
+        return strings.changed(text.value, method, arguments)
 
     def _called(self, callee: Value, node: ast.Call) -> Values:
         if isinstance(callee, LocalClass):
@@ -378,7 +423,7 @@ class Evaluator:
             owner = self._view.links.class_around(node)
             if owner is not None:
                 return frozenset(self.bases(LocalClass(self._view, owner))) or NOTHING_KNOWN
-        if path == "builtins.dict":
+        if path == "builtins.dict" or path in _NAMESPACES:
             return frozenset({Mapping(self._view, node)})
         if path in ("os.getenv", "os.environ.get") or (path == "os.environ.setdefault" and len(node.args) > 1):
             default = self.values(node.args[1]) if len(node.args) > 1 else frozenset()
@@ -407,6 +452,9 @@ class Evaluator:
                     path = argument.value
                     if _MODULE_NAME.match(path):
                         return frozenset({External(path)})
+            if name in ("import_module", "__import__") and node.args:
+                given = [each.value for each in self.values(node.args[0]) if isinstance(each, Constant)]
+                return frozenset(External(each) for each in given if isinstance(each, str) and _MODULE_NAME.match(each))
         return frozenset()
 
     def _getattr(self, node: ast.Call) -> Values:

@@ -9,9 +9,14 @@ from v5lint.view.values import NOTHING_KNOWN, UNKNOWN, Constant, Partial, Unknow
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from v5lint.view.values import Value, Values
 
 _BUILTINS = frozenset(dir(builtins))
+
+#: Methods of strings that make another string and nothing else.
+PURE = frozenset("capitalize lower lstrip removeprefix removesuffix replace rstrip strip upper".split())
 
 #: How many strings a concatenation of alternatives may have before it is called unknown.
 _ALTERNATIVES = 16
@@ -67,6 +72,41 @@ def _concatenated(values: tuple[Value, ...], separator: str) -> Value:
         origins = [value for value in values if isinstance(value, Unknown) and value.origin]
         return origins[0] if origins else UNKNOWN
     return Partial(tuple(parts))
+
+
+def filled(template: str, positional: list[Values], named: Mapping[str, Values]) -> Values:
+    """All strings that `template.format(...)` makes; unknown where a field has a format or an attribute of its own."""
+    from string import Formatter
+
+    pieces: list[Values] = []
+    count = 0
+    try:
+        fields = list(Formatter().parse(template))
+    except ValueError:
+        return NOTHING_KNOWN
+    for text, field, specification, conversion in fields:
+        pieces.append(frozenset({Constant(text)}))
+        if field is None:
+            continue
+        if specification or conversion:
+            return NOTHING_KNOWN
+        index = int(field) if field.isdigit() else count if not field else -1
+        count += not field
+        if 0 <= index < len(positional):
+            pieces.append(positional[index])
+        elif field in named:
+            pieces.append(named[field])
+        else:
+            return NOTHING_KNOWN
+    return joined(pieces, "")
+
+
+def changed(text: str, method: str, arguments: list[object]) -> Values:
+    """What one of the `PURE` methods makes of a text; unknown where it does not take these arguments."""
+    try:
+        return frozenset({Constant(getattr(text, method)(*arguments))})
+    except (TypeError, ValueError):
+        return NOTHING_KNOWN
 
 
 def formatted(template: str, mark: str, given: list[Values]) -> Values:

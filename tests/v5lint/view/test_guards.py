@@ -1,0 +1,71 @@
+"""Which code runs under the target release, and who catches what fails in it."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.v5lint.view.viewed import asked, view_of
+
+
+@pytest.mark.parametrize(
+    ("test", "dead"),
+    [
+        ('version.parse(transformers.__version__) < version.parse("5.0")', True),
+        ('version.parse(transformers.__version__) >= version.parse("5.0")', False),
+        ("Version(transformers.__version__).major < 5", True),
+        ('int(transformers.__version__.split(".")[0]) <= 4', True),
+        ('transformers.__version__.startswith("4.")', True),
+        ('transformers.__version__.startswith("5.")', False),
+        ('not transformers.__version__.startswith("4.")', False),
+        ('tuple(map(int, transformers.__version__.split(".")[:2])) < (4, 40)', True),
+        ('hasattr(transformers, "ViTFeatureExtractor")', True),
+        ("is_transformers_available()", False),
+        ("torch.cuda.is_available()", False),
+        ("len(transformers.__version__) > odd()", True),
+    ],
+)
+def test_code_under_a_test(test: str, dead: bool) -> None:
+    view = view_of(
+        "import torch, transformers\nfrom packaging import version\nfrom packaging.version import Version\n"
+        f"if {test}:\n    ask(1)\n"
+    )
+    assert view.guards.is_dead(asked(view)) is dead
+
+
+@pytest.mark.parametrize(
+    ("handler", "kind"),
+    [
+        ("except ImportError:\n    x = other()", "fallback"),
+        ("except ImportError:\n    x = None", "swallowed"),
+        ("except ImportError:\n    pass", "swallowed"),
+        ("except Exception:\n    x = other()", "fallback"),
+        ("except ImportError:\n    raise", ""),
+        ("except ImportError as error:\n    raise SystemExit(1) from error", ""),
+        ("except ImportError:\n    print('install it')\n    sys.exit(1)", ""),
+        ("except ImportError:\n    logger.warning('not there')", ""),
+        ("except KeyError:\n    x = other()", ""),
+    ],
+)
+def test_who_handles_an_import(handler: str, kind: str) -> None:
+    view = view_of(f"import sys\ntry:\n    x = ask(1)\n{handler}\n")
+    handled = view.guards.handled(asked(view))
+    assert (handled.kind if handled else "") == kind
+
+
+def test_a_failure_passes_out_of_a_function() -> None:
+    view = view_of("try:\n    def f():\n        ask(1)\nexcept ImportError:\n    f = None\n")
+    assert view.guards.handled(asked(view)) is None
+
+
+@pytest.mark.parametrize(("release", "truth"), [("5.8.0", False), ("5.9.0", True), ("5.10.0", True)])
+def test_a_test_under_a_given_release(release: str, truth: bool) -> None:
+    view = view_of(
+        "import transformers\nfrom packaging import version\n"
+        'ask(version.parse(transformers.__version__) >= version.parse("5.9"))\n'
+    )
+    assert view.guards.version_truth(asked(view), release) is truth
+
+
+def test_the_version_as_text() -> None:
+    assert (view := view_of("import transformers as tf\nask(tf.__version__)\n")).guards.is_version_text(asked(view))
+    assert not (view := view_of("import torch\nask(torch.__version__)\n")).guards.is_version_text(asked(view))
