@@ -101,7 +101,8 @@ def _unknown(view: ModuleView, call: CallSite) -> Iterator[Finding | Unseen]:
     elif names:
         yield view.unseen(call.node, f"whether {' or '.join(names)} is a vision checkpoint is not known")
     elif values:
-        yield view.unseen(call.node, f"the checkpoint of `{OLD}` comes from {library.origin(values)}")
+        origin = library.origin(values) or "an expression that v5lint cannot follow"
+        yield view.unseen(call.node, f"the checkpoint of `{OLD}` comes from {origin}")
 
 
 def _in_tables(view: ModuleView) -> Iterator[tuple[ast.AST, ast.expr, str]]:

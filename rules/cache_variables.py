@@ -6,7 +6,7 @@ import ast
 import os.path
 import re
 
-from v5lint.rule import Edit, Fix, Option, Rule
+from v5lint.rule import Edit, Fix, FixUnavailableError, Option, Rule
 from v5lint.rules import library
 from v5lint.view.values import Constant, External
 
@@ -248,7 +248,8 @@ class _Written:
 
     def _decide(self) -> tuple[str, Fix | None]:
         if self.is_settled:
-            return "; this value is the default of `HF_HUB_CACHE` here, or is given to it already", self._removal()
+            fix = self._removal(followed=True) or (None if self.hub else self._rename(_HUB_CACHE, "safe"))
+            return "; this value is the default of `HF_HUB_CACHE` here, or is given to it already", fix
         if self.leader is not None:
             fix = self.leader._repair()[1]
             return f"; `{self.higher[0].name}` beside it counted anyway", fix or self._removal()
@@ -320,38 +321,63 @@ class _Written:
         message = f"Set `{new}` instead"
         if self.readers():
             message += ", and read it"
-        removals = [fix for fix in (each._removal() for each in self.followers) if fix is not None]
+        removals = self._removals_of_followers()
 
         def build() -> list[Edit]:
             return [*renamed, *(edit for fix in removals for edit in fix.edits)]
 
         return Fix(message, build, applicability="safe" if safety == "safe" else "unsafe", requires=_SINCE)
 
-    def _removal(self) -> Fix | None:
+    def _removals_of_followers(self) -> list[Fix]:
+        return [fix for fix in (each._removal() for each in self.followers) if fix is not None]
+
+    def _removal(self, *, followed: bool = False) -> Fix | None:
+        """Take the variable out.
+
+        Args:
+            followed: whether its followers go with it.
+        """
         view, key = self.view, self.key
+        removals = self._removals_of_followers() if followed else []
         statement = key.site if isinstance(key.site, ast.stmt) else view.tree.parents.get(key.site)
+        owner = view.tree.parents[key.node]
 
         def edits() -> list[Edit]:
-            from v5lint.edits.arguments import edit_arguments
+            from v5lint.edits.arguments import edit_arguments, edit_entries
             from v5lint.edits.entries import remove_entries
             from v5lint.edits.statements import delete_statement
 
+            found = [edit for fix in removals for edit in fix.edits]
             if key.entry is not None:
-                return remove_entries(view, [key.entry])
+                return [*found, *remove_entries(view, [key.entry])]
             if isinstance(key.node, ast.keyword) and isinstance(key.site, ast.Call):
-                return [edit_arguments(view, key.site, remove=[key.node])]
+                return [*found, edit_arguments(view, key.site, remove=[key.node])]
+            if isinstance(owner, ast.Dict) and isinstance(key.node, ast.expr):
+                return [*found, edit_entries(view, owner, remove=[key.node])]
+            if isinstance(statement, ast.Assign) and len(statement.targets) > 1:
+                return [*found, _without_target(view, statement, owner)]
             assert isinstance(statement, ast.stmt)
-            return [delete_statement(view, statement)]
+            return [*found, delete_statement(view, statement)]
 
-        if key.entry is not None and key.entry.how not in ("literal", "keyword", "subscript"):
-            return None
-        if key.entry is None and not isinstance(key.node, ast.keyword) and not _is_whole_statement(statement):
-            return None
-        return Fix(f"Remove `{key.name}`", edits)
+        if key.entry is not None:
+            can_go = key.entry.how in ("literal", "keyword", "subscript")
+        elif isinstance(key.node, ast.keyword) or isinstance(owner, ast.Dict):
+            can_go = True
+        else:
+            is_here = key.site in view.tree.ancestors(key.node)  # or it is a name that a loop or a helper takes
+            can_go = is_here and isinstance(statement, (ast.Expr, ast.Assign))
+        return Fix(f"Remove `{key.name}`", edits) if can_go else None
 
 
-def _is_whole_statement(statement: ast.AST | None) -> bool:
-    return isinstance(statement, ast.Expr) or (isinstance(statement, ast.Assign) and len(statement.targets) == 1)
+def _without_target(view: ModuleView, statement: ast.Assign, target: ast.AST) -> Edit:
+    """The edit that takes one target out of `a = b = value`."""
+    parts = [*statement.targets, statement.value]
+    at = next(number for number, part in enumerate(parts) if part is target)
+    start, end = view.span(parts[at])
+    following = view.span(parts[at + 1])[0]
+    if view.text[end:following].strip() != "=":
+        raise FixUnavailableError("there are brackets around a target")
+    return Edit(start, following, "")
 
 
 def _precedes(other: EnvironmentKey, key: EnvironmentKey) -> bool:
@@ -408,9 +434,9 @@ def _is_hub_of_variable(view: ModuleView, value: ast.expr) -> bool:
     """Whether a value is read from `HF_HOME` and ends in `/hub`, or is `HF_HUB_CACHE` itself; without a default."""
     base, tail = _split(view, value)
     for key in view.environment_keys((*_HUB_ALIASES, _HOME)):
-        if key.access == "read" and view.tree.parents.get(key.node) is base:
-            if not isinstance(base, ast.Call) or len(base.args) == 1:
-                return tail == ("/hub" if key.name == _HOME else "")
+        is_read = key.access == "read" and view.tree.parents.get(key.node) is base
+        if is_read and (not isinstance(base, ast.Call) or len(base.args) == 1):
+            return tail == ("/hub" if key.name == _HOME else "")
     return False
 
 

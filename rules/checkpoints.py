@@ -10,6 +10,30 @@ from v5lint.rules.knowledge import lookup
 #: Names that training scripts give to the folders inside of a run; they say nothing, what is around them may.
 _INNER = re.compile(r"checkpoint-\d+|best|last|final|latest|model|models|output|outputs|weights", re.IGNORECASE)
 
+#: Who publishes checkpoints as their authors or transformers' own maintainers wrote them. Those that others fine-tuned
+#: were often saved with a feature extractor, whose name stands in their files.
+_PUBLISHERS = frozenset(
+    "adept apple BAAI baidu BridgeTower CIDAS CohereForAI CompVis dandelin deepmind depth-anything facebook google "
+    "HuggingFaceM4 hustvl impira Intel kakaobrain kha-white laion LiheYoung llava-hf magic-leap-community Matthijs "
+    "MCG-NJU microsoft naver-clova-ix nlpconnect nvidia OFA-Sys openai openmmlab PekingU RUCAIBox sail "
+    "Salesforce SenseTime shi-labs snap-research StanfordAIMI stabilityai timm tue-mps Visual-Attention-Network "
+    "vinvino02 WinKawaks YituTech zinengtang".split()
+)
+
+
+#: What names of folders that a run wrote have in them.
+_RUN = re.compile(
+    r"output|result|checkpoint-|ckpt|fine.?tune|saved|best|final|trained|_model|model_|-model", re.IGNORECASE
+)
+
+
+def may_be_fine_tuned(checkpoint: str) -> bool:
+    """Whether a name is that of a folder, or of a checkpoint that others than its publisher have saved."""
+    publisher, slash, name = checkpoint.partition("/")
+    if not slash:
+        return bool(_RUN.search(checkpoint))
+    return publisher not in _PUBLISHERS or "/" in name
+
 
 @functools.cache
 def model_type_of(checkpoint: str) -> str:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import ast
+import re
 
 from v5lint.rule import Edit, Fix, Option, Rule
-from v5lint.rules import auto_extractors, checkpoints, library, processor_parts
+from v5lint.rules import auto_extractors, checkpoints, library, modality, processor_parts
 from v5lint.rules.knowledge import lookup
 from v5lint.view.calls import CallSite
 from v5lint.view.values import External
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 #: `*ImageProcessor` and `AutoImageProcessor` came with 4.25.
 _SINCE = "4.25"
 _AUTO = "AutoImageProcessor"
+
+#: Variables that name a folder: `output_dir`, `save_directory`.
+_FOLDER = re.compile(r"(^|_)(dir|directory|folder)$")
 
 
 class RemovedFeatureExtractor(Rule):
@@ -60,7 +64,14 @@ class RemovedFeatureExtractor(Rule):
         extractor = AutoImageProcessor.from_pretrained("google/vit-base-patch16-224")
 
     A module that also constructs, subclasses, annotates or compares such a class gets the concrete `ViTImageProcessor`
-    everywhere, so that it never mixes the two; `replacement` chooses one of them always.
+    everywhere, so that it never mixes the two; `replacement` chooses one of them always. So does one that loads from a
+    folder, or what somebody fine-tuned: a processor file that a feature extractor saved has its name in it, and then
+    `AutoImageProcessor` raises
+
+        ValueError: Unrecognized image processor in <checkpoint>. Should have a `image_processor_type` key in its
+        preprocessor_config.json of config.json, or one of the following `model_type` keys in its config.json: ...
+
+    where `ViTImageProcessor` loads it.
 
     ## Fix safety
 
@@ -79,8 +90,8 @@ class RemovedFeatureExtractor(Rule):
     options = {
         "replacement": Option(
             "fitting",
-            "What a removed class becomes: AutoImageProcessor where it is only loaded from checkpoints and the concrete "
-            "class elsewhere (fitting), or always the one (auto) or the other (concrete).",
+            "What a removed class becomes: AutoImageProcessor where it is only loaded from checkpoints and the "
+            "concrete class elsewhere (fitting), or always the one (auto) or the other (concrete).",
             choices=("fitting", "auto", "concrete"),
         )
     }
@@ -134,13 +145,35 @@ def _is_only_loaded(view: ModuleView, reference: Reference) -> bool:
 
 
 def _auto_loads(view: ModuleView, reference: Reference, concrete: str) -> bool:
-    """Whether `AutoImageProcessor` gives the same class for the checkpoints, as far as their names tell."""
+    """Whether `AutoImageProcessor` gives the same class for the checkpoints, as far as is known of them.
+
+    What a feature extractor saved names its class, and `AutoImageProcessor` does not know it.
+    """
     for use in _uses(view, reference):
         call = _load(view, use)
-        for name in library.texts(call.values_of(*library.CHECKPOINT)) if call is not None else ():
-            if not checkpoints.loads(name, concrete):
-                return False
+        if call is None:
+            continue
+        names = library.texts(call.values_of(*library.CHECKPOINT))
+        if any(checkpoints.may_be_fine_tuned(name) or not checkpoints.loads(name, concrete) for name in names):
+            return False
+        if _is_saved_before(view, call):
+            return False
     return True
+
+
+def _is_saved_before(view: ModuleView, call: CallSite) -> bool:
+    """Whether a checkpoint is the folder of an earlier run: the name of the variable says so, or it is saved here."""
+    given = call.argument(*library.CHECKPOINT)
+    if given is None:
+        return False
+    name = given.id if isinstance(given, ast.Name) else given.attr if isinstance(given, ast.Attribute) else ""
+    if _FOLDER.search(name.lower()):
+        return True
+    for saved in view.calls({"save_pretrained"}):
+        folder = saved.argument("save_directory", 0)
+        if folder is not None and modality.is_same(view, given, folder):
+            return True
+    return False
 
 
 def _uses(view: ModuleView, reference: Reference) -> list[ast.AST]:
@@ -173,7 +206,7 @@ class _Fixes:
         if reference.how == "import":
             return self._of_import(reference, new, safety)
         edits = _edits(self.view, reference, new)
-        if reference.how == "string":
+        if reference.how == "string" or (reference.how == "getattr" and not self.view.links.calls_named("getattr")):
             safety = "unsafe"  # who reads the string is not seen
         return Fix(f"Use `{new}`", edits, applicability=safety, requires=_SINCE) if edits else None
 

@@ -66,23 +66,30 @@ class _Destination:
 
     Attributes:
         calls: by kind (see `model_loads.Target`, and "handed on": another library gives it to a loader).
-        name: the class of the first loader.
+        models: the calls that load a model with it, each with the class that they load.
         is_sure: whether it goes nowhere that could not be followed.
     """
 
     def __init__(self) -> None:
         self.calls: dict[str, list[CallSite]] = {}
-        self.name = ""
+        self.models: list[tuple[CallSite, str]] = []
         self.is_sure = True
 
     def add(self, kind: str, call: CallSite, name: str) -> None:
         self.calls.setdefault(kind, []).append(call)
-        self.name = self.name or name
+        if kind in ("model", "peft"):
+            self.models.append((call, name))
+
+    def add_all(self, other: _Destination) -> None:
+        """Add where another dict goes, of which this one is a part."""
+        for kind, calls in other.calls.items():
+            self.calls.setdefault(kind, []).extend(calls)
+        self.models += other.models
 
     @property
     def loads(self) -> list[CallSite]:
         """The calls that load a model with it."""
-        return [*self.calls.get("model", ()), *self.calls.get("peft", ())]
+        return [call for call, _ in self.models]
 
 
 def _destination(view: ModuleView, flow: Flow, flag: str, *, under: str = "", depth: int = 0) -> _Destination:
@@ -113,9 +120,7 @@ def _destination(view: ModuleView, flow: Flow, flag: str, *, under: str = "", de
             while not isinstance(outer, (ast.Dict, ast.Call)):
                 outer = view.tree.parents[outer]
             inner = _destination(view, view.dicts.flow(outer), flag, under=receiver.name, depth=depth + 1)
-            for kind, calls in inner.calls.items():
-                for call in calls:
-                    found.add(kind, call, inner.name)
+            found.add_all(inner)
         elif receiver.how == "escape":
             found.is_sure = False
     return found
@@ -144,6 +149,7 @@ class _Flags:
         self.flags = flags
         self.goes = _destination(view, flow, str(flags[0].key))
         self.configs = [each for each in flow.entries if each.key == KEYWORD and each.how != "removal"]
+        self.untouched = self._untouched()
 
     def results(self) -> Iterator[Finding | Unseen]:
         """The findings."""
@@ -153,8 +159,9 @@ class _Flags:
             return
         safety, remark = self._safety(loads)
         fix = self._fix(safety)
-        loader = "pipeline" if self.goes.name == "pipeline" else f"{self.goes.name}.from_pretrained"
-        where = f" and reaches `{loader}` in line {loads[0].node.lineno}" if self.goes.name else ""
+        name = self.goes.models[0][1]
+        loader = "pipeline" if name == "pipeline" else f"{name}.from_pretrained"
+        where = f" and reaches `{loader}` in line {loads[0].node.lineno}" if name else ""
         for flag in self.flags:
             yield self.view.finding(flag.node, f"{_TELL.format(flag=flag.key)}{where}{remark}", fix=fix)
 
@@ -173,12 +180,31 @@ class _Flags:
             elif calls.get("unknown"):
                 yield self.view.unseen(flag.node, f"`{flag.key}` goes to a class that v5lint cannot follow")
 
+    def _untouched(self) -> tuple[str, ...] | None:
+        """The layers that v4 left alone and v5 does not; None where that depends on what is not known."""
+        if all(each.value is not None and quantization.is_off(each.value) for each in self.flags):
+            return ()
+        if all(self._is_covered(each) for each in self.flags):
+            return ()
+        if any(each.key == quantization.SKIP for each in self.flow.entries):
+            return ()
+        found = {model_loads.untouched(call, model_loads.Target(name=name)) for call, name in self.goes.models}
+        return found.pop() if len(found) == 1 else None
+
     def _safety(self, loads: list[CallSite]) -> tuple[Applicability, str]:
         for call in loads:
             safety, remark = model_loads.safety(self.view, call)
             if safety != "safe":
                 return safety, remark
-        return "safe", ""
+        for flag in self.flags:
+            value = flag.value
+            if value is not None and any(
+                each.value is not None and quantization.disagree(self.view, str(flag.key), value, each.value)
+                for each in self.configs
+                if self._is_covered(flag)
+            ):
+                return "unsafe", quantization.CLASH
+        return ("safe", "") if self.untouched is not None else ("unsafe", quantization.HEAD_DOUBT)
 
     def _fix(self, safety: Applicability) -> Fix | None:
         if all(each.value is not None and quantization.is_off(each.value) for each in self.flags):
@@ -264,7 +290,9 @@ class _Flags:
 
             imports = ImportEdits(view)
             config = imports.use("transformers", CONFIG, first.node)
-            given = {str(each.key): each.value for each in siblings if each.value is not None}
+            given = {str(each.key): view.source(each.value) for each in siblings if each.value is not None}
+            if quantization.SKIP not in given:
+                given |= quantization.skipping(self.untouched)
             source = quantization.config_source(view, config, values, given)
             rest = [each for each in [*flags, *siblings] if each is not first]
             if beside is not None and beside.value is not None:
@@ -301,7 +329,8 @@ class _Flags:
             imports = ImportEdits(view)
             config = imports.use("transformers", CONFIG, call.node)
             assert flag.value is not None
-            source = quantization.config_source(view, config, {str(flag.key): flag.value}, {})
+            given = quantization.skipping(self.untouched)
+            source = quantization.config_source(view, config, {str(flag.key): flag.value}, given)
             added = edit_arguments(view, call.node, append=[f"{KEYWORD}={source}"])
             return [*remove_entries(view, [flag]), added, *imports.edits()]
 

@@ -6,7 +6,7 @@ import ast
 
 from v5lint.rule import Edit, Fix, Rule
 from v5lint.rules import kbit_dicts, library, model_loads, quantization
-from v5lint.rules.quantization import CONFIG, FLAGS, KEYWORD, SINCE, TELL
+from v5lint.rules.quantization import CONFIG, FLAGS, KEYWORD, SINCE, SKIP, TELL
 from v5lint.view.values import Constant
 
 TYPE_CHECKING = False
@@ -26,8 +26,9 @@ class RemovedKbitFlag(Rule):
 
     Finds the flags where they reach `from_pretrained` of a transformers model: as keywords, in a dict that is splatted
     into the call later, in `pipeline(model_kwargs={...})`, through functions that hand their `**kwargs` on, through a
-    subclass of a transformers model and through PEFT's `AutoPeftModel*`. `BitsAndBytesConfig(load_in_4bit=True)` itself, other libraries' loaders (unsloth) and
-    configurations, and a project's own functions that take an argument of the name are left alone.
+    subclass of a transformers model and through PEFT's `AutoPeftModel*`. `BitsAndBytesConfig(load_in_4bit=True)`
+    itself, other libraries' loaders (unsloth) and configurations, and a project's own functions that take an argument
+    of the name are left alone.
 
     ## Why it breaks
 
@@ -49,10 +50,20 @@ class RemovedKbitFlag(Rule):
     arguments beside the flag move into the configuration; where the call has a `quantization_config` already, the flags
     only go.
 
+    Version 4 left the last layer of a model alone, a classifier say; version 5 quantizes it where it has a bias. So the
+    configuration of a class that has such a layer names it:
+
+        BitsAndBytesConfig(load_in_8bit=True, llm_int8_skip_modules=["classifier"])
+
     ## Fix safety
 
     Safe where every call that the flag reaches is known to load a model. Unsafe where an `except` around the call hides
-    the TypeError (the program took a second way), where another library hands the dict on, and in code that never runs.
+    the TypeError (the program took a second way), where another library hands the dict on, in code that never runs, and
+    where it depends on the checkpoint which layer version 4 left alone (`AutoModelForSequenceClassification` and other
+    Auto classes with a head, unless the checkpoint's name tells).
+
+    Without a `dtype`, version 4 loaded what is not quantized in half precision, version 5 loads it as the checkpoint
+    has it: more memory, and other roundings. `dtype=torch.float16` brings it back; no fix adds it.
 
     ## References
 
@@ -94,9 +105,11 @@ def _call(view: ModuleView, call: CallSite) -> Iterator[Finding | Unseen]:
     if reached.way or kind == "peft":
         remark = f" (`{reached.way or reached.name}` hands it on){remark}"
     clash = _clash(view, call, flags)
-    if clash and safety == "safe":
+    plan = _Plan(view, call, flags, reached)
+    if clash or plan.doubt:
         safety = "unsafe"
-    fix = _call_fix(view, call, flags, safety) if reached.is_sure else None
+    fix = plan.fix(safety) if reached.is_sure else None
+    remark += plan.doubt
     for flag in flags:
         yield view.finding(flag, f"{TELL.format(flag=flag.arg)}{remark}{clash}", fix=fix)
 
@@ -106,55 +119,67 @@ def _clash(view: ModuleView, call: CallSite, flags: list[ast.keyword]) -> str:
     config = call.keyword(KEYWORD)
     if config is None:
         return ""
-    made = view.links.defining_call(config.value)
-    if made is None:
-        return ""
-    for flag in flags:
-        mine = view.constants(flag.value, bool)
-        other = next((each for each in made.keywords if each.arg == flag.arg), None)
-        theirs = view.constants(other.value, bool) if other is not None else [False]
-        if len(mine) == 1 and len(theirs) == 1 and mine != theirs:
-            return f"; the `{KEYWORD}` beside it says otherwise, and stays"
-    return ""
+    clash = any(quantization.disagree(view, str(flag.arg), flag.value, config.value) for flag in flags)
+    return quantization.CLASH if clash else ""
 
 
-def _call_fix(view: ModuleView, call: CallSite, flags: list[ast.keyword], safety: Applicability) -> Fix | None:
-    siblings = [each for each in call.node.keywords if quantization.is_sibling(each.arg)]
-    values = {str(each.arg): each.value for each in flags}
-    existing = call.keyword(KEYWORD)
-    in_splat = call.entry(KEYWORD) is not None
-    on = not all(quantization.is_off(value) for value in values.values())
-    may_be_none = existing is not None and Constant(None) in view.values(existing.value)
-    needs_config = on and not in_splat and (existing is None or may_be_none)
-    if not needs_config:
-        message = f"Remove {_listed([*values, *(str(each.arg) for each in siblings)])}"
-    else:
-        message = f"Replace {_listed([*values, *(str(each.arg) for each in siblings)])} with `{KEYWORD}=`"
-        if not library.is_free(view, CONFIG, call.node) or not quantization.is_repeatable(values):
+class _Plan:
+    """What becomes of the flags of one call, and of what goes with them."""
+
+    def __init__(self, view: ModuleView, call: CallSite, flags: list[ast.keyword], reached: model_loads.Target) -> None:
+        self.view = view
+        self.call = call
+        self.flags = flags
+        self.siblings = [each for each in call.node.keywords if quantization.is_sibling(each.arg)]
+        self.values = {str(each.arg): each.value for each in flags}
+        self.existing = call.keyword(KEYWORD)
+        may_be_none = self.existing is not None and Constant(None) in view.values(self.existing.value)
+        is_on = not all(quantization.is_off(value) for value in self.values.values())
+        in_splat = call.entry(KEYWORD) is not None
+        self.needs_config = is_on and not in_splat and (self.existing is None or may_be_none)
+        says_itself = any(each.arg == SKIP for each in self.siblings) or not self.needs_config
+        self.untouched = () if says_itself else model_loads.untouched(call, reached)
+
+    @property
+    def doubt(self) -> str:
+        """The remark that the new configuration may quantize more than the flags did."""
+        return "" if self.untouched is not None else quantization.HEAD_DOUBT
+
+    def fix(self, safety: Applicability) -> Fix | None:
+        names = _listed([*self.values, *(str(each.arg) for each in self.siblings)])
+        if not self.needs_config:
+            return Fix(f"Remove {names}", self._without, applicability=safety)
+        if not library.is_free(self.view, CONFIG, self.call.node) or not quantization.is_repeatable(self.values):
             return None
+        message = f"Replace {names} with `{KEYWORD}=`"
+        return Fix(message, self._with_config, applicability=safety, requires=SINCE)
 
-    def edits() -> list[Edit]:
+    def _without(self) -> list[Edit]:
+        from v5lint.edits.arguments import edit_arguments
+
+        return [edit_arguments(self.view, self.call.node, remove=[*self.flags, *self.siblings])]
+
+    def _with_config(self) -> list[Edit]:
         from v5lint.edits.arguments import edit_arguments
         from v5lint.edits.imports import ImportEdits
 
-        if not needs_config:
-            return [edit_arguments(view, call.node, remove=[*flags, *siblings])]
+        view, existing = self.view, self.existing
         imports = ImportEdits(view)
-        config = imports.use("transformers", CONFIG, call.node, beside=_loader_import(view, call))
-        given = {str(each.arg): each.value for each in siblings}
-        source = quantization.config_source(view, config, values, given)
+        config = imports.use("transformers", CONFIG, self.call.node, beside=_loader_import(view, self.call))
+        given = {str(each.arg): view.source(each.value) for each in self.siblings}
+        given |= quantization.skipping(self.untouched)
+        source = quantization.config_source(view, config, self.values, given)
         if existing is not None:
             written = view.source(existing.value)
-            both = source if written == "None" else f"{written} or ({source})"
-            rest = [*flags, *siblings]
-            edit = edit_arguments(view, call.node, remove=rest, replace={existing: f"{KEYWORD}={both}"})
+            replaced: ast.keyword = existing
+            source = source if written == "None" else f"{written} or ({source})"
         else:
-            first = next(each for each in flags if not quantization.is_off(each.value))
-            rest = [each for each in [*flags, *siblings] if each is not first]
-            edit = edit_arguments(view, call.node, remove=rest, replace={first: f"{KEYWORD}={source}"})
+            replaced = next(each for each in self.flags if not quantization.is_off(each.value))
+        rest = [each for each in [*self.flags, *self.siblings] if each is not replaced]
+        edit = edit_arguments(
+            view, self.call.node, remove=rest, keep_comments=self.siblings, replace={replaced: f"{KEYWORD}={source}"}
+        )
         return [edit, *imports.edits()]
-
-    return Fix(message, edits, applicability=safety, requires=SINCE if needs_config else "")
 
 
 def _loader_import(view: ModuleView, call: CallSite) -> Binding | None:

@@ -1,4 +1,4 @@
-"""What rules ask about transformers' own objects in a module: loaders, models, processors, and who is prepared for v5."""
+"""What rules ask about transformers' own objects in a module: loaders, models, processors, who is prepared for v5."""
 
 from __future__ import annotations
 
@@ -94,14 +94,18 @@ def _is_second_choice(view: ModuleView, node: ast.AST) -> bool:
     """Whether a node stands behind an `or`, and before it something that the target release has."""
     child = node
     for parent in view.tree.ancestors(node):
-        if isinstance(parent, ast.stmt):
-            return False
+        if isinstance(parent, ast.stmt) or (isinstance(parent, ast.Call) and not _is_getattr(parent)):
+            return False  # of a call's result, as of `isinstance(x, transformers.Old)`, it is no choice
         if isinstance(parent, ast.BoolOp) and isinstance(parent.op, ast.Or):
             for each in parent.values[: parent.values.index(child)]:  # type: ignore[arg-type]
                 if any(resolves(view, path) for path in _fetched(view, each)):
                     return True
         child = parent
     return False
+
+
+def _is_getattr(call: ast.Call) -> bool:
+    return isinstance(call.func, ast.Name) and call.func.id == "getattr"
 
 
 def _has_second_choice(view: ModuleView, node: ast.AST) -> bool:
@@ -172,7 +176,21 @@ def is_handed_on(view: ModuleView, binding: Binding) -> bool:
         return False
     if view.path.endswith("__init__.py") or binding.name in view.names.exported():
         return True
-    return bool(view.project.importers(view.path, binding.name))
+    return looks_itself_up(view) or bool(view.project.importers(view.path, binding.name))
+
+
+def looks_itself_up(view: ModuleView) -> bool:
+    """Whether a module reads its own names by strings: `globals()[name]`, `getattr(sys.modules[__name__], name)`."""
+    for name in ("globals", "eval", "exec"):
+        if any(isinstance(call.func, ast.Name) for call in view.links.calls_named(name)):
+            return True
+    return any(
+        isinstance(node.slice, ast.Name)
+        and node.slice.id == "__name__"
+        and External("sys.modules") in view.values(node.value)
+        for node in view.tree.nodes.get(ast.Subscript, ())
+        if isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Load)
+    )
 
 
 def is_free(view: ModuleView, name: str, node: ast.AST) -> bool:

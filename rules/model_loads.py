@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 
-from v5lint.rules import library
+from v5lint.rules import checkpoints, library
 from v5lint.rules.knowledge import lookup
 from v5lint.view.calls import CallSite
 from v5lint.view.guards import CALL_ERRORS
@@ -65,6 +65,49 @@ def safety(view: ModuleView, call: CallSite) -> tuple[Applicability, str]:
         return "safe", ""
     line = getattr(handled.handler, "lineno", 0)
     return "unsafe", f"; the handler in line {line} hides the TypeError and the program goes another way without a word"
+
+
+#: Auto classes whose models mostly have an output embedding or no head at all: v4 and v5 leave the same layers alone.
+_ALIKE = frozenset({
+    "AutoModel", "AutoModelForCausalLM", "AutoModelForSeq2SeqLM", "AutoModelForSpeechSeq2Seq",
+    "AutoModelForVision2Seq", "AutoModelForImageTextToText",
+})  # fmt: skip
+
+
+def untouched(call: CallSite, reached: Target) -> tuple[str, ...] | None:
+    """The layers of the loaded model that v4 left alone when it quantized, and v5 does not.
+
+    Args:
+        call: a call that loads a model.
+        reached: what it reaches.
+
+    Returns:
+        Their paths, none where the two agree; None where that depends on the checkpoint, or on a class of this
+        repository.
+    """
+    found = {_untouched(call, name) for name in library.loaders(call) or [reached.name]}
+    return found.pop() if len(found) == 1 else None
+
+
+def _untouched(call: CallSite, name: str) -> tuple[str, ...] | None:
+    auto = name.replace("AutoPeftModel", "AutoModel", 1)
+    facts = lookup.class_facts(auto)
+    if facts is None or facts.kind != "auto_model":
+        if name.endswith("PreTrainedModel"):
+            return None  # the base of a class with a head of its own
+        layers = lookup.unquantized_layers(name)
+        return None if layers and "*" in layers else layers or ()
+    loaded = {_loaded_class(auto, each) for each in library.texts(call.values_of(*library.CHECKPOINT))}
+    if loaded and "" not in loaded:
+        kinds = {_untouched(call, each) for each in loaded}
+        return kinds.pop() if len(kinds) == 1 else None
+    return () if auto in _ALIKE else None
+
+
+def _loaded_class(auto: str, checkpoint: str) -> str:
+    """The class that an Auto class loads from a checkpoint, as far as its name tells."""
+    facts = lookup.model_type(checkpoints.model_type_of(checkpoint), "4.57")
+    return facts.models.get(auto, "") if facts is not None else ""
 
 
 def _of(call: CallSite, callee: Value, argument: str, depth: int) -> Target:

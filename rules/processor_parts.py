@@ -120,7 +120,7 @@ def _attributes(view: ModuleView) -> Iterator[Finding | Unseen]:
         assert isinstance(node, ast.Attribute)
         if node.attr != _OLD or not isinstance(node.ctx, ast.Load):
             continue
-        kind, name = _processor_behind(view, node.value)
+        kind, name = processor_behind(view, node.value)
         if not kind or view.guards.is_dead(node) or _is_prepared(view, node, node.value):
             continue
         if kind == "unknown":
@@ -157,7 +157,7 @@ def _fetched(view: ModuleView) -> Iterator[Finding]:
         name = call.args[1] if len(call.args) > 1 else None
         if not isinstance(name, ast.Constant) or name.value != _OLD or view.guards.is_dead(call.node):
             continue
-        kind, of = _processor_behind(view, call.args[0])
+        kind, of = processor_behind(view, call.args[0])
         if kind != "image" or _is_prepared(view, call.node, call.args[0]):
             continue
         text = f"`{of}` has no `{_OLD}` since transformers 5.0: it is `{_NEW}`"
@@ -171,8 +171,8 @@ def _fetched(view: ModuleView) -> Iterator[Finding]:
         yield view.finding(name, text, fix=fix)
 
 
-def _processor_behind(view: ModuleView, node: ast.expr) -> tuple[str, str]:
-    """ "image", "unknown" or "" (audio, or no processor of transformers), and the class."""
+def processor_behind(view: ModuleView, node: ast.expr) -> tuple[str, str]:
+    """What a processor is for, "image", "unknown" or "" (audio, or none of transformers), and its class."""
     for of in view.classes_of(node):
         for name in library.library_classes(view, of):
             if _wants_image_processor(view, name):

@@ -42,18 +42,21 @@ from v5lint.rules.knowledge.removals import (
     Removal,
     Replacement,
     appeared_in,
+    dropped_names,
     home_of,
     module_status,
     removed_in,
     resolves,
 )
 from v5lint.rules.knowledge.surfaces import (
+    environment_advice,
     names_of,
     removed_choice,
     removed_environment_variable,
     removed_script,
     removed_task,
 )
+from v5lint.rules.knowledge.unquantized import unquantized_layers
 
 __all__ = [
     "Advice",
@@ -67,6 +70,8 @@ __all__ = [
     "argument_advice",
     "checkpoint_model_type",
     "class_facts",
+    "dropped_names",
+    "environment_advice",
     "feature_methods",
     "head_names",
     "home_of",
@@ -93,5 +98,6 @@ __all__ = [
     "removed_task",
     "resolves",
     "store",
+    "unquantized_layers",
     "vision_feature_extractors",
 ]

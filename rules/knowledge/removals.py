@@ -182,6 +182,27 @@ def appeared_in(path: str) -> str | None:
     return history.appeared_in(spans) if spans else None
 
 
+def dropped_names(package: str = "transformers") -> frozenset[str]:
+    """Give the bare names that some release dropped from somewhere: of modules, and of what stands in them.
+
+    A name is among them too when it is still found in another place, or came back.
+
+    Args:
+        package: the package that dropped them.
+    """
+    found = {line.partition("\t")[0] for line in store().text("names").split("\n")}
+    for module, *labels in store().records("top"):
+        if module == package or module.startswith(package + "."):
+            for label in labels:
+                spans, _, members = label.partition("=")
+                if not spans.endswith(".."):
+                    found.update(member.partition(":")[0] for member in members.split(","))
+    for module, spans, *_ in store().records("modules"):
+        if not spans.endswith("..") and module.startswith(package + "."):
+            found.add(module.rpartition(".")[2])
+    return frozenset(found - {""})
+
+
 def split(path: str) -> tuple[str, list[str]]:
     """Split a path into the longest module that some release had, and the names after it; ("", []) without one."""
     parts = path.split(".")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from v5lint.rules.knowledge import history
+from v5lint.rules.knowledge.callables import Advice
 from v5lint.rules.knowledge.data import as_release, store
 from v5lint.rules.knowledge.removals import Removal
 
@@ -22,6 +23,12 @@ _SECTIONS: dict[str, Kind] = {
 def removed_environment_variable(name: str) -> Removal | None:
     """Tell whether the newest releases no longer read an environment variable that older ones read."""
     return _removed("environment", name, None)
+
+
+def environment_advice(name: str) -> Advice | None:
+    """Give what is written down about an environment variable, whether it is gone or only deprecated."""
+    fields = store().record("replaced_surfaces", f"environment:{name}")
+    return Advice(fields) if fields else None
 
 
 def removed_script(name: str) -> Removal | None:

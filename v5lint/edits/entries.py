@@ -63,7 +63,7 @@ def replace_entry(view: ModuleView, entry: Entry, key: str, value: str, remove: 
         edit = edit_entries(view, owner, remove=gone, keep_comments=gone, replace={entry.node: pair})
         return [*found, edit]
     if isinstance(owner, ast.Call) and isinstance(entry.node, ast.keyword):
-        changed = {entry.node: f"{key}={value}"}
+        changed: dict[ast.AST, str] = {entry.node: f"{key}={value}"}
         return [*found, edit_arguments(view, owner, remove=here, keep_comments=here, replace=changed)]
     if isinstance(entry.node, ast.expr) and entry.value is not None and entry.how in ("subscript", "setdefault"):
         quote = view.source(entry.node)[-1]

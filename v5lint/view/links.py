@@ -36,7 +36,7 @@ class Links:
             for node in self._view.tree.nodes.get(ast.Name, ()):
                 assert isinstance(node, ast.Name)
                 self._names.setdefault(node.id, []).append(node)
-            for quoted in self._view.names.annotation_names():
+            for quoted in self._view.names.quoted(ast.Name):
                 self._names.setdefault(quoted.id, []).append(quoted)
         return self._names.get(name, [])
 

@@ -37,7 +37,9 @@ class Reference:
         path: the dotted path, as it is written: "transformers.models.vit.feature_extraction_vit.ViTFeatureExtractor".
         node: the import's alias, the Attribute, the string with the name that a `getattr` asks for (the `getattr`
             itself where the string stands in another module), or the Name that a star import provides.
-        how: "import", "attribute", "getattr" or "star".
+        how: "import", "attribute", "getattr" (and for the name in a row of a table, `("transformers", "AutoModel")`),
+            "star" or "string"; of `imports()` also "module" (`import a.b`, and `from a.b import *`) and
+            "import_module".
         binding: what the import binds; None for the other ways.
         has_default: whether it is a `getattr` with a default.
     """
@@ -114,6 +116,8 @@ class ModuleView:
 
     def span(self, node: ast.AST) -> tuple[int, int]:
         """The offsets of the first character of a node and after its last one."""
+        if (inside := self.names.quoted_span(node)) is not None:
+            return inside
         return (
             self.offset(node.lineno, node.col_offset),  # type: ignore[attr-defined]
             self.offset(node.end_lineno, node.end_col_offset),  # type: ignore[attr-defined]
@@ -128,8 +132,7 @@ class ModuleView:
         """The offsets of the identifier itself: of `b` in `a.b`, of `k` in `k=v`, of `x` in `x as y`."""
         start, end = self.span(node)
         if isinstance(node, ast.Name):
-            inside = self.names.annotation_offset(node)
-            return (start, end) if inside is None else (inside, inside + len(node.id))
+            return start, end
         if isinstance(node, ast.Attribute):
             return end - len(node.attr), end
         if isinstance(node, ast.keyword):
@@ -227,14 +230,17 @@ class ModuleView:
         for statement in self.tree.nodes.get(ast.ImportFrom, ()):
             assert isinstance(statement, ast.ImportFrom)
             yield from self._imported(statement, names, package)
-        for node in self.tree.nodes.get(ast.Attribute, ()):
+        for node in (*self.tree.nodes.get(ast.Attribute, ()), *self.names.quoted(ast.Attribute)):
             assert isinstance(node, ast.Attribute)
             if node.attr in names and isinstance(node.ctx, ast.Load) and self._path(node.value, package):
                 path = self._path(node, package)
                 if path:
                     yield Reference(path, node, "attribute")
+        asked_for: set[ast.AST] = set()
         for call in self.links.calls_named("getattr"):
-            yield from self._asked_for(call, names, package)
+            for reference in self._asked_for(call, names, package):
+                asked_for.add(reference.node)
+                yield reference
         if self._has_star(package):
             for name_node in self.tree.nodes.get(ast.Name, ()):
                 assert isinstance(name_node, ast.Name)
@@ -243,12 +249,54 @@ class ModuleView:
                     path = self._path(name_node, package) if owner is None else ""
                     if path:
                         yield Reference(path, name_node, "star")
+        annotations = {constant for constant, _ in self.tree.annotations}
         for constant in self.tree.nodes.get(ast.Constant, ()):
             assert isinstance(constant, ast.Constant)
+            if constant in annotations:
+                continue  # the expressions in it were met above
             if isinstance(constant.value, str) and constant.value.startswith(f"{package}."):
                 path = _path_in(constant.value, names)
                 if path and not isinstance(self.tree.parents[constant], ast.Expr):
                     yield Reference(path, constant, "string")
+            elif isinstance(constant.value, str) and constant.value in names and constant not in asked_for:
+                module = self._module_beside(constant)
+                if module.partition(".")[0] == package:
+                    yield Reference(f"{module}.{constant.value}", constant, "getattr")
+
+    def imports(self, package: str) -> Iterator[Reference]:
+        """Everything that a module imports from a package, whatever its name, in any way that Python has.
+
+        Args:
+            package: the top-level package; where the repository has one of that name, nothing is of the installed one.
+        """
+        if self.project.is_first_party(package, self.path):
+            return
+        for statement in self.tree.nodes.get(ast.ImportFrom, ()):
+            assert isinstance(statement, ast.ImportFrom)
+            if statement.names[0].name != "*":
+                yield from self._imported(statement, _EVERY_NAME, package)
+            elif not statement.level and (statement.module or "").partition(".")[0] == package:
+                yield Reference(statement.module or "", statement.names[0], "module")
+        for each in self.tree.nodes.get(ast.Import, ()):
+            assert isinstance(each, ast.Import)
+            for alias in each.names:
+                if alias.name.partition(".")[0] == package:
+                    yield Reference(alias.name, alias, "module")
+        for name in ("import_module", "__import__", "importorskip"):
+            for call in self.links.calls_named(name):
+                for value in sorted(self.values(call.args[0]), key=repr) if call.args else ():
+                    if isinstance(value, Constant) and str(value.value).partition(".")[0] == package:
+                        node = value.node if value.node in self.tree.parents else call
+                        assert node is not None
+                        yield Reference(str(value.value), node, "import_module")
+
+    def _module_beside(self, name: ast.Constant) -> str:
+        """The module in `("transformers", "AutoModel")`, the row of a table that is looked up elsewhere."""
+        row = self.tree.parents[name]
+        if not isinstance(row, (ast.Tuple, ast.List)) or len(row.elts) != 2 or row.elts[1] is not name:
+            return ""
+        first = row.elts[0]
+        return first.value if isinstance(first, ast.Constant) and isinstance(first.value, str) else ""
 
     def _asked_for(self, call: ast.Call, names: Container[str], package: str) -> Iterator[Reference]:
         if len(call.args) < 2 or self._is_other_import(call.args[0], package) or not self.is_of(call.args[0], package):
@@ -341,6 +389,16 @@ class ModuleView:
                 call = self.tree.parents[keyword]
                 if isinstance(call, ast.Call):
                     yield CallSite(self, call), keyword
+
+
+class _EveryName:
+    """A set of names that holds every one."""
+
+    def __contains__(self, name: object) -> bool:
+        return True
+
+
+_EVERY_NAME = _EveryName()
 
 
 def _path_in(text: str, names: Container[str]) -> str:

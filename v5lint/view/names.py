@@ -9,9 +9,14 @@ from v5lint.view.values import NOTHING_KNOWN, UNKNOWN, Constant, External
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import TypeVar
+
     from v5lint.view.module import ModuleView
     from v5lint.view.tree import Binding
     from v5lint.view.values import Values
+
+    Quoted = TypeVar("Quoted", bound=ast.expr)
 
 
 class Names:
@@ -20,7 +25,7 @@ class Names:
     def __init__(self, view: ModuleView) -> None:
         self._view = view
         self._annotations: dict[ast.Constant, ast.expr | None] = {}
-        self._offsets: dict[ast.Name, int] = {}
+        self._spans: dict[ast.AST, tuple[int, int]] = {}
 
     def imported_values(self, binding: Binding) -> Values:
         """What an import binds its name to."""
@@ -105,9 +110,9 @@ class Names:
                 tree.parents[child] = node
             if isinstance(node, ast.Name):
                 tree.scopes[node] = scope
-                if content is not None and node.lineno == 1:
-                    self._offsets[node] = content + node.col_offset
             if isinstance(node, ast.expr):
+                if content is not None and node.end_lineno == 1 and node.end_col_offset is not None:
+                    self._spans[node] = (content + node.col_offset, content + node.end_col_offset)
                 ast.copy_location(node, constant)
         tree.parents[parsed] = constant
 
@@ -124,18 +129,16 @@ class Names:
                 return None
         return None
 
-    def annotation_offset(self, node: ast.Name) -> int | None:
-        """Where a name of a string annotation stands in the text; None for any other name."""
-        return self._offsets.get(node)
+    def quoted_span(self, node: ast.AST) -> tuple[int, int] | None:
+        """Where an expression of a string annotation stands in the text; None for any other one."""
+        return self._spans.get(node)
 
-    def annotation_names(self) -> list[ast.Name]:
-        """The names inside all string annotations of the module."""
-        found = []
+    def quoted(self, kind: type[Quoted]) -> Iterator[Quoted]:
+        """The expressions of a kind inside all string annotations of the module."""
         for constant, _ in self._view.tree.annotations:
             parsed = self.parsed_annotation(constant)
             if parsed is not None:
-                found += [node for node in ast.walk(parsed) if isinstance(node, ast.Name)]
-        return found
+                yield from (node for node in ast.walk(parsed) if isinstance(node, kind))
 
     def exported(self) -> dict[str, ast.Constant]:
         """The names that `__all__` lists, each with its string."""

@@ -1,0 +1,98 @@
+"""V5407: `apply_chat_template` of a tokenizer, which gives a dict now."""
+
+from __future__ import annotations
+
+import ast
+
+from v5lint.rule import Fix, Rule
+from v5lint.rules import members
+from v5lint.view.values import Constant
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from v5lint.rule import Edit, Finding, Unseen
+    from v5lint.view.calls import CallSite
+    from v5lint.view.module import ModuleView
+
+_METHOD = "apply_chat_template"
+_KEYWORD = "return_dict"
+
+#: The first release whose tokenizers take `return_dict=`.
+_SINCE = "4.40"
+
+
+class ChatTemplateDict(Rule):
+    """`apply_chat_template` of a tokenizer that is read as a list of ids or as a tensor.
+
+    ## What it does
+
+    Finds calls of `apply_chat_template` on tokenizers that say nothing of `return_dict`, and tokenize. Processors are
+    left alone (they still return text, or what they returned), as are `tokenize=False`, TRL's function of the same name
+    and own methods. What is a tokenizer by its name alone (a parameter) is said to be unseen.
+
+    ## Why it breaks
+
+    `return_dict` is True by default since 5.0: what was a list of ids, or a tensor, is a `BatchEncoding`. Measured:
+
+        len(tokenizer.apply_chat_template(messages))        # 4.57: the number of tokens; 5.23: the number of keys
+        tokenizer.apply_chat_template(messages, return_tensors="pt").shape
+        # AttributeError in 5.23
+
+    ## Example
+
+        ids = tokenizer.apply_chat_template(messages, add_generation_prompt=True)
+
+    becomes
+
+        ids = tokenizer.apply_chat_template(messages, add_generation_prompt=True, return_dict=False)
+
+    ## Fix safety
+
+    Safe: the argument spells out what was the default, and both majors take it.
+
+    ## References
+
+    - https://github.com/huggingface/transformers/blob/main/MIGRATION_GUIDE_V5.md
+    """
+
+    code = "V5407"
+    name = "chat-template-dict"
+    since = "5.0"
+    tokens = (_METHOD,)
+
+    def check(self, module: ModuleView) -> Iterator[Finding | Unseen]:
+        """See Rule."""
+        for call in module.calls({_METHOD}):
+            func = call.func
+            if not isinstance(func, ast.Attribute) or call.node.func is not func or members.is_prepared(module, func):
+                continue
+            if call.keyword(_KEYWORD) is not None or call.entry(_KEYWORD) is not None:
+                continue
+            tokenize = call.values_of("tokenize", 6)
+            if Constant(False) in tokenize and len(tokenize) == 1:
+                continue
+            found = members.owners(module, func.value, ("tokenizer", "processor"))
+            if any(each.kind == "processor" for each in found) or members.is_own_attribute(module, func):
+                continue
+            if found and not call.is_open:
+                yield module.finding(call.node, _MESSAGE, fix=_fix(module, call))
+            elif found or members.is_untyped(module, func, "tok"):
+                what = "the arguments come" if found else f"what `{module.source(func.value)}` is comes"
+                yield module.unseen(call.node, f"{what} from elsewhere: with a tokenizer the result is a dict now")
+
+
+_MESSAGE = (
+    "a tokenizer's `apply_chat_template` returns a dict since transformers 5.0, where it returned the ids: "
+    "pass `return_dict=False`"
+)
+
+
+def _fix(view: ModuleView, call: CallSite) -> Fix:
+    def build() -> list[Edit]:
+        from v5lint.edits.arguments import edit_arguments
+
+        return [edit_arguments(view, call.node, append=[f"{_KEYWORD}=False"])]
+
+    return Fix("Pass `return_dict=False`", build, requires=_SINCE)

@@ -1,0 +1,170 @@
+"""V5505: attributes of configurations that are gone."""
+
+from __future__ import annotations
+
+import ast
+
+from v5lint.rule import Edit, Fix, Rule
+from v5lint.rules import generation_parameters, library, members
+from v5lint.rules.knowledge import lookup
+from v5lint.view.values import Constant, External, LocalClass
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from v5lint.rule import Finding, Unseen
+    from v5lint.rules.members import Owner
+    from v5lint.view.module import ModuleView
+
+_THETA = "rope_theta"
+_SCALING = "rope_scaling"
+_PARAMETERS = "rope_parameters"
+
+
+class RemovedConfigAttribute(Rule):
+    """An attribute or method that a configuration no longer has.
+
+    ## What it does
+
+    Finds on configurations of transformers (objects of a configuration class, `model.config`): `rope_theta`, read as an
+    attribute, with `getattr` and a default, or set; `rope_scaling` that is set or compared with None; methods such as
+    `from_text_vision_configs`; and, on objects made by a constructor in the file, every attribute that a release took
+    from the class (`torchscript`, `pruned_heads`, `position_embedding_type`, ...). What `from_pretrained` loads still
+    has those that are written in the checkpoint's config.json, so nothing is said of them. Configurations that a
+    repository defines itself are left alone; the parameters of generation have a rule of their own (V5506).
+
+    ## Why it breaks
+
+    Measured on 5.23:
+
+        AttributeError: 'LlamaConfig' object has no attribute 'rope_theta'
+
+    `getattr(config, "rope_theta", 10000.0)` raises nothing and gives the default, whatever the checkpoint was trained
+    with. `rope_scaling` is always a dict, never None, and setting it drops the base frequency, which fails when the
+    model is built:
+
+        TypeError: unsupported operand type(s) for ** or pow(): 'NoneType' and 'Tensor'
+
+    ## Example
+
+        base = model.config.rope_theta
+
+    becomes
+
+        base = model.config.rope_parameters["rope_theta"]
+
+    ## Fix safety
+
+    Safe for reading `rope_theta` of a configuration class that is known, and held back while the project supports v4,
+    which has no `rope_parameters`. The others are for a person.
+
+    ## References
+
+    - https://github.com/huggingface/transformers/blob/main/MIGRATION_GUIDE_V5.md
+    """
+
+    code = "V5505"
+    name = "removed-config-attribute"
+    since = "5.0"
+    tokens = (_THETA, _SCALING, "Config(", "from_text_vision_configs", "from_text_audio_configs")
+
+    def check(self, module: ModuleView) -> Iterator[Finding | Unseen]:
+        """See Rule."""
+        for found in members.gone(module, ("config",)):
+            name = found.node.attr
+            if name == _THETA or generation_parameters.is_parameter(name):
+                continue
+            if _is_method(module, found.node) or _is_constructed(module, found.node.value, name):
+                yield module.finding(found.node, members.told(found), since=found.removal.gone)
+        for node in module.tree.nodes.get(ast.Attribute, ()):
+            assert isinstance(node, ast.Attribute)
+            if node.attr == _THETA:
+                yield from _theta(module, node)
+            elif node.attr == _SCALING:
+                yield from _scaling(module, node)
+        yield from _defaults(module)
+
+
+def _rotary(view: ModuleView, node: ast.expr) -> list[Owner]:
+    """The configurations that an expression may be, if their rotary embeddings are set in one dict now."""
+    target = library.release_text(view.settings.target)
+    found = members.owners(view, node, ("config",))
+    if any(isinstance(each.of, LocalClass) for each in found):
+        return []
+    return [each for each in found if not each.is_exact or lookup.removed_member(each.name, _THETA, target)]
+
+
+def _theta(view: ModuleView, node: ast.Attribute) -> Iterator[Finding | Unseen]:
+    if members.is_prepared(view, node):
+        return
+    owners = _rotary(view, node.value)
+    if not owners or members.is_own_attribute(view, node):
+        if isinstance(node.ctx, ast.Load) and _is_foreign(view, node):
+            yield view.unseen(node, f"what `{view.source(node.value)}` is comes from elsewhere")
+        return
+    shown = owners[0].shown
+    if isinstance(node.ctx, ast.Store):
+        yield view.finding(
+            node, f'setting `{_THETA}` does nothing since transformers 5.0: set `{_PARAMETERS}["{_THETA}"]`'
+        )
+        return
+    new = f'{_PARAMETERS}["{_THETA}"]'
+    message = f"`{shown}` has no `{_THETA}` since transformers 5.0: read `{new}`"
+    fix = Fix(f"Read `{_PARAMETERS}`", [Edit(*view.name_span(node), new)], requires="5.0")
+    yield view.finding(node, message, fix=fix if owners[0].is_exact else None)
+
+
+def _is_foreign(view: ModuleView, node: ast.Attribute) -> bool:
+    """Whether an attribute is read from something unknown that is called a configuration."""
+    return members.is_untyped(view, node, "config") and members.imports_transformers(view)
+
+
+def _scaling(view: ModuleView, node: ast.Attribute) -> Iterator[Finding]:
+    if members.is_prepared(view, node) or not _rotary(view, node.value):
+        return
+    parent = view.tree.parents[node]
+    if isinstance(node.ctx, ast.Store):
+        if isinstance(parent, (ast.Assign, ast.AnnAssign)) and not _is_none(view, parent.value):
+            message = f"setting `{_SCALING}` drops the `{_THETA}` of the configuration since transformers 5.0: update "
+            yield view.finding(node, f"{message}`{_PARAMETERS}`, which holds both")
+    elif isinstance(parent, ast.Compare) and any(
+        isinstance(each, ast.Constant) and each.value is None for each in [parent.left, *parent.comparators]
+    ):
+        yield view.finding(
+            node, f'`{_SCALING}` is a dict since transformers 5.0, never None: ask for `{_PARAMETERS}["rope_type"]`'
+        )
+
+
+def _is_none(view: ModuleView, value: ast.expr | None) -> bool:
+    return value is None or view.values(value) == frozenset({Constant(None)})
+
+
+def _defaults(view: ModuleView) -> Iterator[Finding]:
+    """`getattr(config, "rope_theta", 10000)`, which gives the default without a word."""
+    for call in view.calls({"getattr"}):
+        if len(call.args) != 3 or Constant(_THETA) not in view.values(call.args[1]):
+            continue
+        owners = _rotary(view, call.args[0])
+        if owners and not members.is_prepared(view, call.node):
+            yield view.finding(
+                call.node,
+                f"`{owners[0].shown}` has no `{_THETA}` since transformers 5.0, and `getattr` silently gives its default: "
+                f"read `{_PARAMETERS}`",
+            )
+
+
+def _is_method(view: ModuleView, node: ast.Attribute) -> bool:
+    """Whether a member is called on the class itself: `CLIPConfig.from_text_vision_configs(...)`."""
+    parent = view.tree.parents[node]
+    if not isinstance(parent, ast.Call) or parent.func is not node:
+        return False
+    return any(isinstance(each, External) for each in view.values(node.value))
+
+
+def _is_constructed(view: ModuleView, node: ast.expr, name: str) -> bool:
+    """Whether a configuration is made by a constructor in the module, without an argument of the name."""
+    call = view.links.defining_call(node)
+    if call is None or any(each.arg in (None, name) for each in call.keywords):
+        return False
+    return any(isinstance(each, External) and each.package == "transformers" for each in view.values(call.func))

@@ -1,0 +1,85 @@
+"""V5905: a model whose dtype now follows its checkpoint."""
+
+from __future__ import annotations
+
+from v5lint.rule import Fix, Rule
+from v5lint.rules import library
+from v5lint.rules.knowledge import lookup
+from v5lint.view.values import Constant
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from v5lint.rule import Edit, Finding
+    from v5lint.view.calls import CallSite
+    from v5lint.view.module import ModuleView
+
+_NAMES = ("dtype", "torch_dtype")
+
+
+class DefaultDtype(Rule):
+    """A model that is loaded without a dtype, which now follows the checkpoint.
+
+    ## What it does
+
+    Finds `from_pretrained` of a model without `dtype=` (or `torch_dtype=`), and with `torch_dtype=None`. Off by default:
+    it holds for nearly every call, and most checkpoints of the time of 4.x are in float32.
+
+    ## Why it breaks
+
+    Without a dtype 4.x loaded every model in float32. Since 5.0 the dtype is that of the checkpoint: a bfloat16 checkpoint
+    gives a bfloat16 model, freshly added heads included (measured on a small BERT: float32 under 4.57.6, bfloat16 under
+    5.23.0, `torch_dtype=None` alike). Training in pure half precision loses accuracy, and `fp16=True` of the Trainer then
+    fails on gradients that are half already. No word is said.
+
+    ## Example
+
+        model = AutoModelForSequenceClassification.from_pretrained(name)
+
+    becomes
+
+        model = AutoModelForSequenceClassification.from_pretrained(name, dtype="float32")
+
+    ## Fix safety
+
+    Unsafe: it doubles the memory of a model that was meant to be loaded in half precision.
+
+    ## References
+
+    - https://huggingface.co/docs/transformers/main_classes/model
+    """
+
+    code = "V5905"
+    name = "default-dtype"
+    since = "5.0"
+    tokens = ("from_pretrained",)
+    default = False
+
+    def check(self, module: ModuleView) -> Iterator[Finding]:
+        """See Rule."""
+        for call in module.calls({"from_pretrained"}):
+            names = [name for name in library.loaders(call) if lookup.is_model_class(name)]
+            if not names or call.is_open or module.guards.is_dead(call.node):
+                continue
+            given = [value for name in _NAMES for value in call.values_of(name)]
+            if any(value != Constant(None) for value in given) or call.values_of("quantization_config"):
+                continue
+            message = f"`{names[0]}` is loaded in the dtype of its checkpoint, no longer in float32"
+            yield module.finding(call.node, f'{message}: say which with `dtype="float32"`', fix=_fix(module, call))
+
+
+def _fix(view: ModuleView, call: CallSite) -> Fix | None:
+    keyword = next((each for name in _NAMES if (each := call.keyword(name)) is not None), None)
+
+    def edits() -> list[Edit]:
+        from v5lint.edits.arguments import edit_arguments
+
+        text = 'dtype="float32"'
+        if keyword is not None:
+            return [edit_arguments(view, call.node, replace={keyword: text})]
+        return [edit_arguments(view, call.node, append=[text])]
+
+    if keyword is None and any(call.entry(name) is not None for name in _NAMES):
+        return None
+    return Fix("Load it in float32", edits, applicability="unsafe", requires="4.56")

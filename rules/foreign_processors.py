@@ -1,0 +1,175 @@
+"""V5917: a processor of another checkpoint than the model beside it. V5918: SigLIP texts that are not padded."""
+
+from __future__ import annotations
+
+import ast
+import re
+
+from v5lint.rule import Fix, Rule
+from v5lint.rules import checkpoints, library, origins
+from v5lint.rules.knowledge import lookup
+from v5lint.view.values import Constant
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from v5lint.rule import Edit, Finding
+    from v5lint.view.calls import CallSite
+    from v5lint.view.module import ModuleView
+
+_PROCESSORS = frozenset(
+    "processor image_processor auto_processor auto_image_processor feature_extractor auto_feature_extractor".split()
+)
+
+#: "-384" at the end of a name, or before "-in21k" and the like: the resolution that a checkpoint is made for.
+_RESOLUTION = re.compile(r"-(\d{3,4})(?=px)?(?:px)?(-in2?1k|-in22k.*|-ft.*)?\Z")
+
+
+class ForeignProcessor(Rule):
+    """A processor that is loaded from another checkpoint than the model beside it.
+
+    ## What it does
+
+    Finds a function, or a script, that loads one vision model and one processor from checkpoints of one family whose names
+    say different resolutions: `siglip2-large-patch16-512` and `siglip2-base-patch16-224`.
+
+    ## Why it breaks
+
+    The processor makes pixels of its own size, mean and deviation. A model with interpolated or rotary positions (DINOv2,
+    DINOv3) takes any size without a word and is worse for it; SigLIP and ViT raise where the grid is another one, and say
+    nothing where only the normalisation differs. The 4-bit snippet in the documentation of SigLIP 2 pairs a 512-pixel
+    model with a 224-pixel processor.
+
+    ## Example
+
+        model = AutoModel.from_pretrained("google/siglip2-large-patch16-512")
+        processor = AutoProcessor.from_pretrained("google/siglip2-base-patch16-224")
+
+    becomes
+
+        processor = AutoProcessor.from_pretrained("google/siglip2-large-patch16-512")
+
+    ## Fix safety
+
+    Unsafe: which of the two is meant is not in sight.
+
+    ## References
+
+    - https://huggingface.co/docs/transformers/model_doc/siglip2
+    """
+
+    code = "V5917"
+    name = "foreign-processor"
+    since = "4.20"
+    tokens = ("rocessor", "FeatureExtractor")
+
+    def check(self, module: ModuleView) -> Iterator[Finding]:
+        """See Rule."""
+        around: dict[object, tuple[dict[str, CallSite], dict[str, CallSite]]] = {}
+        for call in module.calls({"from_pretrained"}):
+            names = library.loaders(call)
+            kinds = {lookup.kind_of(name) for name in names}
+            place = 0 if any(lookup.is_model_class(name) for name in names) else 1 if kinds & _PROCESSORS else -1
+            given = library.texts(call.values_of(*library.CHECKPOINT))
+            if place < 0 or len(given) != 1 or len(call.values_of(*library.CHECKPOINT)) != 1:
+                continue
+            around.setdefault(module.links.function_around(call.node), ({}, {}))[place][given[0]] = call
+        for models, processors in around.values():
+            if len(models) == 1 and len(processors) == 1:
+                yield from _pair(module, *models.items(), *processors.items())
+
+
+def _pair(view: ModuleView, model: tuple[str, CallSite], processor: tuple[str, CallSite]) -> Iterator[Finding]:
+    (mine, _), (theirs, call) = model, processor
+    sizes = [_RESOLUTION.search(name) for name in (mine, theirs)]
+    if mine == theirs or not sizes[0] or not sizes[1] or sizes[0][1] == sizes[1][1] or view.guards.is_dead(call.node):
+        return
+    family = checkpoints.model_type_of(mine)
+    facts = lookup.model_type(family) if family else None
+    if facts is None or "image" not in facts.modalities or family != checkpoints.model_type_of(theirs):
+        return
+    given = call.argument(*library.CHECKPOINT)
+    fix = None
+    if isinstance(given, ast.Constant):
+        quote = view.source(given)[-1]
+        edit = view.replace(given, f"{quote}{mine}{quote}")
+        fix = Fix("Load both from one checkpoint", [edit], applicability="unsafe")
+    message = f"the processor is made for {sizes[1][1]} pixels and the model (`{mine}`) for {sizes[0][1]}: load both from one checkpoint"
+    yield view.finding(given or call.node, message, fix=fix)
+
+
+class SiglipPadding(Rule):
+    """Texts for a SigLIP model that are not padded to their full length.
+
+    ## What it does
+
+    Finds calls of a processor or tokenizer of a SigLIP or SigLIP 2 checkpoint with texts and without `padding="max_length"`.
+
+    ## Why it breaks
+
+    SigLIP was trained on texts of 64 tokens, padding included, without an attention mask, and takes the embedding of the last
+    token. With `padding=True`, or none, the last token is another one: every similarity is wrong, and nothing is said. This
+    is so under every release.
+
+    ## Example
+
+        inputs = processor(text=labels, images=image, return_tensors="pt")
+
+    becomes
+
+        inputs = processor(text=labels, images=image, return_tensors="pt", padding="max_length", max_length=64)
+
+    ## Fix safety
+
+    Unsafe: the results change, for the better. Where the call has a padding of its own it is replaced.
+
+    ## References
+
+    - https://huggingface.co/docs/transformers/model_doc/siglip
+    """
+
+    code = "V5918"
+    name = "siglip-padding"
+    since = "4.37"
+    tokens = ("iglip", "SigLIP")
+
+    def check(self, module: ModuleView) -> Iterator[Finding]:
+        """See Rule."""
+        for call in module.calls():
+            texts = call.keyword("text")
+            if texts is None or call.is_open or isinstance(texts.value, ast.Constant) and texts.value.value is None:
+                continue
+            made = origins.origins(module, call.func).found
+            if not made or not all(_is_siglip(each.call) for each in made) or module.guards.is_dead(call.node):
+                continue
+            if any(value != Constant(True) and value != Constant(False) for value in call.values_of("padding")):
+                continue
+            message = 'SigLIP was trained on padded texts: write `padding="max_length", max_length=64`'
+            yield module.finding(call.node, message, fix=_padded(module, call))
+
+
+def _is_siglip(made: CallSite) -> bool:
+    names = library.loaders(made)
+    if not any(lookup.kind_of(name) in ("processor", "auto_processor", "tokenizer", "auto_tokenizer") for name in names):
+        return False
+    if any(name.startswith("Siglip") for name in names):
+        return True
+    values = made.values_of(*library.CHECKPOINT)
+    return bool(library.texts(values)) and all(
+        checkpoints.model_type_of(name) in ("siglip", "siglip2") for name in library.texts(values)
+    )
+
+
+def _padded(view: ModuleView, call: CallSite) -> Fix:
+    def edits() -> list[Edit]:
+        from v5lint.edits.arguments import edit_arguments
+
+        old = call.keyword("padding")
+        append = ['padding="max_length"'] if old is None else []
+        if call.keyword("max_length") is None:
+            append.append("max_length=64")
+        replace: dict[ast.AST, str] = {} if old is None else {old: 'padding="max_length"'}
+        return [edit_arguments(view, call.node, replace=replace, append=append)]
+
+    return Fix('Pad the texts with `padding="max_length"`', edits, applicability="unsafe")

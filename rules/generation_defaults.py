@@ -1,0 +1,135 @@
+"""V5913: generation parameters that are None now until somebody sets them."""
+
+from __future__ import annotations
+
+import ast
+
+from v5lint.rule import Rule
+from v5lint.rules import library
+from v5lint.view.values import External, Instance
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from v5lint.rule import Finding
+    from v5lint.view.module import ModuleView
+
+#: What a field of a fresh GenerationConfig was under 4.57.6, of the numbers among those that are None under 5.23.0.
+DEFAULTS = {
+    "max_length": 20,
+    "min_length": 0,
+    "num_beams": 1,
+    "num_beam_groups": 1,
+    "temperature": 1.0,
+    "top_k": 50,
+    "top_p": 1.0,
+    "typical_p": 1.0,
+    "repetition_penalty": 1.0,
+    "length_penalty": 1.0,
+    "no_repeat_ngram_size": 0,
+    "num_return_sequences": 1,
+    "diversity_penalty": 0.0,
+    "epsilon_cutoff": 0.0,
+    "eta_cutoff": 0.0,
+}
+
+_HOLDER = "generation_config"
+
+
+class UnsetGenerationField(Rule):
+    """A generation parameter that is read as a number and is None now.
+
+    ## What it does
+
+    Finds `model.generation_config.max_length` and its like (`num_beams`, `temperature`, `top_k`, ...) in arithmetic, in
+    comparisons, and where `int(...)`, `range(...)`, `min(...)` or `max(...)` get them; on a `GenerationConfig()` as well.
+
+    ## Why it breaks
+
+    A field that neither the checkpoint nor the program sets had its default under 4.x (`max_length` 20, `num_beams` 1,
+    `temperature` 1.0). Since 5.0 it is None, and `generate` fills in the default (measured on 5.23.0):
+
+        TypeError: '>' not supported between instances of 'NoneType' and 'int'
+
+    `==` raises nothing: `generation_config.num_beams == 1` is False now for greedy search.
+
+    ## Example
+
+        room = model.generation_config.max_length - prompt_length
+
+    write
+
+        room = (model.generation_config.max_length or 20) - prompt_length
+
+    ## Fix safety
+
+    No fix: whether the checkpoint sets the field is not in sight.
+
+    ## References
+
+    - https://huggingface.co/docs/transformers/main_classes/text_generation#transformers.GenerationConfig
+    """
+
+    code = "V5913"
+    name = "unset-generation-field"
+    since = "5.0"
+    tokens = (_HOLDER, "GenerationConfig")
+
+    def check(self, module: ModuleView) -> Iterator[Finding]:
+        """See Rule."""
+        if "transformers" not in module.text:
+            return
+        for node in module.tree.nodes.get(ast.Attribute, ()):
+            assert isinstance(node, ast.Attribute)
+            if node.attr not in DEFAULTS or not isinstance(node.ctx, ast.Load) or not _is_counted(module, node):
+                continue
+            if not _is_config(module, node.value) or module.guards.is_dead(node) or _is_set(module, node):
+                continue
+            default = DEFAULTS[node.attr]
+            message = f"`{node.attr}` is None where nothing sets it, no longer {default}: write `... or {default}`"
+            yield module.finding(node, message)
+
+
+def _is_counted(view: ModuleView, node: ast.Attribute) -> bool:
+    """Whether a value is used as a number where it is read."""
+    parent = view.tree.parents[node]
+    if isinstance(parent, ast.BinOp):
+        return not isinstance(parent.op, ast.Mod) or parent.right is not node or not isinstance(parent.left, ast.Constant)
+    if isinstance(parent, ast.Compare):
+        others = [parent.left, *parent.comparators]
+        nothing = any(isinstance(each, ast.Constant) and each.value is None for each in others)
+        return not nothing and not any(isinstance(op, (ast.Is, ast.IsNot, ast.In, ast.NotIn)) for op in parent.ops)
+    if isinstance(parent, ast.Call) and node in parent.args and isinstance(parent.func, ast.Name):
+        return parent.func.id in ("int", "float", "range", "min", "max", "round")
+    return isinstance(parent, ast.Slice)
+
+
+def _is_config(view: ModuleView, node: ast.expr) -> bool:
+    """Whether an expression is the generation configuration of a model, or a fresh one."""
+    if isinstance(node, ast.Attribute) and node.attr == _HOLDER:
+        return True
+    made = view.links.defining_call(node)
+    if made is None or made.args or any(each.arg is None for each in made.keywords):
+        return False
+    return any(
+        isinstance(each, Instance) and isinstance(each.of, External) and "GenerationConfig" in library.library_classes(view, each.of)
+        for each in view.values(made)
+    )
+
+
+def _is_set(view: ModuleView, node: ast.Attribute) -> bool:
+    """Whether the module sets the field, or asks whether it is None."""
+    made = view.links.defining_call(node.value)
+    if made is not None and any(each.arg == node.attr for each in made.keywords):
+        return True
+    for other in view.tree.nodes.get(ast.Attribute, ()):
+        assert isinstance(other, ast.Attribute)
+        if other.attr != node.attr or other is node:
+            continue
+        parent = view.tree.parents[other]
+        if isinstance(other.ctx, ast.Store) or (
+            isinstance(parent, ast.Compare) and any(isinstance(op, (ast.Is, ast.IsNot)) for op in parent.ops)
+        ):
+            return True
+    return False

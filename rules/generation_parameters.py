@@ -1,0 +1,151 @@
+"""V5506: parameters of generation that are set on, or read from, the configuration of a model."""
+
+from __future__ import annotations
+
+import ast
+
+from v5lint.rule import Edit, Fix, Rule
+from v5lint.rules import members
+from v5lint.rules.knowledge import lookup
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from v5lint.rule import Finding
+    from v5lint.view.module import ModuleView
+
+_CONFIG = "config"
+_NEW = "generation_config"
+
+#: Tokens that a model's configuration may go on holding: what `generate` took from there it takes no longer.
+_TOKENS = frozenset({"decoder_start_token_id", "eos_token_id", "pad_token_id", "bos_token_id"})
+
+_BEFORE = "4.36"
+_parameters: set[str] = set()
+
+
+class GenerationParameterOnConfig(Rule):
+    """A parameter of generation that is set on, or read from, `model.config`.
+
+    ## What it does
+
+    Finds `model.config.max_length = 64` and its like (`num_beams`, `early_stopping`, `no_repeat_ngram_size`,
+    `length_penalty`, ...) where the model is one of transformers, and where such a parameter is read. Beside them, the
+    tokens that are set on the same configuration (`decoder_start_token_id`): `generate` took them from there only
+    because the configuration had been changed.
+
+    ## Why it breaks
+
+    Measured on 5.23, in `generate` and in `save_pretrained`:
+
+        ValueError: You have modified the pretrained model configuration to control generation We detected the following
+        values set - {'max_length': 64}. This strategy to control generation is not supported anymore.
+        ValueError: Some generation parameters are set in the model config.
+
+    and where one is read:
+
+        AttributeError: 'VisionEncoderDecoderConfig' object has no attribute 'max_length'
+
+    ## Example
+
+        model.config.decoder_start_token_id = tokenizer.cls_token_id
+        model.config.max_length = 64
+
+    becomes
+
+        model.config.decoder_start_token_id = tokenizer.cls_token_id
+        model.generation_config.decoder_start_token_id = model.config.decoder_start_token_id
+        model.generation_config.max_length = 64
+
+    ## Fix safety
+
+    Unsafe: `generate` of v4 took all parameters from the configuration as soon as one of them was changed there, and
+    those that the file does not name come from the checkpoint's generation_config.json now.
+
+    ## References
+
+    - https://huggingface.co/docs/transformers/generation_strategies
+    """
+
+    code = "V5506"
+    name = "generation-parameter-on-config"
+    since = "5.0"
+    tokens = (f".{_CONFIG}.",)
+
+    def check(self, module: ModuleView) -> Iterator[Finding]:
+        """See Rule."""
+        found: list[ast.Attribute] = []
+        beside: list[ast.Attribute] = []
+        for node in module.tree.nodes.get(ast.Attribute, ()):
+            assert isinstance(node, ast.Attribute)
+            if not isinstance(node.value, ast.Attribute) or node.value.attr != _CONFIG:
+                continue
+            if is_parameter(node.attr):
+                if _is_of_model(module, node.value) and not members.is_prepared(module, node):
+                    found.append(node)
+            elif node.attr in _TOKENS and isinstance(node.ctx, ast.Store):
+                beside.append(node)
+        stored = {ast.dump(each.value) for each in found if isinstance(each.ctx, ast.Store)}
+        for node in found:
+            edit = Edit(*module.name_span(node.value), _NEW)  # type: ignore[arg-type]
+            fix = Fix(f"Use `{_NEW}`", [edit], applicability="unsafe")
+            if isinstance(node.ctx, ast.Store):
+                message = f"`generate` refuses `{node.attr}` on `{_CONFIG}` since transformers 5.0: set it on `{_NEW}`"
+            else:
+                message = f"a configuration has no `{node.attr}` since transformers 5.0: read it from `{_NEW}`"
+            yield module.finding(node, message, fix=fix)
+        for node in beside:
+            if ast.dump(node.value) in stored and not _is_set_there(module, node):
+                message = f"`generate` does not see `{node.attr}` on `{_CONFIG}`: set it on `{_NEW}`, too"
+                yield module.finding(node, message, fix=_second_line(module, node))
+
+
+def is_parameter(name: str) -> bool:
+    """Whether a model's configuration had a parameter that only a generation configuration has now."""
+    if not _parameters:
+        before = lookup.members(members.CONFIG, _BEFORE) or frozenset()
+        now = lookup.members("GenerationConfig") or frozenset()
+        of_configs = lookup.members(members.CONFIG) or frozenset()
+        _parameters.update(each for each in before & now - of_configs if not each.startswith("_"))
+        _parameters.difference_update(_TOKENS)
+    return name in _parameters
+
+
+def _is_of_model(view: ModuleView, node: ast.Attribute) -> bool:
+    """Whether `x.config` is that of a model of transformers that generates, or may."""
+    owners = members.owners(view, node.value, ("model",))
+    return bool(owners) and not members.is_own_attribute(view, node)
+
+
+def _is_set_there(view: ModuleView, node: ast.Attribute) -> bool:
+    """Whether a module sets a token on the generation configuration as well."""
+    for each in view.tree.nodes.get(ast.Attribute, ()):
+        assert isinstance(each, ast.Attribute)
+        if (
+            each.attr == node.attr
+            and isinstance(each.ctx, ast.Store)
+            and isinstance(each.value, ast.Attribute)
+            and each.value.attr == _NEW
+        ):
+            return True
+    return False
+
+
+def _second_line(view: ModuleView, node: ast.Attribute) -> Fix | None:
+    statement = view.tree.parents[node]
+    if not isinstance(statement, ast.Assign) or len(statement.targets) != 1:
+        return None
+    start, end = view.span(statement)
+    line = view.offset(statement.lineno, 0)
+    newline = view.text.find("\n", end)
+    newline = len(view.text) if newline < 0 else newline
+    rest = view.text[end:newline].strip()
+    indent = view.text[line:start]
+    if indent.strip() or (rest and not rest.startswith("#")) or not isinstance(node.value, ast.Attribute):
+        return None
+    model = view.source(node.value.value)
+    ending = "\r\n" if view.text[newline - 1 : newline] == "\r" else "\n"
+    at = newline - 1 if ending == "\r\n" else newline
+    text = f"{ending}{indent}{model}.{_NEW}.{node.attr} = {model}.{_CONFIG}.{node.attr}"
+    return Fix(f"Set it on `{_NEW}`, too", [Edit(at, at, text)], applicability="unsafe")

@@ -1,0 +1,121 @@
+"""V5206: arguments that functions of huggingface_hub no longer take."""
+
+from __future__ import annotations
+
+from v5lint.rule import Rule
+from v5lint.rules import arguments, hub, loading
+from v5lint.rules.arguments import Given
+from v5lint.rules.knowledge import lookup
+from v5lint.rules.knowledge.lookup import Removal
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from v5lint.rule import Finding, Fix, Unseen
+    from v5lint.view.module import ModuleView
+
+#: Every argument that some release dropped; what the release in question lacks is asked of the knowledge.
+NAMES = (
+    "use_auth_token", "resume_download", "local_dir_use_symlinks", "force_filename", "legacy_cache_layout", "proxies",
+    "new_session", "write_permission", "multi_commits", "multi_commits_verbose", "direction", "library", "language",
+    "model_name", "task", "tags", "api_endpoint", "space_storage",
+)  # fmt: skip
+
+#: What every function of huggingface_hub still takes, with a warning, and does not look at (measured on 1.31 and 2.4).
+_TAKEN = frozenset({"resume_download", "local_dir_use_symlinks", "force_filename", "proxies"})
+
+#: What changed nothing any more before it went: downloads always resume, and are never linked into a folder.
+_WITHOUT_EFFECT = frozenset({"resume_download", "local_dir_use_symlinks"})
+
+_TOKEN = "use_auth_token"
+
+
+class RemovedHubArgument(Rule):
+    """An argument that a function of `huggingface_hub` no longer takes.
+
+    ## What it does
+
+    Finds `use_auth_token`, `resume_download`, `local_dir_use_symlinks`, `force_filename`, `proxies` and others on the
+    functions of `huggingface_hub` that lost them, on `HfApi` and in dicts that are splatted into the call. Judged by the
+    oldest release of `huggingface_hub` that the target release of transformers takes (5.0: 1.3; 5.18 and newer: 1.31).
+
+    ## Why it breaks
+
+    transformers 5 requires `huggingface_hub` 1 or 2, which dropped what 0.x only warned of. Measured on 2.4.0:
+
+        TypeError: hf_hub_download() got an unexpected keyword argument 'use_auth_token'
+        TypeError: HfApi.list_models() got an unexpected keyword argument 'task'
+
+    `resume_download` and `local_dir_use_symlinks` are still taken, with a warning, and do nothing (a finding that only warns);
+    so are `proxies` and `force_filename`, which did something.
+
+    ## Example
+
+        path = hf_hub_download(repo, name, use_auth_token=True, resume_download=True, local_dir_use_symlinks=False)
+
+    becomes
+
+        path = hf_hub_download(repo, name, token=True)
+
+    ## Fix safety
+
+    `use_auth_token` becomes `token`; what changes nothing (`resume_download`, `local_dir_use_symlinks`) is taken out.
+    Both are safe. The rest is left to a person: `proxies` are set with the environment variables `HTTP_PROXY`
+    and `HTTPS_PROXY`, or a client factory (`set_client_factory`).
+
+    ## References
+
+    - https://huggingface.co/docs/huggingface_hub/concepts/migration
+    """
+
+    code = "V5206"
+    name = "removed-hub-argument"
+    since = "5.0"
+    tokens = (hub.PACKAGE,)
+
+    def check(self, module: ModuleView) -> Iterator[Finding | Unseen]:
+        """See Rule."""
+        found = [
+            each for each in arguments.given(module, NAMES, hub.functions, None, _judge) if isinstance(each, Given)
+        ]
+        for group in arguments.together(found):
+            yield from _results(group)
+
+
+def _results(group: list[Given]) -> Iterator[Finding]:
+    dropped = [each for each in group if each.name in _WITHOUT_EFFECT]
+    unsafe = any(arguments.safety(each)[0] == "unsafe" for each in dropped)
+    removal = arguments.removal_fix(dropped, "unsafe" if unsafe else "safe")
+    for given in group:
+        level, remark = arguments.safety(given)
+        fix: Fix | None = None
+        if given in dropped:
+            fix = removal
+        elif given.removal.replacement is not None and given.removal.replacement.drop_in:
+            fix = arguments.rename_fix(given, given.removal.replacement.new, "", level)
+        found = loading.finding(given, fix, remark)
+        if given.name in _WITHOUT_EFFECT:
+            found.level = "deprecated"
+        yield found
+
+
+def _judge(function: str, name: str, target: str) -> Removal | None:
+    removal = arguments.removal_of(function, name, target)
+    if removal is None and name == _TOKEN:
+        return _token_removal(function)
+    if removal is not None and name in _TAKEN:
+        removal.effect = "ignored"
+    return removal
+
+
+def _token_removal(function: str) -> Removal | None:
+    """The removal of `use_auth_token`, which a decorator translated for every function until 1.0."""
+    release, _, path = function.partition("@")[2].partition(":")
+    holder, _, method = path.rpartition(".")
+    known = lookup.parameters(path, release)
+    if holder not in ("", "HfApi") or (known is not None and (known.open or "token" not in known)):
+        return None
+    if known is None and (method[:1].isupper() or not lookup.resolves(f"{hub.PACKAGE}.{method}", release)):
+        return None
+    return Removal(f"{path}:{_TOKEN}", "parameter", hub.PACKAGE, "..1.0", "1.0", ["token", "1", "", "", ""])

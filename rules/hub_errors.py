@@ -1,0 +1,152 @@
+"""V5208: errors of requests caught around calls of huggingface_hub."""
+
+from __future__ import annotations
+
+import ast
+
+from v5lint.rule import Edit, Fix, Rule
+from v5lint.rules import hub
+from v5lint.view.calls import CallSite
+from v5lint.view.values import External, Method
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from v5lint.rule import Finding, Unseen
+    from v5lint.view.module import ModuleView
+
+_REQUESTS = "requests"
+_MODULE, _NEW = "huggingface_hub.errors", "HfHubHTTPError"
+
+#: Functions of huggingface_hub that ask the Hub nothing.
+_LOCAL = frozenset({"hf_hub_url", "get_token", "try_to_load_from_cache", "scan_cache_dir", "get_full_repo_name"})
+
+
+class RequestsErrorAroundHub(Rule):
+    """An `except` for an error of `requests` around calls of `huggingface_hub`.
+
+    ## What it does
+
+    Finds `except requests.HTTPError` and its like where the `try` calls functions of `huggingface_hub` or methods of
+    `HfApi` that ask the Hub. Handlers that name an error of `huggingface_hub`, `OSError` or `Exception` as well, or in a clause of
+    their own, are left alone.
+
+    ## Why it breaks
+
+    transformers 5 requires `huggingface_hub` 1 or 2, which no longer use `requests`: errors derive from those of httpx
+    (1.x) or httpx2 (2.x), and the handler catches none of them. Measured on 2.4.0:
+
+        >>> issubclass(huggingface_hub.errors.HfHubHTTPError, requests.HTTPError)
+        False
+
+    ## Example
+
+        try:
+            info = HfApi().model_info(name)
+        except requests.exceptions.HTTPError as error:
+            print(error.response.status_code)
+
+    becomes
+
+        try:
+            info = HfApi().model_info(name)
+        except HfHubHTTPError as error:
+            print(error.response.status_code)
+
+    ## Fix safety
+
+    Safe for `HTTPError`: `HfHubHTTPError` is what every release raises, and it has a `response` as before. Where the `try` calls
+    something else too, the handler gets both. `RequestException`, `ConnectionError` and `Timeout` are left to a person:
+    what takes their place depends on the release (`httpx.RequestError`, `httpx2.RequestError`).
+
+    ## References
+
+    - https://huggingface.co/docs/huggingface_hub/concepts/migration
+    """
+
+    code = "V5208"
+    name = "requests-error-around-hub"
+    since = "5.0"
+    tokens = (hub.PACKAGE,)
+
+    def check(self, module: ModuleView) -> Iterator[Finding | Unseen]:
+        """See Rule."""
+        for statement in module.tree.nodes.get(ast.Try, ()):
+            assert isinstance(statement, ast.Try)
+            handlers = [each for each in statement.handlers if each.type is not None]
+            caught = [(each, node, path) for each in handlers for node in _types(each) for path in _paths(module, node)]
+            wrong = [each for each in caught if each[2].startswith(f"{_REQUESTS}.")]
+            if not wrong or any(_is_enough(path) for _, _, path in caught) or len(handlers) < len(statement.handlers):
+                continue
+            of_hub, of_others = _calls(module, statement)
+            if not of_hub or module.guards.is_dead(statement):
+                continue
+            for handler, node, path in wrong:
+                name = path.rpartition(".")[2]
+                said = f"`{of_hub[0]}` raises no errors of `requests` since huggingface_hub 1.0, and this does not catch what it raises"
+                fix = _fix(module, handler, node, alone=not of_others) if name == "HTTPError" else None
+                yield module.finding(node, f"{said}: catch `{_MODULE}.{_NEW}`", fix=fix)
+
+
+def _types(handler: ast.ExceptHandler) -> list[ast.expr]:
+    assert handler.type is not None
+    return handler.type.elts if isinstance(handler.type, ast.Tuple) else [handler.type]
+
+
+def _paths(view: ModuleView, node: ast.expr) -> list[str]:
+    return sorted(each.path for each in view.values(node) if isinstance(each, External))
+
+
+def _is_enough(path: str) -> bool:
+    """Whether a class catches what huggingface_hub raises today."""
+    package = path.partition(".")[0]
+    name = path.rpartition(".")[2]
+    if package in (hub.PACKAGE, "httpx", "httpx2"):
+        return True
+    return package == "builtins" and name in ("OSError", "IOError", "EnvironmentError", "Exception", "BaseException")
+
+
+def _calls(view: ModuleView, statement: ast.Try) -> tuple[list[str], bool]:
+    """The functions of huggingface_hub that a `try` calls, and whether it calls something else that may raise."""
+    found: list[str] = []
+    others = False
+    for part in statement.body:
+        for node in ast.walk(part):
+            if isinstance(node, ast.Call):
+                callees = CallSite(view, node).callees
+                if any(_asks_the_hub(each) for each in callees):
+                    found.append(CallSite(view, node).name)
+                elif not all(_is_harmless(each) for each in callees):
+                    others = True
+    return found, others
+
+
+def _asks_the_hub(callee: object) -> bool:
+    if isinstance(callee, External):
+        return callee.package == hub.PACKAGE and callee.name[:1].islower() and callee.name not in _LOCAL
+    return (
+        isinstance(callee, Method)
+        and isinstance(callee.owner, External)
+        and callee.owner.path.startswith(f"{hub.PACKAGE}.")
+        and callee.owner.name == "HfApi"
+    )
+
+
+def _is_harmless(callee: object) -> bool:
+    return isinstance(callee, External) and (callee.package in ("builtins", hub.PACKAGE, "os"))
+
+
+def _fix(view: ModuleView, handler: ast.ExceptHandler, node: ast.expr, *, alone: bool) -> Fix:
+    def build() -> list[Edit]:
+        from v5lint.edits.imports import ImportEdits
+
+        imports = ImportEdits(view)
+        name = imports.use(_MODULE, _NEW, node)
+        if alone:
+            return [view.replace(node, name), *imports.edits()]
+        if isinstance(handler.type, ast.Tuple):
+            return [view.replace(node, f"{view.source(node)}, {name}"), *imports.edits()]
+        return [view.replace(node, f"({view.source(node)}, {name})"), *imports.edits()]
+
+    return Fix(f"Catch `{_NEW}`", build)

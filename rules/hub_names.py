@@ -1,0 +1,229 @@
+"""V5205: names that huggingface_hub no longer has."""
+
+from __future__ import annotations
+
+import ast
+
+from v5lint.rule import Edit, Fix, Rule
+from v5lint.rules import arguments, hub, library
+from v5lint.rules.api_edits import Rewrites
+from v5lint.rules.knowledge import lookup
+from v5lint.rules.removed_api import Lost
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from v5lint.rule import Finding, Unseen
+    from v5lint.view.module import ModuleView, Reference
+
+_FOLDER = "HfFolder"
+
+#: What takes the place of the methods of HfFolder, and whether nothing else changes: `login` asks the Hub first.
+_METHODS = {"get_token": ("get_token", True), "delete_token": ("logout", True), "save_token": ("login", False)}
+
+_dropped: set[str] = set()
+
+
+class RemovedHubName(Rule):
+    """A name that `huggingface_hub` no longer has.
+
+    ## What it does
+
+    Finds `HfFolder`, `Repository`, `cached_download`, `InferenceApi`, `ModelFilter`, `configure_http_backend` and every
+    other name that the oldest `huggingface_hub` lacks which the target release of transformers takes (5.0: 1.3; 5.18
+    and newer: 1.31): imported, read as an attribute or asked for with `getattr`. Imports in a `try` that have a fallback
+    which works are left alone.
+
+    ## Why it breaks
+
+    transformers 5 requires `huggingface_hub` 1 or 2. Measured on 2.4.0:
+
+        ImportError: cannot import name 'HfFolder' from 'huggingface_hub'
+
+    ## Example
+
+        from huggingface_hub import HfFolder
+        token = HfFolder.get_token()
+
+    becomes
+
+        from huggingface_hub import get_token
+        token = get_token()
+
+    ## Fix safety
+
+    Safe where the successor is the same thing (`HfFolder.get_token`, `HfFolder.delete_token`, exceptions that moved to
+    `huggingface_hub.errors`) and where an import that nothing uses is taken out. Unsafe for `HfFolder.save_token`:
+    `login`, which takes its place, asks the Hub whether the token is valid. `Repository` and `cached_download` have no
+    successor of the same form: the message says what to use.
+
+    ## References
+
+    - https://huggingface.co/docs/huggingface_hub/concepts/migration
+    """
+
+    code = "V5205"
+    name = "removed-hub-name"
+    since = "5.0"
+    tokens = (hub.PACKAGE,)
+
+    def check(self, module: ModuleView) -> Iterator[Finding | Unseen]:
+        """See Rule."""
+        release = hub.release(module)
+        rewrites = Rewrites(module)
+        folder: list[Reference] = []
+        found: list[Lost] = []
+        seen: set[ast.AST] = set()
+        for reference in _references(module):
+            removal = lookup.removed_in(reference.path, release)
+            if removal is None or reference.node in seen or _is_prepared(module, reference, release):
+                continue
+            seen.add(reference.node)
+            found.append(Lost(reference, removal, library.Standing("live")))
+            if reference.name == _FOLDER:
+                folder.append(reference)
+        folder_fix = _folder_fix(module, folder) if folder else None
+        for lost in found:
+            fix = rewrites.without(lost)
+            if fix is None and lost.reference in folder:
+                fix = folder_fix
+            elif fix is None and lost.new:
+                fix = rewrites.to_new(lost, "safe" if lost.is_drop_in else "display")
+            yield module.finding(lost.reference.node, _message(lost, release), fix=fix)
+
+
+def _references(view: ModuleView) -> Iterator[Reference]:
+    yield from view.imports(hub.PACKAGE)
+    if not _dropped:
+        _dropped.update(lookup.dropped_names(hub.PACKAGE))
+    for reference in view.references(_dropped, hub.PACKAGE):
+        if reference.how not in ("import", "string"):
+            yield reference
+
+
+def _message(lost: Lost, release: str) -> str:
+    removal = lost.removal
+    said = f"`{lost.reference.path}` was removed in huggingface_hub {removal.gone}, and transformers 5 takes {release} or newer"
+    if removal.note:
+        return f"{said}: {arguments.clause(removal.note)}"
+    return f"{said}: write `{lost.new}`" if lost.new else said
+
+
+def _is_prepared(view: ModuleView, reference: Reference, release: str) -> bool:
+    """Whether a reference does not run, or something that works takes its place."""
+    node = reference.node
+    if view.guards.is_dead(node) or view.guards.is_dead(node, hub.PACKAGE) or view.guards.dead_constant(node):
+        return True
+    if reference.has_default or reference.name in _set_names(view):
+        return True
+    for parent in view.tree.ancestors(node):
+        if isinstance(parent, ast.ExceptHandler):
+            statement = view.tree.parents[parent]
+            if isinstance(statement, ast.Try) and _works(statement.body, release):
+                return True
+    for test, _ in view.reach.conditions(node):
+        if any(isinstance(each, ast.Constant) and each.value == reference.name for each in ast.walk(test)):
+            return True  # hasattr(huggingface_hub, "...")
+    handled = view.guards.handled(node)
+    if handled is None:
+        return False
+    if isinstance(handled.handler, ast.ExceptHandler) and handled.kind == "fallback":
+        return _works(handled.handler.body, release) or not _imports_hub(handled.handler.body)
+    return False
+
+
+def _set_names(view: ModuleView) -> frozenset[str]:
+    """The names that a module puts into huggingface_hub itself."""
+    return frozenset(
+        node.attr
+        for node in view.tree.nodes.get(ast.Attribute, ())
+        if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store) and view.is_of(node.value, hub.PACKAGE)
+    )
+
+
+def _imports(body: list[ast.stmt]) -> list[ast.ImportFrom]:
+    found = [each for statement in body for each in ast.walk(statement) if isinstance(each, ast.ImportFrom)]
+    return [each for each in found if (each.module or "").partition(".")[0] == hub.PACKAGE and not each.level]
+
+
+def _imports_hub(body: list[ast.stmt]) -> bool:
+    return bool(_imports(body))
+
+
+def _works(body: list[ast.stmt], release: str) -> bool:
+    """Whether some statements import from huggingface_hub, and only what the release has."""
+    found = _imports(body)
+    return bool(found) and all(
+        lookup.resolves(f"{each.module}.{alias.name}", release) for each in found for alias in each.names
+    )
+
+
+def _folder_fix(view: ModuleView, references: list[Reference]) -> Fix | None:
+    """Put functions in the place of the methods of HfFolder, everywhere in the module."""
+    uses: list[tuple[ast.expr, str]] = []
+    safe = True
+    for reference in references:
+        if reference.how == "import":
+            binding = reference.binding
+            if binding is None or library.is_handed_on(view, binding):
+                return None
+            nodes: list[ast.AST] = [*view.links.uses(binding)]
+        elif reference.how == "attribute":
+            nodes = [reference.node]
+        else:
+            return None
+        for node in nodes:
+            method = _method_of(view, node)
+            if method is None or method.attr not in _METHODS or isinstance(node, ast.Name) and _is_quoted(view, node):
+                return None
+            new, is_drop_in = _METHODS[method.attr]
+            safe = safe and is_drop_in
+            uses.append((method, new))
+
+    def build() -> list[Edit]:
+        from v5lint.edits.imports import ImportEdits
+
+        imports = ImportEdits(view)
+        edits = []
+        for reference in references:
+            if reference.binding is not None:
+                new = next((name for node, name in uses if _is_use(view, reference, node)), "")
+                if new:
+                    imports.rename(reference.binding, new, hub.PACKAGE)
+                else:
+                    imports.remove(reference.binding)
+        for node, name in uses:
+            edits.append(view.replace(node, _written(view, imports, node, name, references)))
+        return [*edits, *imports.edits()]
+
+    return Fix("Use the functions that took its place", build, applicability="safe" if safe else "unsafe")
+
+
+def _written(view: ModuleView, imports: object, node: ast.expr, name: str, references: list[Reference]) -> str:
+    from v5lint.edits.imports import ImportEdits
+
+    assert isinstance(imports, ImportEdits)
+    root = library.root_of(node)
+    bound = [each for each in references if each.binding is not None and _is_use(view, each, node)]
+    if not bound and isinstance(root, ast.Name):
+        return f"{root.id}.{name}" if view.is_of(root, hub.PACKAGE) else name
+    return imports.use(hub.PACKAGE, name, node)
+
+
+def _is_use(view: ModuleView, reference: Reference, method: ast.expr) -> bool:
+    assert isinstance(method, ast.Attribute)
+    inner = method.value.func if isinstance(method.value, ast.Call) else method.value
+    return reference.binding is not None and inner in view.links.uses(reference.binding)
+
+
+def _method_of(view: ModuleView, node: ast.AST) -> ast.Attribute | None:
+    """The attribute that is read from HfFolder, or from an object of it."""
+    parent = view.tree.parents[node]
+    if isinstance(parent, ast.Call) and parent.func is node:
+        parent = view.tree.parents[parent]
+    return parent if isinstance(parent, ast.Attribute) else None
+
+
+def _is_quoted(view: ModuleView, node: ast.Name) -> bool:
+    return view.names.quoted_span(node) is not None

@@ -1,0 +1,151 @@
+"""V5403: arguments that image processors no longer take, or take and ignore."""
+
+from __future__ import annotations
+
+from v5lint.rule import Edit, Fix, Rule
+from v5lint.rules import image_processors
+from v5lint.view.guards import CALL_ERRORS
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import ast
+    from collections.abc import Iterator
+
+    from v5lint.rule import Finding, Unseen
+    from v5lint.rules.image_processors import ImageProcessor
+    from v5lint.view.calls import CallSite
+    from v5lint.view.module import ModuleView
+
+#: Arguments of tokenizers and audio extractors, that image processors ignored with a warning and refuse since 5.4.
+_IGNORED = frozenset(
+    "padding truncation max_length text add_special_tokens return_attention_mask return_token_type_ids "
+    "sampling_rate".split()
+)
+
+#: Arguments of a call, with what they are called since 4.25, and the classes that took them until 5.4.
+_RENAMED = {"pad_and_return_pixel_mask": "do_pad"}
+_WITH_MASK = frozenset(
+    "ConditionalDetrImageProcessor DeformableDetrImageProcessor DetrImageProcessor GroundingDinoImageProcessor "
+    "YolosImageProcessor".split()
+)
+_LABELS = "reduce_labels"
+
+#: The frameworks that transformers has no tensors of any more.
+_FRAMEWORKS = frozenset({"tf", "jax"})
+
+
+class ImageProcessorArgument(Rule):
+    """An argument that an image processor refuses or ignores.
+
+    ## What it does
+
+    Finds `reduce_labels=`, `pad_and_return_pixel_mask=`, arguments of tokenizers (`padding=`, `truncation=`, ...) and
+    `return_tensors="tf"` where they are given to an image processor of transformers, or to a vision feature extractor,
+    which becomes one.
+
+    ## Why it breaks
+
+    Since 5.4 a call of an image processor refuses what it does not know, where it warned:
+
+        TypeError: ImagesKwargs.__init__() got an unexpected keyword argument 'padding'
+        TypeError: SegformerImageProcessorKwargs.__init__() got an unexpected keyword argument 'reduce_labels'
+
+    `SegformerImageProcessor(reduce_labels=True)` raises nothing and does nothing since 4.55: the background of the
+    segmentation maps becomes a class of its own and all labels are off by one. The argument is `do_reduce_labels=`.
+
+    There are no tensors of TensorFlow and JAX since 5.0:
+
+        ValueError: tf is not a valid TensorType, please select one of ['pt', 'np', 'mlx']
+
+    ## Example
+
+        processor = SegformerImageProcessor(reduce_labels=True)
+        inputs = image_processor(images, padding=True, return_tensors="pt")
+
+    becomes
+
+        processor = SegformerImageProcessor(do_reduce_labels=True)
+        inputs = image_processor(images, return_tensors="pt")
+
+    ## Fix safety
+
+    Safe where an argument goes that was ignored, and where `pad_and_return_pixel_mask=` becomes `do_pad=`. Unsafe where
+    the class is not known (a processor from the Hub's own code may take more), and for `reduce_labels=`: up to 4.54 it
+    did what `do_reduce_labels=` does, but a model that was trained with a release that ignored it has the other
+    labels. There is no fix for `return_tensors="tf"`.
+
+    ## References
+
+    - https://github.com/huggingface/transformers/blob/main/MIGRATION_GUIDE_V5.md
+    - https://huggingface.co/docs/transformers/main_classes/image_processor
+    """
+
+    code = "V5403"
+    name = "image-processor-argument"
+    since = "5.4"
+    tokens = image_processors.TOKENS
+
+    def check(self, module: ModuleView) -> Iterator[Finding | Unseen]:
+        """See Rule."""
+        names = {_LABELS, "return_tensors", *_RENAMED, *_IGNORED}
+        if not any(name in module.text for name in names):
+            return
+        for call, found, how in image_processors.constructions(module):
+            keyword = call.keyword(_LABELS)
+            if keyword is not None and not _is_off(keyword.value) and not _is_prepared(module, call):
+                text = f"`{found.shown}` ignores `{_LABELS}=` since transformers 4.55"
+                if how == "loaded":
+                    text += ", and so does what it loads"
+                yield module.finding(
+                    keyword, f"{text}: it is `do_reduce_labels=`", fix=_relabelled(module, keyword), since="4.55"
+                )
+        for call, found in image_processors.uses(module):
+            if not _is_prepared(module, call):
+                yield from _of_call(module, call, found)
+
+
+def _is_prepared(view: ModuleView, call: CallSite) -> bool:
+    handled = view.guards.handled(call.node, CALL_ERRORS)
+    return view.guards.is_dead(call.node) or (handled is not None and handled.kind == "fallback")
+
+
+def _is_off(value: ast.expr) -> bool:
+    return getattr(value, "value", True) is False
+
+
+def _relabelled(view: ModuleView, keyword: ast.keyword) -> Fix:
+    edit = Edit(*view.name_span(keyword), f"do_{_LABELS}")
+    return Fix("Rename the argument to `do_reduce_labels=`", [edit], applicability="unsafe", requires="4.25")
+
+
+def _of_call(view: ModuleView, call: CallSite, found: ImageProcessor) -> Iterator[Finding]:
+    ignored = [each for each in call.node.keywords if each.arg in _IGNORED]
+    for keyword in call.node.keywords:
+        refused = f"`{found.shown}` refuses `{keyword.arg}=` since transformers 5.4"
+        if keyword.arg in _IGNORED:
+            yield view.finding(keyword, f"{refused}, which it ignored before", fix=_without(view, call, ignored, found))
+        elif keyword.arg == _LABELS:
+            yield view.finding(keyword, f"{refused}: it is `do_reduce_labels=`", fix=_relabelled(view, keyword))
+        elif keyword.arg in _RENAMED:
+            new = _RENAMED[keyword.arg]
+            edit = Edit(*view.name_span(keyword), new)
+            is_known = bool(found.names) and found.names <= _WITH_MASK
+            fix = Fix(f"Rename the argument to `{new}=`", [edit], requires="4.25") if is_known else None
+            yield view.finding(keyword, f"{refused}: it is `{new}=`", fix=fix)
+        elif keyword.arg == "return_tensors":
+            values = view.constants(keyword.value)
+            if values and all(each in _FRAMEWORKS for each in values):
+                text = f"`{found.shown}` makes no tensors of `{values[0]}` since transformers 5.0: take `np` or `pt`"
+                yield view.finding(keyword, text, since="5.0")
+
+
+def _without(view: ModuleView, call: CallSite, ignored: list[ast.keyword], found: ImageProcessor) -> Fix:
+    """The fix that takes the ignored arguments out; all of a call at once."""
+
+    def build() -> list[Edit]:
+        from v5lint.edits.arguments import edit_arguments
+
+        return [edit_arguments(view, call.node, remove=ignored)]
+
+    message = f"Remove {', '.join(f'`{each.arg}=`' for each in ignored)}"
+    return Fix(message, build, applicability="safe" if found.names else "unsafe")

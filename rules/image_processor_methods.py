@@ -1,0 +1,250 @@
+"""V5402: methods and attributes that image processors lost, or that are other methods now."""
+
+from __future__ import annotations
+
+import ast
+
+from v5lint.rule import Edit, Fix, Rule
+from v5lint.rules import image_processors, library
+from v5lint.rules.knowledge import lookup
+from v5lint.view.guards import CALL_ERRORS
+from v5lint.view.values import Constant, Mapping
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from v5lint.rule import Applicability, Finding, Unseen
+    from v5lint.rules.image_processors import ImageProcessor
+    from v5lint.view.module import ModuleView
+
+#: What is gone from every image processor that had it, and what to do.
+_GONE = {
+    "post_process": "call `post_process_object_detection(..., threshold=0.0, target_sizes=...)`, which gives all boxes",
+    "post_process_segmentation": "call `post_process_semantic_segmentation` or `post_process_instance_segmentation`",
+    "post_process_instance": "call `post_process_instance_segmentation`",
+    "post_process_panoptic": "call `post_process_panoptic_segmentation`",
+    "encode_inputs": "call the processor itself with the images and `segmentation_maps=`",
+    "convert_segmentation_map_to_binary_masks": "call the processor itself with `segmentation_maps=`",
+    "is_fast": '`backend` is "torchvision" or "pil"',
+    "pad_image": "call the processor itself, which pads",
+    "get_image_patches": "call the processor itself",
+    "blend_rgba": "convert the image first: `image.convert('RGB')`",
+    "plot_keypoint_matching": "call `visualize_keypoint_matching`",
+}
+
+#: Those that image processors of some classes still have.
+_KEPT_BY_SOME = frozenset({"encode_inputs", "pad_image", "get_image_patches"})
+
+#: Methods that take other arguments since 5.4, where image processors came to work on tensors.
+_BY_TENSOR = ("resize", "center_crop")
+_PAD_ARGUMENTS = frozenset("annotations constant_values return_pixel_mask return_tensors data_format".split())
+
+#: The classes whose `post_process` gives what `post_process_object_detection` gives without a threshold: measured.
+_ALIKE = frozenset({"DetrImageProcessor", "YolosImageProcessor", "OwlViTImageProcessor"})
+
+#: The classes whose `post_process` gave 300 boxes, where its successor gives 100.
+_TOP_300 = frozenset({"ConditionalDetrImageProcessor", "DeformableDetrImageProcessor"})
+
+_NEW = "post_process_object_detection"
+
+#: Processors that handed it on to their image processor.
+_OWL = frozenset({"OwlViTProcessor", "Owlv2Processor"})
+_GROUNDED = "post_process_grounded_object_detection"
+
+#: `post_process_object_detection` came with 4.25, `post_process_grounded_object_detection` of OWL-ViT with 4.49.
+_SINCE = "4.25"
+_GROUNDED_SINCE = "4.49"
+
+
+class ImageProcessorMethod(Rule):
+    """A method that image processors lost, or that takes other arguments now.
+
+    ## What it does
+
+    Finds `post_process`, `post_process_segmentation`, `post_process_panoptic`, `encode_inputs`, `is_fast` and their
+    like, and `pad`, `resize` and `center_crop`, where they are asked of an image processor of transformers (or of a
+    vision feature extractor, which becomes one). `pad` of audio feature extractors and of tokenizers is another
+    method and is left alone.
+
+    ## Why it breaks
+
+    Gone since 5.0:
+
+        AttributeError: 'DetrImageProcessor' object has no attribute 'post_process'
+
+    Since 5.4 image processors work on tensors; `pad` pads one image to a given size, where it padded a list of images
+    to the largest one:
+
+        TypeError: DetrImageProcessor.pad() got an unexpected keyword argument 'return_tensors'
+
+    `resize` and `center_crop` want a `SizeDict` in place of a dict:
+
+        AttributeError: 'dict' object has no attribute 'shortest_edge'
+
+    ## Example
+
+        results = processor.post_process(outputs, target_sizes)
+
+    becomes
+
+        results = processor.post_process_object_detection(outputs, threshold=0.0, target_sizes=target_sizes)
+
+    The threshold is meant: by default `post_process_object_detection` drops the boxes below 0.5.
+
+    ## Fix safety
+
+    Safe for DETR, YOLOS and OWL-ViT, whose boxes, scores and labels are equal. Unsafe where the class is not known, and
+    for Conditional and Deformable DETR, whose `post_process` raises under 4.57 already. The other methods have no
+    successor that does the same: images of different sizes, for instance, are padded by calling the processor on all
+    of them at once.
+
+    ## References
+
+    - https://github.com/huggingface/transformers/blob/main/MIGRATION_GUIDE_V5.md
+    - https://huggingface.co/docs/transformers/main_classes/image_processor
+    """
+
+    code = "V5402"
+    name = "image-processor-method"
+    since = "5.0"
+    tokens = image_processors.TOKENS
+
+    def check(self, module: ModuleView) -> Iterator[Finding | Unseen]:
+        """See Rule."""
+        names = {*_GONE, *_BY_TENSOR, "pad", _NEW}
+        if not any(f".{name}" in module.text for name in names):
+            return
+        for node in module.tree.nodes.get(ast.Attribute, ()):
+            assert isinstance(node, ast.Attribute)
+            if node.attr not in names or not isinstance(node.ctx, ast.Load):
+                continue
+            if node.attr == _NEW:
+                yield from _of_owl(module, node)
+                continue
+            found = image_processors.image_processor(module, node.value)
+            if found is None or image_processors.is_own(module, node) or _is_prepared(module, node):
+                continue
+            if node.attr in _GONE:
+                yield from _gone(module, node, found)
+            else:
+                yield from _changed(module, node, found)
+
+
+def _is_prepared(view: ModuleView, node: ast.Attribute) -> bool:
+    """Whether the code asks first: a version check, `hasattr(...)`, or a handler that does something else."""
+    if view.guards.is_dead(node):
+        return True
+    for test, _ in view.reach.conditions(node):
+        for call in ast.walk(test):
+            asks = isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id == "hasattr"
+            if asks and len(call.args) > 1 and Constant(node.attr) in view.values(call.args[1]):
+                return True
+    handled = view.guards.handled(node, frozenset({"AttributeError", *CALL_ERRORS}))
+    return handled is not None and handled.kind == "fallback"
+
+
+def _call_of(view: ModuleView, node: ast.Attribute) -> ast.Call | None:
+    call = view.tree.parents[node]
+    return call if isinstance(call, ast.Call) and call.func is node else None
+
+
+# What is gone
+
+
+def _gone(view: ModuleView, node: ast.Attribute, found: ImageProcessor) -> Iterator[Finding]:
+    target = library.release_text(view.settings.target)
+    removals = [lookup.removed_member(name, node.attr, target) for name in found.names]
+    if any(removal is None for removal in removals) or (not found.names and node.attr in _KEPT_BY_SOME):
+        return
+    since = next((each.gone for each in removals if each is not None), "")
+    text = f"`{found.shown}` has no `{node.attr}` since transformers {since or '5.0'}: {_GONE[node.attr]}"
+    if found.names & _TOP_300:
+        text += "; `top_k=300` as well"
+    fix = _detection_fix(view, node, found) if node.attr == "post_process" else None
+    yield view.finding(node, text, fix=fix, since=since)
+
+
+def _detection_fix(view: ModuleView, node: ast.Attribute, found: ImageProcessor) -> Fix | None:
+    call = _call_of(view, node)
+    if call is None or any(isinstance(each, ast.Starred) for each in call.args):
+        return None
+    before = "threshold=0.0, top_k=300, " if found.names & _TOP_300 else "threshold=0.0, "
+    safety: Applicability = "safe" if found.names and found.names <= _ALIKE else "unsafe"
+    name = Edit(*view.name_span(node), _NEW)
+    given = {keyword.arg: keyword for keyword in call.keywords}
+    if len(call.args) == 2 and not given:
+        start = view.span(call.args[1])[0]
+        if view.text[:start].rstrip().endswith("("):
+            return None  # in brackets of its own
+        added = Edit(start, start, f"{before}target_sizes=")
+    elif "target_sizes" in given and {*given} <= {"outputs", "target_sizes"}:
+        start = view.span(given["target_sizes"])[0]
+        added = Edit(start, start, before)
+    else:
+        return None
+    return Fix(f"Call `{_NEW}`, with all boxes", [name, added], applicability=safety, requires=_SINCE)
+
+
+def _of_owl(view: ModuleView, node: ast.Attribute) -> Iterator[Finding]:
+    """`post_process_object_detection` of a whole processor, which has it under another name."""
+    target = library.release_text(view.settings.target)
+    for of in view.classes_of(node.value):
+        for name in library.library_classes(view, of):
+            if name in _OWL and lookup.removed_member(name, _NEW, target) and not _is_prepared(view, node):
+                yield view.finding(
+                    node,
+                    f"`{name}` has no `{_NEW}` since transformers 5.0: it is `{_GROUNDED}`",
+                    fix=Fix(
+                        f"Call `{_GROUNDED}`",
+                        [Edit(*view.name_span(node), _GROUNDED)],
+                        requires=_GROUNDED_SINCE,
+                    ),
+                )
+                return
+
+
+# What takes other arguments
+
+
+def _changed(view: ModuleView, node: ast.Attribute, found: ImageProcessor) -> Iterator[Finding]:
+    call = _call_of(view, node)
+    if call is None or view.settings.target < (5, 4):
+        return
+    if node.attr == "pad":
+        if _pads_a_list(view, call, found):
+            yield view.finding(
+                node,
+                f"`pad` of `{found.shown}` is another method since transformers 5.4, and pads one image to a given "
+                "size: call the processor on all images at once, or pad with `torch.nn.functional.pad`",
+                since="5.4",
+            )
+        return
+    size = next((each.value for each in call.keywords if each.arg == "size"), None)
+    size = size if size is not None or len(call.args) < 2 else call.args[1]
+    if size is not None and _is_dict(view, size):
+        yield view.finding(
+            node,
+            f"`{node.attr}` of `{found.shown}` takes a tensor and a `SizeDict` since transformers 5.4: "
+            f"`transformers.image_transforms.{node.attr}` takes an array and (height, width)",
+            since="5.4",
+        )
+
+
+def _pads_a_list(view: ModuleView, call: ast.Call, found: ImageProcessor) -> bool:
+    """Whether a call of `pad` is meant for the method of version 4."""
+    given = {keyword.arg for keyword in call.keywords if keyword.arg}
+    target = library.release_text(view.settings.target)
+    for name in found.names:
+        before, now = lookup.parameters(f"{name}.pad", "4.57"), lookup.parameters(f"{name}.pad", target)
+        if before is None or now is None:
+            return False
+        if any(argument not in now for argument in given):
+            return True
+        gave_a_batch = "return_tensors" in before and "return_tensors" not in now
+        return gave_a_batch and len(call.args) < 2 and all(argument in before for argument in given)
+    return bool(given & _PAD_ARGUMENTS)
+
+
+def _is_dict(view: ModuleView, node: ast.expr) -> bool:
+    return any(isinstance(each, Mapping) for each in view.values(node))

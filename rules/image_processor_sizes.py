@@ -1,0 +1,303 @@
+"""V5401: the size of an image processor where a number or a dict is expected of it."""
+
+from __future__ import annotations
+
+import ast
+
+from v5lint.rule import Edit, Fix, Rule
+from v5lint.rules import image_processors
+from v5lint.view.values import External
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from v5lint.rule import Finding, Unseen
+    from v5lint.rules.image_processors import ImageProcessor
+    from v5lint.view.calls import CallSite
+    from v5lint.view.module import ModuleView
+
+_NAMES = ("size", "crop_size")
+
+#: What a `SizeDict` has of a dict: `d[k]`, `k in d`, `d.get(k)`, `d == {...}` and `dict(d)`. These it does not have.
+_METHODS = frozenset({"values", "items", "keys", "copy"})
+_CHANGES = frozenset({"update", "pop", "popitem", "setdefault", "clear"})
+
+#: Functions to which a dict is its keys, or that take a dict and nothing like it.
+_OF_KEYS = frozenset("builtins.list builtins.tuple builtins.set builtins.sorted builtins.len builtins.max "
+                     "builtins.min builtins.iter builtins.enumerate builtins.frozenset".split())  # fmt: skip
+_COPIES = frozenset({"builtins.dict", "builtins.str", "builtins.repr", "builtins.print"})
+_WRITERS = frozenset("json yaml simplejson ujson orjson msgpack".split())
+
+#: Transforms that take a number, or height and width.
+_TRANSFORMS = frozenset(
+    "Resize CenterCrop RandomCrop RandomResizedCrop resize center_crop resized_crop zeros ones empty full rand randn "
+    "new SmallestMaxSize LongestMaxSize".split()
+)
+_NUMERIC = frozenset({"builtins.int", "builtins.float", "builtins.range", "builtins.round", "math.floor", "math.sqrt"})
+
+#: The keys of `size` in the classes where it was one number before 4.25, by what the classes of 4.57 are made with.
+_SQUARE = frozenset(
+    "Beit Blip DPT DeiT EfficientFormer EfficientNet Flava GotOcr2 ImageGPT LayoutLMv2 LayoutLMv3 OwlViT Owlv2 "
+    "Perceiver Pvt SegGpt Segformer Siglip ViT".split()
+)
+_SHORTEST = frozenset(
+    "Bit BridgeTower CLIP ChineseCLIP ConvNext Levit MobileNetV1 MobileNetV2 MobileViT PoolFormer VideoMAE Vilt "
+    "Vivit".split()
+)
+
+
+class ImageProcessorSize(Rule):
+    """The `size` of an image processor used as a number, or as a dict that it no longer is.
+
+    ## What it does
+
+    Finds `.size` and `.crop_size` of image processors of transformers (and of vision feature extractors, which become
+    such) where they are taken for a number, or for a real dict: `Resize(processor.size)`, `**processor.size`,
+    `processor.size.values()`, `json.dumps(processor.size)`, `for key in processor.size`, an `except KeyError`.
+
+    ## Why it breaks
+
+    `size` has been a dict since 4.25, {"height": 224, "width": 224} or {"shortest_edge": 224}, and is a `SizeDict`
+    since 5.4, which is no dict: it takes `size["height"]`, `"height" in size`, `size.get("height")` and `dict(size)`,
+    and no more.
+
+        AttributeError: 'SizeDict' object has no attribute 'values'
+        TypeError: object of type 'SizeDict' has no len()
+        TypeError: Object of type SizeDict is not JSON serializable
+
+    Some uses change without a word: a loop over it gives pairs and not keys, `isinstance(size, dict)` is false, and
+    `size["shortest_edge"]` is None where there was a KeyError.
+
+    ## Example
+
+        height, width = processor.size.values()
+        transform = Resize(processor.size)
+
+    becomes
+
+        height, width = dict(processor.size).values()
+        transform = Resize(processor.size["height"])
+
+    ## Fix safety
+
+    Safe. `dict(size)` has the keys that a dict from a checkpoint's file had, in the order in which such files are
+    written. A number is taken out only where the class is known to have one height and width, or one shortest edge.
+    `isinstance(processor.size, dict)` and changes of the dict are left to a person.
+
+    ## References
+
+    - https://github.com/huggingface/transformers/blob/main/MIGRATION_GUIDE_V5.md
+    - https://huggingface.co/docs/transformers/main_classes/image_processor
+    """
+
+    code = "V5401"
+    name = "image-processor-size"
+    since = "5.4"
+    tokens = image_processors.TOKENS
+
+    def check(self, module: ModuleView) -> Iterator[Finding | Unseen]:
+        """See Rule."""
+        if not any(f".{name}" in module.text for name in _NAMES):
+            return
+        for node in module.tree.nodes.get(ast.Attribute, ()):
+            assert isinstance(node, ast.Attribute)
+            if node.attr not in _NAMES or not isinstance(node.ctx, ast.Load):
+                continue
+            found = image_processors.image_processor(module, node.value)
+            if found is not None and not image_processors.is_own(module, node) and not module.guards.is_dead(node):
+                yield from _Size(module, node, found).findings()
+        for call, found in image_processors.uses(module):
+            yield from _handed_on(module, call, found)
+
+
+class _Size:
+    """One mention of `processor.size`, and what is done with it."""
+
+    def __init__(self, view: ModuleView, node: ast.Attribute, found: ImageProcessor) -> None:
+        self.view = view
+        self.node = node
+        self.found = found
+        self._copied: Fix | None = None
+
+    def findings(self) -> Iterator[Finding]:
+        for use in self._uses():
+            kind, at = _use(self.view, use)
+            if kind == "number" and not self._is_asked_for(use):
+                yield self._number(use)
+            elif kind and kind != "number":
+                yield self._dict(kind, use, at)
+
+    def _is_asked_for(self, use: ast.expr) -> bool:
+        """Whether `isinstance(size, int)` or its like decides over a use."""
+        wanted = ast.dump(use)
+        for test, _ in self.view.reach.conditions(use):
+            for call in ast.walk(test):
+                if (
+                    isinstance(call, ast.Call)
+                    and ast.unparse(call.func) == "isinstance"
+                    and any(ast.dump(each) == wanted for each in call.args)
+                ):
+                    return True
+        return False
+
+    def _uses(self) -> list[ast.expr]:
+        """The places that stand for the size: the attribute itself, and the variables that it is put into."""
+        found: dict[ast.expr, None] = {self.node: None}
+        for alias in self.view.aliases(self.node):
+            if isinstance(alias, ast.Name):
+                if not any(each.kind == "parameter" for each in self.view.links.bindings_read(alias)):
+                    found[alias] = None
+            elif isinstance(alias, ast.Attribute) and image_processors.image_processor(self.view, alias.value) is None:
+                found[alias] = None
+        return [*found]
+
+    def _dict(self, kind: str, use: ast.expr, at: ast.AST) -> Finding:
+        view = self.view
+        text = f"`{view.source(self.node)}` is a `SizeDict` since transformers 5.4 and no dict: {kind}"
+        fix: Fix | None
+        if use is self.node:
+            is_open = "is false" in kind or "changes" in kind
+            fix = None if is_open else _wrapping(view, use)
+        else:
+            self._copied = self._copied or _wrapping(view, self.node)
+            fix = None if "changes" in kind else self._copied
+        return view.finding(
+            at, text + ("" if "changes" in kind else f"; `dict({view.source(self.node)})` is one"), fix=fix
+        )
+
+    def _number(self, use: ast.expr) -> Finding:
+        view = self.view
+        key = self._key()
+        text = f"`{view.source(self.node)}` has been a dict since transformers 4.25 and no number: take "
+        text += f'`["{key}"]` of it' if key else '`["height"]` and `["width"]`, or `["shortest_edge"]`, of it'
+        fix = None
+        if key:
+            end = view.span(use)[1]
+            fix = Fix(f'Take `["{key}"]`', [Edit(end, end, f'["{key}"]')], requires="4.25")
+        return view.finding(use, text, fix=fix, since="4.25")
+
+    def _key(self) -> str:
+        """The key of the one number that a size is; "" where it may be two, or is not known."""
+        names = {name.removesuffix("ImageProcessor") for name in self.found.names}
+        if not names:
+            return ""
+        if self.node.attr == "crop_size":
+            return "height"
+        if names <= _SQUARE:
+            return "height"
+        return "shortest_edge" if names <= _SHORTEST else ""
+
+
+def _wrapping(view: ModuleView, node: ast.expr) -> Fix:
+    start, end = view.span(node)
+    return Fix("Make a dict of it", [Edit(start, start, "dict("), Edit(end, end, ")")], requires="4.25")
+
+
+def _use(view: ModuleView, node: ast.expr) -> tuple[str, ast.AST]:
+    """What is done with a size that a `SizeDict` does not do: "number", or a clause for a message; and where."""
+    parent = view.tree.parents[node]
+    if isinstance(parent, ast.Attribute):
+        if parent.attr in _METHODS:
+            return f"it has no `{parent.attr}()`", parent
+        return (f"`{parent.attr}()` changes no dict", parent) if parent.attr in _CHANGES else ("", node)
+    if isinstance(parent, ast.keyword):
+        return _use_of_keyword(view, node, parent)
+    if isinstance(parent, ast.Call) and node in parent.args:
+        return _use_of_argument(view, node, parent)
+    if isinstance(parent, ast.Dict):
+        place = next(number for number, value in enumerate([*parent.values, node]) if value is node)
+        if place < len(parent.keys) and parent.keys[place] is None:
+            return "`**` does not take it", node
+    if isinstance(parent, (ast.Dict, ast.List, ast.Tuple)) and _is_written(view, parent):
+        return "it cannot be written as JSON or YAML", node
+    if isinstance(parent, (ast.For, ast.comprehension)) and parent.iter is node:
+        return "a loop gives pairs and not keys", node
+    if isinstance(parent, ast.Subscript) and parent.value is node:
+        return _use_of_item(view, parent)
+    if isinstance(parent, ast.BinOp):
+        return ("`|` does not take other keys", node) if isinstance(parent.op, ast.BitOr) else ("number", node)
+    if isinstance(parent, ast.Compare) and any(isinstance(op, (ast.Lt, ast.LtE, ast.Gt, ast.GtE)) for op in parent.ops):
+        return "number", node
+    if isinstance(parent, (ast.Tuple, ast.List)) and len(parent.elts) > 1 and isinstance(parent.ctx, ast.Load):
+        both = sum(ast.dump(each) == ast.dump(node) for each in parent.elts)
+        around = view.tree.parents[parent]
+        is_shape = isinstance(around, ast.Call) and _called(around) in _TRANSFORMS
+        return ("number", node) if both > 1 or is_shape else ("", node)
+    return "", node
+
+
+def _use_of_argument(view: ModuleView, node: ast.expr, call: ast.Call) -> tuple[str, ast.AST]:
+    callees = view.values(call.func)
+    paths = {each.path for each in callees if isinstance(each, External)}
+    if paths & _COPIES:
+        return "", node
+    if "builtins.isinstance" in paths and call.args[0] is node and len(call.args) == 2:
+        kinds = call.args[1].elts if isinstance(call.args[1], ast.Tuple) else [call.args[1]]
+        if any(ast.unparse(each).rpartition(".")[2] in ("dict", "Mapping", "MutableMapping") for each in kinds):
+            return "`isinstance` is false", call
+        return "", node
+    if _is_written(view, node):
+        return "it cannot be written as JSON or YAML", node
+    if paths & _NUMERIC:
+        return "number", node
+    if paths & _OF_KEYS:
+        return ("it has no `len()`" if "builtins.len" in paths else "its elements are pairs and not keys"), node
+    if _called(call) in _TRANSFORMS and image_processors.image_processor(view, call.func) is None:
+        return "number", node
+    return "", node
+
+
+def _use_of_keyword(view: ModuleView, node: ast.expr, keyword: ast.keyword) -> tuple[str, ast.AST]:
+    call = view.tree.parents[keyword]
+    assert isinstance(call, ast.Call)
+    if keyword.arg is None:
+        return "`**` does not take it", node
+    if _is_written(view, call):
+        return "it cannot be written as JSON or YAML", node
+    is_size = keyword.arg in ("size", "height", "width", "max_size", "img_size", "image_size")
+    if is_size and _called(call) in _TRANSFORMS and not _is_method_of_processor(view, call):
+        return "number", node
+    return "", node
+
+
+def _is_method_of_processor(view: ModuleView, call: ast.Call) -> bool:
+    func = call.func
+    return isinstance(func, ast.Attribute) and image_processors.image_processor(view, func.value) is not None
+
+
+def _use_of_item(view: ModuleView, item: ast.Subscript) -> tuple[str, ast.AST]:
+    """`size["height"]`, where a missing key is caught."""
+    handled = view.guards.handled(item, frozenset({"KeyError", "LookupError"}))
+    if handled is not None and isinstance(item.ctx, ast.Load):
+        return "a missing key gives None and no KeyError", item
+    return "", item
+
+
+def _is_written(view: ModuleView, node: ast.AST) -> bool:
+    """Whether an expression stands in what `json.dumps(...)` and its like write."""
+    for parent in view.tree.ancestors(node):
+        if isinstance(parent, ast.Call):
+            if _called(parent) in ("dumps", "dump", "safe_dump"):
+                return any(isinstance(each, External) and each.package in _WRITERS for each in view.values(parent.func))
+            if not (isinstance(parent.func, ast.Name) and parent.func.id == "dict"):
+                return False
+        elif not isinstance(parent, (ast.Dict, ast.List, ast.Tuple, ast.keyword)):
+            return False
+    return False
+
+
+def _called(call: ast.Call) -> str:
+    func = call.func
+    return func.attr if isinstance(func, ast.Attribute) else func.id if isinstance(func, ast.Name) else ""
+
+
+def _handed_on(view: ModuleView, call: CallSite, found: ImageProcessor) -> Iterator[Finding]:
+    """`processor(images, size=other.size)`: a processor takes a dict there."""
+    for keyword in call.node.keywords:
+        value = keyword.value
+        if keyword.arg not in _NAMES or not isinstance(value, ast.Attribute) or value.attr not in _NAMES:
+            continue
+        if image_processors.image_processor(view, value.value) is not None and not view.guards.is_dead(value):
+            text = f"`{view.source(value)}` is a `SizeDict` since transformers 5.4: `{found.shown}` takes a dict"
+            yield view.finding(value, text, fix=_wrapping(view, value))

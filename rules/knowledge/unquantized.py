@@ -1,0 +1,28 @@
+"""Which linear layers of a class transformers 4 left alone when it quantized, where version 5 takes them as well."""
+
+from __future__ import annotations
+
+import os.path
+
+from v5lint.rules.knowledge.data import short_name
+
+_read: dict[str, tuple[str, ...]] = {}
+
+
+def unquantized_layers(model_class: str) -> tuple[str, ...] | None:
+    """Give the linear layers of a class that 4.57 leaves alone without `llm_int8_skip_modules`.
+
+    Args:
+        model_class: short name or dotted path of a class that some Auto class loads.
+
+    Returns:
+        Their paths, "classifier"; "*" among them stands for one whose path is the checkpoint's. None where the newest
+        release leaves the same ones alone, or the class is not known.
+    """
+    if not _read:
+        from v5lint.toml import loads
+
+        with open(os.path.join(os.path.dirname(__file__), "unquantized.toml"), encoding="utf-8") as file:
+            for layers, names in loads(file.read()).items():
+                _read.update(dict.fromkeys(names, tuple(layers.split())))
+    return _read.get(short_name(model_class))

@@ -1,0 +1,245 @@
+"""V5501: key-value caches that are handled as the tuples of tuples that they were."""
+
+from __future__ import annotations
+
+import ast
+
+from v5lint.rule import Fix, Rule
+from v5lint.rules import members
+from v5lint.view.values import Constant
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from v5lint.rule import Finding, Unseen
+    from v5lint.rules.members import Owner
+    from v5lint.view.module import ModuleView
+
+_PAST = "past_key_values"
+
+#: Methods of caches alone: nothing else has any of the name.
+_SPECIFIC = frozenset({"from_legacy_cache", "to_legacy_cache"})
+
+#: The first release whose caches have layers with keys and values, and whose constructor takes the tuples.
+_SINCE = "4.56"
+
+#: How many names back a cache is followed.
+_DEPTH = 4
+
+
+class LegacyCache(Rule):
+    """A key-value cache that is used like a tuple, or through methods that are gone.
+
+    ## What it does
+
+    Finds on what is known to be a cache of transformers (an object of a cache class, `outputs.past_key_values` of a
+    model of transformers): subscripts, loops over pairs, `from_legacy_cache`, `to_legacy_cache`, `key_cache`,
+    `value_cache`, `seen_tokens`, `get_usable_length`, `get_max_cache_shape`, `crop(max_length=)` and every other member
+    that a release since 4.36 took from the cache classes. Attention code that handles a tuple of its own
+    (`past_key_value[0]`), and code that asks for the type first, is left alone.
+
+    ## Why it breaks
+
+    Since 5.0 a cache is an object with layers. Measured on 5.23:
+
+        TypeError: 'DynamicCache' object is not subscriptable
+        ValueError: too many values to unpack (expected 2)
+        AttributeError: type object 'DynamicCache' has no attribute 'from_legacy_cache'
+        AttributeError: 'DynamicCache' object has no attribute 'to_legacy_cache'
+        TypeError: Cache.crop() got an unexpected keyword argument 'max_length'
+
+    ## Example
+
+        cache = DynamicCache.from_legacy_cache(past_key_values)
+        length = outputs.past_key_values[0][0].shape[2]
+
+    becomes
+
+        cache = DynamicCache(past_key_values)
+        length = outputs.past_key_values.layers[0].keys.shape[2]
+
+    ## Fix safety
+
+    Safe for `DynamicCache.from_legacy_cache`. Unsafe for subscripts and loops, and for decoder models only: the cache
+    of an encoder-decoder model has two parts, and a layer of linear attention has no keys.
+
+    ## References
+
+    - https://huggingface.co/docs/transformers/kv_cache
+    """
+
+    code = "V5501"
+    name = "legacy-cache"
+    since = "5.0"
+    tokens = (_PAST, "Cache", "legacy_cache")
+
+    def check(self, module: ModuleView) -> Iterator[Finding | Unseen]:
+        """See Rule."""
+        yield from _members(module)
+        for node in module.tree.nodes.get(ast.Subscript, ()):
+            assert isinstance(node, ast.Subscript)
+            models = _cache(module, node.value) if isinstance(node.ctx, ast.Load) and not _is_key(module, node) else []
+            if models and not _is_asked(module, node):
+                message = "a cache is no tuple since transformers 5.0: read `.layers[i].keys` and `.values`"
+                yield module.finding(node, message, fix=_subscript_fix(module, node, models))
+        for target, source in _loops(module):
+            models = _cache(module, source) if isinstance(target, ast.Tuple) and len(target.elts) == 2 else []
+            if models and not _is_asked(module, source):
+                message = "a cache gives more than pairs of keys and values since transformers 5.0: loop over its "
+                yield module.finding(source, message + "`.layers`", fix=_loop_fix(module, source, models))
+        for call, keyword in module.keywords({"max_length"}):
+            func = call.func
+            if call.name == "crop" and isinstance(func, ast.Attribute) and _cache(module, func.value):
+                message = (
+                    "`crop` takes no `max_length=` since transformers 5.15: pass how many tokens to take off, negated"
+                )
+                yield module.finding(keyword, message, since="5.15")
+
+
+# Methods and attributes
+
+
+def _members(view: ModuleView) -> Iterator[Finding | Unseen]:
+    known = {each.node: each for each in members.gone(view, ("cache",), asks_type=False)}
+    for node in view.tree.nodes.get(ast.Attribute, ()):
+        assert isinstance(node, ast.Attribute)
+        found = known.get(node)
+        if found is not None:
+            yield view.finding(node, members.told(found), fix=_member_fix(view, node), since=found.removal.gone)
+        elif node.attr in _SPECIFIC and isinstance(node.ctx, ast.Load) and members.is_untyped(view, node, ""):
+            if members.imports_transformers(view):
+                message = f"caches have no `{node.attr}` since transformers 5.0: the constructor takes the tuples, and "
+                yield view.finding(node, message + "`.layers` has them")
+            else:
+                yield view.unseen(node, f"what `{view.source(node.value)}` is comes from elsewhere")
+
+
+def _member_fix(view: ModuleView, node: ast.Attribute) -> Fix | None:
+    """`DynamicCache.from_legacy_cache(x)` is `DynamicCache(x)`."""
+    call = view.tree.parents[node]
+    if node.attr != "from_legacy_cache" or not isinstance(call, ast.Call) or call.func is not node:
+        return None
+    of = members.owners(view, node.value, ("cache",))
+    if [each.name for each in of] != ["DynamicCache"] or len(call.args) > 1 or call.keywords:
+        given = call.keywords[0].arg if len(call.keywords) == 1 and not call.args else ""
+        if given != _PAST:
+            return None
+        edit = view.replace(call, f"{view.source(node.value)}({view.source(call.keywords[0].value)})")
+        return Fix("Pass the tuples to the constructor", [edit], requires=_SINCE)
+    return Fix("Pass the tuples to the constructor", [view.replace(node, view.source(node.value))], requires=_SINCE)
+
+
+# What is a cache
+
+
+def _cache(view: ModuleView, node: ast.expr, depth: int = 0) -> list[Owner]:
+    """The classes of the models whose cache an expression is, or of the caches that it is; none where it is neither."""
+    if isinstance(node, ast.Attribute) and node.attr == _PAST:
+        return _models_behind(view, node.value)
+    if isinstance(node, ast.Subscript) and Constant(_PAST) in view.values(node.slice):
+        return _models_behind(view, node.value)
+    if isinstance(node, ast.Name) and depth < _DEPTH:
+        bindings = view.links.bindings_read(node)
+        found = []
+        for binding in bindings:
+            if binding.kind != "assign" or binding.value is None:
+                return []
+            if isinstance(binding.value, ast.Constant) and binding.value.value is None:
+                continue
+            models = _cache(view, binding.value, depth + 1)
+            if not models:
+                return []
+            found += models
+        return found
+    if isinstance(node, ast.Call):
+        return members.owners(view, node, ("cache",))
+    return []
+
+
+def _models_behind(view: ModuleView, outputs: ast.expr) -> list[Owner]:
+    """The models whose call, or whose `generate`, gave an output."""
+    if not isinstance(outputs, (ast.Name, ast.Call)):
+        return []
+    call = view.links.defining_call(outputs)
+    if call is None:
+        return []
+    func = call.func
+    if isinstance(func, ast.Attribute) and func.attr in ("generate", "forward"):
+        func = func.value
+    elif isinstance(func, ast.Attribute) and not isinstance(func.value, ast.Name):
+        return []
+    return [each for each in members.owners(view, func, ("model",)) if _is_transformers_own(view, each)]
+
+
+def _is_transformers_own(view: ModuleView, owner: Owner) -> bool:
+    """Whether a model's forward is transformers' own, and not that of a class of the repository."""
+    from v5lint.view.values import External
+
+    return owner.of is None or isinstance(owner.of, External)
+
+
+def _is_asked(view: ModuleView, node: ast.expr) -> bool:
+    """Whether a test on the type, or on the version, decides over a node."""
+    if view.guards.is_dead(node):
+        return True
+    return any(
+        isinstance(each, ast.Call) and isinstance(each.func, ast.Name) and each.func.id in ("isinstance", "hasattr")
+        for test, _wanted in view.reach.conditions(node)
+        for each in ast.walk(test)
+    )
+
+
+def _is_key(view: ModuleView, node: ast.Subscript) -> bool:
+    """Whether what is read is an entry of the output, and not a layer of the cache."""
+    return any(isinstance(each, Constant) and isinstance(each.value, str) for each in view.values(node.slice))
+
+
+def _loops(view: ModuleView) -> Iterator[tuple[ast.expr, ast.expr]]:
+    """The targets and sources of all loops; of `enumerate` what is counted."""
+    for kind in (ast.For, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp):
+        for around in view.tree.nodes.get(kind, ()):
+            node = around if isinstance(around, ast.For) else around.generators[0]  # type: ignore[attr-defined]
+            target, source = node.target, node.iter
+            if (
+                isinstance(source, ast.Call)
+                and isinstance(source.func, ast.Name)
+                and source.func.id == "enumerate"
+                and source.args
+                and isinstance(target, ast.Tuple)
+                and len(target.elts) == 2
+            ):
+                target, source = target.elts[1], source.args[0]
+            yield target, source
+
+
+# Fixes
+
+
+def _is_decoder(models: list[Owner]) -> bool:
+    return all(
+        each.name == "DynamicCache" or _names_decoder(each.shown) or _names_decoder(each.name) for each in models
+    )
+
+
+def _names_decoder(name: str) -> bool:
+    return name.endswith(("ForCausalLM", "LMHeadModel"))
+
+
+def _subscript_fix(view: ModuleView, node: ast.Subscript, models: list[Owner]) -> Fix | None:
+    outer = view.tree.parents[node]
+    if not _is_decoder(models) or isinstance(node.slice, ast.Slice) or not isinstance(outer, ast.Subscript):
+        return None
+    if outer.value is not node or not isinstance(outer.slice, ast.Constant) or outer.slice.value not in (0, 1):
+        return None
+    part = "keys" if outer.slice.value == 0 else "values"
+    text = f"{view.source(node.value)}.layers[{view.source(node.slice)}].{part}"
+    edit = view.replace(outer, text)
+    return Fix("Read the layers of the cache", [edit], applicability="unsafe", requires=_SINCE)
+
+
+def _loop_fix(view: ModuleView, source: ast.expr, models: list[Owner]) -> Fix | None:
+    if not _is_decoder(models):
+        return None
+    edit = view.replace(source, f"((layer.keys, layer.values) for layer in {view.source(source)}.layers)")
+    return Fix("Loop over the layers of the cache", [edit], applicability="unsafe", requires=_SINCE)

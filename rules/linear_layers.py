@@ -1,0 +1,144 @@
+"""Which linear layers a name means in a model family, release by release, as PEFT matches names."""
+
+from __future__ import annotations
+
+import functools
+import re
+
+from v5lint.rules import library
+from v5lint.rules.knowledge import lookup
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from v5lint.releases import Release
+
+#: What 5.x calls the layers whose old paths end so; the longest ending counts.
+_RENAMED = {
+    "query": "q_proj",
+    "key": "k_proj",
+    "value": "v_proj",
+    "attention.output.dense": "o_proj",
+    "intermediate.dense": "fc1",
+    "output.dense": "fc2",
+    "mlp.dense1": "fc1",
+    "mlp.dense2": "fc2",
+    "attn.out_proj": "o_proj",
+    "attention.out_proj": "o_proj",
+}
+
+#: Query, key and value layers, however families call them: names that mean nothing else.
+_ATTENTION = frozenset(
+    "query key value q_proj k_proj v_proj q_lin k_lin v_lin qkv query_key_value c_attn Wqkv to_q to_k to_v".split()
+)
+
+#: What may stand before a path of the base model in the model that is adapted.
+_PREFIXES = ("", "model.", "base_model.", "encoder.")
+
+_DIGITS = ("0", "1", "5", "11")
+
+#: The first release of which everything is known, and how the newest 4.x is named.
+_BEFORE = "4.57"
+
+
+@functools.cache
+def layer_paths(model_type: str, release: str) -> frozenset[str]:
+    """The paths of the linear layers that a family repeats, with `*` for their numbers; empty where not known."""
+    return frozenset(path for path in lookup.linear_names(model_type, release) or () if "*" in path)
+
+
+@functools.cache
+def matched(target: str, model_type: str, release: str, *, is_pattern: bool = False) -> frozenset[str]:
+    """The repeated linear layers of a family that a target means in a release.
+
+    Args:
+        target: one of the names in a list, which match the end of a path; or the one pattern for whole paths.
+        model_type: "vit".
+        release: "5.23".
+        is_pattern: which of the two it is.
+    """
+    paths = layer_paths(model_type, release)
+    if not is_pattern:
+        return frozenset(path for path in paths if _ends_with(path, target))
+    try:
+        pattern = re.compile(target)
+    except re.error:
+        return frozenset()
+    prefixes = (*_PREFIXES, f"{model_type}.", f"{model_type.partition('_')[0]}.")
+    return frozenset(path for path in paths if any(pattern.fullmatch(p + each) for p in prefixes for each in _at(path)))
+
+
+def _at(path: str) -> list[str]:
+    return [path.replace("*", digit) for digit in _DIGITS]
+
+
+def _ends_with(path: str, target: str) -> bool:
+    """Whether a name means a path: it is its end, or the whole of it behind a prefix."""
+    parts, wanted = path.split("."), target.split(".")
+    tail = list(zip(reversed(parts), reversed(wanted), strict=False))
+    return all(part == want or (part == "*" and want.isdigit()) for part, want in tail)
+
+
+class Renamed:
+    """What became of a target.
+
+    Attributes:
+        target: the name.
+        news: what to write instead, in order; empty where that cannot be said by names.
+        since: the release in which it stopped to mean anything.
+    """
+
+    __slots__ = ("news", "since", "target")
+
+    def __init__(self, target: str, news: tuple[str, ...], since: str) -> None:
+        self.target = target
+        self.news = news
+        self.since = since
+
+
+def renamed(target: str, model_type: str, release: Release, *, is_pattern: bool = False) -> Renamed | None:
+    """What became of a target that meant layers of a family under 4.x and means none in a release.
+
+    Returns:
+        None where it still means some, never did, or its layers did not go on as linear layers of another name.
+    """
+    now = library.release_text(release)
+    old = matched(target, model_type, _BEFORE, is_pattern=is_pattern)
+    paths = layer_paths(model_type, now)
+    if not old or not paths or matched(target, model_type, now, is_pattern=is_pattern):
+        return None
+    news = {_new_leaf(path) for path in old}
+    leaves = {path.rpartition(".")[2] for path in paths}
+    if not news <= leaves:
+        return None
+    since = gone_in(target, model_type, release, is_pattern=is_pattern)
+    means = {path for new in news for path in matched(new, model_type, now)}
+    exact = not is_pattern and len(means) == len(old) and not any(part.isdigit() for part in target.split("."))
+    order = list(dict.fromkeys(_RENAMED.values()))
+    return Renamed(target, tuple(sorted(news, key=order.index)) if exact else (), since)
+
+
+def gone_in(target: str, model_type: str, release: Release, *, is_pattern: bool = False) -> str:
+    """The first 5.x release, up to one, in which a target means no layer of a family."""
+    for minor in range(release[1] + 1 if len(release) > 1 else 1):
+        text = f"{release[0]}.{minor}"
+        if layer_paths(model_type, text) and not matched(target, model_type, text, is_pattern=is_pattern):
+            return text
+    return library.release_text(release)
+
+
+def _new_leaf(path: str) -> str:
+    endings = [end for end in _RENAMED if path == end or path.endswith(f".{end}")]
+    return _RENAMED[max(endings, key=len)] if endings else ""
+
+
+def attention_names(model_type: str, release: Release) -> tuple[str, ...]:
+    """How a family calls its query, key and value layers, for a message."""
+    leaves = {path.rpartition(".")[2] for path in layer_paths(model_type, library.release_text(release))}
+    return tuple(sorted(leaves & _ATTENTION))
+
+
+def is_foreign(target: str, model_type: str, release: Release) -> bool:
+    """Whether a name means an attention layer in other families, and in this one never did."""
+    texts = (library.release_text(release), _BEFORE)
+    known = all(layer_paths(model_type, text) for text in texts[:1])
+    return known and target in _ATTENTION and not any(matched(target, model_type, text) for text in texts)

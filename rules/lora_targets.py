@@ -1,0 +1,226 @@
+"""V5701: LoRA targets that name no layer of the model."""
+
+from __future__ import annotations
+
+import ast
+
+from v5lint.releases import parse_release
+from v5lint.rule import Fix, Rule
+from v5lint.rules import adapters, library, linear_layers
+from v5lint.rules.knowledge import lookup
+from v5lint.view.values import Constant, Elements
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from v5lint.rule import Edit, Finding, Unseen
+    from v5lint.rules.adapters import Adaptation
+    from v5lint.rules.linear_layers import Renamed
+    from v5lint.rules.models import Model
+    from v5lint.view.calls import CallSite
+    from v5lint.view.module import ModuleView
+
+#: Names that vanished from so many families that a configuration without a model in sight is worth a word.
+_OLD = frozenset({"query", "key", "value"})
+
+
+class LoraTargetMismatch(Rule):
+    """LoRA targets that name no layer of the model that is adapted.
+
+    ## What it does
+
+    Finds a PEFT configuration whose `target_modules` do not exist in the family of the model that it goes with, as far
+    as the file shows both: a model of a known class, or of an Auto class with a known checkpoint. `["query", "value"]`
+    is right for BERT, and wrong for ViT, DeiT, BEiT, Swin, SegFormer, ViT-MAE, ViT-MSN, ViViT, I-JEPA and AST since 5.9,
+    for DINOv2 since 5.18, and for CLIP and SigLIP in every release. Lists, patterns and paths are read as PEFT reads
+    them. Adapters that were saved already (`adapter_config.json`) are data and not looked at: `v5lint.runtime` migrates
+    them.
+
+    ## Why it breaks
+
+    Where nothing matches, PEFT says so (measured with peft 0.21.2):
+
+        NoMatchingPeftModuleError: Target modules {'query', 'value'} not found in the base model. Please check the
+        target modules and try again.
+
+    Where something else in the list matches, nothing is said: `["query", "value", "classifier"]` on a ViT adapts the
+    classifier alone, and the training run ends with a frozen backbone.
+
+    ## Example
+
+        model = ViTForImageClassification.from_pretrained("google/vit-base-patch16-224-in21k")
+        model = get_peft_model(model, LoraConfig(target_modules=["query", "value"], modules_to_save=["classifier"]))
+
+    becomes
+
+        model = get_peft_model(model, LoraConfig(target_modules=["q_proj", "v_proj"], modules_to_save=["classifier"]))
+
+    ## Fix safety
+
+    Safe where the model can only be of that family; unsafe where a command line or an environment variable may name
+    another one. It is held back while the project supports releases on both sides of the renaming: there the list
+    with both names, `["query", "value", "q_proj", "v_proj"]`, adapts the same layers on either side (measured on 4.57.6
+    and 5.23.0), and `v5lint.runtime.lora_config_for(model)` finds the names by the layers' roles.
+
+    ## References
+
+    - https://huggingface.co/docs/peft/package_reference/lora
+    - https://github.com/huggingface/transformers/blob/main/src/transformers/conversion_mapping.py
+    """
+
+    code = "V5701"
+    name = "lora-target-mismatch"
+    since = "5.0"
+    tokens = ("target_modules",)
+
+    def check(self, module: ModuleView) -> Iterator[Finding | Unseen]:
+        """See Rule."""
+        met: set[ast.AST] = set()
+        for each in adapters.adaptations(module):
+            met.add(each.config.node)
+            if not module.guards.is_dead(each.meeting.node):
+                yield from _check(module, each)
+        for call, _ in module.keywords({"target_modules"}):
+            if call.node not in met and adapters.is_config(call) and _OLD & set(_targets(call)[0]):
+                yield module.unseen(call.node, "the model that these targets are meant for is not in sight")
+
+
+def _targets(call: CallSite) -> tuple[list[str], bool]:
+    """The targets of a configuration, and whether they are one pattern; nothing where they are not known."""
+    values = call.values_of("target_modules")
+    if len(values) != 1:
+        return [], False
+    (value,) = values
+    if isinstance(value, Constant) and isinstance(value.value, str):
+        return [value.value], True
+    if not isinstance(value, Elements):
+        return [], False
+    found = []
+    for item in value.items:
+        names = [each.value for each in item if isinstance(each, Constant) and isinstance(each.value, str)]
+        if len(names) != 1 or len(item) != 1:
+            return [], False
+        found.append(names[0])
+    return found, False
+
+
+def _check(view: ModuleView, adaptation: Adaptation) -> Iterator[Finding | Unseen]:
+    targets, is_pattern = _targets(adaptation.config)
+    if not targets or (is_pattern and targets[0] == "all-linear"):
+        return
+    found = adaptation.models.found
+    known = [each for each in found if each.model_type]
+    if not known or len(known) < len(found):
+        if _OLD & set(targets):
+            yield view.unseen(adaptation.meeting.node, "the family of the model that is adapted is not known")
+        return
+    verdicts = [_verdict(each, targets, view, is_pattern=is_pattern) for each in known]
+    if any(each is None for each in verdicts):
+        return  # right for one of the models that it may be
+    model, verdict = known[0], verdicts[0]
+    assert verdict is not None
+    here = adaptation.config.view is view
+    node = _place(adaptation.config) if here else adaptation.meeting.node
+    since, message, gone = verdict
+    sure = len({each.model_type for each in known}) == 1 and not adaptation.is_shared and here
+    fix = (
+        _fix(view, adaptation, gone, is_sure=model.is_sure and adaptation.models.is_complete) if sure and gone else None
+    )
+    yield view.finding(node, message, fix=fix, since=since)
+
+
+def _place(config: CallSite) -> ast.AST:
+    return config.argument("target_modules") or config.node
+
+
+def _verdict(
+    model: Model, targets: list[str], view: ModuleView, *, is_pattern: bool
+) -> tuple[str, str, list[Renamed]] | None:
+    """Since when the targets are wrong for a model, the message, and the renamed ones; None where they are right."""
+    release, family = view.settings.target, model.model_type
+    now = library.release_text(release)
+    if not linear_layers.layer_paths(family, now):
+        return None
+    gone = [
+        each
+        for target in targets
+        if (each := linear_layers.renamed(target, family, release, is_pattern=is_pattern)) is not None
+        and not (each.news and set(each.news) <= set(targets))
+    ]
+    if gone:
+        return gone[-1].since, _message(model, gone, targets, view), gone
+    if is_pattern or any(not linear_layers.is_foreign(target, family, release) for target in targets):
+        return None
+    if model.is_own or _runs_remote_code(model):
+        return None
+    names = _listed(linear_layers.attention_names(family, release))
+    said = f"no layer of a `{family}` model has the name {_listed(targets, 'or')}, and none had it before"
+    return "4.20", f"{said}: its attention layers are {names}" if names else said, []
+
+
+def _runs_remote_code(model: Model) -> bool:
+    return model.call is not None and bool(model.call.values_of("trust_remote_code"))
+
+
+def _message(model: Model, gone: list[Renamed], targets: list[str], view: ModuleView) -> str:
+    wrong = [each.target for each in gone]
+    rest = [each for each in targets if each not in wrong]
+    news = list(dict.fromkeys(name for each in gone for name in each.news))
+    kind = f"a `{model.model_type}` model" if model.name.startswith("Auto") else f"`{model.name}`"
+    verb = "names" if len(wrong) == 1 else "name"
+    effect = (
+        f"only {_listed(rest)} is adapted, without a word"
+        if _matches_rest(model, rest, view)
+        else "PEFT raises NoMatchingPeftModuleError"
+    )
+    said = f"{_listed(wrong)} {verb} no layer of {kind} and {effect}"
+    if not news:
+        return f"{said}: use `v5lint.runtime.lora_config_for(model)`, which finds the layers by their roles"
+    since = gone[-1].since
+    if view.settings.minimum < parse_release(since):
+        both = _listed([*wrong, *news])
+        return (
+            f"{said}: from {since} on write {_listed(news)}; where older releases are supported as well, name both ({both}) "
+            "or use `v5lint.runtime.lora_config_for(model)`"
+        )
+    return f"{said}: write {_listed(news)}"
+
+
+def _matches_rest(model: Model, rest: list[str], view: ModuleView) -> bool:
+    now = library.release_text(view.settings.target)
+    heads = lookup.head_names(model.name) or ()
+    return any(
+        linear_layers.matched(each, model.model_type, now) or each in heads or each in ("classifier", "score")
+        for each in rest
+    )
+
+
+def _fix(view: ModuleView, adaptation: Adaptation, gone: list[Renamed], *, is_sure: bool) -> Fix | None:
+    """Put the new names in the place of the old ones, in the list as it is written."""
+    given = adaptation.config.argument("target_modules")
+    if not isinstance(given, (ast.List, ast.Tuple, ast.Set)) or any(not each.news for each in gone):
+        return None
+    news = {each.target: each.news for each in gone}
+    written = [each.value for each in given.elts if isinstance(each, ast.Constant)]
+    if len(written) != len(given.elts) or not set(news) <= set(written):
+        return None
+
+    edits: list[Edit] = []
+    there = [name for name in written if name not in news]
+    for element in given.elts:
+        assert isinstance(element, ast.Constant)
+        if element.value in news:
+            quote = view.source(element)[-1]
+            names = [name for name in news[element.value] if name not in there]
+            if not names:
+                return None
+            there += names
+            edits.append(view.replace(element, ", ".join(f"{quote}{name}{quote}" for name in names)))
+    message = f"Write {_listed([name for each in gone for name in each.news])}"
+    return Fix(message, edits, applicability="safe" if is_sure else "unsafe", requires=gone[-1].since)
+
+
+def _listed(names: list[str] | tuple[str, ...], word: str = "and") -> str:
+    quoted = [f"`{name}`" for name in names]
+    return quoted[0] if len(quoted) == 1 else f"{', '.join(quoted[:-1])} {word} {quoted[-1]}" if quoted else ""

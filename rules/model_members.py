@@ -1,0 +1,91 @@
+"""V5502: methods and attributes that models no longer have."""
+
+from __future__ import annotations
+
+from v5lint.rule import Edit, Fix, Rule
+from v5lint.rules import members, submodules
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from v5lint.rule import Finding
+    from v5lint.view.module import ModuleView
+
+
+class RemovedModelMember(Rule):
+    """A method or attribute that models of transformers no longer have.
+
+    ## What it does
+
+    Finds on everything that is known to be a model of transformers, and on `self` in its subclasses: `get_head_mask`,
+    `invert_attention_mask`, `get_extended_attention_mask`, `prune_heads`, `to_bettertransformer`,
+    `estimate_tokens`, `floating_point_ops`, `parallelize`, `greedy_search` and every other member that a release since
+    4.20 took from the base classes of models, or from one of their classes. A subclass that defines it is left alone;
+    submodules that moved have a rule of their own (V5507).
+
+    ## Why it breaks
+
+    Measured on 5.23:
+
+        AttributeError: 'BertModel' object has no attribute 'get_head_mask'
+        AttributeError: 'BertModel' object has no attribute 'invert_attention_mask'
+        AttributeError: 'BertModel' object has no attribute 'prune_heads'
+
+    `get_head_mask` and `prune_heads` are gone since 5.0, `invert_attention_mask` and `get_extended_attention_mask`
+    since 5.17: the finding says which.
+
+    ## Example
+
+        head_mask = self.get_head_mask(head_mask, self.config.num_hidden_layers)
+
+    has no replacement: head masks were removed. Masks are built by `transformers.masking_utils`.
+
+    ## Fix safety
+
+    There is no fix, but for names that only changed.
+
+    ## References
+
+    - https://github.com/huggingface/transformers/blob/main/MIGRATION_GUIDE_V5.md
+    """
+
+    code = "V5502"
+    name = "removed-model-member"
+    since = "5.0"
+    tokens = (
+        "head_mask",
+        "attention_mask",
+        "prune_heads",
+        "bettertransformer",
+        "memory_hooks",
+        "estimate_tokens",
+        "floating_point_ops",
+        "parallelize",
+        "model_parallel",
+        "_search",
+        "freeze_feature_extractor",
+        "encoder_decoder_weights",
+        "load_tf_weights",
+        "tensor_parallel",
+        "logits_during_generation",
+        ".framework",
+        ".sample",
+        "beam_s",
+        "transition_beam_scores",
+        "mem_rss_",
+        "warnings_issued",
+        "assisted_decoding",
+    )
+
+    def check(self, module: ModuleView) -> Iterator[Finding]:
+        """See Rule."""
+        for found in members.gone(module, ("model",)):
+            if submodules.is_submodule(found):
+                continue
+            new = found.removal.replacement
+            fix = None
+            if new is not None and new.drop_in:
+                edit = Edit(*module.name_span(found.node), new.new)
+                fix = Fix(f"Rename to `{new.new}`", [edit], requires=new.since)
+            yield module.finding(found.node, members.told(found), fix=fix, since=found.removal.gone)

@@ -1,0 +1,216 @@
+"""Where an object was made: the calls that an expression goes back to, through names, `self`, parameters and wrappers."""
+
+from __future__ import annotations
+
+import ast
+
+from v5lint.view.calls import CallSite
+from v5lint.view.values import External, Instance, LocalClass, LocalFunction, Method
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from v5lint.view.module import ModuleView
+    from v5lint.view.tree import Binding
+
+#: How many steps back an object is followed.
+_DEPTH = 12
+
+#: Methods that give their object back, or one that holds it.
+_SAME = frozenset(
+    "to cuda cpu half float bfloat16 train eval requires_grad_ merge_and_unload unload get_base_model copy".split()
+)
+
+#: Functions that give back the model that they get first, prepared or wrapped.
+_WRAPPERS = frozenset(
+    "prepare_model_for_kbit_training prepare_model_for_int8_training get_peft_model DataParallel "
+    "DistributedDataParallel compile deepcopy prepare_model setup".split()
+)
+
+#: Of those, and of the methods of `PeftModel`, the ones behind which only an adapter is trained.
+_ADAPTS = frozenset({"get_peft_model", "PeftModel"})
+
+
+class Origin:
+    """One call that makes an object.
+
+    Attributes:
+        call: the call, in its module.
+        is_adapted: whether PEFT was put around the object on the way.
+    """
+
+    __slots__ = ("call", "is_adapted")
+
+    def __init__(self, call: CallSite, *, is_adapted: bool = False) -> None:
+        self.call = call
+        self.is_adapted = is_adapted
+
+
+class Origins:
+    """The calls that an expression goes back to.
+
+    Attributes:
+        found: the calls.
+        is_complete: whether there is no way that could not be followed.
+    """
+
+    __slots__ = ("found", "is_complete")
+
+    def __init__(self) -> None:
+        self.found: list[Origin] = []
+        self.is_complete = True
+
+
+def origins(view: ModuleView, node: ast.expr) -> Origins:
+    """The calls that made what an expression stands for.
+
+    Args:
+        view: the module.
+        node: the expression.
+    """
+    found = Origins()
+    _Search(found).expression(view, node, adapted=False, depth=0)
+    return found
+
+
+class _Search:
+    def __init__(self, into: Origins) -> None:
+        self.into = into
+        self.seen: set[ast.AST] = set()
+
+    def lost(self) -> None:
+        self.into.is_complete = False
+
+    def expression(self, view: ModuleView, node: ast.expr, *, adapted: bool, depth: int) -> None:
+        if depth > _DEPTH:
+            self.lost()
+            return
+        if node in self.seen:
+            return
+        self.seen.add(node)
+        if isinstance(node, ast.Call):
+            self.call(view, CallSite(view, node), adapted=adapted, depth=depth + 1)
+        elif isinstance(node, ast.Name):
+            bindings = view.links.bindings_read(node)
+            if not bindings:
+                self.lost()
+            for binding in bindings:
+                self.binding(view, binding, adapted=adapted, depth=depth + 1)
+        elif isinstance(node, ast.Attribute):
+            self.attribute(view, node, adapted=adapted, depth=depth + 1)
+        elif isinstance(node, (ast.IfExp, ast.BoolOp)):
+            for each in (node.body, node.orelse) if isinstance(node, ast.IfExp) else node.values:
+                self.expression(view, each, adapted=adapted, depth=depth + 1)
+        elif isinstance(node, (ast.NamedExpr, ast.Await)):
+            self.expression(view, node.value, adapted=adapted, depth=depth + 1)
+        elif not (isinstance(node, ast.Constant) and node.value is None):
+            self.lost()
+
+    def binding(self, view: ModuleView, binding: Binding, *, adapted: bool, depth: int) -> None:
+        value = binding.value
+        if binding.kind in ("assign", "with") and value is not None:
+            self.expression(view, value, adapted=adapted, depth=depth)
+        elif binding.kind == "unpack" and value is not None:
+            for each in _unpacked(value, binding.index):
+                self.expression(view, each, adapted=adapted, depth=depth)
+            if not _unpacked(value, binding.index):
+                self.returned(view, value, binding.index, adapted=adapted, depth=depth)
+        elif binding.kind == "parameter" and isinstance(binding.node, ast.arg):
+            given, always = view.links.arguments_for(binding.scope.node, binding.node)
+            for each in given:
+                self.expression(view, each, adapted=adapted, depth=depth)
+            if not given or not (always or value is not None):
+                self.lost()
+        else:
+            self.lost()
+
+    def attribute(self, view: ModuleView, node: ast.Attribute, *, adapted: bool, depth: int) -> None:
+        owner = view.links.class_around(node)
+        assigned = view.links.self_assignments(owner).get(node.attr, []) if owner is not None else []
+        if isinstance(node.value, ast.Name) and node.value.id in ("self", "cls") and assigned:
+            for each in assigned:
+                self.expression(view, each, adapted=adapted, depth=depth)
+        elif node.attr in ("module", "base_model", "model") and isinstance(node.value, ast.Name):
+            self.expression(view, node.value, adapted=adapted, depth=depth)
+        else:
+            self.lost()
+
+    def call(self, view: ModuleView, call: CallSite, *, adapted: bool, depth: int) -> None:
+        func = call.func
+        if call.name in _SAME and isinstance(func, ast.Attribute) and call.name != "copy":
+            merges = call.name in ("merge_and_unload", "unload")
+            self.expression(view, func.value, adapted=adapted and not merges, depth=depth)
+            return
+        wrapped = _wrapped(call)
+        if wrapped is not None:
+            adapts = call.name in _ADAPTS or _is_peft_load(call)
+            self.expression(view, wrapped, adapted=adapted or adapts, depth=depth)
+            return
+        functions = [each for each in call.callees if isinstance(each, LocalFunction)]
+        if functions:
+            for function in functions:
+                for each in function.view.links.returns(function.node):
+                    if each is not None:
+                        self.expression(function.view, each, adapted=adapted, depth=depth)
+            return
+        self.into.found.append(Origin(call, is_adapted=adapted))
+
+    def returned(self, view: ModuleView, node: ast.expr, index: int, *, adapted: bool, depth: int) -> None:
+        """Follow `model, tokenizer = load()` into the tuple that the function gives back."""
+        functions = (
+            [each for each in view.values(node.func) if isinstance(each, LocalFunction)]
+            if isinstance(node, ast.Call)
+            else []
+        )
+        for function in functions:
+            for each in function.view.links.returns(function.node):
+                inner = _unpacked(each, index) if each is not None else []
+                for one in inner:
+                    self.expression(function.view, one, adapted=adapted, depth=depth)
+                if not inner:
+                    self.lost()
+        if not functions:
+            if index == 0 and isinstance(node, ast.Call):  # `model, info = X.from_pretrained(output_loading_info=True)`
+                self.expression(view, node, adapted=adapted, depth=depth)
+            else:
+                self.lost()
+
+
+def _unpacked(value: ast.expr, index: int) -> list[ast.expr]:
+    if isinstance(value, (ast.Tuple, ast.List)) and not any(isinstance(each, ast.Starred) for each in value.elts):
+        return value.elts[index : index + 1] if index >= 0 else []
+    return []
+
+
+def _wrapped(call: CallSite) -> ast.expr | None:
+    """The model that a call wraps and gives back."""
+    if call.name in _WRAPPERS or _is_peft_load(call) or _is_peft_model(call):
+        return call.argument("model", 0)
+    if call.name == "prepare" and len(call.args) == 1:  # accelerator.prepare(model)
+        return call.args[0]
+    return None
+
+
+def _is_peft_load(call: CallSite) -> bool:
+    return call.name == "from_pretrained" and any(
+        isinstance(each, External) and each.package == "peft" and each.name.startswith("PeftM")
+        for each in call.owners({"from_pretrained"})
+    )
+
+
+def _is_peft_model(call: CallSite) -> bool:
+    return call.name.startswith("PeftM") and any(
+        isinstance(each, External) and each.package == "peft" for each in call.callees
+    )
+
+
+def made_classes(call: CallSite) -> Iterator[External | LocalClass]:
+    """The classes of which a call makes an object: that of a constructor, or of `from_pretrained`."""
+    for callee in call.callees:
+        if isinstance(callee, Method) and not callee.bound and call.name.startswith(("from_", "_from_")):
+            yield callee.owner
+        elif isinstance(callee, LocalClass) or (isinstance(callee, External) and callee.name[:1].isupper()):
+            yield callee
+        elif isinstance(callee, Instance):
+            yield callee.of

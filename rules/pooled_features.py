@@ -1,0 +1,127 @@
+"""V5508: `get_image_features` and its like, which return an output object where they returned a tensor."""
+
+from __future__ import annotations
+
+import ast
+
+from v5lint.rule import Edit, Fix, Rule
+from v5lint.rules import members
+from v5lint.rules.knowledge import lookup
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from v5lint.rule import Finding, Unseen
+    from v5lint.rules.members import Owner
+    from v5lint.view.calls import CallSite
+    from v5lint.view.module import ModuleView
+
+_OUTPUT = "pooler_output"
+
+#: The methods of which a call may be one of transformers when the receiver could not be followed.
+_METHODS = ("get_image_features", "get_text_features", "get_audio_features", "get_video_features")
+
+
+class PooledFeatures(Rule):
+    """`get_image_features`, `get_text_features` or their like, read as a tensor.
+
+    ## What it does
+
+    Finds the calls on models of transformers whose method returns an output object since 5.0 (CLIP, SigLIP, BLIP,
+    ALIGN, CLAP, OWL-ViT, ...), and whose result is used as a tensor. What reads `.pooler_output` already, checks what
+    it got (`isinstance`, `getattr`, `hasattr`), and methods of the name that are a project's own are left alone.
+
+    ## Why it breaks
+
+    Measured on 5.23:
+
+        AttributeError: 'BaseModelOutputWithPooling' object has no attribute 'norm'
+        AttributeError: 'BaseModelOutputWithPooling' object has no attribute 'shape'
+        TypeError: unsupported operand type(s) for /: 'BaseModelOutputWithPooling' and 'int'
+
+    An index raises nothing: `features[0]` is the whole last hidden state now, where it was the first image.
+
+    ## Example
+
+        features = model.get_image_features(**inputs)
+        features = features / features.norm(dim=-1, keepdim=True)
+
+    becomes
+
+        features = model.get_image_features(**inputs).pooler_output
+        features = features / features.norm(dim=-1, keepdim=True)
+
+    ## Fix safety
+
+    Safe: `pooler_output` is the tensor that v4 returned (measured: equal). Held back while the project supports v4,
+    where the tensor has no such attribute. What an Auto class loads from a checkpoint that is not known is said
+    to be unseen.
+
+    ## References
+
+    - https://github.com/huggingface/transformers/releases/tag/v5.0.0
+    """
+
+    code = "V5508"
+    name = "pooled-features"
+    since = "5.0"
+    tokens = ("_features(",)
+
+    def check(self, module: ModuleView) -> Iterator[Finding | Unseen]:
+        """See Rule."""
+        for call in module.calls():
+            func = call.func
+            if (
+                not isinstance(func, ast.Attribute)
+                or not func.attr.startswith("get_")
+                or not func.attr.endswith("_features")
+                or call.node.func is not func
+            ):
+                continue
+            if _is_read_as_output(module, call) or members.is_prepared(module, func):
+                continue
+            if members.is_own_attribute(module, func):
+                continue
+            owners = members.owners(module, func.value, ("model",))
+            mine = [each for each in owners if func.attr in lookup.feature_methods(each.name)]
+            if mine and len(mine) == len(owners):
+                yield _finding(module, call, func.attr, mine[0].shown)
+            elif func.attr in _METHODS and _may_be_ours(module, func, owners):
+                yield module.unseen(call.node, f"which model `{module.source(func.value)}` is could not be followed")
+
+
+def _may_be_ours(view: ModuleView, func: ast.Attribute, owners: list[Owner]) -> bool:
+    """Whether a model of transformers may be meant: an Auto class loads it, or nothing is known of it."""
+    if owners:
+        return any(each.shown.startswith("Auto") for each in owners)
+    return members.is_untyped(view, func, "") and members.imports_transformers(view)
+
+
+def _finding(view: ModuleView, call: CallSite, method: str, owner: str) -> Finding:
+    end = view.span(call.node)[1]
+    fix = Fix(f"Read `.{_OUTPUT}`", [Edit(end, end, f".{_OUTPUT}")], requires="5.0")
+    message = f"`{owner}.{method}` returns an output object since transformers 5.0, where it returned a tensor: read "
+    return view.finding(call.node, f"{message}`.{_OUTPUT}`", fix=fix)
+
+
+def _is_read_as_output(view: ModuleView, call: CallSite) -> bool:
+    """Whether what a call gives is read as an output object, or checked first."""
+    reads: list[ast.AST] = [call.node]
+    parent = view.tree.parents[call.node]
+    if isinstance(parent, (ast.Assign, ast.AnnAssign)):
+        targets = parent.targets if isinstance(parent, ast.Assign) else [parent.target]
+        for target in targets:
+            if isinstance(target, ast.Tuple):
+                return True  # a tuple of outputs: a model that returns several
+            if isinstance(target, ast.Name):
+                for binding in view.links.bindings_at(target):
+                    reads += view.links.uses(binding)
+    for node in reads:
+        around = view.tree.parents[node]
+        if isinstance(around, ast.Attribute) and around.attr in (_OUTPUT, "last_hidden_state", "image_embeds"):
+            return True
+        asks = isinstance(around, ast.Call) and isinstance(around.func, ast.Name) and node in around.args
+        if asks and around.func.id in ("isinstance", "hasattr", "getattr"):  # type: ignore[attr-defined]
+            return True
+    return isinstance(parent, ast.Expr)

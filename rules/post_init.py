@@ -1,0 +1,210 @@
+"""V5503: a model whose constructor does not end with `post_init()`."""
+
+from __future__ import annotations
+
+import ast
+
+from v5lint.rule import Edit, Fix, FixUnavailableError, Rule
+from v5lint.rules.knowledge import lookup
+from v5lint.view.values import External, LocalClass
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from v5lint.rule import Finding
+    from v5lint.view.module import ModuleView
+
+_CALL = "post_init"
+_OLD = "init_weights"
+
+#: The bases whose constructors leave the call to their subclasses.
+_ABSTRACT = "PreTrainedModel"
+
+
+class MissingPostInit(Rule):
+    """A `PreTrainedModel` whose constructor does not call `post_init()`.
+
+    ## What it does
+
+    Finds classes that inherit from `PreTrainedModel`, or from the `...PreTrainedModel` of a family
+    (`BertPreTrainedModel`), and whose `__init__` calls neither `self.post_init()` nor a constructor that does. Classes
+    that inherit from a whole model (`BertModel`) are left alone: the base calls it. So are bases of other classes that
+    call it themselves, parts that are only built inside of another model of the file (its call covers them), and
+    classes of which a base could not be followed.
+
+    ## Why it breaks
+
+    Since 5.0 `post_init()` sets what loading and tying need. Measured on 5.23, without it, in `from_pretrained`; with
+    `self.init_weights()` as the last line, which was the custom of 4.x, already in the constructor:
+
+        AttributeError: 'Classifier' object has no attribute 'all_tied_weights_keys'
+
+    ## Example
+
+        class Classifier(BertPreTrainedModel):
+            def __init__(self, config):
+                super().__init__(config)
+                self.bert = BertModel(config)
+                self.init_weights()
+
+    becomes
+
+        class Classifier(BertPreTrainedModel):
+            def __init__(self, config):
+                super().__init__(config)
+                self.bert = BertModel(config)
+                self.post_init()
+
+    ## Fix safety
+
+    Safe where `self.init_weights()` becomes `self.post_init()`, which calls it. Unsafe where the call is put behind the
+    last line of the constructor: what was built with PyTorch's own initial values gets those of the model's family.
+
+    ## References
+
+    - https://github.com/huggingface/transformers/blob/main/MIGRATION_GUIDE_V5.md (says nothing of it)
+    """
+
+    code = "V5503"
+    name = "missing-post-init"
+    since = "5.0"
+    tokens = ("PreTrainedModel",)
+
+    def check(self, module: ModuleView) -> Iterator[Finding]:
+        """See Rule."""
+        classes = [each for each in module.tree.nodes.get(ast.ClassDef, ()) if isinstance(each, ast.ClassDef)]
+        for node in classes:
+            of = LocalClass(module, node)
+            init = _method(node, "__init__")
+            if init is None or module.guards.is_dead(node) or not _is_model(of) or _is_called(of):
+                continue
+            if _OLD not in _called_on_self(init) and _is_part(module, node):
+                continue
+            below = [LocalClass(module, each) for each in classes if _inherits(LocalClass(module, each), of)]
+            if below and all(_is_called(each) for each in below):
+                continue
+            yield _finding(module, node, init)
+
+
+def _method(node: ast.ClassDef, name: str) -> ast.FunctionDef | None:
+    return next((each for each in node.body if isinstance(each, ast.FunctionDef) and each.name == name), None)
+
+
+def _is_model(of: LocalClass) -> bool:
+    """Whether every base of a class is known, one of them leaves the call to it, and none makes it."""
+    found = False
+    for base in of.view.evaluator.bases(of):
+        if isinstance(base, LocalClass):
+            if not any(_is_abstract(each) for each in of.view.roots(base)):
+                if any(lookup.kind_of(each.name) == "model" for each in of.view.roots(base)):
+                    return False
+                continue
+            if not _is_model(base):
+                return False
+            found = True
+        elif isinstance(base, External):
+            if _is_abstract(base):
+                found = True
+            elif base.package == "transformers" and lookup.kind_of(base.name) == "model":
+                return False
+        else:
+            return False
+    return found
+
+
+def _is_part(view: ModuleView, node: ast.ClassDef) -> bool:
+    """Whether a class is only built inside of another one, whose call covers it, and never loaded."""
+    inside = False
+    for mention in view.links.mentions(node.name):
+        parent = view.tree.parents.get(mention)
+        if isinstance(parent, ast.Attribute) and parent.attr == "from_pretrained":
+            return False
+        around = view.links.class_around(mention)
+        if isinstance(parent, ast.Call) and parent.func is mention and around is not None and around is not node:
+            inside = True
+    return inside
+
+
+def _is_abstract(base: External) -> bool:
+    return base.package == "transformers" and base.name.endswith(_ABSTRACT) and base.name[:2] not in ("TF", "Fl")
+
+
+def _inherits(of: LocalClass, base: LocalClass) -> bool:
+    return any(each == base or (isinstance(each, LocalClass) and _inherits(each, base)) for each in _local_bases(of))
+
+
+def _local_bases(of: LocalClass) -> list[LocalClass]:
+    return [each for each in of.view.evaluator.bases(of) if isinstance(each, LocalClass) and each != of]
+
+
+def _is_called(of: LocalClass, depth: int = 0) -> bool:
+    """Whether the constructor of a class, one that it calls, or a method that it calls, makes the call."""
+    init = _method(of.node, "__init__")
+    if init is not None:
+        called = _called_on_self(init)
+        if _CALL in called:
+            return True
+        for name in called - {"__init__", _OLD}:
+            method = _method(of.node, name)
+            if method is not None and _CALL in _called_on_self(method):
+                return True
+    return depth < 8 and any(_is_called(base, depth + 1) for base in _local_bases(of))
+
+
+def _called_on_self(function: ast.FunctionDef) -> set[str]:
+    """The methods that a function calls on `self` or `super()`."""
+    first = function.args.args[0].arg if function.args.args else ""
+    found = set()
+    for node in ast.walk(function):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+            holder = node.func.value.func if isinstance(node.func.value, ast.Call) else node.func.value
+            wanted = "super" if isinstance(node.func.value, ast.Call) else first
+            if isinstance(holder, ast.Name) and holder.id == wanted:
+                found.add(node.func.attr)
+    return found
+
+
+def _finding(view: ModuleView, node: ast.ClassDef, init: ast.FunctionDef) -> Finding:
+    first = init.args.args[0].arg if init.args.args else "self"
+    old = [
+        each.func
+        for each in ast.walk(init)
+        if isinstance(each, ast.Call)
+        and isinstance(each.func, ast.Attribute)
+        and each.func.attr == _OLD
+        and isinstance(each.func.value, ast.Name)
+        and each.func.value.id == first
+        and not each.args
+        and not each.keywords
+    ]
+    message = f"the constructor of `{node.name}` does not call `{first}.{_CALL}()`, which loading needs"
+    if old:
+        edits = [Edit(*view.name_span(each), _CALL) for each in old]
+        message = f"the constructor of `{node.name}` calls `{first}.{_OLD}()`, which fails without `{_CALL}()`"
+        return view.finding(old[-1], message, fix=Fix(f"Call `{_CALL}`", edits))
+
+    def build() -> list[Edit]:
+        last = init.body[-1]
+        if isinstance(last, (ast.Return, ast.Raise)) or view.span(last)[1] != _line_end(view, last):
+            raise FixUnavailableError("there is no line behind the last statement")
+        start = view.offset(init.body[0].lineno, 0)
+        indent = view.text[start : view.span(init.body[0])[0]]
+        if indent.strip():
+            raise FixUnavailableError("the constructor is written in one line")
+        newline = "\r\n" if "\r\n" in view.text else "\n"
+        end = view.span(last)[1]
+        return [Edit(end, end, f"{newline}{indent}{first}.{_CALL}()")]
+
+    start, end = view.span(init)
+    finding = view.finding(init, message, fix=Fix(f"Call `{_CALL}` last", build, applicability="unsafe"))
+    finding.start = view.text.index("__init__", start, end)
+    finding.end = finding.start + len("__init__")
+    return finding
+
+
+def _line_end(view: ModuleView, statement: ast.stmt) -> int:
+    """The offset after the last statement's code in its line, where nothing but a comment follows it."""
+    end = view.span(statement)[1]
+    rest = view.text[end:].split("\n", 1)[0]
+    return end if not rest.strip() else -1

@@ -1,0 +1,64 @@
+"""V5102: modules that transformers no longer has."""
+
+from __future__ import annotations
+
+from v5lint.rule import Rule
+from v5lint.rules import removed_api, removed_names
+from v5lint.rules.api_edits import Rewrites
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from v5lint.rule import Finding, Unseen
+    from v5lint.rules.removed_api import Lost
+    from v5lint.view.module import ModuleView
+
+
+class RemovedModule(Rule):
+    """A module that transformers no longer has, with all that it held.
+
+    ## What it does
+
+    Finds imports of modules and packages that the target release lacks (`import transformers.onnx`, `from
+    transformers.commands import ...`, `importlib.import_module("transformers.data.processors")`), and attributes that
+    lead through them. Names in them that have another home are V5103.
+
+    ## Why it breaks
+
+        ModuleNotFoundError: No module named 'transformers.onnx'
+        ModuleNotFoundError: No module named 'transformers.models.transfo_xl'
+
+    ## Example
+
+        from transformers.onnx import export
+
+    has no counterpart: the export moved to the package optimum-onnx, with an interface of its own.
+
+    ## Fix safety
+
+    Safe: an import that nothing uses, neither in the module nor from another one, is removed. Nothing else is changed.
+
+    ## References
+
+    - https://github.com/huggingface/transformers/blob/main/MIGRATION_GUIDE_V5.md
+    """
+
+    code = "V5102"
+    name = "removed-module"
+    since = "5.0"
+    words = removed_api.WORDS
+
+    def check(self, module: ModuleView) -> Iterator[Finding | Unseen]:
+        """See Rule."""
+        rewrites = Rewrites(module)
+        for lost in removed_api.lost(module, "module"):
+            yield module.finding(
+                lost.reference.node, _message(lost), fix=rewrites.without(lost), since=lost.removal.gone
+            )
+
+
+def _message(lost: Lost) -> str:
+    gone = lost.gone_module
+    what = "" if lost.reference.path == gone else f", and `{lost.reference.name}` with it"
+    return f"the module `{gone}` was removed in transformers {lost.removal.gone}{what}; {removed_names.advice(lost)}"

@@ -1,0 +1,83 @@
+"""V5104: names that transformers replaced by others."""
+
+from __future__ import annotations
+
+from v5lint.rule import Rule
+from v5lint.rules import removed_api
+from v5lint.rules.api_edits import Rewrites
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from v5lint.rule import Applicability, Finding, Unseen
+    from v5lint.rules.removed_api import Lost
+    from v5lint.view.module import ModuleView
+
+
+class ReplacedName(Rule):
+    """A class, function or constant that has a successor of another name.
+
+    ## What it does
+
+    Finds names that the target release lacks and that have a successor: `AutoModelForVision2Seq`,
+    `GreedySearchDecoderOnlyOutput` and the other outputs of generation, `MT5Tokenizer`, `HybridCache`, `LogitsWarper`,
+    `is_torch_tpu_available`.
+
+    ## Why it breaks
+
+        ImportError: cannot import name 'AutoModelForVision2Seq' from 'transformers'
+        AttributeError: module transformers has no attribute AutoModelForVision2Seq
+
+    ## Example
+
+        from transformers import AutoModelForVision2Seq
+        model = AutoModelForVision2Seq.from_pretrained("microsoft/kosmos-2-patch14-224")
+
+    becomes
+
+        from transformers import AutoModelForImageTextToText
+        model = AutoModelForImageTextToText.from_pretrained("microsoft/kosmos-2-patch14-224")
+
+    ## Fix safety
+
+    Safe where the successor is the same thing under a new name; it waits until `min-version` has the new name
+    (`AutoModelForImageTextToText` came with 4.46). Unsafe where it differs in detail and where an `except` hid the
+    failure. Where the call has to be written otherwise, it is only shown.
+
+    ## References
+
+    - https://github.com/huggingface/transformers/blob/main/MIGRATION_GUIDE_V5.md
+    """
+
+    code = "V5104"
+    name = "replaced-name"
+    since = "5.0"
+    words = removed_api.WORDS
+
+    def check(self, module: ModuleView) -> Iterator[Finding | Unseen]:
+        """See Rule."""
+        rewrites = Rewrites(module)
+        for lost in removed_api.lost(module, "replaced"):
+            fix = rewrites.without(lost)
+            if fix is None and lost.new and not removed_api.is_of_backend(module):
+                fix = rewrites.to_new(lost, _safety(lost))
+            yield module.finding(lost.reference.node, _message(lost), fix=fix, since=lost.removal.gone)
+
+
+def _safety(lost: Lost) -> Applicability:
+    if lost.is_drop_in and lost.standing.kind != "swallowed":
+        return "safe"
+    return "display" if lost.removal.note and not lost.is_drop_in else "unsafe"
+
+
+def _message(lost: Lost) -> str:
+    replacement = lost.removal.replacement
+    assert replacement is not None
+    gone = f"`{lost.reference.path}` was removed in transformers {lost.removal.gone}"
+    message = f"{gone}; `{replacement.new}` takes its place"
+    if lost.removal.note:
+        message += f": {lost.removal.note.rstrip('.')}"
+    if lost.standing.kind == "swallowed":
+        message += f" ({lost.standing.clause} hides the error: the program goes on without it)"
+    return message

@@ -1,0 +1,129 @@
+"""V5406: the additional special tokens of a tokenizer, which are called extra special tokens."""
+
+from __future__ import annotations
+
+import ast
+
+from v5lint.rule import Edit, Fix, Rule
+from v5lint.rules import members
+from v5lint.rules.knowledge import lookup
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from v5lint.rule import Finding, Unseen
+    from v5lint.view.module import ModuleView
+
+_NAMES = ("additional_special_tokens", "additional_special_tokens_ids", "additional_special_tokens_id")
+_ARGUMENT = "replace_additional_special_tokens"
+
+#: `extra_special_tokens` exists since 4.47, but holds something else (a dict) until 4.57.
+_SINCE = "5.0"
+
+
+class AdditionalSpecialTokens(Rule):
+    """`additional_special_tokens` of a tokenizer.
+
+    ## What it does
+
+    Finds `tokenizer.additional_special_tokens`, `..._ids`, where they are read and where they are set, the entry
+    `special_tokens_map["additional_special_tokens"]`, and `add_special_tokens(replace_additional_special_tokens=)`.
+    `add_special_tokens({"additional_special_tokens": [...]})` goes on working and is left alone.
+
+    ## Why it breaks
+
+    The attributes are called `extra_special_tokens` since 5.0. Measured on 5.23:
+
+        AttributeError: TokenizersBackend has no attribute additional_special_tokens
+        KeyError: 'additional_special_tokens'
+        TypeError: PreTrainedTokenizerBase.add_special_tokens() got an unexpected keyword argument
+        'replace_additional_special_tokens'
+
+    Setting the attribute raises nothing and does nothing: the tokens are not among `all_special_tokens`.
+
+    ## Example
+
+        ids = tokenizer.additional_special_tokens_ids
+
+    becomes
+
+        ids = tokenizer.extra_special_tokens_ids
+
+    ## Fix safety
+
+    Safe, and held back while the project supports v4: `extra_special_tokens` of 4.57 is a dict of something else, and
+    `extra_special_tokens_ids` is not there.
+
+    ## References
+
+    - https://github.com/huggingface/transformers/blob/main/MIGRATION_GUIDE_V5.md
+    """
+
+    code = "V5406"
+    name = "additional-special-tokens"
+    since = "5.0"
+    tokens = ("additional_special_tokens",)
+
+    def check(self, module: ModuleView) -> Iterator[Finding | Unseen]:
+        """See Rule."""
+        for node in module.tree.nodes.get(ast.Attribute, ()):
+            assert isinstance(node, ast.Attribute)
+            if node.attr in _NAMES and not members.is_prepared(module, node):
+                yield from _attribute(module, node)
+        for node in module.tree.nodes.get(ast.Subscript, ()):
+            assert isinstance(node, ast.Subscript)
+            yield from _entry(module, node)
+        for call, keyword in module.keywords({_ARGUMENT}):
+            func = call.func
+            if call.name == "add_special_tokens" and isinstance(func, ast.Attribute) and _is_tokenizer(module, func):
+                new = "replace_extra_special_tokens"
+                message = f"`add_special_tokens` takes no `{_ARGUMENT}=` since transformers 5.0: it is `{new}=`"
+                fix = Fix(f"Rename the argument to `{new}=`", [Edit(*module.name_span(keyword), new)], requires=_SINCE)
+                yield module.finding(keyword, message, fix=fix)
+
+
+def _is_tokenizer(view: ModuleView, node: ast.Attribute) -> bool:
+    """Whether an attribute is one of a tokenizer of transformers, by its type or by its name."""
+    if members.owners(view, node.value, ("tokenizer",)):
+        return True
+    return members.is_untyped(view, node, "tok") and members.imports_transformers(view)
+
+
+def _attribute(view: ModuleView, node: ast.Attribute) -> Iterator[Finding | Unseen]:
+    if not _is_tokenizer(view, node):
+        if members.is_untyped(view, node, "tok"):
+            yield view.unseen(node, f"what `{view.source(node.value)}` is comes from elsewhere")
+        return
+    if members.is_own_attribute(view, node):
+        return
+    if any(
+        lookup.removed_member(each.name, node.attr) is None
+        for each in members.owners(view, node.value, ("tokenizer",))
+        if each.is_exact
+    ):
+        return
+    new = "extra_special_tokens_ids" if node.attr.endswith(("_id", "_ids")) else "extra_special_tokens"
+    if isinstance(node.ctx, ast.Store):
+        message = f"setting `{node.attr}` does nothing since transformers 5.0: the attribute is `{new}`"
+    else:
+        message = f"a tokenizer has no `{node.attr}` since transformers 5.0: it is `{new}`"
+    fix = Fix(f"Rename to `{new}`", [Edit(*view.name_span(node), new)], requires=_SINCE)
+    yield view.finding(node, message, fix=fix if node.attr != "additional_special_tokens_id" else None)
+
+
+def _entry(view: ModuleView, node: ast.Subscript) -> Iterator[Finding]:
+    table = node.value
+    if (
+        isinstance(table, ast.Attribute)
+        and table.attr == "special_tokens_map"
+        and isinstance(node.slice, ast.Constant)
+        and node.slice.value == "additional_special_tokens"
+        and isinstance(node.ctx, ast.Load)
+        and members.owners(view, table.value, ("tokenizer",))
+        and not members.is_prepared(view, table)
+    ):
+        new = f"{view.source(table.value)}.extra_special_tokens"
+        message = "`special_tokens_map` holds no additional special tokens since transformers 5.0: read "
+        fix = Fix("Read `extra_special_tokens`", [view.replace(node, new)], requires=_SINCE)
+        yield view.finding(node, message + "`extra_special_tokens`", fix=fix)

@@ -1,0 +1,121 @@
+"""V5903: weights of a 4.x file that `load_state_dict` passes over."""
+
+from __future__ import annotations
+
+import ast
+
+from v5lint.rule import Rule
+from v5lint.rules import library, models, origins
+from v5lint.rules.reload_losses import loss_of
+from v5lint.view.values import Constant, Instance, LocalClass
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from v5lint.rule import Finding
+    from v5lint.rules.models import Model
+    from v5lint.view.calls import CallSite
+    from v5lint.view.module import ModuleView
+
+#: Functions that read a file of weights.
+_READERS = frozenset({"load", "load_file", "torch_load", "load_state_dict_from_url"})
+
+#: What `save_pretrained` calls its files, whose names of weights are those of 4.x under every release.
+_FILES = ("pytorch_model.bin", "model.safetensors")
+
+
+class StateDictMismatch(Rule):
+    """A file of weights whose names the model no longer has, loaded with `load_state_dict`.
+
+    ## What it does
+
+    Finds `load_state_dict(torch.load(...), strict=False)`, or the same through `safetensors`, on a model whose layers are
+    called otherwise than in 4.x: ViT, Swin, SegFormer since 5.9, DINOv2 since 5.18, mixtures of experts since 5.0; also
+    on a module of the repository that holds such a model. Without `strict=False` it is a finding only where the file is
+    one that `save_pretrained` writes (`pytorch_model.bin`, `model.safetensors`), which has the old names always.
+
+    ## Why it breaks
+
+    With `strict=False` nothing is loaded into the renamed layers and nothing is raised (measured on a small ViT saved by
+    4.57.6: 32 of 40 tensors missing); they keep what they were initialised with. Without it, 5.x says
+
+        RuntimeError: Error(s) in loading state_dict for ViTForImageClassification: Missing key(s) in state_dict: ...
+
+    ## Example
+
+        model = ViTForImageClassification(config)
+        model.load_state_dict(torch.load("out/pytorch_model.bin"), strict=False)
+
+    write
+
+        model = ViTForImageClassification.from_pretrained("out", config=config)
+
+    `from_pretrained` renames while it loads; it takes the weights themselves, too: `from_pretrained(None, config=config,
+    state_dict=weights)`.
+
+    ## Fix safety
+
+    No fix: where the file comes from is not in sight.
+
+    ## References
+
+    - https://github.com/huggingface/transformers/blob/main/src/transformers/core_model_loading.py
+    """
+
+    code = "V5903"
+    name = "state-dict-mismatch"
+    since = "5.0"
+    tokens = ("load_state_dict",)
+
+    def check(self, module: ModuleView) -> Iterator[Finding]:
+        """See Rule."""
+        if "transformers" not in module.text:
+            return
+        for call in module.calls({"load_state_dict"}):
+            given = call.argument("state_dict", 0)
+            if given is None or not isinstance(call.func, ast.Attribute):
+                continue
+            loose = Constant(False) in call.values_of("strict", 1)
+            file = _file(module, given)
+            if file is None or not (loose or file.endswith(_FILES)):
+                continue
+            yield from _check(module, call, loose=loose)
+
+
+def _check(view: ModuleView, call: CallSite, *, loose: bool) -> Iterator[Finding]:
+    assert isinstance(call.func, ast.Attribute)
+    found = _models(view, call.func.value)
+    losses = [loss_of(each, view.settings.target) for each in found]
+    if not losses or not all(losses) or any(each.is_adapted for each in found) or view.guards.is_dead(call.node):
+        return
+    loss = losses[0]
+    assert loss is not None
+    said = f"{loss.lost} of the {loss.total} tensors of `{loss.name}` have other names than in a file of 4.x"
+    effect = "they are passed over without a word" if loose else "RuntimeError: Missing key(s) in state_dict"
+    yield view.finding(
+        call.node, f"{said}, and {effect}: load it with `from_pretrained`, which renames", since=loss.since
+    )
+
+
+def _models(view: ModuleView, node: ast.expr) -> list[Model]:
+    """The models that an expression may be, or that a module of the repository holds."""
+    found = models.models(view, node).found
+    if found:
+        return found
+    for value in view.values(node):
+        if isinstance(value, Instance) and isinstance(value.of, LocalClass):
+            if any(name for name in library.library_classes(view, value.of)):
+                continue
+            for assigned in value.of.view.links.self_assignments(value.of.node).values():
+                for each in assigned:
+                    found += models.models(value.of.view, each).found if isinstance(each, ast.Call) else []
+    return found[:1]
+
+
+def _file(view: ModuleView, node: ast.expr) -> str | None:
+    """The file that a state dict is read from, "" where its name is not known; None where it is from no file."""
+    for origin in origins.origins(view, node).found:
+        if origin.call.name in _READERS:
+            return next(iter(library.texts(origin.call.values_of("f", 0))), "")
+    return None

@@ -1,0 +1,121 @@
+"""V5507: submodules of models that moved, or are flat now."""
+
+from __future__ import annotations
+
+import ast
+
+from v5lint.rule import Edit, Fix, Rule
+from v5lint.rules import members
+from v5lint.rules.knowledge import lookup
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from v5lint.rule import Finding
+    from v5lint.rules.members import Gone
+    from v5lint.view.module import ModuleView
+
+#: Submodules, as far as they can be lost. What is not here is a method or a setting (V5502).
+_SUBMODULES = frozenset(
+    "encoder decoder layers norm embeddings embed_tokens text_model vision_model language_model vision_tower "
+    "audio_tower multi_modal_projector visual rotary_emb transformer image_newline vision_embed_tokens projector "
+    "connector qformer vision_backbone backbone".split()
+)
+
+#: Of them those whose parts became parts of the model itself.
+_FLAT = frozenset({"text_model", "vision_model"})
+
+#: Parts of models for images and text, which were attributes of the model with a head as well.
+_OF_LLAVA = frozenset({"language_model", "vision_tower", "multi_modal_projector", "audio_tower"})
+_INNER_SINCE = "4.52"
+
+
+class MovedSubmodule(Rule):
+    """A submodule of a model under its path of v4.
+
+    ## What it does
+
+    Finds on everything that is known to be a model: `.vision_model` of `CLIPVisionModel` and `SiglipVisionModel` and
+    `.text_model` of `CLIPTextModel` and `SiglipTextModel`, which are flat since 5.6 (they are still there on
+    `CLIPModel` and `SiglipModel`); `.encoder` of ViT and its family, whose layers are in `.layers`
+    since 5.9; `.language_model`, `.vision_tower` and `.multi_modal_projector` of LLaVA and its like, which are in
+    `.model` since 5.0.
+
+    ## Why it breaks
+
+    Measured on 5.23:
+
+        AttributeError: 'CLIPVisionModel' object has no attribute 'vision_model'
+        AttributeError: 'CLIPTextModel' object has no attribute 'text_model'
+        AttributeError: 'ViTModel' object has no attribute 'encoder'
+
+    ## Example
+
+        hidden = CLIPVisionModel.from_pretrained(name).vision_model.embeddings(pixels)
+
+    becomes
+
+        hidden = CLIPVisionModel.from_pretrained(name).embeddings(pixels)
+
+    and where the project supports older releases, by hand, `getattr(model, "vision_model", model)`.
+
+    ## Fix safety
+
+    Unsafe where a flat model is read (`model.vision_model.embeddings` becomes `model.embeddings`), and held back while
+    the project supports a release before 5.6. Unsafe for the parts of LLaVA and its like (`.model.language_model`,
+    which exists since 4.52): before 4.52 the language model there had a head of its own. No fix for ViT's layers: their
+    parts have other names as well (`attention.attention.query` became `attention.q_proj`).
+
+    ## References
+
+    - https://github.com/huggingface/transformers/releases
+    """
+
+    code = "V5507"
+    name = "moved-submodule"
+    since = "5.0"
+    tokens = tuple(f".{each}" for each in sorted(_SUBMODULES))
+
+    def check(self, module: ModuleView) -> Iterator[Finding]:
+        """See Rule."""
+        for found in members.gone(module, ("model",), _SUBMODULES):
+            if is_submodule(found):
+                fix = _fix(module, found)
+                instead = _instead(found)
+                yield module.finding(
+                    found.node, members.told(found, instead=instead), fix=fix, since=found.removal.gone
+                )
+
+
+def is_submodule(found: Gone) -> bool:
+    """Whether what is gone was a part of the model."""
+    return found.node.attr in _SUBMODULES and found.owner.is_exact
+
+
+def _instead(found: Gone) -> str:
+    if found.node.attr in _FLAT and found.removal.gone == "5.6":
+        return f'its parts are the model\'s own (`getattr(model, "{found.node.attr}", model)` reads both)'
+    return f"it is `.model.{found.node.attr}`" if _inner(found) else ""
+
+
+def _inner(found: Gone) -> bool:
+    """Whether a part of a model with a head is a part of the model inside of it now."""
+    facts = lookup.class_facts(found.owner.name)
+    base = lookup.model_type(facts.model_type) if facts is not None and facts.model_type else None
+    inner = base.models.get("AutoModel", "") if base is not None else ""
+    return found.node.attr in _OF_LLAVA and found.removal.gone == "5.0" and inner not in ("", found.owner.name)
+
+
+def _fix(view: ModuleView, found: Gone) -> Fix | None:
+    """The fix that reads a part of the flat model itself."""
+    node = found.node
+    if _inner(found):
+        edit = Edit(*view.name_span(node), f"model.{node.attr}")
+        return Fix(f"Read `.model.{node.attr}`", [edit], applicability="unsafe", requires=_INNER_SINCE)
+    if node.attr not in _FLAT or found.removal.gone != "5.6" or len(members.owners(view, node.value, ("model",))) != 1:
+        return None
+    if not isinstance(view.tree.parents[node], ast.Attribute):
+        return None  # the submodule itself is wanted, and is the model now
+    edit = view.replace(node, view.source(node.value))
+    return Fix(f"Drop `.{node.attr}`", [edit], applicability="unsafe", requires=found.removal.gone)

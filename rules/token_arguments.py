@@ -1,0 +1,85 @@
+"""V5201: `use_auth_token` given to transformers."""
+
+from __future__ import annotations
+
+from v5lint.rule import Rule
+from v5lint.rules import arguments, loading
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from v5lint.rule import Finding, Unseen
+    from v5lint.rules.arguments import Given
+    from v5lint.view.module import ModuleView
+
+_OLD, _NEW = "use_auth_token", "token"
+
+#: The oldest release in which every loader takes `token` (tokenizers and processors do since 4.31).
+_SINCE = "4.32"
+
+
+class RemovedAuthToken(Rule):
+    """`use_auth_token` given to a loader, to `push_to_hub` or to `pipeline`.
+
+    ## What it does
+
+    Finds `use_auth_token` where it reaches `from_pretrained`, `save_pretrained` or `push_to_hub` of a transformers class, or
+    `pipeline`: as a keyword, in a dict that is splatted into the call, and through functions that hand their
+    `**kwargs` on. Functions of `huggingface_hub` are V5206's matter.
+
+    ## Why it breaks
+
+    Models, `push_to_hub` and `pipeline` raise. Measured on 5.23.0:
+
+        TypeError: BertModel.__init__() got an unexpected keyword argument 'use_auth_token'
+
+    Tokenizers, processors, configurations and generation configurations accept it and drop it: the request goes out
+    without the token, and a gated repository answers as if there were none (measured: `hf_hub_download(token=None)`).
+
+    ## Example
+
+        tokenizer = AutoTokenizer.from_pretrained(name, use_auth_token=True)
+
+    becomes
+
+        tokenizer = AutoTokenizer.from_pretrained(name, token=True)
+
+    ## Fix safety
+
+    Safe: `token` takes what `use_auth_token` took. Unsafe where the argument also goes somewhere that could not be
+    followed, and where a handler hides the failure.
+
+    ## References
+
+    - https://github.com/huggingface/transformers/blob/main/MIGRATION_GUIDE_V5.md
+    """
+
+    code = "V5201"
+    name = "removed-auth-token"
+    since = "5.0"
+    tokens = (_OLD,)
+
+    def check(self, module: ModuleView) -> Iterator[Finding | Unseen]:
+        """See Rule."""
+        called = loading.functions(loading.LOAD | loading.SAVE | loading.SHARE, with_pipeline=True)
+        yield from loading.check(module, {_OLD}, called, _results)
+
+
+def _results(group: list[Given]) -> Iterator[Finding]:
+    for given in group:
+        level, remark = arguments.safety(given)
+        advice = f"write `{_NEW}`"
+        if given.other(_NEW) is not None:
+            fix = arguments.removal_fix([given], level) if _says_the_same(given) else None
+            advice = f"`{_NEW}` is given as well: drop it"
+        else:
+            fix = arguments.rename_fix(given, _NEW, _SINCE, level)
+        yield loading.finding(given, fix, remark, advice)
+
+
+def _says_the_same(given: Given) -> bool:
+    import ast
+
+    other = given.other(_NEW)
+    return given.value is not None and other is not None and ast.dump(given.value) == ast.dump(other)

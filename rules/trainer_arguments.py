@@ -1,0 +1,88 @@
+"""V5304: arguments that the Trainer no longer takes."""
+
+from __future__ import annotations
+
+from v5lint.rule import Rule
+from v5lint.rules import arguments, library, loading
+from v5lint.rules.arguments import Given
+from v5lint.rules.knowledge import lookup
+from v5lint.view.values import External, Method
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from v5lint.rule import Finding, Unseen
+    from v5lint.view.calls import CallSite
+    from v5lint.view.module import ModuleView
+    from v5lint.view.values import Value
+
+#: Every argument that some release dropped; which ones the target lacks is asked of the knowledge.
+NAMES = ("tokenizer", "model_path")
+
+_TRAIN = "train"
+
+_BASE = "Trainer"
+
+
+class RemovedTrainerArgument(Rule):
+    """An argument that `Trainer` or `Trainer.train` no longer takes.
+
+    ## What it does
+
+    Finds `tokenizer=` given to `Trainer`, `Seq2SeqTrainer` and a project's own subclasses that hand it on, to their
+    `super().__init__`, and in dicts that are splatted into the call; and `model_path=` given to `train`. A subclass whose
+    own `__init__` takes a `tokenizer`, and the trainers of other libraries, are judged by what they do with it.
+
+    ## Why it breaks
+
+    Measured on 5.23.0:
+
+        TypeError: Trainer.__init__() got an unexpected keyword argument 'tokenizer'
+        TypeError: Trainer.train() got an unexpected keyword argument 'model_path'
+
+    ## Example
+
+        trainer = Trainer(model=model, args=args, train_dataset=train, tokenizer=tokenizer)
+
+    becomes
+
+        trainer = Trainer(model=model, args=args, train_dataset=train, processing_class=tokenizer)
+
+    ## Fix safety
+
+    Safe: `processing_class` does what `tokenizer` did. It exists since 4.46, and the fix waits until the project supports
+    nothing older. Unsafe where the argument also goes somewhere that could not be followed.
+
+    ## References
+
+    - https://github.com/huggingface/transformers/blob/main/MIGRATION_GUIDE_V5.md
+    """
+
+    code = "V5304"
+    name = "removed-trainer-argument"
+    since = "5.0"
+    tokens = ("Trainer",)
+
+    def check(self, module: ModuleView) -> Iterator[Finding | Unseen]:
+        """See Rule."""
+        for each in arguments.given(module, NAMES, functions):
+            if isinstance(each, Given):
+                level, remark = arguments.safety(each)
+                new = each.removal.replacement
+                fix = arguments.rename_fix(each, new.new, new.since, level) if new is not None else None
+                yield loading.finding(each, fix, remark)
+
+
+def functions(call: CallSite, callee: Value) -> Iterator[str]:
+    """The trainer, or its `train`, that a call is of."""
+    if isinstance(callee, External):
+        if callee.package == "transformers" and lookup.is_subclass(callee.name, _BASE):
+            yield callee.name
+    elif isinstance(callee, Method) and callee.name == "__init__" and isinstance(callee.owner, External):
+        yield from functions(call, callee.owner)
+    elif isinstance(callee, Method) and callee.name == _TRAIN:
+        for name in library.library_classes(call.view, callee.owner):
+            if lookup.is_subclass(name, _BASE):
+                yield f"{_BASE}.{_TRAIN}"
+                return

@@ -1,0 +1,93 @@
+"""V5909: a reader of `pytorch_model.bin`, which is no longer written."""
+
+from __future__ import annotations
+
+import ast
+import os
+
+from v5lint.rule import Rule
+from v5lint.view.values import Constant, External, Instance
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from v5lint.rule import Finding
+    from v5lint.view.calls import CallSite
+    from v5lint.view.module import ModuleView
+
+_FORMAT = "safe_serialization"
+_FILE = "pytorch_model.bin"
+
+
+class UnwrittenWeightsFile(Rule):
+    """A `pytorch_model.bin` that the project reads and transformers no longer writes.
+
+    ## What it does
+
+    Finds `save_pretrained(..., safe_serialization=False)` in a project in which a Python file names `pytorch_model.bin`:
+    the same file, or another one of the repository. Models of diffusers and adapters of PEFT, which still obey, are left
+    alone.
+
+    ## Why it breaks
+
+    Since 5.0 `safe_serialization=False` is accepted and ignored: `save_pretrained` writes `model.safetensors` (measured on
+    5.23.0). What reads `pytorch_model.bin` afterwards fails, or, worse, reads the file of an earlier run.
+
+    ## Example
+
+        model.save_pretrained("out", safe_serialization=False)
+        weights = torch.load("out/pytorch_model.bin")
+
+    write
+
+        model.save_pretrained("out")
+        weights = safetensors.torch.load_file("out/model.safetensors")
+
+    ## Fix safety
+
+    No fix: what the reader does with the file is not in sight.
+
+    ## References
+
+    - https://huggingface.co/docs/safetensors
+    """
+
+    code = "V5909"
+    name = "unwritten-weights-file"
+    since = "5.0"
+    tokens = (_FORMAT,)
+
+    def check(self, module: ModuleView) -> Iterator[Finding]:
+        """See Rule."""
+        for call, keyword in module.keywords({_FORMAT}):
+            if call.name != "save_pretrained" or Constant(False) not in module.values(keyword.value):
+                continue
+            if module.guards.is_dead(call.node) or not _is_ours(module, call):
+                continue
+            reader = _reader(module)
+            if reader:
+                message = f"`{_FILE}` is no longer written (`{_FORMAT}=False` is ignored), and {reader} reads it"
+                yield module.finding(keyword, f"{message}: read `model.safetensors` there")
+
+
+def _is_ours(view: ModuleView, call: CallSite) -> bool:
+    """Whether what is saved can be a model of transformers."""
+    func = call.func
+    if not isinstance(func, ast.Attribute) or "transformers" not in view.text:
+        return False
+    for value in view.values(func.value):
+        of = value.of if isinstance(value, Instance) else value
+        if isinstance(of, External):
+            return of.package == "transformers"
+    return "diffusers" not in view.text and "peft" not in view.text
+
+
+def _reader(view: ModuleView) -> str:
+    """Where the file is named: "line 12", or another file; "" where nothing names it."""
+    for node in view.tree.nodes.get(ast.Constant, ()):
+        assert isinstance(node, ast.Constant)
+        if isinstance(node.value, str) and node.value.endswith(_FILE) and not isinstance(view.tree.parents[node], ast.Expr):
+            return f"line {node.lineno}"
+    others = view.project.mentioning(_FILE.encode(), view.path)
+    return f"`{os.path.basename(others[0])}`" if others else ""

@@ -1,0 +1,117 @@
+"""V5408: a tokenizer that is made of a vocabulary file that it ignores."""
+
+from __future__ import annotations
+
+from v5lint.rule import Fix, Rule
+from v5lint.rules import library
+from v5lint.rules.knowledge import lookup
+from v5lint.view.values import External, LocalClass, Method
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import ast
+    from collections.abc import Iterator
+
+    from v5lint.rule import Edit, Finding
+    from v5lint.view.calls import CallSite
+    from v5lint.view.module import ModuleView
+
+#: The arguments, in the order in which the constructors take them, and what they are called now.
+_FILES = {"vocab_file": "vocab", "merges_file": "merges"}
+_BEFORE = "4.57"
+
+
+class IgnoredVocabularyFile(Rule):
+    """A tokenizer that is constructed with `vocab_file=` or `merges_file=`.
+
+    ## What it does
+
+    Finds the constructors of the tokenizers whose arguments are called `vocab` and `merges` now, with the old keywords.
+    `from_pretrained(...)` and files that are passed by position are left alone: they are read.
+
+    ## Why it breaks
+
+    Silently: since 5.0 the keyword lands in `**kwargs`, and the tokenizer is empty. Measured on 5.23, with a vocabulary
+    of nine words and one of 367:
+
+        len(BertTokenizer(vocab_file=path))                          # 9 in 4.57, 5 in 5.23: everything is [UNK]
+        len(GPT2Tokenizer(vocab_file=path, merges_file=merges))      # 367 in 4.57, 1 in 5.23
+
+    ## Example
+
+        tokenizer = BertTokenizer(vocab_file="vocab.txt", do_lower_case=False)
+
+    becomes
+
+        tokenizer = BertTokenizer("vocab.txt", do_lower_case=False)
+
+    ## Fix safety
+
+    Safe: by position the files are read by both majors, measured equal. No fix where only one of two files is given,
+    or where other arguments are passed by position.
+
+    ## References
+
+    - https://github.com/huggingface/transformers/blob/main/MIGRATION_GUIDE_V5.md
+    """
+
+    code = "V5408"
+    name = "ignored-vocabulary-file"
+    since = "5.0"
+    tokens = tuple(_FILES)
+
+    def check(self, module: ModuleView) -> Iterator[Finding]:
+        """See Rule."""
+        seen: set[ast.Call] = set()
+        for call, _ in module.keywords(_FILES):
+            if call.node in seen or module.guards.is_dead(call.node):
+                continue
+            seen.add(call.node)
+            name = _made(call)
+            given = [each for each in call.node.keywords if each.arg in _FILES]
+            if name and _is_ignored(module, name):
+                listed = " and ".join(f"`{each.arg}=`" for each in given)
+                message = f"`{name}` ignores {listed} since transformers 5.0 and is left with an empty vocabulary"
+                yield module.finding(call.node, f"{message}: pass it by position", fix=_fix(module, call, name, given))
+
+
+def _made(call: CallSite) -> str:
+    """The tokenizer class of transformers whose constructor is called, "" when it is none."""
+    for callee in call.callees:
+        of = callee
+        if isinstance(callee, Method) and callee.name == "__init__":
+            of = callee.owner
+        if isinstance(of, LocalClass) and any(getattr(each, "name", "") == "__init__" for each in of.node.body):
+            continue
+        if isinstance(of, (External, LocalClass)):
+            for name in library.library_classes(call.view, of):
+                if lookup.kind_of(name) == "tokenizer":
+                    return name
+    return ""
+
+
+def _is_ignored(view: ModuleView, name: str) -> bool:
+    target = library.release_text(view.settings.target)
+    now = lookup.parameters(name, target)
+    return now is not None and "vocab_file" not in now and now.positional[:1] == ("vocab",)
+
+
+def _fix(view: ModuleView, call: CallSite, name: str, given: list[ast.keyword]) -> Fix | None:
+    now = lookup.parameters(name, library.release_text(view.settings.target))
+    if now is None or call.node.args or any(each.arg in (None, *_FILES.values()) for each in call.node.keywords):
+        return None
+    wanted = [old for old, new in _FILES.items() if new in now.positional[:2]]
+    values = {str(each.arg): view.source(each.value) for each in given}
+    if set(values) != set(wanted):
+        return None
+
+    def build() -> list[Edit]:
+        from v5lint.edits.arguments import edit_arguments
+
+        rest = [each for each in call.node.keywords if each not in given]
+        texts = [*(values[each] for each in wanted), *(view.source(each) for each in rest)]
+        replace: dict[ast.AST, str] = dict(zip(call.node.keywords, texts, strict=True))
+        changed = {node: text for node, text in replace.items() if view.source(node) != text}
+        return [edit_arguments(view, call.node, replace=changed)]
+
+    return Fix("Pass the files by position", build)
