@@ -21,9 +21,9 @@ class AdapterWithoutEffect(Rule):
 
     ## What it does
 
-    Finds `PeftModel.from_pretrained(model, adapter)` on a model whose layers kept their own names while the path to them
-    changed: `CLIPVisionModel`, `CLIPTextModel` and `SiglipVisionModel` since 5.6, `DINOv3ViTModel` since 5.4. Off by
-    default: whether the adapter is older than the change is not in sight.
+    Finds `PeftModel.from_pretrained(model, adapter)` on a model whose layers kept their own names while the path to
+    them changed: `CLIPVisionModel`, `CLIPTextModel` and `SiglipVisionModel` since 5.6, `DINOv3ViTModel` since 5.4. Off
+    by default: whether the adapter is older than the change is not in sight.
 
     ## Why it breaks
 

@@ -32,9 +32,9 @@ class LoraAllLinearSiglip(Rule):
     The vision tower pools with an `nn.MultiheadAttention`, which computes with the weight of its `out_proj` and never
     calls the layer: LoRA on it changes the output by exactly 0.0 (measured on 5.23.0 with peft 0.21.2), its parameters
     get no gradient, and distributed training with `ddp_find_unused_parameters=False` dies of that. A classifier
-    (`SiglipForImageClassification`) does not use the pooling head at all, so `head.mlp` is adapted for nothing, too; and
-    `SiglipModel` has a text tower, which `all-linear` adapts along with the vision tower. No release of transformers
-    says a word.
+    (`SiglipForImageClassification`) does not use the pooling head at all, so `head.mlp` is adapted for nothing, too;
+    and `SiglipModel` has a text tower, which `all-linear` adapts along with the vision tower. No release of
+    transformers says a word.
 
     ## Example
 
@@ -43,7 +43,7 @@ class LoraAllLinearSiglip(Rule):
     write
 
         targets = ["q_proj", "k_proj", "v_proj", "fc1", "fc2"]
-        model = get_peft_model(siglip, LoraConfig(target_modules=targets, exclude_modules=r".*\\bhead\\b.*",
+        model = get_peft_model(siglip, LoraConfig(target_modules=targets, exclude_modules=".*[.]head[.].*",
                                                   modules_to_save=["classifier"]))
 
     ## Fix safety

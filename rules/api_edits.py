@@ -84,7 +84,7 @@ class Rewrites:
 
 def is_unused(view: ModuleView, binding: Binding) -> bool:
     """Whether nothing can read the name that an import binds, in this module or through it."""
-    if view.links.uses(binding) or library.is_handed_on(view, binding):
+    if view.links.uses(binding) or _is_named(view, binding.name) or is_handed_on(view, binding):
         return False
     assert binding.statement is not None
     start, end = view.span(binding.statement)
@@ -93,11 +93,42 @@ def is_unused(view: ModuleView, binding: Binding) -> bool:
     return not any(_KEPT_ON_PURPOSE.search(line) for line in lines)
 
 
+def is_handed_on(view: ModuleView, binding: Binding) -> bool:
+    """Whether other modules get a name from this one, or may get it through a package that takes everything."""
+    if library.is_handed_on(view, binding):
+        return True
+    if binding.scope is not view.tree.scope:
+        return False
+    name = re.escape(binding.name.encode())
+    imported = re.compile(
+        rb"^[ \t]*from[ \t]+(?!transformers\b)[\w.]+[ \t]+import[ \t]*(?:\([^)]*?|[^\n#(]*?)\b" + name + rb"\b",
+        re.MULTILINE,
+    )
+    for file in view.project.mentioning(binding.name.encode(), view.path):
+        with open(file, "rb") as stream:
+            if imported.search(stream.read()):
+                return True
+    return False
+
+
+def _is_named(view: ModuleView, name: str) -> bool:
+    """Whether a text holds a name: `Union["Name", "Other"]` outside of an annotation, a table of classes by name."""
+    word = re.compile(rf"\b{re.escape(name)}\b")
+    if len(word.findall(view.text)) < 2:
+        return False
+    annotations = {constant for constant, _ in view.tree.annotations}
+    return any(
+        isinstance(node.value, str) and word.search(node.value) and not isinstance(view.tree.parents[node], ast.Expr)
+        for node in view.tree.nodes.get(ast.Constant, ())
+        if isinstance(node, ast.Constant) and node not in annotations
+    )
+
+
 def _rename(view: ModuleView, imports: ImportEdits, lost: Lost) -> list[Edit]:
     binding = lost.reference.binding
     assert binding is not None
     module, _, name = lost.new.rpartition(".")
-    keep = library.is_handed_on(view, binding)
+    keep = is_handed_on(view, binding) or _is_named(view, binding.name)
     bound = imports.rename(binding, name, module, keep=keep)
     if bound == binding.name:
         return []

@@ -1,4 +1,4 @@
-"""Arguments on their way to a callable: given by keyword or in a dict, handed on by functions, edited where they stand."""
+"""Arguments on their way to a callable: given by keyword or in a dict, handed on, and edited where they stand."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     Functions = Callable[[CallSite, Value], Iterable[str]]
     #: The same for a call that takes a whole dict as one argument.
     Takers = Callable[[CallSite, Receiver], Iterable[str]]
-    #: From a callable, an argument and a release of transformers to what took the argument away; None where it is there.
+    #: From a callable, an argument and a release of transformers to what took the argument away, if something did.
     Judge = Callable[[str, str, str], "Removal | None"]
 
 #: What a function says of a callee that could not be followed and may be one of those asked about.
@@ -105,6 +105,8 @@ class Given:
         """The constants that the value can be; None where it can be something else."""
         if self.value is None:
             return None
+        if isinstance(self.value, ast.UnaryOp) and isinstance(self.value.operand, ast.Constant):
+            return [ast.literal_eval(self.value)] if isinstance(self.value.op, ast.USub) else None
         values = self.view.values(self.value)
         if not all(isinstance(each, Constant) for each in values):
             return None
@@ -118,8 +120,8 @@ class Given:
         for entry in self.beside.entries if self.beside is not None else ():
             if entry.key == name and entry.how != "removal":
                 return entry.value if entry.value is not None else ast.Constant(...)
-        entry = self.call.entry(name)
-        return (entry.value or ast.Constant(...)) if entry is not None else None
+        splatted = self.call.entry(name)
+        return (splatted.value or ast.Constant(...)) if splatted is not None else None
 
     # Edits
 
@@ -132,7 +134,20 @@ class Given:
             self.entry.how in _EDITABLE
             and not (isinstance(self.entry.node, ast.expr) and not isinstance(self.entry.node, ast.Constant))
             and self.entry.owner in self.view.tree.parents
+            and not self._is_read
         )
+
+    @property
+    def _is_read(self) -> bool:
+        """Whether the module looks a key of the name up: `d["name"]`, `d.get("name")`, `"name" in d`."""
+        for node in self.view.tree.nodes.get(ast.Constant, ()):
+            if isinstance(node, ast.Constant) and node.value == self.name:
+                parent = self.view.tree.parents[node]
+                if isinstance(parent, (ast.Compare, ast.Call)):
+                    return True
+                if isinstance(parent, ast.Subscript) and not isinstance(parent.ctx, ast.Store):
+                    return True
+        return False
 
     def renamed(self, new: str) -> list[Edit]:
         """The edit that gives it another name."""
@@ -332,14 +347,15 @@ def _starts(view: ModuleView, names: Container[str]) -> list[ast.expr]:
             found[call.func.value] = None
     for each in view.tree.nodes.get(ast.Subscript, ()):
         assert isinstance(each, ast.Subscript)
-        if isinstance(each.ctx, ast.Store) and isinstance(each.slice, ast.Constant) and _is_text(each.slice):
-            if each.slice.value in names:
-                found[each.value] = None
+        key = each.slice
+        if isinstance(each.ctx, ast.Store) and isinstance(key, ast.Constant) and _is_text(key) and key.value in names:
+            found[each.value] = None
     for call in view.calls({"setdefault"}):
         first = call.argument("", 0)
-        if isinstance(first, ast.Constant) and _is_text(first) and first.value in names:
-            if isinstance(call.func, ast.Attribute):
-                found[call.func.value] = None
+        if not isinstance(call.func, ast.Attribute) or not isinstance(first, ast.Constant):
+            continue
+        if _is_text(first) and first.value in names:
+            found[call.func.value] = None
     return [*found]
 
 
@@ -401,7 +417,7 @@ def removal_of(function: str, name: str, target: str) -> Removal | None:
         name: the argument.
         target: the release of transformers.
     """
-    package, at, rest = function.partition("@")
+    _, at, rest = function.partition("@")
     if at:
         target, _, function = rest.partition(":")
     return lookup.removed_parameter(function, name, target)

@@ -19,8 +19,25 @@ if TYPE_CHECKING:
 _WANTED = "output_attentions"
 _HOW = "attn_implementation"
 
-#: Families whose default attention is not SDPA under 5.23.0, or that give their maps all the same.
-_EAGER = frozenset({"deberta", "deberta-v2", "longformer", "led", "big_bird", "xlnet", "xlm", "reformer", "funnel"})
+#: The model types whose default attention is not SDPA, so that they give their maps: measured by building the
+#: `AutoModel` of every type on 5.23.0.
+_EAGER = frozenset(
+    """
+    align bark big_bird bigbird_pegasus bit blip bloom bridgetower bros canine clap clvp codegen convbert convnext
+    convnextv2 cpmant cvt dac deberta deberta-v2 deepseek_v4 dinov3_convnext donut-swin efficientnet encodec
+    falcon_mamba fastspeech2_conformer fastspeech2_conformer_with_hifigan flaubert flava flint fnet focalnet fsmt
+    funnel gemma2 gemma4_audio git glpn got_ocr2 gpt_neo gpt_neox_japanese gpt_oss gptj granite_swa granitemoe_swa
+    grounding-dino groupvit hgnet_v2 hiera hy_v4 ibert imagegpt inkling2 inkling2_text layoutlmv3 led levit lilt
+    longformer longt5 luke lxmert mamba mamba2 markuplm mask2former maskformer maskformer-swin megatron-bert mgp-str
+    mimo_v2_flash mm-grounding-dino mobilenet_v1 mobilenet_v2 mobilevit mobilevitv2 mpnet mpt mra mvp nllb-moe
+    nystromformer oneformer openai-gpt openai_privacy_filter patchtsmixer pegasus_x perceiver poolformer
+    pp_ocrv6_small_det prophetnet pvt pvt_v2 reformer regnet rembert resnet roformer rwkv seggpt sew-d
+    speech_to_text speecht5 splinter squeezebert swiftformer swin2sr swinv2 switch_transformers t5gemma tapas
+    textnet timesformer tvp univnet uvdoc vaultgemma vibevoice_acoustic_tokenizer
+    vibevoice_acoustic_tokenizer_decoder vibevoice_acoustic_tokenizer_encoder videoprism videoprism_vision_model
+    vilt visual_bert vitdet vits wavlm xcodec xglm xlm xlnet xlstm yoso
+    """.split()
+)
 
 
 class AttentionMaps(Rule):
@@ -33,9 +50,9 @@ class AttentionMaps(Rule):
 
     ## Why it breaks
 
-    The default attention (SDPA) computes no maps. 4.x noticed and computed them eagerly; since 5.0 `outputs.attentions` is
-    None, and since 5.2 an empty tuple, with one line in the log (measured on a BERT: 2 maps on 4.57.6, none on 5.23.0).
-    Code that plots or averages them stops with an IndexError, or averages nothing.
+    The default attention (SDPA) computes no maps. 4.x noticed and computed them eagerly; since 5.0
+    `outputs.attentions` is None, and since 5.2 an empty tuple, with one line in the log (measured on a BERT: 2 maps on
+    4.57.6, none on 5.23.0). Code that plots or averages them stops with an IndexError, or averages nothing.
 
     ## Example
 
@@ -81,8 +98,7 @@ class AttentionMaps(Rule):
                 done.add(load.node)
                 fix = _fix(module, load, is_sure=model.is_sure and found.is_complete)
             message = (
-                f"`{model.name}` computes no attention maps with its default attention: load it with "
-                f'`{_HOW}="eager"`'
+                f'`{model.name}` computes no attention maps with its default attention: load it with `{_HOW}="eager"`'
             )
             yield module.finding(keyword, message, fix=fix)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 
 from v5lint.rule import Edit, Fix, Rule
-from v5lint.rules import library, removed_api
+from v5lint.rules import api_edits, removed_api
 from v5lint.rules.api_edits import Rewrites
 
 TYPE_CHECKING = False
@@ -74,7 +74,7 @@ def _fix(view: ModuleView, lost: Lost, *, answer: bool) -> Fix | None:
     binding = lost.reference.binding
     uses: list[ast.expr]
     if binding is not None:
-        if library.is_handed_on(view, binding):
+        if api_edits.is_handed_on(view, binding):
             return None
         uses = [*view.links.uses(binding)]
     elif isinstance(lost.reference.node, (ast.Attribute, ast.Name)):

@@ -62,15 +62,19 @@ class RemovedBackend(Rule):
             if lost.reference.binding is not None and rewrites.without(lost) is None:
                 key = module.tree.statement(key)
             statements.setdefault(key, []).append(lost)
-        told = False
+        told = not removed_api.is_of_backend(module)
+        plain = _TYPES if told else _NO_COUNTERPART
         for group in statements.values():
             fix = rewrites.without(group[0])
-            end = "nothing uses it" if fix is not None else "this name has no counterpart" if told else _ADVICE
+            end = _UNUSED if fix is not None else plain if told else _ADVICE
             told = told or fix is None
             first = group[0]
             yield module.finding(first.reference.node, f"{_listed(group)} {end}", fix=fix, since=_since(group))
 
 
+_UNUSED = "nothing uses it"
+_NO_COUNTERPART = "this name has no counterpart"
+_TYPES = "no object is of such a class any more: take it out of the checks and annotations"
 _ADVICE = (
     "this file cannot be migrated by a tool: port it to PyTorch, or keep it on transformers 4.57; nothing in it is "
     "rewritten by the rules of removed names"

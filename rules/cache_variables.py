@@ -424,9 +424,10 @@ def _split(view: ModuleView, node: ast.expr) -> tuple[ast.expr, str]:
         name = getattr(node.func, "attr", getattr(node.func, "id", ""))
         if not rest and name in ("str", "fspath", "Path", "as_posix", "expanduser"):
             return _split(view, last)
-        if len(rest) == 1 and name in ("join", "Path") and isinstance(last, ast.Constant):
+        text = last.value if isinstance(last, ast.Constant) else None
+        if len(rest) == 1 and name in ("join", "Path") and isinstance(text, str):
             base, tail = _split(view, rest[0])
-            return base, f"{tail}/{last.value}".rstrip("/")
+            return base, f"{tail}/{text}".rstrip("/")
     return node, ""
 
 

@@ -149,8 +149,8 @@ def _defaults(view: ModuleView) -> Iterator[Finding]:
         if owners and not members.is_prepared(view, call.node):
             yield view.finding(
                 call.node,
-                f"`{owners[0].shown}` has no `{_THETA}` since transformers 5.0, and `getattr` silently gives its default: "
-                f"read `{_PARAMETERS}`",
+                f"`{owners[0].shown}` has no `{_THETA}` since transformers 5.0, and `getattr` gives its default: read "
+                f"`{_PARAMETERS}`",
             )
 
 

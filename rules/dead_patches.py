@@ -25,9 +25,9 @@ class DeadPatch(Rule):
 
     ## What it does
 
-    Finds assignments and `setattr` on a module `transformers.models...` where the target release has no such function or
-    class any more and an older one had it. Names that are put into `transformers` itself, so that other code finds them
-    again, are no patches, and neither are methods that are put back into a class.
+    Finds assignments and `setattr` on a module `transformers.models...` where the target release has no such function
+    or class any more and an older one had it. Names that are put into `transformers` itself, so that other code finds
+    them again, are no patches, and neither are methods that are put back into a class.
 
     ## Why it breaks
 
@@ -55,7 +55,7 @@ class DeadPatch(Rule):
     code = "V5916"
     name = "dead-patch"
     since = "4.20"
-    tokens = ("transformers",)
+    tokens = ("transformers.models",)
 
     def check(self, module: ModuleView) -> Iterator[Finding]:
         """See Rule."""
@@ -72,7 +72,9 @@ class DeadPatch(Rule):
 
 
 def _may_be_ours(node: ast.expr) -> bool:
-    return isinstance(node, (ast.Name, ast.Attribute)) and not (isinstance(node, ast.Name) and node.id in ("self", "cls"))
+    return isinstance(node, (ast.Name, ast.Attribute)) and not (
+        isinstance(node, ast.Name) and node.id in ("self", "cls")
+    )
 
 
 def _check(view: ModuleView, node: ast.expr, owner: ast.expr, name: str) -> Iterator[Finding]:

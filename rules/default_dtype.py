@@ -23,15 +23,15 @@ class DefaultDtype(Rule):
 
     ## What it does
 
-    Finds `from_pretrained` of a model without `dtype=` (or `torch_dtype=`), and with `torch_dtype=None`. Off by default:
-    it holds for nearly every call, and most checkpoints of the time of 4.x are in float32.
+    Finds `from_pretrained` of a model without `dtype=` (or `torch_dtype=`), and with `torch_dtype=None`. Off by
+    default: it holds for nearly every call, and most checkpoints of the time of 4.x are in float32.
 
     ## Why it breaks
 
-    Without a dtype 4.x loaded every model in float32. Since 5.0 the dtype is that of the checkpoint: a bfloat16 checkpoint
-    gives a bfloat16 model, freshly added heads included (measured on a small BERT: float32 under 4.57.6, bfloat16 under
-    5.23.0, `torch_dtype=None` alike). Training in pure half precision loses accuracy, and `fp16=True` of the Trainer then
-    fails on gradients that are half already. No word is said.
+    Without a dtype 4.x loaded every model in float32. Since 5.0 the dtype is that of the checkpoint: a bfloat16
+    checkpoint gives a bfloat16 model, freshly added heads included (measured on a small BERT: float32 under 4.57.6,
+    bfloat16 under 5.23.0, `torch_dtype=None` alike). Training in pure half precision loses accuracy, and `fp16=True`
+    of the Trainer then fails on gradients that are half already. No word is said.
 
     ## Example
 

@@ -56,8 +56,8 @@ class DefaultLoggers(Rule):
 
     ## Fix safety
 
-    `report_to="all"` in the place of `None` is safe. Naming the logger that the program uses is unsafe: under 4.x others
-    that happen to be installed were used, too.
+    `report_to="all"` in the place of `None` is safe. Naming the logger that the program uses is unsafe: under 4.x
+    others that happen to be installed were used, too.
 
     ## References
 
@@ -80,7 +80,9 @@ class DefaultLoggers(Rule):
         if "transformers" in module.text and _SWITCH in module.text:
             for key in module.environment_keys({_SWITCH}):
                 if key.is_written:
-                    message = f"`{_SWITCH}` is no longer read: nothing is logged by default; else write `report_to=\"none\"`"
+                    message = (
+                        f'`{_SWITCH}` is no longer read: nothing is logged by default; else write `report_to="none"`'
+                    )
                     yield module.finding(key.node, message, level="deprecated")
 
 
@@ -107,10 +109,12 @@ def _check(view: ModuleView, call: CallSite, logger: str) -> Iterator[Finding]:
     keyword = call.keyword("report_to")
     if given == {Constant(None)}:
         fix = _fix(view, call, keyword, "all", safe=True) if keyword is not None else None
-        message = "`report_to=None` makes the `Trainer` raise a ValueError: write `report_to=\"all\"` for what it meant"
+        message = '`report_to=None` makes the `Trainer` raise a ValueError: write `report_to="all"` for what it meant'
         yield view.finding(keyword or call.node, message, fix=fix)
     elif not given and logger and not call.is_open:
-        message = f"nothing is logged to {logger} any more (`report_to` is \"none\" by default): write `report_to=\"{logger}\"`"
+        message = (
+            f'nothing is logged to {logger} any more (`report_to` is "none" by default): write `report_to="{logger}"`'
+        )
         yield view.finding(call.node, message, fix=_fix(view, call, None, logger, safe=False))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 
 from v5lint.rule import Edit, Fix, Rule
-from v5lint.rules import library, removed_api, removed_names
+from v5lint.rules import api_edits, removed_api, removed_names
 from v5lint.rules.api_edits import Rewrites
 
 TYPE_CHECKING = False
@@ -89,7 +89,7 @@ class _Plan:
         self.decorators: dict[ast.expr, None] = {}
         for lost in found:
             binding = lost.reference.binding
-            if binding is None or library.is_handed_on(view, binding):
+            if binding is None or api_edits.is_handed_on(view, binding):
                 continue
             around = [_decorator(view, use) for use in view.links.uses(binding)]
             if around and None not in around:

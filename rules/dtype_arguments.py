@@ -33,9 +33,9 @@ class DeprecatedTorchDtype(Rule):
 
     ## What it does
 
-    Finds `torch_dtype` given to `from_pretrained` and `from_config` of a transformers model (as a keyword, or in a dict that is
-    splatted into the call), to `pipeline` and in its `model_kwargs`, and `config.torch_dtype`. diffusers' pipelines, PEFT's and other
-    libraries' own arguments of the name are left alone.
+    Finds `torch_dtype` given to `from_pretrained` and `from_config` of a transformers model (as a keyword, or in a
+    dict that is splatted into the call), to `pipeline` and in its `model_kwargs`, and `config.torch_dtype`. diffusers'
+    pipelines, PEFT's and other libraries' own arguments of the name are left alone.
 
     ## Why it breaks
 
@@ -96,7 +96,9 @@ def _loader(call: CallSite, callee: Value) -> Iterator[str]:
 def _deprecated(function: str, name: str, target: str) -> Removal | None:
     if parse_release(target) < parse_release(_SINCE):
         return None
-    return Removal(f"{function}:{name}", "parameter", "transformers", f"..{_SINCE}", _SINCE, [_NEW, "1", _SINCE, "", ""])
+    return Removal(
+        f"{function}:{name}", "parameter", "transformers", f"..{_SINCE}", _SINCE, [_NEW, "1", _SINCE, "", ""]
+    )
 
 
 def _is_of_config(view: ModuleView, node: ast.Attribute) -> bool:

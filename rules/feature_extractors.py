@@ -49,9 +49,12 @@ class RemovedFeatureExtractor(Rule):
         ValueError: Unrecognized feature extractor in <checkpoint>. Should have a `feature_extractor_type` key in its
         preprocessor_config.json of config.json, or one of the following `model_type` keys in its config.json: ...
 
-    Processors for images hold an `image_processor`: `TrOCRProcessor(feature_extractor=...)` raises
+    Processors for images hold an `image_processor`. `TrOCRProcessor(feature_extractor=...)`, what is read from such a
+    processor, and `Trainer(tokenizer=...)` raise
 
-        ValueError: Received a NoneType for argument image_processor, but a BaseImageProcessor was expected.
+        TypeError: Received a NoneType for argument image_processor, but a ImageProcessingMixin was expected.
+        AttributeError: 'TrOCRProcessor' object has no attribute 'feature_extractor'
+        TypeError: Trainer.__init__() got an unexpected keyword argument 'tokenizer'
 
     ## Example
 

@@ -31,15 +31,15 @@ class ForeignProcessor(Rule):
 
     ## What it does
 
-    Finds a function, or a script, that loads one vision model and one processor from checkpoints of one family whose names
-    say different resolutions: `siglip2-large-patch16-512` and `siglip2-base-patch16-224`.
+    Finds a function, or a script, that loads one vision model and one processor from checkpoints of one family whose
+    names say different resolutions: `siglip2-large-patch16-512` and `siglip2-base-patch16-224`.
 
     ## Why it breaks
 
-    The processor makes pixels of its own size, mean and deviation. A model with interpolated or rotary positions (DINOv2,
-    DINOv3) takes any size without a word and is worse for it; SigLIP and ViT raise where the grid is another one, and say
-    nothing where only the normalisation differs. The 4-bit snippet in the documentation of SigLIP 2 pairs a 512-pixel
-    model with a 224-pixel processor.
+    The processor makes pixels of its own size, mean and deviation. A model with interpolated or rotary positions
+    (DINOv2, DINOv3) takes any size without a word and is worse for it; SigLIP and ViT raise where the grid is another
+    one, and say nothing where only the normalisation differs. The 4-bit snippet in the documentation of SigLIP 2 pairs
+    a 512-pixel model with a 224-pixel processor.
 
     ## Example
 
@@ -95,7 +95,10 @@ def _pair(view: ModuleView, model: tuple[str, CallSite], processor: tuple[str, C
         quote = view.source(given)[-1]
         edit = view.replace(given, f"{quote}{mine}{quote}")
         fix = Fix("Load both from one checkpoint", [edit], applicability="unsafe")
-    message = f"the processor is made for {sizes[1][1]} pixels and the model (`{mine}`) for {sizes[0][1]}: load both from one checkpoint"
+    message = (
+        f"the processor is made for {sizes[1][1]} pixels and the model (`{mine}`) for {sizes[0][1]}: load both from "
+    )
+    message += "one checkpoint"
     yield view.finding(given or call.node, message, fix=fix)
 
 
@@ -104,13 +107,14 @@ class SiglipPadding(Rule):
 
     ## What it does
 
-    Finds calls of a processor or tokenizer of a SigLIP or SigLIP 2 checkpoint with texts and without `padding="max_length"`.
+    Finds calls of a processor or tokenizer of a SigLIP or SigLIP 2 checkpoint with texts and without
+    `padding="max_length"`.
 
     ## Why it breaks
 
-    SigLIP was trained on texts of 64 tokens, padding included, without an attention mask, and takes the embedding of the last
-    token. With `padding=True`, or none, the last token is another one: every similarity is wrong, and nothing is said. This
-    is so under every release.
+    SigLIP was trained on texts of 64 tokens, padding included, without an attention mask, and takes the embedding of
+    the last token. With `padding=True`, or none, the last token is another one: every similarity is wrong, and nothing
+    is said. This is so under every release.
 
     ## Example
 
@@ -138,7 +142,7 @@ class SiglipPadding(Rule):
         """See Rule."""
         for call in module.calls():
             texts = call.keyword("text")
-            if texts is None or call.is_open or isinstance(texts.value, ast.Constant) and texts.value.value is None:
+            if texts is None or call.is_open or (isinstance(texts.value, ast.Constant) and texts.value.value is None):
                 continue
             made = origins.origins(module, call.func).found
             if not made or not all(_is_siglip(each.call) for each in made) or module.guards.is_dead(call.node):
@@ -151,7 +155,9 @@ class SiglipPadding(Rule):
 
 def _is_siglip(made: CallSite) -> bool:
     names = library.loaders(made)
-    if not any(lookup.kind_of(name) in ("processor", "auto_processor", "tokenizer", "auto_tokenizer") for name in names):
+    if not any(
+        lookup.kind_of(name) in ("processor", "auto_processor", "tokenizer", "auto_tokenizer") for name in names
+    ):
         return False
     if any(name.startswith("Siglip") for name in names):
         return True

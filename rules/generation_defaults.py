@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 
 from v5lint.rule import Rule
-from v5lint.rules import library
+from v5lint.rules import library, models
 from v5lint.view.values import External, Instance
 
 TYPE_CHECKING = False
@@ -42,8 +42,9 @@ class UnsetGenerationField(Rule):
 
     ## What it does
 
-    Finds `model.generation_config.max_length` and its like (`num_beams`, `temperature`, `top_k`, ...) in arithmetic, in
-    comparisons, and where `int(...)`, `range(...)`, `min(...)` or `max(...)` get them; on a `GenerationConfig()` as well.
+    Finds `model.generation_config.max_length` and its like (`num_beams`, `temperature`, `top_k`, ...) in arithmetic,
+    in comparisons, and where `int(...)`, `range(...)`, `min(...)` or `max(...)` get them; on a `GenerationConfig()` as
+    well.
 
     ## Why it breaks
 
@@ -94,8 +95,12 @@ class UnsetGenerationField(Rule):
 def _is_counted(view: ModuleView, node: ast.Attribute) -> bool:
     """Whether a value is used as a number where it is read."""
     parent = view.tree.parents[node]
+    if isinstance(view.tree.statement(node), ast.Assert):
+        return False
     if isinstance(parent, ast.BinOp):
-        return not isinstance(parent.op, ast.Mod) or parent.right is not node or not isinstance(parent.left, ast.Constant)
+        return (
+            not isinstance(parent.op, ast.Mod) or parent.right is not node or not isinstance(parent.left, ast.Constant)
+        )
     if isinstance(parent, ast.Compare):
         others = [parent.left, *parent.comparators]
         nothing = any(isinstance(each, ast.Constant) and each.value is None for each in others)
@@ -108,12 +113,15 @@ def _is_counted(view: ModuleView, node: ast.Attribute) -> bool:
 def _is_config(view: ModuleView, node: ast.expr) -> bool:
     """Whether an expression is the generation configuration of a model, or a fresh one."""
     if isinstance(node, ast.Attribute) and node.attr == _HOLDER:
-        return True
+        text = ast.unparse(node.value)
+        return text.rpartition(".")[2] in ("model", "llm", "lm") or bool(models.models(view, node.value).found)
     made = view.links.defining_call(node)
     if made is None or made.args or any(each.arg is None for each in made.keywords):
         return False
     return any(
-        isinstance(each, Instance) and isinstance(each.of, External) and "GenerationConfig" in library.library_classes(view, each.of)
+        isinstance(each, Instance)
+        and isinstance(each.of, External)
+        and "GenerationConfig" in library.library_classes(view, each.of)
         for each in view.values(made)
     )
 

@@ -7,6 +7,7 @@ import ast
 from v5lint.rule import Edit, Fix, Rule
 from v5lint.rules import members
 from v5lint.rules.knowledge import lookup
+from v5lint.view.values import LocalClass, Unknown
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -115,7 +116,17 @@ def is_parameter(name: str) -> bool:
 def _is_of_model(view: ModuleView, node: ast.Attribute) -> bool:
     """Whether `x.config` is that of a model of transformers that generates, or may."""
     owners = members.owners(view, node.value, ("model",))
-    return bool(owners) and not members.is_own_attribute(view, node)
+    return (
+        bool(owners) and not members.is_own_attribute(view, node) and not any(_has_own_config(each) for each in owners)
+    )
+
+
+def _has_own_config(owner: members.Owner) -> bool:
+    """Whether a model of the repository has a configuration class of the repository, with parameters of its own."""
+    if not isinstance(owner.of, LocalClass):
+        return False
+    found = owner.of.view.evaluator.class_attribute(owner.of, "config_class", instance=False)
+    return any(isinstance(each, (LocalClass, Unknown)) for each in found)
 
 
 def _is_set_there(view: ModuleView, node: ast.Attribute) -> bool:

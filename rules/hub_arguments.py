@@ -37,8 +37,9 @@ class RemovedHubArgument(Rule):
     ## What it does
 
     Finds `use_auth_token`, `resume_download`, `local_dir_use_symlinks`, `force_filename`, `proxies` and others on the
-    functions of `huggingface_hub` that lost them, on `HfApi` and in dicts that are splatted into the call. Judged by the
-    oldest release of `huggingface_hub` that the target release of transformers takes (5.0: 1.3; 5.18 and newer: 1.31).
+    functions of `huggingface_hub` that lost them, on `HfApi` and in dicts that are splatted into the call. Judged by
+    the oldest release of `huggingface_hub` that the target release of transformers takes (5.0: 1.3; 5.18 and newer:
+    1.31).
 
     ## Why it breaks
 
@@ -47,8 +48,8 @@ class RemovedHubArgument(Rule):
         TypeError: hf_hub_download() got an unexpected keyword argument 'use_auth_token'
         TypeError: HfApi.list_models() got an unexpected keyword argument 'task'
 
-    `resume_download` and `local_dir_use_symlinks` are still taken, with a warning, and do nothing (a finding that only warns);
-    so are `proxies` and `force_filename`, which did something.
+    `resume_download` and `local_dir_use_symlinks` are still taken, with a warning, and do nothing (a finding that only
+    warns); so are `proxies` and `force_filename`, which did something.
 
     ## Example
 
@@ -95,7 +96,7 @@ def _results(group: list[Given]) -> Iterator[Finding]:
         elif given.removal.replacement is not None and given.removal.replacement.drop_in:
             fix = arguments.rename_fix(given, given.removal.replacement.new, "", level)
         found = loading.finding(given, fix, remark)
-        if given.name in _WITHOUT_EFFECT:
+        if given.name in _TAKEN:
             found.level = "deprecated"
         yield found
 

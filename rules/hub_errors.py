@@ -29,8 +29,8 @@ class RequestsErrorAroundHub(Rule):
     ## What it does
 
     Finds `except requests.HTTPError` and its like where the `try` calls functions of `huggingface_hub` or methods of
-    `HfApi` that ask the Hub. Handlers that name an error of `huggingface_hub`, `OSError` or `Exception` as well, or in a clause of
-    their own, are left alone.
+    `HfApi` that ask the Hub. Handlers that name an error of `huggingface_hub`, `OSError` or `Exception` as well, or in
+    a clause of their own, are left alone.
 
     ## Why it breaks
 
@@ -56,9 +56,9 @@ class RequestsErrorAroundHub(Rule):
 
     ## Fix safety
 
-    Safe for `HTTPError`: `HfHubHTTPError` is what every release raises, and it has a `response` as before. Where the `try` calls
-    something else too, the handler gets both. `RequestException`, `ConnectionError` and `Timeout` are left to a person:
-    what takes their place depends on the release (`httpx.RequestError`, `httpx2.RequestError`).
+    Safe for `HTTPError`: `HfHubHTTPError` is what every release raises, and it has a `response` as before. Where the
+    `try` calls something else too, the handler gets both. `RequestException`, `ConnectionError` and `Timeout` are left
+    to a person: what takes their place depends on the release (`httpx.RequestError`, `httpx2.RequestError`).
 
     ## References
 
@@ -84,7 +84,9 @@ class RequestsErrorAroundHub(Rule):
                 continue
             for handler, node, path in wrong:
                 name = path.rpartition(".")[2]
-                said = f"`{of_hub[0]}` raises no errors of `requests` since huggingface_hub 1.0, and this does not catch what it raises"
+                said = (
+                    f"`{of_hub[0]}` raises no errors of `requests` since huggingface_hub 1.0, and this misses its own"
+                )
                 fix = _fix(module, handler, node, alone=not of_others) if name == "HTTPError" else None
                 yield module.finding(node, f"{said}: catch `{_MODULE}.{_NEW}`", fix=fix)
 

@@ -30,10 +30,10 @@ class RemovedHubName(Rule):
 
     ## What it does
 
-    Finds `HfFolder`, `Repository`, `cached_download`, `InferenceApi`, `ModelFilter`, `configure_http_backend` and every
-    other name that the oldest `huggingface_hub` lacks which the target release of transformers takes (5.0: 1.3; 5.18
-    and newer: 1.31): imported, read as an attribute or asked for with `getattr`. Imports in a `try` that have a fallback
-    which works are left alone.
+    Finds `HfFolder`, `Repository`, `cached_download`, `InferenceApi`, `ModelFilter`, `configure_http_backend` and
+    every other name that the oldest `huggingface_hub` lacks which the target release of transformers takes (5.0: 1.3;
+    5.18 and newer: 1.31): imported, read as an attribute or asked for with `getattr`. Imports in a `try` that have a
+    fallback which works are left alone.
 
     ## Why it breaks
 
@@ -104,7 +104,8 @@ def _references(view: ModuleView) -> Iterator[Reference]:
 
 def _message(lost: Lost, release: str) -> str:
     removal = lost.removal
-    said = f"`{lost.reference.path}` was removed in huggingface_hub {removal.gone}, and transformers 5 takes {release} or newer"
+    gone = f"`{lost.reference.path}` was removed in huggingface_hub {removal.gone}"
+    said = f"{gone}, and transformers 5 takes {release} or newer"
     if removal.note:
         return f"{said}: {arguments.clause(removal.note)}"
     return f"{said}: write `{lost.new}`" if lost.new else said
@@ -175,7 +176,7 @@ def _folder_fix(view: ModuleView, references: list[Reference]) -> Fix | None:
             return None
         for node in nodes:
             method = _method_of(view, node)
-            if method is None or method.attr not in _METHODS or isinstance(node, ast.Name) and _is_quoted(view, node):
+            if method is None or method.attr not in _METHODS or (isinstance(node, ast.Name) and _is_quoted(view, node)):
                 return None
             new, is_drop_in = _METHODS[method.attr]
             safe = safe and is_drop_in

@@ -90,7 +90,7 @@ class ImageProcessorArgument(Rule):
         names = {_LABELS, "return_tensors", *_RENAMED, *_IGNORED}
         if not any(name in module.text for name in names):
             return
-        for call, found, how in image_processors.constructions(module):
+        for call, found, how in image_processors.constructions(module, _LABELS):
             keyword = call.keyword(_LABELS)
             if keyword is not None and not _is_off(keyword.value) and not _is_prepared(module, call):
                 text = f"`{found.shown}` ignores `{_LABELS}=` since transformers 4.55"
@@ -99,7 +99,7 @@ class ImageProcessorArgument(Rule):
                 yield module.finding(
                     keyword, f"{text}: it is `do_reduce_labels=`", fix=_relabelled(module, keyword), since="4.55"
                 )
-        for call, found in image_processors.uses(module):
+        for call, found in image_processors.uses(module, names):
             if not _is_prepared(module, call):
                 yield from _of_call(module, call, found)
 

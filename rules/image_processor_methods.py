@@ -137,8 +137,9 @@ def _is_prepared(view: ModuleView, node: ast.Attribute) -> bool:
         return True
     for test, _ in view.reach.conditions(node):
         for call in ast.walk(test):
-            asks = isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id == "hasattr"
-            if asks and len(call.args) > 1 and Constant(node.attr) in view.values(call.args[1]):
+            if not isinstance(call, ast.Call) or len(call.args) < 2 or ast.unparse(call.func) != "hasattr":
+                continue
+            if Constant(node.attr) in view.values(call.args[1]):
                 return True
     handled = view.guards.handled(node, frozenset({"AttributeError", *CALL_ERRORS}))
     return handled is not None and handled.kind == "fallback"

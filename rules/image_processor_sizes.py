@@ -104,10 +104,13 @@ class ImageProcessorSize(Rule):
             assert isinstance(node, ast.Attribute)
             if node.attr not in _NAMES or not isinstance(node.ctx, ast.Load):
                 continue
+            parent = module.tree.parents[node]
+            if isinstance(parent, ast.Call) and parent.func is node:
+                continue  # `tensor.size()`
             found = image_processors.image_processor(module, node.value)
             if found is not None and not image_processors.is_own(module, node) and not module.guards.is_dead(node):
                 yield from _Size(module, node, found).findings()
-        for call, found in image_processors.uses(module):
+        for call, found in image_processors.uses(module, _NAMES):
             yield from _handed_on(module, call, found)
 
 
@@ -142,15 +145,20 @@ class _Size:
         return False
 
     def _uses(self) -> list[ast.expr]:
-        """The places that stand for the size: the attribute itself, and the variables that it is put into."""
-        found: dict[ast.expr, None] = {self.node: None}
-        for alias in self.view.aliases(self.node):
-            if isinstance(alias, ast.Name):
-                if not any(each.kind == "parameter" for each in self.view.links.bindings_read(alias)):
-                    found[alias] = None
-            elif isinstance(alias, ast.Attribute) and image_processors.image_processor(self.view, alias.value) is None:
-                found[alias] = None
-        return [*found]
+        """The places that stand for the size: the attribute itself, and the variables that hold it and nothing else."""
+        return [self.node, *(each for each in self.view.aliases(self.node) if self._is_only(each))]
+
+    def _is_only(self, alias: ast.expr) -> bool:
+        links = self.view.links
+        if isinstance(alias, ast.Name):
+            bindings = links.bindings_read(alias)
+            return bool(bindings) and all(each.value is self.node for each in bindings)
+        if not isinstance(alias, ast.Attribute) or alias is self.node:
+            return False
+        stores = [each for each in links.same_attributes(alias) if isinstance(each.ctx, ast.Store)]
+        return bool(stores) and all(
+            getattr(self.view.tree.parents[each], "value", None) is self.node for each in stores
+        )
 
     def _dict(self, kind: str, use: ast.expr, at: ast.AST) -> Finding:
         view = self.view

@@ -10,7 +10,7 @@ from v5lint.view.values import External, Instance, LocalClass, LocalFunction
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Container, Iterator
 
     from v5lint.view.calls import CallSite
     from v5lint.view.module import ModuleView
@@ -118,9 +118,9 @@ def is_own(view: ModuleView, node: ast.Attribute) -> bool:
     return any(isinstance(value, (LocalFunction, LocalClass)) for value in view.values(node))
 
 
-def constructions(view: ModuleView) -> Iterator[tuple[CallSite, ImageProcessor, str]]:
-    """The calls that make an image processor: the call, what it makes, and "made" or "loaded"."""
-    for call in view.calls():
+def constructions(view: ModuleView, argument: str) -> Iterator[tuple[CallSite, ImageProcessor, str]]:
+    """The calls that make an image processor and are given an argument: the call, what it makes, "made" or "loaded"."""
+    for call, _ in view.keywords({argument}):
         how = "loaded" if call.name in ("from_pretrained", "from_dict") else "made"
         if any(isinstance(each, Instance) for each in call.callees):
             continue  # a use of one
@@ -133,9 +133,13 @@ def constructions(view: ModuleView) -> Iterator[tuple[CallSite, ImageProcessor, 
                 break
 
 
-def uses(view: ModuleView) -> Iterator[tuple[CallSite, ImageProcessor]]:
-    """The calls of an image processor: `processor(images, ...)`, `processor.preprocess(images, ...)`."""
-    for call in view.calls():
+def uses(view: ModuleView, arguments: Container[str]) -> Iterator[tuple[CallSite, ImageProcessor]]:
+    """The calls of an image processor, `processor(...)` or `processor.preprocess(...)`, with certain arguments."""
+    seen: set[ast.Call] = set()
+    for call, _ in view.keywords(arguments):
+        if call.node in seen:
+            continue
+        seen.add(call.node)
         func = call.func
         if isinstance(func, ast.Attribute) and func.attr == "preprocess":
             func = func.value

@@ -77,6 +77,15 @@ class LegacyCache(Rule):
     def check(self, module: ModuleView) -> Iterator[Finding | Unseen]:
         """See Rule."""
         yield from _members(module)
+        for call, keyword in module.keywords({"max_length"}):
+            func = call.func
+            if call.name == "crop" and isinstance(func, ast.Attribute) and _cache(module, func.value):
+                message = (
+                    "`crop` takes no `max_length=` since transformers 5.15: pass how many tokens to take off, negated"
+                )
+                yield module.finding(keyword, message, since="5.15")
+        if _PAST not in module.text:
+            return
         for node in module.tree.nodes.get(ast.Subscript, ()):
             assert isinstance(node, ast.Subscript)
             models = _cache(module, node.value) if isinstance(node.ctx, ast.Load) and not _is_key(module, node) else []
@@ -88,13 +97,6 @@ class LegacyCache(Rule):
             if models and not _is_asked(module, source):
                 message = "a cache gives more than pairs of keys and values since transformers 5.0: loop over its "
                 yield module.finding(source, message + "`.layers`", fix=_loop_fix(module, source, models))
-        for call, keyword in module.keywords({"max_length"}):
-            func = call.func
-            if call.name == "crop" and isinstance(func, ast.Attribute) and _cache(module, func.value):
-                message = (
-                    "`crop` takes no `max_length=` since transformers 5.15: pass how many tokens to take off, negated"
-                )
-                yield module.finding(keyword, message, since="5.15")
 
 
 # Methods and attributes

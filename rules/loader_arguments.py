@@ -9,7 +9,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from v5lint.rule import Finding, Unseen
+    from v5lint.rule import Applicability, Finding, Unseen
     from v5lint.rules.arguments import Given
     from v5lint.view.module import ModuleView
 
@@ -80,7 +80,7 @@ def _results(group: list[Given]) -> Iterator[Finding]:
         yield loading.finding(given, fix, remark)
 
 
-def _level(group: list[Given]) -> arguments.Applicability:
+def _level(group: list[Given]) -> Applicability:
     return "unsafe" if any(arguments.safety(each)[0] == "unsafe" for each in group) else "safe"
 
 
@@ -112,9 +112,9 @@ class IgnoredLoaderArgument(Rule):
 
     ## Why it breaks
 
-    It does not: since 5.0 the loader takes the argument out and does not look at it (measured on 5.23.0: no
-    exception and no warning). Weights are always loaded onto the meta device first, so `low_cpu_mem_usage` is what every
-    load does; a `mirror` is set with the environment variable `HF_ENDPOINT`.
+    It does not: since 5.0 the loader takes the argument out and does not look at it (measured on 5.23.0: no exception
+    and no warning). Weights are always loaded onto the meta device first, so `low_cpu_mem_usage` is what every load
+    does; a `mirror` is set with the environment variable `HF_ENDPOINT`.
 
     ## Example
 
@@ -142,8 +142,7 @@ class IgnoredLoaderArgument(Rule):
 
     def check(self, module: ModuleView) -> Iterator[Finding | Unseen]:
         """See Rule."""
-        for each in loading.check(module, IGNORED, loading.functions(loading.LOAD), _ignored):
-            yield each
+        yield from loading.check(module, IGNORED, loading.functions(loading.LOAD), _ignored)
 
 
 def _ignored(group: list[Given]) -> Iterator[Finding]:

@@ -24,13 +24,14 @@ class LocalRankZero(Rule):
 
     ## What it does
 
-    Finds `args.local_rank == 0`, `!= 0`, `== -1`, `if args.local_rank:` and `if not args.local_rank:` where `args` is an
-    object of `TrainingArguments`. `in (-1, 0)`, `<= 0` and `> 0` hold on both sides and are left alone.
+    Finds `args.local_rank == 0`, `!= 0`, `if args.local_rank:` and `if not args.local_rank:` where `args` is an object
+    of `TrainingArguments`. What holds on both sides is left alone: `in (-1, 0)`, `<= 0`, `== 0 or ... == -1`; and so
+    is `== -1` alone, which is right again.
 
     ## Why it breaks
 
-    In a single process it is 0 under 4.57 and -1 since 5.0 (measured on 4.57.6 and 5.23.0): what only the first process
-    should do (saving, printing, logging) is done by none.
+    In a single process it is 0 under 4.57 and -1 since 5.0 (measured on 4.57.6 and 5.23.0): what only the first
+    process should do (saving, printing, logging) is done by none.
 
     ## Example
 
@@ -44,8 +45,7 @@ class LocalRankZero(Rule):
 
     ## Fix safety
 
-    Safe for comparisons with 0, and where it is used as a truth value: `local_process_index` is 0 in a single process and
-    in the first one of several, under every release. `== -1` has no fix: what it was to tell apart is not in sight.
+    Safe: `local_process_index` is 0 in a single process and in the first one of several, under every release.
 
     ## References
 
@@ -65,39 +65,40 @@ class LocalRankZero(Rule):
             assert isinstance(node, ast.Attribute)
             if node.attr != _RANK or not isinstance(node.ctx, ast.Load):
                 continue
-            compared = _compared(module, node)
-            if compared is None or module.guards.is_dead(node):
+            if not _is_compared(module, node) or module.guards.is_dead(node):
                 continue
             if not trainers.is_training_arguments(module, node.value):
                 continue
             start, end = module.name_span(node)
-            fix = None
-            if compared == 0:
-                fix = Fix(f"Write `{_PROCESS}`", [Edit(start, end, _PROCESS)])
+            fix = Fix(f"Write `{_PROCESS}`", [Edit(start, end, _PROCESS)])
             message = f"`{_RANK}` is -1 in a single process, no longer 0: write `{_PROCESS}`"
             yield module.finding(node, message, fix=fix)
 
 
-def _compared(view: ModuleView, node: ast.Attribute) -> int | None:
-    """What a rank is compared with: 0 (also as a truth value) or -1; None where both defaults go the same way."""
+def _is_compared(view: ModuleView, node: ast.Attribute) -> bool:
+    """Whether a rank is told apart from 0, and -1 goes another way than 0 does."""
     parent = view.tree.parents[node]
-    if isinstance(parent, ast.Compare) and len(parent.ops) == 1 and isinstance(parent.ops[0], (ast.Eq, ast.NotEq)):
+    if isinstance(parent, ast.Compare) and len(parent.ops) == 1:
         other = parent.comparators[0] if parent.left is node else parent.left
-        values = view.values(other)
-        if values == {Constant(0)}:
-            return 0
-        return -1 if _is_minus_one(other) else None
-    if isinstance(parent, ast.Compare) and len(parent.ops) == 1 and isinstance(parent.ops[0], (ast.In, ast.NotIn)):
-        for value in view.values(parent.comparators[0]):
-            if isinstance(value, Elements) and value.items == (frozenset({Constant(0)}),):
-                return 0
-        return None
+        if isinstance(parent.ops[0], (ast.Eq, ast.NotEq)):
+            return view.values(other) == {Constant(0)} and not _is_told_apart(view, parent)
+        if isinstance(parent.ops[0], (ast.In, ast.NotIn)):
+            alone = Elements((frozenset({Constant(0)}),))
+            return view.values(parent.comparators[0]) == {alone}
+        return False
     if isinstance(parent, ast.UnaryOp) and isinstance(parent.op, ast.Not):
-        return 0
-    if isinstance(parent, (ast.If, ast.IfExp, ast.While)) and parent.test is node:
-        return 0
-    return None
+        return True
+    return isinstance(parent, (ast.If, ast.IfExp, ast.While)) and parent.test is node
 
 
-def _is_minus_one(node: ast.expr) -> bool:
-    return isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub) and ast.unparse(node.operand) == "1"
+def _is_told_apart(view: ModuleView, compared: ast.Compare) -> bool:
+    """Whether -1 is asked for beside: `rank == 0 or rank == -1`."""
+    around = view.tree.parents[compared]
+    others = around.values if isinstance(around, ast.BoolOp) else []
+    return any(
+        isinstance(each, ast.Compare)
+        and each is not compared
+        and "-1" in ast.unparse(each)
+        and _RANK in ast.unparse(each)
+        for each in others
+    )

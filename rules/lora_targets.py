@@ -32,10 +32,10 @@ class LoraTargetMismatch(Rule):
 
     Finds a PEFT configuration whose `target_modules` do not exist in the family of the model that it goes with, as far
     as the file shows both: a model of a known class, or of an Auto class with a known checkpoint. `["query", "value"]`
-    is right for BERT, and wrong for ViT, DeiT, BEiT, Swin, SegFormer, ViT-MAE, ViT-MSN, ViViT, I-JEPA and AST since 5.9,
-    for DINOv2 since 5.18, and for CLIP and SigLIP in every release. Lists, patterns and paths are read as PEFT reads
-    them. Adapters that were saved already (`adapter_config.json`) are data and not looked at: `v5lint.runtime` migrates
-    them.
+    is right for BERT, and wrong for ViT, DeiT, BEiT, Swin, SegFormer, ViT-MAE, ViT-MSN, ViViT, I-JEPA and AST since
+    5.9, for DINOv2 since 5.18, and for CLIP and SigLIP in every release. Lists, patterns and paths are read as PEFT
+    reads them. Adapters that were saved already (`adapter_config.json`) are data and not looked at: `v5lint.runtime`
+    migrates them.
 
     ## Why it breaks
 
@@ -59,9 +59,9 @@ class LoraTargetMismatch(Rule):
     ## Fix safety
 
     Safe where the model can only be of that family; unsafe where a command line or an environment variable may name
-    another one. It is held back while the project supports releases on both sides of the renaming: there the list
-    with both names, `["query", "value", "q_proj", "v_proj"]`, adapts the same layers on either side (measured on 4.57.6
-    and 5.23.0), and `v5lint.runtime.lora_config_for(model)` finds the names by the layers' roles.
+    another one. It is held back while the project supports releases on both sides of the renaming: there the list with
+    both names, `["query", "value", "q_proj", "v_proj"]`, adapts the same layers on either side (measured on 4.57.6 and
+    5.23.0), and `v5lint.runtime.lora_config_for(model)` finds the names by the layers' roles.
 
     ## References
 
@@ -181,8 +181,8 @@ def _message(model: Model, gone: list[Renamed], targets: list[str], view: Module
     if view.settings.minimum < parse_release(since):
         both = _listed([*wrong, *news])
         return (
-            f"{said}: from {since} on write {_listed(news)}; where older releases are supported as well, name both ({both}) "
-            "or use `v5lint.runtime.lora_config_for(model)`"
+            f"{said}: from {since} on write {_listed(news)}; where older releases are supported as well, name both "
+            f"({both}) or use `v5lint.runtime.lora_config_for(model)`"
         )
     return f"{said}: write {_listed(news)}"
 

@@ -185,7 +185,7 @@ def _part(value: Method, name: str) -> Iterator[Owner]:
 
 
 def gone(
-    view: ModuleView, kinds: Container[str], names: Container[str] | None = None, *, asks_type: bool = True
+    view: ModuleView, kinds: tuple[str, ...], names: Container[str] | None = None, *, asks_type: bool = True
 ) -> Iterator[Gone]:
     """The attributes that are read in a module and that the target release does not have.
 
@@ -197,11 +197,12 @@ def gone(
     """
     target = library.release_text(view.settings.target)
     given: set[tuple[str, str]] | None = None
+    lost = frozenset().union(*(_lost(kind) for kind in kinds))
     for node in view.tree.nodes.get(ast.Attribute, ()):
         assert isinstance(node, ast.Attribute)
         if not isinstance(node.ctx, ast.Load) or (names is not None and node.attr not in names):
             continue
-        if not _may_be_gone(node.attr):
+        if node.attr not in lost:
             continue
         found = owners(view, node.value, kinds)
         if not found or is_own_attribute(view, node):
@@ -217,20 +218,23 @@ def gone(
         yield Gone(node, *removed)
 
 
-_ever: set[str] = set()
+_ever: dict[str, set[str]] = {}
 
 
-def _may_be_gone(name: str) -> bool:
-    """Whether any class has lost an attribute of the name, or may have: the cheap question before the dear ones."""
+def _lost(kind: str) -> set[str]:
+    """The attributes that some class of a kind has lost: the cheap question before the dear ones."""
     if not _ever:
         from v5lint.rules.knowledge.data import groups
 
         for section in ("members", "lost_members"):
-            for _name, *labels in lookup.store().records(section):
+            for name, *labels in lookup.store().records(section):
+                mine = _ever.setdefault(kind_of(name), set())
                 for member, spans in groups(labels).items():
                     if spans != "kept" and not spans.endswith(".."):
-                        _ever.add(member)
-    return name in _ever
+                        mine.add(member)
+        # For a few releases a cache was a module of PyTorch.
+        _ever["cache"] -= lookup.members(MODEL) or frozenset()
+    return _ever.get(kind, set())
 
 
 def removal(owner: Owner, name: str, target: str) -> Removal | None:
@@ -242,8 +246,8 @@ def removal(owner: Owner, name: str, target: str) -> Removal | None:
         return None
     if owner.kind == "model" and name in (lookup.members("GenerationMixin", target) or ()):
         return None  # a model that generates has it
-    if not owner.is_exact and not (found.replacement or found.note):
-        return None  # the class itself may define it: only what is written down is sure of all
+    if not owner.is_exact and owner.kind in ("model", "config", "processor") and not (found.replacement or found.note):
+        return None  # many of their classes have attributes of their own: only what is written down is sure of all
     return found
 
 
@@ -293,11 +297,11 @@ def told(found: Gone, *, instead: str = "") -> str:
         return f"{start}: {instead}"
     advice = found.removal.note
     new = found.removal.replacement
+    said = [f"it is `{new.new}`"] if new is not None else []
     if advice:
-        return (
-            f"{start}: {advice[0].lower() + advice[1:].rstrip('.')}" if _is_sentence(advice) else f"{start}: {advice}"
-        )
-    return f"{start}: it is `{new.new}`" if new is not None else start
+        written = advice[0].lower() + advice[1:] if _is_sentence(advice) else advice
+        said.append(written.rstrip("."))
+    return f"{start}: {'; '.join(said)}" if said else start
 
 
 def _is_sentence(text: str) -> bool:

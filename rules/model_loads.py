@@ -73,6 +73,11 @@ _ALIKE = frozenset({
     "AutoModelForVision2Seq", "AutoModelForImageTextToText",
 })  # fmt: skip
 
+_TASKS_ALIKE = frozenset(
+    "automatic-speech-recognition conversational feature-extraction image-text-to-text image-to-text summarization "
+    "text-generation text2text-generation translation".split()
+)
+
 
 def untouched(call: CallSite, reached: Target) -> tuple[str, ...] | None:
     """The layers of the loaded model that v4 left alone when it quantized, and v5 does not.
@@ -90,6 +95,9 @@ def untouched(call: CallSite, reached: Target) -> tuple[str, ...] | None:
 
 
 def _untouched(call: CallSite, name: str) -> tuple[str, ...] | None:
+    if name == "pipeline":
+        tasks = {text.partition("_")[0] for text in library.texts(call.values_of("task", 0))}
+        return () if tasks <= _TASKS_ALIKE else None
     auto = name.replace("AutoPeftModel", "AutoModel", 1)
     facts = lookup.class_facts(auto)
     if facts is None or facts.kind != "auto_model":

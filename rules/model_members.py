@@ -76,6 +76,11 @@ class RemovedModelMember(Rule):
         "mem_rss_",
         "warnings_issued",
         "assisted_decoding",
+        "is_parallelizable",
+        "active_adapter",
+        "kernelize",
+        "dtype_plan",
+        "tie_embeddings_and_encoder_decoder",
     )
 
     def check(self, module: ModuleView) -> Iterator[Finding]:

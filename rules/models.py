@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import ast
-
 from v5lint.rules import checkpoints, library, origins
 from v5lint.rules.knowledge import lookup
 from v5lint.view.values import Constant, External, Instance, Partial, Unknown
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import ast
+
     from v5lint.rules.origins import Origin
     from v5lint.view.calls import CallSite
     from v5lint.view.module import ModuleView

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 
 from v5lint.rule import Edit, Fix, Rule
-from v5lint.rules import library, removed_api
+from v5lint.rules import api_edits, removed_api
 from v5lint.rules.api_edits import Rewrites
 from v5lint.view.values import Constant
 
@@ -86,7 +86,7 @@ def _fix(view: ModuleView, lost: Lost) -> Fix | None:
     if removed_api.is_of_backend(view) or lost.standing.kind == "swallowed":
         return None
     if reference.binding is not None:
-        if library.is_handed_on(view, reference.binding):
+        if api_edits.is_handed_on(view, reference.binding):
             return None
         uses: list[ast.expr] = [*view.links.uses(reference.binding)]
     elif isinstance(reference.node, (ast.Attribute, ast.Name)):
@@ -96,7 +96,7 @@ def _fix(view: ModuleView, lost: Lost) -> Fix | None:
     for use in uses:
         parent = view.tree.parents[use]
         is_call = isinstance(parent, ast.Call) and parent.func is use and _can_be_torch(view, parent)
-        if not is_call and not _only_names_the_class(view, use):
+        if not is_call and not removed_api.names_a_type(view, use):
             return None
 
     def build() -> list[Edit]:
@@ -132,22 +132,6 @@ def _can_be_torch(view: ModuleView, call: ast.Call) -> bool:
         return False
     biased = next((keyword.value for keyword in call.keywords if keyword.arg == _OWN[0]), None)
     return biased is None or view.values(biased) == frozenset({Constant(True)})
-
-
-def _only_names_the_class(view: ModuleView, use: ast.expr) -> bool:
-    """Whether a use neither makes an optimizer nor hands the class on: an annotation, or `isinstance(x, AdamW)`."""
-    child: ast.AST = use
-    for parent in view.tree.ancestors(use):
-        if isinstance(parent, ast.Call):
-            return isinstance(parent.func, ast.Name) and parent.func.id == "isinstance" and child in parent.args[1:]
-        if isinstance(parent, (ast.arg, ast.AnnAssign)):
-            return parent.annotation is child
-        if isinstance(parent, (ast.FunctionDef, ast.AsyncFunctionDef)):
-            return parent.returns is child
-        if isinstance(parent, ast.stmt):
-            return False
-        child = parent
-    return False
 
 
 def _argument_edits(view: ModuleView, call: ast.Call) -> list[Edit]:

@@ -1,4 +1,4 @@
-"""Where an object was made: the calls that an expression goes back to, through names, `self`, parameters and wrappers."""
+"""Where an object was made: the calls that an expression goes back to, through names, parameters and wrappers."""
 
 from __future__ import annotations
 

@@ -98,9 +98,10 @@ def _joined(model_type: str) -> str:
 def _conditions(view: ModuleView, listing: ast.Call) -> Iterator[tuple[ast.expr, str]]:
     """The texts that a loop over a list of parameters asks for, each with the expression of the condition."""
     at: ast.AST = listing
+    around: list[ast.AST]
     for parent in view.tree.ancestors(listing):
         if isinstance(parent, ast.For) and parent.iter is at:
-            names, around = _first_name(parent.target), list(parent.body)
+            names, around = _first_name(parent.target), [*parent.body]
         elif isinstance(parent, ast.comprehension) and parent.iter is at:
             names, around = _first_name(parent.target), [view.tree.parents[parent]]
         elif isinstance(parent, (ast.Attribute, ast.Call)):
@@ -125,12 +126,13 @@ def _tests(view: ModuleView, node: ast.AST, name: str) -> Iterator[tuple[ast.exp
         if isinstance(node.comparators[0], ast.Name) and node.comparators[0].id == name:
             for text in _patterns(view, node.left):
                 yield node, text
-    elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in _TESTS and node.args:
-        if isinstance(node.func.value, ast.Name) and node.func.value.id == name:
-            given = node.args[0]
-            for each in given.elts if isinstance(given, ast.Tuple) else [given]:
-                for text in _patterns(view, each):
-                    yield node, text
+    elif isinstance(node, ast.Call) and node.args and isinstance(node.func, ast.Attribute):
+        asked, given = node.func.value, node.args[0]
+        if node.func.attr not in _TESTS or not isinstance(asked, ast.Name) or asked.id != name:
+            return
+        for each in given.elts if isinstance(given, ast.Tuple) else [given]:
+            for text in _patterns(view, each):
+                yield node, text
 
 
 def _patterns(view: ModuleView, node: ast.expr) -> Iterator[str]:
@@ -157,8 +159,8 @@ def _check(view: ModuleView, found: Models, node: ast.expr, text: str) -> Iterat
     model, since = known[0], lost[0]
     example = _example(model, view.settings.target)
     message = (
-        f"no layer of `{model.name}` has `{text}` in its name any more (they are called `{example}`): the condition is never "
-        "true, and nothing is said"
+        f"no layer of `{model.name}` has `{text}` in its name any more (they are called `{example}`): this never "
+        "matches, and nothing is said"
     )
     yield view.finding(node, message, since=since)
 

@@ -34,13 +34,14 @@ class ImageProcessorDefaults(Rule):
 
     Finds constructor calls of image processors that leave out a parameter whose default is not what it was:
     `BeitImageProcessor` (`do_center_crop`, `size`), `ConvNextImageProcessor`, `EfficientNetImageProcessor`,
-    `MobileViTImageProcessor` and `PvtImageProcessor` (`resample`), `ZoeDepthImageProcessor` (`ensure_multiple_of`), ...
+    `MobileViTImageProcessor` and `PvtImageProcessor` (`resample`), `ZoeDepthImageProcessor` (`ensure_multiple_of`),
+    ...
 
     ## Why it breaks
 
-    Nothing is raised; the pixels are others. Measured on 4.57.6 and 5.23.0: with BEiT's defaults the mean difference is 0.21
-    of the normalised range, because the image is resized to 224 in place of resized to 256 and cropped. A processor that
-    is loaded with `from_pretrained` has its values from the checkpoint and is not concerned.
+    Nothing is raised; the pixels are others. Measured on 4.57.6 and 5.23.0: with BEiT's defaults the mean difference
+    is 0.21 of the normalised range, because the image is resized to 224 in place of resized to 256 and cropped. A
+    processor that is loaded with `from_pretrained` has its values from the checkpoint and is not concerned.
 
     ## Example
 

@@ -1,9 +1,9 @@
 """Which models lose weights when a checkpoint of theirs is loaded without the renaming that `from_pretrained` does.
 
-`save_pretrained` writes the names of 4.x; the models of 5.x have names of their own. The table holds, for every class of
-5.23.0 that an Auto class loads, how many tensors of its state_dict have another name in the file that it saves: measured
-by building each model on the meta device and undoing the conversion of its weights
-(`transformers.core_model_loading.revert_weight_conversion`), for 5.0.0 and the last patch of every minor up to 5.23.
+`save_pretrained` writes the names of 4.x; the models of 5.x have names of their own. The table holds, for every class
+of 5.23.0 that an Auto class loads, how many tensors of its state_dict have another name in the file that it saves:
+measured by building each model on the meta device and undoing the conversion of its weights
+(`transformers.core_model_loading.revert_weight_conversion`), for one patch release of every minor from 5.0 to 5.23.
 Types that are put together from two others (`vision-encoder-decoder`) lose what their parts lose, and are not in it.
 """
 
@@ -24,15 +24,15 @@ aria 5.0 AriaForConditionalGeneration=602/602 AriaModel=386/601
 aria_text 5.18 AriaTextForCausalLM=64/387 AriaTextModel=64/386
 audio-spectrogram-transformer 5.9 ASTForAudioClassification=192/203 ASTModel=192/199
 audioflamingo3 5.10 AudioFlamingo3ForConditionalGeneration=878/878 AudioFlamingo3Model=386/877
-axk1 5.16 AXK1ForCausalLM=180/1035 AXK1ForSequenceClassification=180/1035 AXK1Model=180/1034
-axk2 5.16 AXK2ForCausalLM=332/1197 AXK2ForSequenceClassification=332/1197 AXK2Model=332/1196
+axk1 5.15 AXK1ForCausalLM=180/1035 AXK1ForSequenceClassification=180/1035 AXK1Model=180/1034
+axk2 5.15 AXK2ForCausalLM=332/1197 AXK2ForSequenceClassification=332/1197 AXK2Model=332/1196
 bailing_hybrid 5.20 BailingHybridForCausalLM=548/800 BailingHybridModel=547/799
 beam 5.20 BeamForCausalLM=98/832 BeamModel=98/831
 beit 5.9 BeitForImageClassification=204/211 BeitModel=204/209
 cohere2_moe 5.9 Cohere2MoeForCausalLM=80/322 Cohere2MoeModel=80/322
 cohere_asr 5.4 CohereAsrModel=996/2148
 colpali 5.0 ColPaliForRetrieval=164/605
-cosmos3_edge 5.16 Cosmos3EdgeForConditionalGeneration=496/670 Cosmos3EdgeModel=438/669
+cosmos3_edge 5.15 Cosmos3EdgeForConditionalGeneration=496/670 Cosmos3EdgeModel=438/669
 cosmos3_omni 5.11 Cosmos3OmniForConditionalGeneration=705/706 Cosmos3OmniModel=192/705
 csm 5.21 CsmForConditionalGeneration=250/537
 d_fine 5.1 DFineForObjectDetection=52/1197 DFineModel=52/1149
@@ -63,13 +63,13 @@ glm5_next_text 5.18 Glm5NextTextModel=524/1261
 glm_moe_dsa 5.2 GlmMoeDsaForCausalLM=150/1629 GlmMoeDsaModel=150/1628
 glmasr 5.10 GlmAsrForConditionalGeneration=744/744 GlmAsrModel=254/744
 got_ocr2 5.0 GotOcr2ForConditionalGeneration=471/471 GotOcr2Model=290/471
-gpt_neox 5.16 GPTNeoXForCausalLM=1/532 GPTNeoXForSequenceClassification=0/532 GPTNeoXModel=0/531
+gpt_neox 5.14 GPTNeoXForCausalLM=1/532 GPTNeoXForSequenceClassification=0/532 GPTNeoXModel=0/531
 gradium_phonon_tts 5.21 GradiumPhononTTSModel=18/69
 granite_speech 5.10 GraniteSpeechModel=290/883
 granite_speech_plus 5.10 GraniteSpeechPlusModel=290/883
-granitemoe 5.16 GraniteMoeForCausalLM=96/291 GraniteMoeModel=96/290
-granitemoehybrid 5.16 GraniteMoeHybridForCausalLM=96/483 GraniteMoeHybridModel=96/482
-granitemoeshared 5.16 GraniteMoeSharedForCausalLM=96/291 GraniteMoeSharedModel=96/290
+granitemoe 5.13 GraniteMoeForCausalLM=96/291 GraniteMoeModel=96/290
+granitemoehybrid 5.13 GraniteMoeHybridForCausalLM=96/483 GraniteMoeHybridModel=96/482
+granitemoeshared 5.13 GraniteMoeSharedForCausalLM=96/291 GraniteMoeSharedModel=96/290
 grounding-dino 5.9 GroundingDinoModel=217/974
 gte 5.18 GteForMaskedLM=194/201 GteForSequenceClassification=192/200 GteModel=192/196
 hrm_text 5.9 HrmTextForCausalLM=224/259 HrmTextModel=224/258
@@ -79,12 +79,12 @@ hyperclovax_vision_v2 5.18 HyperCLOVAXVisionV2ForConditionalGeneration=2/746 Hyp
 ijepa 5.9 IJepaForImageClassification=192/199 IJepaModel=192/197
 inkling2 5.23 Inkling2ForConditionalGeneration=1514/1514 Inkling2Model=1273/1513
 inkling2_text 5.23 Inkling2ForCausalLM=1092/1092 Inkling2TextModel=1042/1091
-inkling_mm_model 5.16 InklingForConditionalGeneration=1506/1506 InklingModel=1369/1505
+inkling_mm_model 5.14 InklingForConditionalGeneration=1506/1506 InklingModel=1369/1505
 internvl 5.0 InternVLForConditionalGeneration=756/756 InternVLModel=386/756
 jamba 5.0 JambaForCausalLM=32/515 JambaForSequenceClassification=32/515 JambaModel=32/514
 jina_embeddings_v3 5.4 JinaEmbeddingsV3ForMaskedLM=386/393 JinaEmbeddingsV3ForSequenceClassification=386/392
   JinaEmbeddingsV3Model=386/390
-kimi_k25 5.16 Kimi_K25ForConditionalGeneration=1407/1409 Kimi_K25Model=1396/1409
+kimi_k25 5.13 Kimi_K25ForConditionalGeneration=1407/1409 Kimi_K25Model=1396/1409
 kimi_linear 5.17 KimiLinearForCausalLM=290/545 KimiLinearModel=290/544
 kolibri1 5.20 Kolibri1ForCausalLM=250/853 Kolibri1Model=250/852
 laguna 5.7 LagunaForCausalLM=234/639 LagunaModel=234/638
@@ -103,10 +103,10 @@ mellum 5.10 MellumForCausalLM=56/311 MellumModel=56/310
 mimi 5.21 MimiModel=250/350
 mimi_decoder 5.21 MimiDecoderModel=28/125
 mimi_encoder 5.21 MimiEncoderModel=28/125
-mimo_v2_flash 5.16 MiMoV2FlashForCausalLM=133/521 MiMoV2FlashModel=133/520
+mimo_v2_flash 5.13 MiMoV2FlashForCausalLM=133/521 MiMoV2FlashModel=133/520
 minimax 5.0 MiniMaxForCausalLM=96/355 MiniMaxForSequenceClassification=96/355 MiniMaxModel=96/354
 minimax_m2 5.0 MiniMaxM2ForCausalLM=248/747 MiniMaxM2Model=248/746
-minimax_m3_vl 5.16 MiniMaxM3SparseForConditionalGeneration=1366/1366 MiniMaxM3VLModel=360/1365
+minimax_m3_vl 5.12 MiniMaxM3SparseForConditionalGeneration=1366/1366 MiniMaxM3VLModel=360/1365
 mistral3 5.0 Mistral3ForConditionalGeneration=584/584 Mistral3Model=362/584
 mistral_large4 5.22 MistralLarge4ForConditionalGeneration=2005/2005 MistralLarge4Model=1935/2004
 mistral_large4_text 5.22 MistralLarge4TextModel=1725/1728
@@ -142,7 +142,7 @@ qwen3_5_moe_text 5.2 Qwen3_5MoeTextModel=80/692
 qwen3_moe 5.0 Qwen3MoeForCausalLM=48/267 Qwen3MoeForSequenceClassification=48/267 Qwen3MoeModel=48/266
 qwen3_next 5.0 Qwen3NextForCausalLM=96/759 Qwen3NextForSequenceClassification=96/759 Qwen3NextModel=96/758
 qwen3_omni_moe_thinker 5.6 Qwen3OmniMoeThinkerForConditionalGeneration=1186/1187 Qwen3OmniMoeThinkerModel=56/1186
-radio 5.16 RadioModel=582/582
+radio 5.13 RadioModel=582/582
 rf_detr 5.9 RfDetrForObjectDetection=491/499 RfDetrModel=490/491
 rt_detr 5.1 RTDetrForObjectDetection=52/764 RTDetrModel=52/716
 rt_detr_v2 5.1 RTDetrV2ForObjectDetection=52/770 RTDetrV2Model=52/722
@@ -157,10 +157,10 @@ step3p7 5.16 Step3p7ForConditionalGeneration=1565/1566 Step3p7Model=1148/1565
 swin 5.9 SwinForImageClassification=156/221 SwinModel=156/219
 t5gemma2 5.1 T5Gemma2ForConditionalGeneration=341/890 T5Gemma2ForSequenceClassification=341/892 T5Gemma2Model=341/890
 timesfm2_5 5.3 TimesFm2_5Model=40/266
-tipsv2 5.16 Tipsv2Model=419/420
-tipsv2_dpt 5.16 Tipsv2DptForSemanticSegmentation=276/276
-tipsv2_text_model 5.16 Tipsv2TextModel=195/195
-tipsv2_vision_model 5.16 Tipsv2VisionModel=224/224
+tipsv2 5.14 Tipsv2Model=419/420
+tipsv2_dpt 5.14 Tipsv2DptForSemanticSegmentation=276/276
+tipsv2_text_model 5.14 Tipsv2TextModel=195/195
+tipsv2_vision_model 5.14 Tipsv2VisionModel=224/224
 ultrabert 5.20 UltrabertForMaskedLM=291/293 UltrabertForSequenceClassification=290/292 UltrabertModel=0/290
 ultravbert 5.21 UltraVBertForMaskedLM=3/492 UltraVBertForSequenceClassification=0/491 UltraVBertModel=0/489
 unlimited_ocr 5.20 UnlimitedOcrForConditionalGeneration=713/715 UnlimitedOcrModel=713/714

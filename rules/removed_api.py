@@ -48,6 +48,9 @@ _BACKEND_CLASS = re.compile(r"_?(?:TF|Flax)[A-Z]")
 _BACKEND_MODULE = re.compile(r"(?:^|[._])(?:tf|flax|keras)(?:_|$|\.)")
 _DOCUMENTATION = re.compile(r"DOCSTRINGS?(?:_|$)|_DOC$|_EXPECTED_(?:OUTPUT|LOSS)|^_\w*CHECKPOINT(?:_FOR|$)")
 
+_TYPE_TESTS = frozenset({"isinstance", "issubclass"})
+_TYPE_FORMS = frozenset("Union Optional Type type List list Tuple tuple Dict dict Sequence Iterable Callable".split())
+
 #: Callables that resolve a dotted path which they are given as a string.
 _RESOLVERS = frozenset(
     "patch setattr delattr locate import_string import_object instantiate get_class load_class".split()
@@ -113,11 +116,39 @@ def lost(view: ModuleView, *families: Family) -> Iterator[Lost]:
 
 
 def is_of_backend(view: ModuleView) -> bool:
-    """Whether a module is written for TensorFlow or Flax: it uses their classes, and has to be ported as a whole."""
+    """Whether a module is written for TensorFlow or Flax: it works with their classes, and has to be ported whole.
+
+    One that only asks whether an object is of such a class is a PyTorch module like others.
+    """
     for each in lost(view, "backend"):
-        binding = each.reference.binding
-        if binding is None or view.links.uses(binding) or library.is_handed_on(view, binding):
+        binding, node = each.reference.binding, each.reference.node
+        uses: list[ast.expr] = [*view.links.uses(binding)] if binding is not None else []
+        if binding is None and isinstance(node, (ast.Attribute, ast.Name)):
+            uses = [node]
+        if not all(names_a_type(view, use) for use in uses) or (binding and library.is_handed_on(view, binding)):
             return True
+    return False
+
+
+def names_a_type(view: ModuleView, use: ast.expr) -> bool:
+    """Whether a use of a class only names it: an annotation, `isinstance(x, Class)`, a `Union[...]` of classes."""
+    child: ast.AST = use
+    for parent in view.tree.ancestors(use):
+        if isinstance(parent, ast.Call):
+            return isinstance(parent.func, ast.Name) and parent.func.id in _TYPE_TESTS and child in parent.args[1:]
+        if isinstance(parent, ast.Subscript) and child is parent.slice:
+            head = parent.value
+            name = head.attr if isinstance(head, ast.Attribute) else head.id if isinstance(head, ast.Name) else ""
+            if name in _TYPE_FORMS:
+                return True
+        if isinstance(parent, (ast.arg, ast.AnnAssign)):
+            return parent.annotation is child
+        if isinstance(parent, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            return parent.returns is child
+        if isinstance(parent, (ast.stmt, ast.Constant)):
+            # a name inside a string annotation has the string for its parent
+            return isinstance(parent, ast.Constant)
+        child = parent
     return False
 
 

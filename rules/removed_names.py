@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from v5lint.rules.removed_api import Lost
     from v5lint.view.module import ModuleView
 
+#: Names that look like other words at the beginning of a sentence.
+_PROPER = frozenset({"Flax", "Keras", "Trainer"})
+
 
 class RemovedName(Rule):
     """A name that transformers no longer has.
@@ -81,4 +84,4 @@ def advice(lost: Lost) -> str:
 def _is_spelling(note: str) -> bool:
     """Whether a note begins with a name, which keeps its capitals."""
     first = note.split(" ")[0].rstrip(":,.")
-    return first != first.capitalize() or "_" in first or "." in first
+    return first != first.capitalize() or "_" in first or "." in first or first in _PROPER

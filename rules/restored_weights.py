@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from v5lint.rule import Finding, Unseen
     from v5lint.rules.reload_losses import Loss
     from v5lint.rules.trainers import Training
-    from v5lint.view.calls import CallSite
     from v5lint.view.module import ModuleView
 
 _BEST = "load_best_model_at_end"
@@ -50,8 +49,8 @@ class EncoderNotRestored(Rule):
 
         There were missing keys in the checkpoint model loaded: ['vit.layers.0.attention.q_proj.weight', ...
 
-    Measured on 5.23.0 with a small ViT: 8 of 40 tensors come back. The "best model" is the best head on the encoder of the
-    last step, and a resumed run starts from the encoder that the program loaded at its start.
+    Measured on 5.23.0 with a small ViT: 8 of 40 tensors come back. The "best model" is the best head on the encoder of
+    the last step, and a resumed run starts from the encoder that the program loaded at its start.
 
     ## Example
 
@@ -118,8 +117,9 @@ def _best(view: ModuleView, training: Training, loss: Loss) -> Iterator[Finding]
         return
     node = place if place in view.tree.parents else training.call.node
     message = (
-        f"the best checkpoint brings back only {loss.kept} of the {loss.total} tensors of `{loss.name}` (the log warns of "
-        "missing keys); the rest keeps the weights of the last step: load it with `from_pretrained` after training"
+        f"the best checkpoint brings back only {loss.kept} of the {loss.total} tensors of `{loss.name}` "
+        "(the log warns of missing keys); the rest keeps the weights of the last step: load it with "
+        "`from_pretrained` after training"
     )
     yield view.finding(node, message, fix=_fix(view, training), since=loss.since)
 
@@ -132,8 +132,8 @@ def _resumed(view: ModuleView, training: Training, loss: Loss) -> Iterator[Findi
         if _is_loaded_from(view, training, given):
             continue
         message = (
-            f"a resumed run gets back only {loss.kept} of the {loss.total} tensors of `{loss.name}` from its checkpoint (the "
-            "log warns of missing keys): build the model from the checkpoint with `from_pretrained`"
+            f"a resumed run gets back only {loss.kept} of the {loss.total} tensors of `{loss.name}` from its "
+            "checkpoint (the log warns of missing keys): build the model from the checkpoint with `from_pretrained`"
         )
         yield view.finding(call.keyword(_RESUME) or given, message, since=loss.since)
 

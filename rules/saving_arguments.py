@@ -9,7 +9,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from v5lint.rule import Finding, Unseen
+    from v5lint.rule import Applicability, Finding, Unseen
     from v5lint.rules.arguments import Given
     from v5lint.view.module import ModuleView
 
@@ -74,7 +74,7 @@ class RemovedSavingArgument(Rule):
 
 
 def _results(group: list[Given]) -> Iterator[Finding]:
-    dropped: dict[arguments.Applicability, list[Given]] = {}
+    dropped: dict[Applicability, list[Given]] = {}
     levels = {}
     for given in group:
         level, _ = arguments.safety(given)
@@ -89,7 +89,9 @@ def _results(group: list[Given]) -> Iterator[Finding]:
         fix = fixes[levels[given]] if given.name not in _OTHERWISE else None
         advice = None
         if given.name == _FORMAT:
-            advice = "drop it" if _is_safe(given) else "drop it, and let readers of `pytorch_model.bin` read the new file"
+            advice = (
+                "drop it" if _is_safe(given) else "drop it, and let readers of `pytorch_model.bin` read the new file"
+            )
         yield loading.finding(given, fix, remark, advice)
 
 

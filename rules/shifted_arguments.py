@@ -36,8 +36,8 @@ class ShiftedTrainingArguments(Rule):
     ## Why it breaks
 
     The fields were ordered anew: the second was `overwrite_output_dir` in 4.x, `do_train` in 5.0 and 5.1 and is
-    `per_device_train_batch_size` since 5.2. Nothing is raised: `TrainingArguments("out", True)` trains with a batch size of
-    `True`, which is 1 (measured on 5.23.0; 4.57.6 had 8).
+    `per_device_train_batch_size` since 5.2. Nothing is raised: `TrainingArguments("out", True)` trains with a batch
+    size of `True`, which is 1 (measured on 5.23.0; 4.57.6 had 8).
 
     ## Example
 
@@ -99,10 +99,10 @@ class ShiftedForwardArguments(Rule):
 
     ## Why it breaks
 
-    `head_mask` was removed from every `forward` in 5.0, and `cache_position` and the `output_*` flags from most later on,
-    so what stood behind them moved up: `labels` of `BertForSequenceClassification` from the seventh place to the sixth,
-    those of `ViTForImageClassification` from the third to the second, `attention_mask` of GPT-2 from the fourth to the
-    third. One argument too many is a TypeError (measured on 5.23.0):
+    `head_mask` was removed from every `forward` in 5.0, and `cache_position` and the `output_*` flags from most later
+    on, so what stood behind them moved up: `labels` of `BertForSequenceClassification` from the seventh place to the
+    sixth, those of `ViTForImageClassification` from the third to the second, `attention_mask` of GPT-2 from the fourth
+    to the third. One argument too many is a TypeError (measured on 5.23.0):
 
         TypeError: BertForSequenceClassification.forward() takes from 1 to 7 positional arguments but 8 were given
 
@@ -118,8 +118,8 @@ class ShiftedForwardArguments(Rule):
 
     ## Fix safety
 
-    Safe where the model's class is certain, else unsafe: each argument that moved gets its name. `None` in the place of
-    a parameter that is gone is dropped; anything else there leaves the call as it is.
+    Safe where the model's class is certain, else unsafe: each argument that moved gets its name. `None` in the place
+    of a parameter that is gone is dropped; anything else there leaves the call as it is.
 
     ## References
 
@@ -179,7 +179,8 @@ def _check(view: ModuleView, call: CallSite, name: str, function: str, *, is_sur
         return
     what = new[first] if first < len(new) else "no parameter"
     shown = f"`{what}`" if first < len(new) else what
-    message = f"argument {first + 1} of `{name}` is {shown} now, where 4.x had `{old[first]}`: pass it, and what follows, by name"
+    place = f"argument {first + 1} of `{name}`"
+    message = f"{place} is {shown} now, where 4.x had `{old[first]}`: pass it, and what follows, by name"
     fix = _fix(view, call, first, old, set(new) | set(after.keyword_only), is_sure=is_sure)
     yield view.finding(call.node.args[first], message, fix=fix)
 

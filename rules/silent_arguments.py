@@ -30,9 +30,9 @@ class IgnoredHeadMask(Rule):
 
     ## Why it breaks
 
-    Head masking was removed in 5.0. `forward` takes any keyword, so nothing is raised: on a BERT with all heads masked the
-    output is that of the unmasked model (measured on 5.23.0; on 4.57.6 it differs). Importance scores of heads, and
-    everything that prunes by them, are computed from nothing.
+    Head masking was removed in 5.0. `forward` takes any keyword, so nothing is raised: on a BERT with all heads masked
+    the output is that of the unmasked model (measured on 5.23.0; on 4.57.6 it differs). Importance scores of heads,
+    and everything that prunes by them, are computed from nothing.
 
     ## Example
 
@@ -111,8 +111,8 @@ class ReturnAllScores(Rule):
 
     ## Fix safety
 
-    `return_all_scores=False` goes, safely. `True` becomes `top_k=None`, which is unsafe: the labels come in the order of
-    their scores, no longer in that of their ids.
+    `return_all_scores=False` goes, safely. `True` becomes `top_k=None`, which is unsafe: the labels come in the order
+    of their scores, no longer in that of their ids.
 
     ## References
 
@@ -132,7 +132,9 @@ class ReturnAllScores(Rule):
             values = module.values(keyword.value)
             fix = _without(module, call, keyword, False) or _top_k(module, call, keyword)
             off = values == {Constant(False)}
-            message = f"`{_ALL}` is ignored: " + ("it can go" if off else "only the best label comes back; write `top_k=None`")
+            message = f"`{_ALL}` is ignored: " + (
+                "it can go" if off else "only the best label comes back; write `top_k=None`"
+            )
             yield module.finding(keyword, message, fix=fix, level="deprecated" if off else "breaks")
 
 

@@ -30,15 +30,16 @@ class StateDictMismatch(Rule):
 
     ## What it does
 
-    Finds `load_state_dict(torch.load(...), strict=False)`, or the same through `safetensors`, on a model whose layers are
-    called otherwise than in 4.x: ViT, Swin, SegFormer since 5.9, DINOv2 since 5.18, mixtures of experts since 5.0; also
-    on a module of the repository that holds such a model. Without `strict=False` it is a finding only where the file is
-    one that `save_pretrained` writes (`pytorch_model.bin`, `model.safetensors`), which has the old names always.
+    Finds `load_state_dict(torch.load(...), strict=False)`, or the same through `safetensors`, on a model whose layers
+    are called otherwise than in 4.x: ViT, Swin, SegFormer since 5.9, DINOv2 since 5.18, mixtures of experts since 5.0;
+    also on a module of the repository that holds such a model. Without `strict=False` it is a finding only where the
+    file is one that `save_pretrained` writes (`pytorch_model.bin`, `model.safetensors`), which has the old names
+    always.
 
     ## Why it breaks
 
-    With `strict=False` nothing is loaded into the renamed layers and nothing is raised (measured on a small ViT saved by
-    4.57.6: 32 of 40 tensors missing); they keep what they were initialised with. Without it, 5.x says
+    With `strict=False` nothing is loaded into the renamed layers and nothing is raised (measured on a small ViT saved
+    by 4.57.6: 32 of 40 tensors missing); they keep what they were initialised with. Without it, 5.x says
 
         RuntimeError: Error(s) in loading state_dict for ViTForImageClassification: Missing key(s) in state_dict: ...
 
@@ -51,8 +52,8 @@ class StateDictMismatch(Rule):
 
         model = ViTForImageClassification.from_pretrained("out", config=config)
 
-    `from_pretrained` renames while it loads; it takes the weights themselves, too: `from_pretrained(None, config=config,
-    state_dict=weights)`.
+    `from_pretrained` renames while it loads; it takes the weights themselves, too: `from_pretrained(None,
+    config=config, state_dict=weights)`.
 
     ## Fix safety
 

@@ -24,8 +24,8 @@ class RemovedAuthToken(Rule):
 
     ## What it does
 
-    Finds `use_auth_token` where it reaches `from_pretrained`, `save_pretrained` or `push_to_hub` of a transformers class, or
-    `pipeline`: as a keyword, in a dict that is splatted into the call, and through functions that hand their
+    Finds `use_auth_token` where it reaches `from_pretrained`, `save_pretrained` or `push_to_hub` of a transformers
+    class, or `pipeline`: as a keyword, in a dict that is splatted into the call, and through functions that hand their
     `**kwargs` on. Functions of `huggingface_hub` are V5206's matter.
 
     ## Why it breaks

@@ -31,8 +31,8 @@ class RemovedTrainerArgument(Rule):
     ## What it does
 
     Finds `tokenizer=` given to `Trainer`, `Seq2SeqTrainer` and a project's own subclasses that hand it on, to their
-    `super().__init__`, and in dicts that are splatted into the call; and `model_path=` given to `train`. A subclass whose
-    own `__init__` takes a `tokenizer`, and the trainers of other libraries, are judged by what they do with it.
+    `super().__init__`, and in dicts that are splatted into the call; and `model_path=` given to `train`. A subclass
+    whose own `__init__` takes a `tokenizer`, and the trainers of other libraries, are judged by what they do with it.
 
     ## Why it breaks
 
@@ -51,8 +51,8 @@ class RemovedTrainerArgument(Rule):
 
     ## Fix safety
 
-    Safe: `processing_class` does what `tokenizer` did. It exists since 4.46, and the fix waits until the project supports
-    nothing older. Unsafe where the argument also goes somewhere that could not be followed.
+    Safe: `processing_class` does what `tokenizer` did. It exists since 4.46, and the fix waits until the project
+    supports nothing older. Unsafe where the argument also goes somewhere that could not be followed.
 
     ## References
 

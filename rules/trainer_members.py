@@ -63,8 +63,8 @@ class RemovedTrainingField(Rule):
 
     ## Fix safety
 
-    Reading a field that has only another name now is fixed safely. Writing it is fixed unsafely: v4 looked at some fields
-    only while the object was made, so the write did nothing there either. All else is left to a person.
+    Reading a field that has only another name now is fixed safely. Writing it is fixed unsafely: v4 looked at some
+    fields only while the object was made, so the write did nothing there either. All else is left to a person.
 
     ## References
 
@@ -83,9 +83,7 @@ class RemovedTrainingField(Rule):
             effect = "" if is_read else ", and setting it does nothing"
             said = f"`TrainingArguments` has no field `{node.attr}` since transformers {removal.gone}{effect}"
             advice = _field_advice(node, removal)
-            yield module.finding(
-                node, f"{said}{advice}", fix=_field_fix(module, node, removal), since=removal.gone
-            )
+            yield module.finding(node, f"{said}{advice}", fix=_field_fix(module, node, removal), since=removal.gone)
 
 
 class RemovedTrainerMember(Rule):
@@ -94,8 +92,8 @@ class RemovedTrainerMember(Rule):
     ## What it does
 
     Finds `trainer.tokenizer`, `self.tokenizer` in a project's own Trainer, and private methods that subclasses of the
-    Trainer called (`_nested_gather`, `_rotate_checkpoints`, ...). An attribute that the class, or the code that made the
-    object, sets itself is left alone, as is code that asks first.
+    Trainer called (`_nested_gather`, `_rotate_checkpoints`, ...). An attribute that the class, or the code that made
+    the object, sets itself is left alone, as is code that asks first.
 
     ## Why it breaks
 
@@ -119,8 +117,8 @@ class RemovedTrainerMember(Rule):
 
     ## Fix safety
 
-    `tokenizer` becomes `processing_class` safely; the fix waits until the project supports nothing before 4.46. The other
-    members have no successor.
+    `tokenizer` becomes `processing_class` safely; the fix waits until the project supports nothing before 4.46. The
+    other members have no successor.
 
     ## References
 
@@ -155,9 +153,10 @@ def _gone(view: ModuleView, names: Container[str], base: str) -> Iterator[tuple[
     """The attributes of some names that objects of a class of transformers lost under the target release."""
     target = library.release_text(view.settings.target)
     set_elsewhere: frozenset[str] | None = None
+    heirs: dict[ast.ClassDef, bool] = {}
     for node in view.tree.nodes.get(ast.Attribute, ()):
         assert isinstance(node, ast.Attribute)
-        if node.attr not in names or isinstance(node.ctx, ast.Del):
+        if node.attr not in names or isinstance(node.ctx, ast.Del) or not _may_be(view, node.value, base, heirs):
             continue
         owners = [each for each in view.classes_of(node.value) if _is_a(view, each, base)]
         if not owners and base == CLASS and _is_args_of_trainer(view, node.value):
@@ -174,6 +173,27 @@ def _gone(view: ModuleView, names: Container[str], base: str) -> Iterator[tuple[
             yield node, removal
 
 
+def _may_be(view: ModuleView, node: ast.expr, base: str, heirs: dict[ast.ClassDef, bool]) -> bool:
+    """Whether an expression may be an object of a class: the cheap question before the dear one.
+
+    `self` is one where the class around inherits from it. Of a trainer, the name, or that of what makes it, says so.
+    """
+    if isinstance(node, ast.Attribute) and node.attr == "args":
+        return _may_be(view, node.value, _TRAINER, heirs)
+    if isinstance(node, ast.Name) and node.id == "self":
+        around = view.links.class_around(node)
+        if around is None or not around.bases:
+            return False
+        if around not in heirs:
+            heirs[around] = _is_a(view, LocalClass(view, around), base)
+        return heirs[around]
+    if base != _TRAINER:
+        return True
+    made = view.links.defining_call(node)
+    name = ast.unparse(made.func if made is not None else node)
+    return "trainer" in name.lower()
+
+
 def _is_a(view: ModuleView, of: ClassValue, base: str) -> bool:
     return any(lookup.is_subclass(name, base) for name in library.library_classes(view, of))
 
@@ -182,8 +202,10 @@ def _is_own(view: ModuleView, node: ast.Attribute, owners: list[ClassValue]) -> 
     """Whether the repository itself gives the objects the attribute."""
     if any(isinstance(each, LocalClass) and arguments.declares(each, node.attr) for each in owners):
         return True
-    return isinstance(node.ctx, ast.Load) and not any(isinstance(each, Method) for each in view.values(node)) and (
-        not _is_args_of_trainer(view, node.value)
+    return (
+        isinstance(node.ctx, ast.Load)
+        and not any(isinstance(each, Method) for each in view.values(node))
+        and (not _is_args_of_trainer(view, node.value))
     )
 
 

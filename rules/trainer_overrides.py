@@ -29,6 +29,9 @@ _GIVEN = {
     "_maybe_log_save_evaluate": (7, "learning_rate", "4.51"),
 }
 
+#: A method that others had before the Trainer did, and its parameters since then.
+_SAMPLES = ("get_batch_samples", "epoch_iterator", "num_batches")
+
 #: The parameter that is missing most often, and which may as well be ignored.
 _ADDED = {
     "compute_loss": "num_items_in_batch",
@@ -45,8 +48,8 @@ class TrainerOverrideMismatch(Rule):
     ## What it does
 
     Finds `compute_loss`, `training_step`, `log`, `get_batch_samples`, `_get_train_sampler` and
-    `_maybe_log_save_evaluate` in subclasses of `Trainer` and `Seq2SeqTrainer`, where their signature has no room for an argument that the
-    Trainer of the target release passes.
+    `_maybe_log_save_evaluate` in subclasses of `Trainer` and `Seq2SeqTrainer`, where their signature has no room for
+    an argument that the Trainer of the target release passes.
 
     ## Why it breaks
 
@@ -103,7 +106,11 @@ class TrainerOverrideMismatch(Rule):
                     continue
                 since = _GIVEN[name][2]
                 said = f"the Trainer gives `{name}` {lacks} since transformers {since}"
-                advice = f": add `{added}=None`, and make the loss take it into account" if added == "num_items_in_batch" else ""
+                advice = (
+                    f": add `{added}=None`, and make the loss take it into account"
+                    if added == "num_items_in_batch"
+                    else ""
+                )
                 advice = advice or (f": add `{added}=None`" if added else "")
                 fix = _fix(module, method, added) if added else None
                 yield _finding(module, method, f"{said}{advice}", fix, since)
@@ -143,6 +150,8 @@ def _fix(view: ModuleView, method: ast.FunctionDef, added: str) -> Fix | None:
         return None
     if len(positional) - 1 < _GIVEN[method.name][0] - 1:
         return None  # more than the one is missing
+    if method.name == _SAMPLES[0] and [each.arg for each in positional[1:]] != [*_SAMPLES[1:]]:
+        return None  # another method, which the Trainer came to call by chance
     last: ast.AST = args.defaults[-1] if args.defaults else positional[-1]
     end = view.span(last)[1]
     while view.text[end : end + 1] == ")" and view.text[view.span(method)[0] : end].count("(") > (

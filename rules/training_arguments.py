@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 
 from v5lint.rule import Rule
-from v5lint.rules import arguments, library, training_fields
+from v5lint.rules import arguments, training_fields
 from v5lint.rules.arguments import Given
 from v5lint.rules.knowledge import lookup
 from v5lint.view.calls import CallSite
@@ -60,8 +60,8 @@ class RemovedTrainingArgument(Rule):
 
     Finds the fields that `TrainingArguments`, `Seq2SeqTrainingArguments` and the classes that inherit from them (a
     project's own, trl's configurations, those of sentence-transformers) lost: as keywords, in dicts that are splatted
-    into the call, in `functools.partial`, `dataclasses.replace`, `super().__init__` and `HfArgumentParser.parse_dict`. Which
-    fields the target release lacks is known from its wheel: most went in 5.0, `evaluation_strategy` in 4.51,
+    into the call, in `functools.partial`, `dataclasses.replace`, `super().__init__` and `HfArgumentParser.parse_dict`.
+    Which fields the target release lacks is known from its wheel: most went in 5.0, `evaluation_strategy` in 4.51,
     `group_by_length` in 5.2, `warmup_ratio` and `logging_dir` in 5.15 (the migration guide names other releases). A
     field of the name that a subclass declares itself, `setfit.TrainingArguments` and a project's own parsers are left
     alone.
@@ -90,10 +90,10 @@ class RemovedTrainingArgument(Rule):
 
     Renamed fields, and fields whose value changed nothing under v4 (`overwrite_output_dir` was read by no code of the
     Trainer), are fixed safely. `warmup_ratio` becomes a float `warmup_steps` only where the project supports nothing
-    older than 5.0: 4.57 raises on a float or counts steps. The fix is unsafe where the value is not known and decides (a share of 1 or
-    more counts steps), where something is given up (`save_safetensors=False`, `logging_dir` for TensorBoard, whose
-    folder the environment variable `TENSORBOARD_LOGGING_DIR` sets), and where a handler hides the error. Where the
-    old and the new field are both given, a person has to decide.
+    older than 5.0: 4.57 raises on a float or counts steps. The fix is unsafe where the value is not known and decides
+    (a share of 1 or more counts steps), where something is given up (`save_safetensors=False`, `logging_dir` for
+    TensorBoard, whose folder the environment variable `TENSORBOARD_LOGGING_DIR` sets), and where a handler hides the
+    error. Where the old and the new field are both given, a person has to decide.
 
     ## References
 

@@ -25,14 +25,14 @@ class UnwrittenWeightsFile(Rule):
 
     ## What it does
 
-    Finds `save_pretrained(..., safe_serialization=False)` in a project in which a Python file names `pytorch_model.bin`:
-    the same file, or another one of the repository. Models of diffusers and adapters of PEFT, which still obey, are left
-    alone.
+    Finds `save_pretrained(..., safe_serialization=False)` in a project in which a Python file names
+    `pytorch_model.bin`: the same file, or another one of the repository. Models of diffusers and adapters of PEFT,
+    which still obey, are left alone.
 
     ## Why it breaks
 
-    Since 5.0 `safe_serialization=False` is accepted and ignored: `save_pretrained` writes `model.safetensors` (measured on
-    5.23.0). What reads `pytorch_model.bin` afterwards fails, or, worse, reads the file of an earlier run.
+    Since 5.0 `safe_serialization=False` is accepted and ignored: `save_pretrained` writes `model.safetensors`
+    (measured on 5.23.0). What reads `pytorch_model.bin` afterwards fails, or, worse, reads the file of an earlier run.
 
     ## Example
 
@@ -67,7 +67,7 @@ class UnwrittenWeightsFile(Rule):
                 continue
             reader = _reader(module)
             if reader:
-                message = f"`{_FILE}` is no longer written (`{_FORMAT}=False` is ignored), and {reader} reads it"
+                message = f"`{_FILE}` is no longer written (`{_FORMAT}=False` is ignored), and {reader} names it"
                 yield module.finding(keyword, f"{message}: read `model.safetensors` there")
 
 
@@ -87,7 +87,11 @@ def _reader(view: ModuleView) -> str:
     """Where the file is named: "line 12", or another file; "" where nothing names it."""
     for node in view.tree.nodes.get(ast.Constant, ()):
         assert isinstance(node, ast.Constant)
-        if isinstance(node.value, str) and node.value.endswith(_FILE) and not isinstance(view.tree.parents[node], ast.Expr):
+        if (
+            isinstance(node.value, str)
+            and node.value.endswith(_FILE)
+            and not isinstance(view.tree.parents[node], ast.Expr)
+        ):
             return f"line {node.lineno}"
     others = view.project.mentioning(_FILE.encode(), view.path)
     return f"`{os.path.basename(others[0])}`" if others else ""

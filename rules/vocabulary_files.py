@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 _FILES = {"vocab_file": "vocab", "merges_file": "merges"}
 _BEFORE = "4.57"
 
+#: Arguments from which the vocabulary is read as well.
+_INSTEAD = ("tokenizer_file", "tokenizer_object", "vocab")
+
 
 class IgnoredVocabularyFile(Rule):
     """A tokenizer that is constructed with `vocab_file=` or `merges_file=`.
@@ -27,7 +30,7 @@ class IgnoredVocabularyFile(Rule):
     ## What it does
 
     Finds the constructors of the tokenizers whose arguments are called `vocab` and `merges` now, with the old keywords.
-    `from_pretrained(...)` and files that are passed by position are left alone: they are read.
+    `from_pretrained(...)`, `tokenizer_file=` and files that are passed by position are left alone: they are read.
 
     ## Why it breaks
 
@@ -48,7 +51,7 @@ class IgnoredVocabularyFile(Rule):
     ## Fix safety
 
     Safe: by position the files are read by both majors, measured equal. No fix where only one of two files is given,
-    or where other arguments are passed by position.
+    where other arguments are passed by position, and for models of sentencepiece: use `from_pretrained`.
 
     ## References
 
@@ -69,7 +72,7 @@ class IgnoredVocabularyFile(Rule):
             seen.add(call.node)
             name = _made(call)
             given = [each for each in call.node.keywords if each.arg in _FILES]
-            if name and _is_ignored(module, name):
+            if name and _is_ignored(module, name) and not any(call.keyword(each) for each in _INSTEAD):
                 listed = " and ".join(f"`{each.arg}=`" for each in given)
                 message = f"`{name}` ignores {listed} since transformers 5.0 and is left with an empty vocabulary"
                 yield module.finding(call.node, f"{message}: pass it by position", fix=_fix(module, call, name, given))
@@ -96,9 +99,19 @@ def _is_ignored(view: ModuleView, name: str) -> bool:
     return now is not None and "vocab_file" not in now and now.positional[:1] == ("vocab",)
 
 
+def _is_sentencepiece(name: str) -> bool:
+    """Whether the file of a tokenizer is a model of sentencepiece, which is no vocabulary."""
+    facts = lookup.class_facts(name)
+    own = facts.alias_of() if facts is not None else ""
+    before = lookup.parameters(own or name, _BEFORE)
+    return before is None or "sp_model_kwargs" in before
+
+
 def _fix(view: ModuleView, call: CallSite, name: str, given: list[ast.keyword]) -> Fix | None:
     now = lookup.parameters(name, library.release_text(view.settings.target))
     if now is None or call.node.args or any(each.arg in (None, *_FILES.values()) for each in call.node.keywords):
+        return None
+    if _is_sentencepiece(name):
         return None
     wanted = [old for old, new in _FILES.items() if new in now.positional[:2]]
     values = {str(each.arg): view.source(each.value) for each in given}

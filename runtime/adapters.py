@@ -57,7 +57,7 @@ def load_adapter(
     _check_fits(model, adapter, weights)
     base: Any = model  # PEFT takes any nn.Module
     adapted = PeftModel.from_pretrained(base, str(adapter), is_trainable=is_trainable, **hub_options(options))
-    _check_arrived(adapted, adapter, weights)
+    check_arrived(adapted, adapter, weights)
     adapted.train(is_trainable)
     if any(".lora_" in name for name in weights):
         effect = adapter_effect(adapted, inputs)
@@ -171,7 +171,7 @@ def _check_fits(model: nn.Module, adapter: str | Path, weights: Mapping[str, tor
             )
 
 
-def _check_arrived(model: PeftModel, adapter: str | Path, weights: Mapping[str, torch.Tensor]) -> None:
+def check_arrived(model: PeftModel, adapter: str | Path, weights: Mapping[str, torch.Tensor]) -> None:
     """Every tensor of the file is in the model, with the file's values."""
     state = get_peft_model_state_dict(model)
     lost = [key for key, tensor in weights.items() if not _same(state.get(key), tensor)]

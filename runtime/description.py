@@ -27,6 +27,29 @@ _LICENCE_NAME = re.compile(r"^license_name:\s*[\"']?([\w.\-]+)", re.MULTILINE)
 
 
 @dataclass(frozen=True)
+class BackboneStatement:
+    """What a backbone is.
+
+    Attributes:
+        name: Folder or repository.
+        sentence: Task, licence and native resolution.
+        family: The family it belongs to.
+        parameters: Of the backbone without a head.
+        resolution: Native height and width in pixels; for a NaFlex model the square of its patch budget.
+        licence: `None` where neither the catalogue nor the model card states one.
+        config: Its configuration.
+    """
+
+    name: str
+    sentence: str
+    family: Family
+    parameters: int
+    resolution: tuple[int, int]
+    licence: str | None
+    config: PreTrainedConfig
+
+
+@dataclass(frozen=True)
 class BackboneDescription:
     """What a backbone is, and what a LoRA step on it costs.
 
@@ -87,25 +110,49 @@ def describe_backbone(
         CheckpointError: There is no `config.json`.
         MissingDependencyError: The family needs timm.
     """
-    entry = None if Path(checkpoint).is_dir() else catalogue().get(str(checkpoint))
-    config = config_of(entry) if entry is not None else load_config(checkpoint, **options)
-    family = family_of(config)
-    resolution = (entry.resolution, entry.resolution) if entry is not None else image_size_of(config)
-    licence = entry.licence if entry is not None else _stated_licence(checkpoint, options)
-    bare = build_on_meta(class_for(config, "dense"), config)
-    parameters, patch_size = count_parameters(bare), patch_size_of(bare)[0]
+    stated = state_backbone(checkpoint, **options)
     cost = training_cost(
-        classification_class(config),
-        config,
+        classification_class(stated.config),
+        stated.config,
         batch_size=batch_size,
-        image_size=resolution,
+        image_size=stated.resolution,
         dtype=resolve_dtype(dtype),
         num_labels=num_labels,
         r=r,
     )
+    return BackboneDescription(
+        name=stated.name,
+        sentence=stated.sentence,
+        family=stated.family,
+        parameters=stated.parameters,
+        resolution=stated.resolution,
+        licence=stated.licence,
+        cost=cost,
+    )
+
+
+def state_backbone(checkpoint: str | Path, **options: Any) -> BackboneStatement:
+    """State task, licence and native resolution of a backbone, without measuring what training it costs.
+
+    Args:
+        checkpoint: Name in the catalogue, local folder, or repository on the Hub.
+        **options: Options that choose a file on the Hub (`revision`, `token`, ...).
+
+    Raises:
+        FamilyError: The configuration is of no family that the runtime knows.
+        CheckpointError: There is no `config.json`.
+        MissingDependencyError: The family needs timm.
+    """
+    entry = None if Path(checkpoint).is_dir() else catalogue().get(str(checkpoint))
+    config = config_of(entry) if entry is not None else load_config(checkpoint, **options)
+    family = family_of(config)
+    resolution = (entry.resolution, entry.resolution) if entry is not None else image_size_of(config)
+    licence = entry.licence if entry is not None else stated_licence(checkpoint, options)
+    bare = build_on_meta(class_for(config, "dense"), config)
+    parameters, patch_size = count_parameters(bare), patch_size_of(bare)[0]
     tasks = entry.tasks if entry is not None else tuple(t for t in TASKS if t != "retrieval" or family.dual_encoder)
     sentence = _sentence(str(checkpoint), family, entry, parameters, tasks, licence, resolution, patch_size)
-    return BackboneDescription(str(checkpoint), sentence, family, parameters, resolution, licence, cost)
+    return BackboneStatement(str(checkpoint), sentence, family, parameters, resolution, licence, config)
 
 
 def config_of(backbone: Backbone) -> PreTrainedConfig:
@@ -163,7 +210,7 @@ def _binary(count: int) -> str:
     return f"{count / GIB:.2f} GiB" if count >= GIB / 10 else f"{count / 2**20:.1f} MiB"
 
 
-def _stated_licence(checkpoint: str | Path, options: dict[str, Any]) -> str | None:
+def stated_licence(checkpoint: str | Path, options: dict[str, Any]) -> str | None:
     """The licence in the front matter of a model card, local or on the Hub; `None` where none is stated."""
     card = Path(checkpoint) / "README.md"
     if Path(checkpoint).is_dir():

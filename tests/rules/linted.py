@@ -24,7 +24,17 @@ def found(code: str, select: str, *options: str) -> list[tuple[int, str, str]]:
         file, report = Path(folder) / "case.py", Path(folder) / "report.json"
         file.write_text(code, encoding="utf-8")
         main(
-            [str(file), "--isolated", "--select", select, "--output-format", "json", "--output-file", str(report), *options]
+            [
+                str(file),
+                "--isolated",
+                "--select",
+                select,
+                "--output-format",
+                "json",
+                "--output-file",
+                str(report),
+                *options,
+            ]
         )
         said = json.loads(report.read_text(encoding="utf-8"))
     return [(each["location"]["row"], each["code"], each["message"]) for each in said]

@@ -58,9 +58,7 @@ def names_in_modules() -> Iterator[tuple[str, str]]:
 PUBLIC = public_names()
 GONE = [name for name in PUBLIC if lookup.removed_in(f"{_PACKAGE}.{name}") is not None and name not in _ELSEWHERE]
 KEPT = [
-    name
-    for name in PUBLIC
-    if lookup.resolves(f"{_PACKAGE}.{name}", _BEFORE) and lookup.resolves(f"{_PACKAGE}.{name}")
+    name for name in PUBLIC if lookup.resolves(f"{_PACKAGE}.{name}", _BEFORE) and lookup.resolves(f"{_PACKAGE}.{name}")
 ]
 MODULES = [
     module

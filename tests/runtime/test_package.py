@@ -45,7 +45,7 @@ def test_the_names_for_type_checkers_are_the_names_at_run_time() -> None:
     tree = ast.parse(SOURCE.read_text(encoding="utf-8"))
     block = next(node for node in tree.body if isinstance(node, ast.If))
     checked = {
-        (str(node.module).rpartition(".")[2], alias.name)
+        (str(node.module).removeprefix("v5lint.runtime."), alias.name)
         for node in block.body
         if isinstance(node, ast.ImportFrom)
         for alias in node.names

@@ -69,6 +69,9 @@ _NAMESPACES = frozenset({"types.SimpleNamespace", "argparse.Namespace", "easydic
 #: Methods of strings that put other values into a text.
 _FILLERS = frozenset({"format", "join"})
 
+#: Methods of HfArgumentParser that fill its dataclasses.
+_DATACLASS_PARSERS = frozenset({"parse_args_into_dataclasses", "parse_dict", "parse_json_file", "parse_yaml_file"})
+
 _WRAPPERS_OF_TYPES = frozenset({"Optional", "Union", "Annotated", "ClassVar", "Final", "Type", "type"})
 
 
@@ -475,7 +478,7 @@ class Evaluator:
             return frozenset({Instance(owner)})
         if not callee.bound and (name.startswith("from_") or name in ("load", "create")):
             return frozenset({Instance(owner)})
-        if name == "parse_args_into_dataclasses" and isinstance(node.func, ast.Attribute):
+        if name in _DATACLASS_PARSERS and isinstance(node.func, ast.Attribute):
             return self._parsed_dataclasses(node.func.value)
         path = owner.path if isinstance(owner, External) else owner.name
         return frozenset({Result(f"{path}{'()' if callee.bound else ''}.{name}", self._view, node)})

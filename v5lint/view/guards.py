@@ -226,6 +226,10 @@ class _Parsed:
         self.release = release
 
 
+#: How many expressions one test may lead to: names that are assigned of each other branch without end.
+_STEPS = 1_000
+
+
 class _Condition:
     """Computes a test with `<package>.__version__` being a release; the target one unless another is given."""
 
@@ -235,6 +239,7 @@ class _Condition:
         target = view.settings.target
         self.version = release or ".".join(str(part) for part in (*target, 0, 0)[: max(3, len(target))])
         self.depth = 0
+        self.steps = 0
         self.asks_version = False
 
     def truth(self, test: ast.expr) -> Any:
@@ -249,8 +254,9 @@ class _Condition:
     def compute(self, node: ast.expr) -> Any:
         """The value of an expression; _NO_VALUE where it cannot be known."""
         self.depth += 1
+        self.steps += 1
         try:
-            if self.depth > 30:
+            if self.depth > 30 or self.steps > _STEPS:
                 return _NO_VALUE
             handler = _CONDITIONS.get(type(node))
             return handler(self, node) if handler is not None else _NO_VALUE
@@ -414,7 +420,9 @@ class _Condition:
                 returned = callee.view.links.returns(callee.node)
                 if len(returned) == 1 and returned[0] is not None:
                     inner = _Condition(callee.view, self.package)
+                    inner.steps = self.steps
                     value = inner.compute(returned[0])
+                    self.steps = inner.steps
                     self.asks_version = self.asks_version or inner.asks_version
                     if value is not _NO_VALUE:
                         return value

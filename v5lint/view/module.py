@@ -299,6 +299,9 @@ class ModuleView:
         return first.value if isinstance(first, ast.Constant) and isinstance(first.value, str) else ""
 
     def _asked_for(self, call: ast.Call, names: Container[str], package: str) -> Iterator[Reference]:
+        asked = call.args[1] if len(call.args) > 1 else None
+        if isinstance(asked, ast.Constant) and asked.value not in names:
+            return
         if len(call.args) < 2 or self._is_other_import(call.args[0], package) or not self.is_of(call.args[0], package):
             return
         for name in sorted(self.values(call.args[1]), key=repr):

@@ -69,3 +69,10 @@ def test_a_test_under_a_given_release(release: str, truth: bool) -> None:
 def test_the_version_as_text() -> None:
     assert (view := view_of("import transformers as tf\nask(tf.__version__)\n")).guards.is_version_text(asked(view))
     assert not (view := view_of("import torch\nask(torch.__version__)\n")).guards.is_version_text(asked(view))
+
+
+def test_names_that_are_made_of_each_other_are_not_followed_without_end() -> None:
+    """Each line doubles and triples the ways back; one after the other they would be 3 ** 14."""
+    chain = "".join(f"x = step(x, x, x, {number})\n" for number in range(14))
+    view = view_of(f"import transformers\nx = len(transformers.__file__)\n{chain}if x > 3:\n    ask(1)\n")
+    assert not view.guards.is_dead(asked(view))

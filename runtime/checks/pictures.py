@@ -1,0 +1,78 @@
+"""Pictures for a report: what the model sees of an image, and a confusion matrix."""
+
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from PIL import Image
+
+if TYPE_CHECKING:
+    import torch
+
+    from v5lint.runtime.checks.sources import Batch
+    from v5lint.runtime.checks.subject import Subject
+
+_SIDE = 192
+_CELL = 24
+
+
+def as_picture(subject: Subject, batch: Batch, index: int) -> Image.Image | None:
+    """An image as the model sees it, put back together from its tensors; `None` where that is not possible.
+
+    Args:
+        subject: Whose processor says mean and standard deviation.
+        batch: `pixel_values` [B, 3, H, W], or patches [B, N, P*P*3] with `spatial_shapes` [B, 2].
+        index: Which image.
+    """
+    values = batch["pixel_values"][index].detach().float().cpu()
+    if values.dim() == 2:
+        if "spatial_shapes" not in batch:
+            return None
+        values = _from_patches(values, [int(side) for side in batch["spatial_shapes"][index]])
+    if values.dim() != 3 or values.shape[0] != 3:
+        return None
+    mean, std = statistics_of(subject.image_processor)
+    pixels = np.asarray(values.permute(1, 2, 0)) * np.asarray(std) + np.asarray(mean)
+    picture = Image.fromarray((np.clip(np.nan_to_num(pixels), 0, 1) * 255).round().astype(np.uint8))
+    scale = _SIDE / max(picture.size)
+    size = (max(1, round(picture.width * scale)), max(1, round(picture.height * scale)))
+    return picture.resize(size, Image.Resampling.NEAREST)
+
+
+def statistics_of(processor: Any) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Mean and standard deviation that a processor normalises with; those of no change where it does not say."""
+    data = getattr(processor, "data_config", None)
+    if data:
+        return tuple(data["mean"]), tuple(data["std"])
+    mean, std = getattr(processor, "image_mean", None), getattr(processor, "image_std", None)
+    if mean is None or std is None or getattr(processor, "do_normalize", True) is False:
+        return (0.0, 0.0, 0.0), (1.0, 1.0, 1.0)
+    return tuple(mean), tuple(std)
+
+
+def confusion_picture(matrix: Any) -> Image.Image:
+    """A confusion matrix [C, C] as a picture: rows are the true classes, a darker cell is a larger share of its row."""
+    counts = np.asarray(matrix, dtype=float)
+    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    colours = np.stack([255 - 247 * shares, 255 - 174 * shares, 255 - 148 * shares], axis=-1).astype(np.uint8)
+    cell = max(1, min(_CELL, 1200 // len(counts)))
+    return Image.fromarray(colours.repeat(cell, axis=0).repeat(cell, axis=1))
+
+
+def png(picture: Image.Image) -> bytes:
+    """A picture as the bytes of a PNG file."""
+    buffer = io.BytesIO()
+    picture.save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def _from_patches(values: torch.Tensor, shape: list[int]) -> torch.Tensor:
+    """Patches [N, P*P*3] in rows as an image [3, H, W]."""
+    rows, columns = shape
+    side = round((values.shape[1] / 3) ** 0.5)
+    used = values[: rows * columns]
+    if len(used) < rows * columns:
+        return used
+    return used.reshape(rows, columns, side, side, 3).permute(4, 0, 2, 1, 3).reshape(3, rows * side, columns * side)

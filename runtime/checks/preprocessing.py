@@ -1,0 +1,438 @@
+"""The pixels that the model gets, held against the checkpoint's own processor: the fault is named by a regression.
+
+The cosine of two augmentations of an image, which is often taken for this test, rises with the worst faults (to 1.000
+for a double rescale) and is blind to swapped channels. Pixels need no trained weights: of plain colours, the slope and
+the intercept against the processor's output are the ratio of the standard deviations and the shift of the means.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from PIL.Image import Resampling
+
+from v5lint.runtime.checks.findings import Findings
+from v5lint.runtime.checks.pictures import statistics_of
+from v5lint.runtime.checks.preserve import undisturbed
+from v5lint.runtime.checks.probes import plain_images, textured_images
+from v5lint.runtime.checks.weights import without_adapter
+from v5lint.runtime.errors import RuntimeSetupError
+from v5lint.runtime.features import image_embeddings
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from PIL import Image
+
+    from v5lint.runtime.checks.sources import Batch, ImageSource
+    from v5lint.runtime.checks.subject import Subject
+    from v5lint.runtime.results import CheckResult
+
+    Array = np.ndarray[Any, Any]
+
+NAME = "preprocessing"
+_KNOWN = {
+    "no normalisation": ((0.0, 0.0, 0.0), (1.0, 1.0, 1.0)),
+    "ImageNet's": ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
+    "CLIP's": ((0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)),
+    "0.5": ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5)),
+}
+_SLOPE, _SHIFT = 0.03, 0.05
+"""How far slope and intercept may be from 1 and 0: an eight-bit level is 0.004 of the range."""
+_LOOSE = 4
+"""How many times as far where the images are cropped at random and only their distributions can be compared."""
+_GEOMETRY = 0.96
+"""Least share of the variance of a texture that the same geometry and a like filter explain."""
+_USUAL = 0.9
+"""Likewise of a usual geometry that is not the processor's: its rounding of sizes may differ by a pixel."""
+_BETTER = 0.3
+"""How much more of it a mirrored or transposed image must explain to be named as that."""
+
+
+@dataclass(frozen=True)
+class Regression:
+    """A data set's channels on the processor's.
+
+    Attributes:
+        channels: For each channel of the data set, the channel of the processor that explains it best.
+        slope: Per channel.
+        shift: Per channel.
+        explained: Share of the variance, per channel.
+    """
+
+    channels: tuple[int, ...]
+    slope: Array
+    shift: Array
+    explained: Array
+
+
+def check_preprocessing(subject: Subject) -> list[CheckResult]:
+    """Whether the script's own code makes of an image what the checkpoint's processor makes of it."""
+    findings = Findings(NAME)
+    if not subject.takes_images:
+        findings.skip("images", f"{type(subject.bare).__name__} takes no images.")
+        return findings.results("")
+    try:
+        reference = subject.reference_processor
+    except RuntimeSetupError as error:
+        report = findings.note if subject.family is None else findings.fail
+        report("processor", str(error), "Save the base model's processor into the checkpoint.")
+        return findings.results("")
+    if reference is None:
+        reference = subject.image_processor
+        if reference is None:
+            findings.skip("processor", "There is no processor to hold the images against.", "Pass checkpoint=.")
+            return findings.results("")
+        findings.note(
+            "reference",
+            "The model does not say what it was loaded from: images are held against the script's own processor.",
+            "Pass checkpoint=.",
+        )
+    elif subject.image_processor is not None:
+        _check_statistics(findings, subject.image_processor, reference)
+    sources = {"training": subject.train, "evaluation": subject.evaluation}
+    for title, source in sources.items():
+        if source is not None and source.indexable and len(source):
+            try:
+                _check_source(findings, subject, title, source, reference)
+            except RuntimeSetupError as error:
+                findings.skip(title, str(error))
+    if not any(source is not None and source.indexable for source in sources.values()):
+        findings.skip("data", "There is no data set whose items can be fetched by index.", "Pass train_dataset=.")
+    return findings.results("The data is rescaled and normalised as the checkpoint's processor does it.")
+
+
+def regress(ours: Array, theirs: Array) -> Regression:
+    """Each of our channels on the channel of the processor that explains it best.
+
+    Args:
+        ours: Values of the data set, [M, 3].
+        theirs: Values of the processor at the same places, [M, 3].
+    """
+    explained = np.zeros((3, 3))
+    slopes, shifts = np.zeros((3, 3)), np.zeros((3, 3))
+    for row in range(3):
+        for column in range(3):
+            x, y = theirs[:, column], ours[:, row]
+            spread = x.var()
+            slope = float(((x - x.mean()) * (y - y.mean())).mean() / spread) if spread > 0 else 0.0
+            shift = float(y.mean() - slope * x.mean())
+            rest = float(((y - slope * x - shift) ** 2).mean())
+            slopes[row, column], shifts[row, column] = slope, shift
+            explained[row, column] = 1 - rest / y.var() if y.var() > 1e-12 else 0.0
+    # A grey image has three equal channels: each then explains itself.
+    best = tuple(
+        row if explained[row, row] >= explained[row].max() - 0.005 else int(explained[row].argmax()) for row in range(3)
+    )
+    pick = np.arange(3), np.array(best)
+    return Regression(best, slopes[pick], shifts[pick], explained[pick])
+
+
+def name_statistics(
+    mean: Sequence[float], std: Sequence[float], found: Regression
+) -> tuple[str, list[float], list[float]]:
+    """What normalisation a regression implies: its name, and the mean and standard deviation per channel.
+
+    Args:
+        mean: Of the processor that was regressed on.
+        std: Likewise.
+        found: The regression.
+    """
+    order = list(found.channels)
+    implied_std = np.asarray(std)[order] / found.slope
+    implied_mean = np.asarray(mean)[order] - found.shift * implied_std
+    size = float(np.median(found.slope))
+    if size > 30:
+        name = "values are not rescaled to 0..1"
+    elif size < 1 / 30:
+        name = "values are rescaled twice"
+    else:
+        name = "other statistics"
+        for known, (known_mean, known_std) in _KNOWN.items():
+            if np.abs(implied_mean - known_mean).max() < 0.02 and np.abs(implied_std - known_std).max() < 0.02:
+                name = known if known.startswith("no ") else f"{known} statistics"
+    return name, [round(float(v), 4) for v in implied_mean], [round(float(v), 4) for v in implied_std]
+
+
+def channel_values(batch: Batch) -> Array | None:
+    """The median of each channel of each image, [B, 3]: what a plain image is, whatever is cropped or padded."""
+    pixels = batch.get("pixel_values", batch.get("patches"))
+    if pixels is None or pixels.dim() not in (3, 4):
+        return None
+    values = pixels.detach().float().cpu()
+    medians: Array
+    if values.dim() == 4:
+        medians = np.asarray(values.flatten(2).median(dim=2).values)
+        return medians
+    mask = batch.get("pixel_attention_mask", batch.get("patch_valid"))
+    rows = []
+    for index, sequence in enumerate(values):
+        kept = sequence if mask is None else sequence[mask[index].bool()]
+        rows.append(kept.reshape(-1, 3).median(dim=0).values)
+    medians = np.asarray(torch.stack(rows))
+    return medians
+
+
+def _check_statistics(findings: Findings, own: Any, reference: Any) -> None:
+    """The script's processor says the same as the checkpoint's."""
+    if not (hasattr(own, "image_mean") or hasattr(own, "data_config")):
+        return
+    (mean, std), (wanted_mean, wanted_std) = statistics_of(own), statistics_of(reference)
+    findings.measure("statistics", [list(mean), list(std)], [list(wanted_mean), list(wanted_std)])
+    if np.abs(np.subtract(mean, wanted_mean)).max() > 0.01 or np.abs(np.subtract(std, wanted_std)).max() > 0.01:
+        findings.fail(
+            "statistics",
+            f"The processor normalises with mean {_few(mean)} and std {_few(std)}, and the checkpoint was trained with "
+            f"mean {_few(wanted_mean)} and std {_few(wanted_std)}.",
+            "Load the processor from the checkpoint, and leave its image_mean and image_std as they are.",
+            [list(mean), list(std)],
+            [list(wanted_mean), list(wanted_std)],
+        )
+
+
+def _check_source(findings: Findings, subject: Subject, title: str, source: ImageSource, reference: Any) -> None:
+    if source.takes_pictures:
+        try:
+            with undisturbed():
+                first = source.apply(plain_images())
+            with undisturbed(seed=1):
+                second = source.apply(plain_images())
+        except RuntimeSetupError as error:
+            findings.note(title, f"The {title} data's own code cannot be run on other images: {error}")
+        else:
+            ours, again = channel_values(first or {}), channel_values(second or {})
+            if ours is not None and again is not None and ours.shape == again.shape:
+                scale = max(float(np.abs(ours).max()), 1e-6)
+                if np.abs(ours - again).max() <= 0.01 * scale:
+                    theirs = channel_values(dict(reference(plain_images(), return_tensors="pt")))
+                    assert theirs is not None  # a processor of a known family
+                    _check_colours(findings, title, reference, regress(ours, theirs), ours, 1)
+                    _check_geometry(findings, subject, title, source, reference)
+                    return
+                findings.note(
+                    title, f"The {title} data changes colours at random, so its statistics are seen in part only."
+                )
+    _check_stored(findings, title, source, reference)
+
+
+def _check_colours(
+    findings: Findings, title: str, reference: Any, found: Regression, ours: Array, tolerance: float
+) -> None:
+    """Slope, intercept and order of the channels."""
+    mean, std = statistics_of(reference)
+    findings.measure(f"{title} slope", [round(float(v), 4) for v in found.slope], [1.0, 1.0, 1.0])
+    findings.measure(f"{title} shift", [round(float(v), 4) for v in found.shift], [0.0, 0.0, 0.0])
+    if float(ours.std(axis=0).max()) < 1e-5 * max(1.0, float(np.abs(ours).max())):
+        findings.fail(
+            "constant",
+            f"In the {title} data every image is the same: what the model gets does not depend on the picture.",
+            "Look at what the transform returns.",
+        )
+        return
+    if found.channels != (0, 1, 2):
+        swapped = "BGR in place of RGB" if found.channels == (2, 1, 0) else f"in the order {list(found.channels)}"
+        findings.fail(
+            "channels",
+            f"In the {title} data the channels are {swapped}.",
+            "Convert with image.convert('RGB'); OpenCV reads BGR.",
+            list(found.channels),
+            [0, 1, 2],
+        )
+    if np.abs(found.slope - 1).max() > _SLOPE * tolerance or np.abs(found.shift).max() > _SHIFT * tolerance:
+        name, implied_mean, implied_std = name_statistics(mean, std, found)
+        findings.fail(
+            "normalisation",
+            f"The {title} data is not normalised as the checkpoint's processor does it: {name}; what arrives is "
+            f"(value - {_few(implied_mean)}) / {_few(implied_std)} in place of (value - {_few(mean)}) / {_few(std)}.",
+            "Prepare images with the checkpoint's processor, once, or with its own mean, std and rescale_factor.",
+            {"mean": implied_mean, "std": implied_std},
+            {"mean": list(mean), "std": list(std)},
+        )
+
+
+def _check_geometry(findings: Findings, subject: Subject, title: str, source: ImageSource, reference: Any) -> None:
+    """A texture comes out as the processor makes it, unless it is cropped or mirrored at random."""
+    images = textured_images()
+    with undisturbed():
+        first = source.apply(images)
+    with undisturbed(seed=1):
+        second = source.apply(images)
+    theirs = dict(reference(images, return_tensors="pt"))
+    pairs = _images_of(first or {}), _images_of(second or {}), _images_of(theirs)
+    if any(pair is None for pair in pairs):
+        return
+    ours, again, wanted = (pair or [] for pair in pairs)
+    if any(a.shape != b.shape or not np.allclose(a, b, atol=1e-5) for a, b in zip(ours, again, strict=True)):
+        findings.measure(f"{title} geometry", "random")
+        return
+    if any(a.shape != b.shape for a, b in zip(ours, wanted, strict=True)):
+        findings.measure(f"{title} size", [list(a.shape) for a in ours], [list(b.shape) for b in wanted])
+        return
+    explained = _explained(ours, wanted)
+    findings.measure(f"{title} geometry", round(explained, 4), f">= {_GEOMETRY}")
+    if explained < _GEOMETRY and not findings.failed:
+        what = "resized, cropped or filtered otherwise than"
+        if _explained([image[:, ::-1] for image in ours], wanted) > explained + _BETTER:
+            what = "mirrored, unlike"
+        elif _explained([image.transpose(1, 0, 2) for image in ours], wanted) > explained + _BETTER:
+            what = "transposed (height and width exchanged), unlike"
+        usual = _usual_geometry(images, ours) if what.startswith("resized") else 0.0
+        if usual >= _USUAL:
+            findings.note(
+                "geometry",
+                f"The {title} images are cropped or squashed otherwise than by the checkpoint's processor, in a usual "
+                "way.",
+                "",
+                round(explained, 4),
+            )
+            return
+        findings.fail(
+            "geometry",
+            f"The {title} images are {what} by the checkpoint's processor: it explains {explained:.0%} of a texture.",
+            "Use the processor's own resize, crop and filter (size, crop_size, resample), on pictures, not on arrays "
+            "without antialiasing.",
+            round(explained, 4),
+            f">= {_GEOMETRY}",
+        )
+    if title == "evaluation" or subject.evaluation is None:
+        _measure_features(findings, subject, first or {}, theirs)
+
+
+def _usual_geometry(images: list[Image.Image], ours: list[Array]) -> float:
+    """How much of our images a usual way to resize explains: squashed, or the shorter side and then a centre crop."""
+    best = 0.0
+    for scale in (None, 1.0, 256 / 224, 1 / 0.95, 1 / 0.9):
+        made = []
+        for image, array in zip(images, ours, strict=True):
+            height, width = array.shape[:2]
+            if scale is None:
+                resized = image.resize((width, height), Resampling.BILINEAR)
+            else:
+                ratio = scale * max(height, width) / min(image.size)
+                resized = image.resize((round(image.width * ratio), round(image.height * ratio)), Resampling.BILINEAR)
+                left, top = (resized.width - width) // 2, (resized.height - height) // 2
+                resized = resized.crop((left, top, left + width, top + height))
+            made.append(np.asarray(resized, dtype=np.float64))
+        best = max(best, _explained(ours, made))
+    return best
+
+
+def _measure_features(findings: Findings, subject: Subject, ours: Batch, theirs: Batch) -> None:
+    """For information: the cosine of the features of our pixels and the processor's, and how far images differ."""
+    if subject.family is None:
+        return
+    with undisturbed(subject.model), torch.no_grad(), without_adapter(subject.model):
+        subject.model.eval()
+        mine = image_embeddings(subject.model, subject.without_labels(subject.placed(ours)), normalize=True).float()
+        right = image_embeddings(subject.model, subject.without_labels(subject.placed(theirs)), normalize=True).float()
+    cosines = (mine @ right.T).cpu()
+    count = len(cosines)
+    paired = float(cosines.diagonal().mean())
+    others = float((cosines.sum() - cosines.diagonal().sum()) / (count * count - count))
+    findings.measure("feature_cosine", round(float(cosines.diagonal().min()), 4))
+    findings.measure("margin", round(paired - others, 4))
+
+
+def _check_stored(findings: Findings, title: str, source: ImageSource, reference: Any) -> None:
+    """Without a way to feed pictures: the stored ones beside their tensors, or the range of the tensors alone."""
+    indices = source.spread(16)
+    with undisturbed():
+        batch = source.batch(indices)
+        images = source.images(indices)
+    tensors = _images_of(batch)
+    if tensors is None:
+        findings.skip(title, f"The {title} data has no pixel_values that could be looked at.")
+        return
+    if images is not None:
+        _compare_stored(findings, title, tensors, images, reference)
+        return
+    findings.skip(
+        title,
+        f"The pictures behind the {title} data could not be found, so only the range of its values was looked at.",
+        "Give the trainer a data set of the datasets library with set_transform, or pass one here.",
+    )
+    values = np.concatenate([tensor.reshape(-1, 3) for tensor in tensors])
+    mean, std = (np.asarray(numbers) for numbers in statistics_of(reference))
+    low, high = (0 - mean) / std, (1 - mean) / std
+    slack = 0.02 * (high - low)
+    findings.measure(
+        f"{title} range",
+        [round(float(values.min()), 3), round(float(values.max()), 3)],
+        [round(float(low.min()), 3), round(float(high.max()), 3)],
+    )
+    outside = (values < low - slack).any() or (values > high + slack).any()
+    narrow = float(np.ptp(values, axis=0).max()) < 0.05 * float((high - low).min())
+    if outside or narrow:
+        what = "never rescaled to 0..1" if values.max() > 20 else "rescaled twice, or empty" if narrow else "normalised"
+        findings.fail(
+            "range",
+            f"The {title} data has values from {values.min():.3f} to {values.max():.3f}, where the processor's lie "
+            f"between {low.min():.3f} and {high.max():.3f}: they are {what}"
+            + (" with other statistics." if what == "normalised" else "."),
+            "Prepare images with the checkpoint's processor, once.",
+            [round(float(values.min()), 3), round(float(values.max()), 3)],
+            [round(float(low.min()), 3), round(float(high.max()), 3)],
+        )
+
+
+def _compare_stored(
+    findings: Findings, title: str, tensors: list[Array], images: list[Image.Image], reference: Any
+) -> None:
+    wanted = _images_of(dict(reference(images, return_tensors="pt"))) or []
+    same = all(a.shape == b.shape for a, b in zip(tensors, wanted, strict=True))
+    ours = np.concatenate([tensor.reshape(-1, 3) for tensor in tensors])
+    theirs = np.concatenate([tensor.reshape(-1, 3) for tensor in wanted])
+    found = regress(ours, theirs) if same else None
+    if found is not None and found.explained.min() >= _GEOMETRY:
+        _check_colours(findings, title, reference, found, ours, 1)
+        return
+    # Cropped at random, or another geometry: the distributions still have the statistics.
+    quantiles = np.linspace(0.02, 0.98, 49)
+    levels = np.quantile(ours, quantiles, axis=0), np.quantile(theirs, quantiles, axis=0)
+    found = regress(*levels)
+    straight = Regression((0, 1, 2), found.slope, found.shift, found.explained)
+    _check_colours(findings, title, reference, straight, ours, _LOOSE)
+    findings.measure(f"{title} geometry", "not compared: it is random, or another one")
+
+
+def _explained(ours: list[Array], wanted: list[Array]) -> float:
+    pairs = [(a, b) for a, b in zip(ours, wanted, strict=True) if a.shape == b.shape]
+    if not pairs:
+        return 0.0
+    return min(float(regress(a.reshape(-1, 3), b.reshape(-1, 3)).explained.min()) for a, b in pairs)
+
+
+def _images_of(batch: Batch) -> list[Array] | None:
+    """The images of a batch as arrays [H, W, 3]."""
+    pixels = batch.get("pixel_values")
+    if pixels is None:
+        return None
+    values = pixels.detach().float().cpu()
+    if values.dim() == 4 and values.shape[1] == 3:
+        return list(np.asarray(values.permute(0, 2, 3, 1)))
+    if values.dim() != 3:
+        return None
+    if "spatial_shapes" in batch:
+        shapes = batch["spatial_shapes"].tolist()
+    elif "patch_coord" in batch:
+        kept = batch["patch_coord"] * batch["patch_valid"].unsqueeze(-1)
+        shapes = (kept.amax(dim=1) + 1).tolist()
+    else:
+        return None
+    images = []
+    for sequence, (rows, columns) in zip(values, shapes, strict=True):
+        used = sequence[: rows * columns]
+        side = round((sequence.shape[1] / 3) ** 0.5)
+        if len(used) < rows * columns:
+            return None
+        image = used.reshape(rows, columns, side, side, 3).permute(0, 2, 1, 3, 4)
+        images.append(np.asarray(image.reshape(rows * side, columns * side, 3)))
+    return images
+
+
+def _few(numbers: Sequence[float]) -> str:
+    rounded = [f"{float(number):.3g}" for number in numbers]
+    return rounded[0] if len(set(rounded)) == 1 else "[" + ", ".join(rounded) + "]"

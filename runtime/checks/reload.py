@@ -1,0 +1,200 @@
+"""What is saved is what was trained: the adapter or model is written, read again, and gives the same scores.
+
+`load_best_model_at_end` and `resume_from_checkpoint` of Trainer bring back 8 of the 40 tensors of a ViT that PEFT does
+not wrap (transformers 5.9 to 5.23), a head trained by hand is not saved with an adapter, and class names never are.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from peft import get_peft_model_state_dict
+
+from v5lint.runtime.adapters import ADAPTER_CONFIG, load_adapter, read_adapter_weights
+from v5lint.runtime.checks.findings import Findings, shown
+from v5lint.runtime.checks.parameters import adapted_layers
+from v5lint.runtime.checks.preserve import undisturbed
+from v5lint.runtime.errors import RuntimeSetupError
+from v5lint.runtime.loading import load_model
+from v5lint.runtime.processors import load_processor
+from v5lint.runtime.quantization import quantized_modules
+
+if TYPE_CHECKING:
+    from v5lint.runtime.checks.subject import Subject
+    from v5lint.runtime.results import CheckResult
+
+NAME = "reload"
+_TOLERANCE = 1e-5
+_MERGED = 1e-4
+"""Of the scores' largest value: a merge rounds once, relative to weights in float32."""
+
+
+def check_reload(subject: Subject) -> list[CheckResult]:
+    """Whether a saved and reloaded model gives the same scores, and a restored checkpoint is in the model."""
+    findings = Findings(NAME)
+    if subject.restored_from is not None:
+        _check_restored(findings, subject, Path(subject.restored_from))
+    if quantized_modules(subject.bare):
+        findings.skip("saved", "The model is quantised: its base is not saved, and is loaded again by the same call.")
+    elif not hasattr(subject.bare, "save_pretrained"):
+        findings.skip("saved", f"{type(subject.bare).__name__} cannot be saved by save_pretrained().")
+    else:
+        with tempfile.TemporaryDirectory(prefix="v5lint-") as folder, undisturbed(subject.model):
+            subject.model.eval()
+            _check_saved(findings, subject, Path(folder))
+    _check_labels(findings, subject)
+    _check_processor(findings, subject)
+    return findings.results("Saved and read again, the model gives the same scores.")
+
+
+def _check_saved(findings: Findings, subject: Subject, folder: Path) -> None:
+    inputs = subject.without_labels(subject.probe(count=4))
+    peft = hasattr(subject.model, "peft_config") and hasattr(subject.model, "get_base_model")
+    if peft and (subject.base is None or subject.family is None):
+        why = "cannot be read" if subject.base is None else "is of no family that the runtime can load"
+        findings.skip("saved", f"The base model {why}, so the adapter cannot be put on it again.")
+        return
+    try:
+        expected = _scores(subject.model, inputs)
+        subject_model: Any = subject.model
+        subject_model.save_pretrained(folder)
+        again = _adapter_again(subject, folder) if peft else _model_again(subject, folder)
+        measured = _scores(again.to(subject.device).eval(), inputs)
+    except RuntimeSetupError as error:
+        findings.fail("saved", f"What is saved cannot be loaded again: {error}", "See the message.")
+        return
+    scale = float(expected.abs().max().clamp_min(1e-6))
+    difference = float((measured - expected).abs().max()) / scale
+    findings.measure("difference", difference, f"<= {_TOLERANCE}")
+    if not difference <= _TOLERANCE:
+        findings.fail(
+            "saved",
+            f"Saved and read again, the model gives other scores: they differ by {difference:.2g} of the largest.",
+            "Something that was trained is not saved, such as a head outside modules_to_save."
+            if peft
+            else "Something that was trained is not in the state dict.",
+            difference,
+            f"<= {_TOLERANCE}",
+        )
+    elif peft and adapted_layers(again):
+        merged = _scores(again.merge_and_unload(), inputs)
+        difference = float((merged - expected).abs().max()) / scale
+        findings.measure("merged_difference", difference, f"<= {_MERGED}")
+        dtype = next(p.dtype for p in subject.model.parameters() if p.is_floating_point())
+        if not difference <= _MERGED and dtype == torch.float32:
+            findings.fail(
+                "merged",
+                f"Merged into the base model, the adapter gives other scores: they differ by {difference:.2g} of the "
+                "largest.",
+                "Keep the adapter apart, or merge in float32.",
+                difference,
+                f"<= {_MERGED}",
+            )
+
+
+def _adapter_again(subject: Subject, folder: Path) -> Any:
+    dtype = next((p.dtype for p in subject.bare.parameters() if p.is_floating_point()), torch.float32)
+    task, labels = subject.task_and_labels
+    assert subject.base is not None  # the caller has seen to it
+    with torch.random.fork_rng(devices=[]):
+        fresh = load_model(subject.base, task, labels=labels, dtype=dtype)
+    trained = any(bool(p.any()) for layer in adapted_layers(subject.model).values() for p in layer.lora_B.parameters())
+    if trained:
+        return load_adapter(fresh, folder)
+    from peft import PeftModel  # an adapter before its first step changes nothing, which load_adapter refuses
+
+    base: Any = fresh
+    return PeftModel.from_pretrained(base, str(folder))
+
+
+def _model_again(subject: Subject, folder: Path) -> Any:
+    dtype = next((p.dtype for p in subject.bare.parameters() if p.is_floating_point()), torch.float32)
+    loader: Any = type(subject.bare)
+    with torch.random.fork_rng(devices=[]):
+        try:
+            return loader.from_pretrained(folder, dtype=dtype)
+        except (OSError, ValueError, RuntimeError) as error:
+            raise RuntimeSetupError(f"{type(subject.bare).__name__}: {error}") from error
+
+
+def _check_restored(findings: Findings, subject: Subject, folder: Path) -> None:
+    """Every tensor of a checkpoint of this training is in the model."""
+    if not folder.is_dir():
+        findings.skip("restored", f"{folder} is not there any more.")
+        return
+    try:
+        if (folder / ADAPTER_CONFIG).is_file():
+            wanted: dict[str, torch.Tensor] = read_adapter_weights(folder)
+            present = get_peft_model_state_dict(_peft(subject.model), save_embedding_layers=False)
+        else:
+            wanted = dict(_model_again(subject, folder).state_dict())
+            present = dict(subject.bare.state_dict())
+    except RuntimeSetupError as error:
+        findings.skip("restored", f"{folder} cannot be read: {error}")
+        return
+    other = [
+        name
+        for name, tensor in wanted.items()
+        if name not in present or not torch.equal(present[name].detach().cpu(), tensor.to(present[name].dtype).cpu())
+    ]
+    findings.measure("restored", len(wanted) - len(other), len(wanted))
+    if other:
+        findings.fail(
+            "restored",
+            f"{len(wanted) - len(other)} of {len(wanted)} tensors of {folder.name} are in the model; {shown(other)} "
+            "are those of another step. Trainer restores by the names of the file, which are not the model's.",
+            f"{type(subject.bare).__name__}.from_pretrained({folder.name!r}) gives the checkpoint whole.",
+            len(wanted) - len(other),
+            len(wanted),
+        )
+
+
+def _check_labels(findings: Findings, subject: Subject) -> None:
+    config = getattr(subject.bare, "config", None)
+    names = getattr(config, "id2label", None)
+    if not names or "Classification" not in type(subject.bare).__name__:
+        return
+    listed = [str(names[key]) for key in sorted(names)]
+    findings.measure("label_names", listed[:3])
+    if all(name == f"LABEL_{index}" for index, name in enumerate(listed)):
+        findings.note(
+            "label_names",
+            f"The {len(listed)} classes have no names (LABEL_0, ...): nothing that is saved will say what they are.",
+            "Load the model with labels= or id2label=.",
+        )
+    elif hasattr(subject.model, "peft_config"):
+        findings.note(
+            "label_names",
+            "An adapter is saved without class names: whoever loads it must know them.",
+            "Write them beside it, or export the merged model.",
+        )
+
+
+def _check_processor(findings: Findings, subject: Subject) -> None:
+    """The folder of a finished training has the processor that belongs to it."""
+    folder = subject.restored_from
+    if folder is None or not Path(folder).is_dir() or not (Path(folder) / "config.json").is_file():
+        return
+    try:
+        load_processor(folder)
+    except RuntimeSetupError as error:
+        findings.note("processor", str(error), "Pass processing_class= to the trainer.")
+
+
+def _peft(model: Any) -> Any:
+    return getattr(model, "module", model) if not hasattr(model, "peft_config") else model
+
+
+def _scores(model: Any, inputs: dict[str, torch.Tensor]) -> torch.Tensor:
+    with torch.no_grad():
+        output = model(**inputs)
+    found = (
+        output["logits"]
+        if "logits" in output
+        else next(value for value in output.values() if isinstance(value, torch.Tensor) and value.dim() > 0)
+    )
+    result: torch.Tensor = found.float()
+    return result

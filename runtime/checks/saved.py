@@ -1,0 +1,91 @@
+"""The checks on what is on disk: a checkpoint or an adapter, with the data that it is evaluated on."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from v5lint.runtime.adapters import ADAPTER_CONFIG, adapter_base
+from v5lint.runtime.checks.validation import Report, chosen_checks, validate
+from v5lint.runtime.config import FinetuneConfig
+from v5lint.runtime.data import decode_image, load_data
+from v5lint.runtime.errors import UsageError
+from v5lint.runtime.hub import read_json
+from v5lint.runtime.tasks.checkpoint import open_checkpoint
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+    from pathlib import Path
+
+    from v5lint.runtime.families import Task
+    from v5lint.runtime.quantization import Quantization
+
+
+def validate_saved(
+    model: str | Path,
+    data: str | None = None,
+    *,
+    task: Task = "classification",
+    base: str | None = None,
+    checks: Collection[str] | None = None,
+    group_column: str | None = None,
+    device: str | None = None,
+    dtype: str = "float32",
+    quantization: Quantization | None = None,
+) -> Report:
+    """Run the checks on a saved model.
+
+    Args:
+        model: Folder of a checkpoint, of the output of a fine-tune or of an adapter, or a repository on the Hub.
+        data: Labelled images; where they have no evaluation split, a fifth is split off.
+        task: What the model is used for.
+        base: Base model of an adapter, where it is not where `adapter_config.json` says.
+        checks: Names of the checks; by default all.
+        group_column: Column whose values must not be on both sides of the split.
+        device: Where to put the model.
+        dtype: Of its weights.
+        quantization: `4bit` or `8bit`.
+
+    Returns:
+        The report. What belongs to a training (movement, optimiser) is skipped, for nothing is trainable here.
+
+    Raises:
+        RuntimeSetupError: The model or the data cannot be read, or the data has classes that the model has not.
+    """
+    chosen = chosen_checks(checks)
+    opened = open_checkpoint(model, task, base=base, dtype=dtype, device=device, quantization=quantization)
+    opened.model.requires_grad_(False)
+    train, evaluation = (None, None) if data is None else _data(opened, str(model), data, group_column)
+    adapter = read_json(model, ADAPTER_CONFIG) is not None
+    return validate(
+        opened.model,
+        processor=opened.processor,
+        train_dataset=train,
+        eval_dataset=evaluation,
+        checkpoint=base or (adapter_base(model) if adapter else None),
+        checks=chosen,
+        training=False,
+        trained=task == "classification",
+        group_column=group_column,
+    )
+
+
+def _data(opened: Any, model: str, data: str, group_column: str | None) -> tuple[Any, Any]:
+    """Training and evaluation data, prepared by the checkpoint's processor and numbered as the model numbers."""
+    read = load_data(FinetuneConfig(checkpoint=model, data=data, output=".", group_column=group_column))
+    config = getattr(opened.model, "config", None)
+    names = {str(name): int(index) for index, name in (getattr(config, "id2label", None) or {}).items()}
+    unknown = [name for name in read.labels if name not in names]
+    if unknown and len(unknown) < len(read.labels):
+        raise UsageError(f"{data} has the classes {', '.join(unknown[:5])}, which {model} does not have")
+    if unknown and len(names) != len(read.labels):
+        raise UsageError(f"{data} has {len(read.labels)} classes, and {model} has {len(names)}")
+    # Where the model has no names of its own (LABEL_0, ...), the order is all that there is to go by.
+    numbers = [index if unknown else names[name] for index, name in enumerate(read.labels)]
+    processor = getattr(opened.processor, "image_processor", opened.processor)
+
+    def prepare(rows: dict[str, list[Any]]) -> dict[str, Any]:
+        images = [decode_image(cell) for cell in rows[read.image_column]]
+        made = dict(processor(images, return_tensors="pt"))
+        return {**made, "labels": [numbers[int(label)] for label in rows[read.label_column]]}
+
+    return read.train.with_transform(prepare), read.evaluation.with_transform(prepare)

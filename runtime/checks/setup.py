@@ -1,0 +1,203 @@
+"""How it is trained: what the optimiser holds, the learning rate, the evaluation, steps and processes."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from v5lint.runtime.checks.findings import Findings, shown
+from v5lint.runtime.checks.preserve import undisturbed
+from v5lint.runtime.errors import RuntimeSetupError
+
+if TYPE_CHECKING:
+    from v5lint.runtime.checks.subject import Subject
+    from v5lint.runtime.results import CheckResult
+
+NAME = "setup"
+_WORLD_SIZE_VARIABLES = ("WORLD_SIZE", "PMI_SIZE", "OMPI_COMM_WORLD_SIZE")
+
+
+def check_setup(subject: Subject) -> list[CheckResult]:
+    """Whether the optimiser trains what is trainable, the learning rate is one, and evaluation has no chance in it."""
+    findings = Findings(NAME)
+    _check_optimizer(findings, subject)
+    _check_learning_rate(findings, subject)
+    _check_processes(findings, subject)
+    _check_order(findings, subject)
+    _check_evaluation(findings, subject)
+    return findings.results("The optimiser holds what is trainable, its learning rate is not zero, evaluation repeats.")
+
+
+def _check_optimizer(findings: Findings, subject: Subject) -> None:
+    if subject.optimizer is None:
+        if subject.training:
+            findings.skip("optimizer", "The optimiser was not given: it is made when the training starts.")
+        return
+    held = {id(p): p for group in subject.optimizer.param_groups for p in group["params"]}
+    named = dict(subject.model.named_parameters())
+    trainable = {name: p for name, p in named.items() if p.requires_grad}
+    absent = [name for name, p in trainable.items() if id(p) not in held]
+    ids = {id(p) for p in named.values()}
+    foreign = [p for key, p in held.items() if key not in ids]
+    findings.measure("optimizer_parameters", sum(p.numel() for p in held.values() if p.requires_grad))
+    if type(subject.optimizer).__name__ in ("DeepSpeedZeroOptimizer", "DeepSpeedOptimizerWrapper"):
+        findings.skip("optimizer", "DeepSpeed's optimiser holds shards, not the parameters.")
+        return
+    if absent:
+        count = sum(trainable[name].numel() for name in absent)
+        findings.fail(
+            "optimizer",
+            f"The optimiser does not hold {len(absent)} trainable tensors ({count:,} parameters, such as {absent[0]}): "
+            "they receive gradients and never change.",
+            "Make the optimiser after the adapter is attached and the parameters are unfrozen, from "
+            "[p for p in model.parameters() if p.requires_grad].",
+            len(trainable) - len(absent),
+            len(trainable),
+        )
+    if foreign:
+        findings.fail(
+            "optimizer_of_another_model",
+            f"{len(foreign)} tensors that the optimiser holds are not in the model any more.",
+            "Make the optimiser from the model that is trained.",
+            len(foreign),
+            0,
+        )
+    frozen = sum(not p.requires_grad for key, p in held.items() if key in ids)
+    if frozen:
+        findings.measure("optimizer_frozen", frozen)
+
+
+def _check_learning_rate(findings: Findings, subject: Subject) -> None:
+    args = subject.args
+    if subject.optimizer is not None:
+        rates = [float(group.get("initial_lr", group["lr"])) for group in subject.optimizer.param_groups]
+        findings.measure("learning_rate", max(rates, default=0.0))
+        idle = [
+            index
+            for index, (rate, group) in enumerate(zip(rates, subject.optimizer.param_groups, strict=True))
+            if rate == 0 and any(p.requires_grad for p in group["params"])
+        ]
+        if idle:
+            findings.fail(
+                "learning_rate",
+                f"The learning rate of {len(idle)} of {len(rates)} parameter groups is 0: nothing in them is trained.",
+                "Set learning_rate above 0.",
+                0.0,
+                "> 0",
+            )
+    elif args is not None and not float(args.learning_rate):
+        findings.fail("learning_rate", "learning_rate is 0: nothing is trained.", "Set it above 0.", 0.0, "> 0")
+    steps = int(getattr(args, "max_steps", -1) or -1)
+    if subject.scheduler is not None and steps < 1:
+        return
+    lambdas = getattr(subject.scheduler, "lr_lambdas", None)
+    if not lambdas:
+        return
+    middle = [float(lambdas[0](step)) for step in {1, steps // 4, steps // 2, (3 * steps) // 4} if 0 < step < steps]
+    peak = max((float(lambdas[0](step)) for step in range(steps)), default=1.0) if steps <= 10_000 else max(middle)
+    findings.measure("schedule_peak", round(peak, 6), 1.0)
+    if steps > 3 and middle and max(middle) == 0:
+        findings.fail(
+            "schedule",
+            f"The schedule's learning rate is 0 at a quarter, half and three quarters of the {steps} steps.",
+            "The schedule was made for another number of steps.",
+            0.0,
+            "> 0",
+        )
+    elif steps > 3 and peak < 0.5:
+        findings.fail(
+            "schedule",
+            f"The learning rate never rises above {peak:.0%} of learning_rate: warm-up takes longer than the training.",
+            "warmup_steps below 1 is a share of the steps, from 1 on a number of them.",
+            round(peak, 6),
+            1.0,
+        )
+
+
+def _check_processes(findings: Findings, subject: Subject) -> None:
+    args = subject.args
+    if args is None:
+        return
+    world = int(getattr(args, "world_size", 1))
+    asked = next((int(os.environ[name]) for name in _WORLD_SIZE_VARIABLES if os.environ.get(name, "").isdigit()), 1)
+    findings.measure("world_size", world, asked)
+    if world != asked:
+        findings.fail(
+            "world_size",
+            f"{asked} processes were started and this training has a world size of {world}: each trains alone.",
+            "Launch with torchrun, and let TrainingArguments be made before any process group.",
+            world,
+            asked,
+        )
+    findings.measure("accumulation", int(args.gradient_accumulation_steps))
+
+
+def _check_order(findings: Findings, subject: Subject) -> None:
+    """A data set that is sorted by class is shown in another order."""
+    source = subject.train
+    if source is None or source.labels is None or len(source.labels) < 4:
+        return
+    strategy = str(getattr(getattr(subject.args, "train_sampling_strategy", ""), "value", ""))
+    strategy = strategy or str(getattr(subject.args, "train_sampling_strategy", "") or "")
+    labels = source.labels
+    runs = int(np.count_nonzero(np.diff(labels))) + 1
+    if strategy == "sequential" and runs == len(set(labels.tolist())) > 1:
+        findings.fail(
+            "order",
+            "The training data is sorted by class and shown in its own order: each batch has one class.",
+            "Leave train_sampling_strategy at 'random', or shuffle the data set.",
+            "sequential",
+            "random",
+        )
+
+
+def _check_evaluation(findings: Findings, subject: Subject) -> None:
+    """In evaluation mode the same image gives the same output twice."""
+    source = subject.evaluation
+    try:
+        with undisturbed(subject.model), torch.no_grad():
+            inputs = subject.without_labels(subject.probe(source, count=2))
+            again = inputs
+            if source is not None and source.indexable and len(source):
+                torch.manual_seed(1)
+                again = subject.without_labels(subject.probe(source, count=2))
+            subject.model.eval()
+            varied = [
+                name
+                for name in inputs
+                if inputs[name].shape != again[name].shape or not torch.equal(inputs[name], again[name])
+            ]
+            first, second = _output(subject.model, inputs), _output(subject.model, inputs)
+    except (RuntimeSetupError, RuntimeError, ValueError, TypeError, AttributeError, AssertionError) as error:
+        findings.skip("evaluation", f"Evaluation could not be looked at: {error}")
+        return
+    if varied:
+        findings.fail(
+            "evaluation_data",
+            f"An item of the evaluation data is another one each time it is fetched ({shown(varied)}): it is augmented "
+            "at random.",
+            "Prepare evaluation images without random crops, flips or colours.",
+            "random",
+            "the same",
+        )
+    difference = float((first - second).abs().max())
+    findings.measure("evaluation_difference", difference, 0.0)
+    if difference > 1e-4 * float(first.abs().max().clamp_min(1e-6)):
+        findings.fail(
+            "evaluation_model",
+            f"In evaluation mode the model gives two outputs for one image (difference {difference:.2g}): dropout or "
+            "another random layer is still on.",
+            "Use nn.Dropout, or pass training=self.training to the function.",
+            difference,
+            0.0,
+        )
+
+
+def _output(model: Any, inputs: dict[str, torch.Tensor]) -> torch.Tensor:
+    output = model(**inputs)
+    found = output["logits"] if "logits" in output else next(v for v in output.values() if isinstance(v, torch.Tensor))
+    result: torch.Tensor = found.float()
+    return result

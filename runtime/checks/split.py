@@ -1,0 +1,362 @@
+"""Whether the evaluation measures anything: leaks, classes, labels, and what a majority guess would score.
+
+Class distribution and confusion matrix are blind to a leak: with all of the evaluation data in the training data, both
+are perfect. They do show sorted splits, unseen classes and shifted labels.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from v5lint.runtime.checks.findings import Findings, shown
+from v5lint.runtime.checks.hashing import hash_images, matches
+from v5lint.runtime.checks.pictures import confusion_picture, png
+from v5lint.runtime.checks.preserve import undisturbed
+from v5lint.runtime.errors import RuntimeSetupError
+
+if TYPE_CHECKING:
+    from v5lint.runtime.checks.sources import ImageSource
+    from v5lint.runtime.checks.subject import Subject
+    from v5lint.runtime.results import CheckResult
+
+    Array = np.ndarray[Any, Any]
+
+NAME = "split"
+_LEAK = 0.01
+"""Share of the evaluation images that may be in the training data before it is a failure."""
+_APART = 0.5
+"""Jensen-Shannon divergence (in bits) of the class distributions from which a split is not random any more."""
+_GROUP_COLUMNS = (
+    "group",
+    "group_id",
+    "patient",
+    "patient_id",
+    "subject",
+    "subject_id",
+    "video",
+    "video_id",
+    "scene_id",
+)
+_DOMINANT = 0.5
+"""Share of the training images from which a class explains that a model answers nothing else."""
+_PREDICTED = 256
+_BATCH = 32
+
+
+def check_split(subject: Subject) -> list[CheckResult]:
+    """Whether the evaluation data is apart from the training data, alike in its classes, and labelled alike."""
+    findings = Findings(NAME)
+    train, evaluation = subject.train, subject.evaluation
+    if evaluation is None or train is None or not (train.indexable and evaluation.indexable):
+        absent = "training" if train is None else "evaluation" if evaluation is None else ""
+        findings.skip(
+            "data",
+            f"There is no {absent} data set to compare." if absent else "A stream cannot be compared image by image.",
+            "Pass train_dataset= and eval_dataset=.",
+        )
+    else:
+        with undisturbed():
+            _check_leak(findings, subject, train, evaluation)
+        if subject.classifies:
+            _check_classes(findings, train, evaluation)
+        else:
+            findings.skip("classes", f"{type(subject.bare).__name__} chooses no class of several.")
+        _check_groups(findings, subject, train, evaluation)
+    _check_names(findings, subject)
+    if subject.trained and evaluation is not None and evaluation.indexable:
+        try:
+            _check_predictions(findings, subject, evaluation)
+        except RuntimeSetupError as error:
+            findings.skip("predictions", str(error))
+    return findings.results("No evaluation image is in the training data, and the classes of both are alike.")
+
+
+def _check_leak(findings: Findings, subject: Subject, train: ImageSource, evaluation: ImageSource) -> None:
+    if train.dataset is evaluation.dataset:
+        findings.fail(
+            "leak",
+            "The evaluation data is the training data itself.",
+            "Hold out images: dataset.train_test_split(stratify_by_column=...).",
+            1.0,
+            0.0,
+        )
+        return
+    # A leaked image is found where both of its copies are looked at: all of the training data comes before more of the
+    # evaluation data.
+    seen = train.spread(4 * subject.sample)
+    asked = evaluation.spread(subject.sample)
+    try:
+        ours, theirs = train.images(seen), evaluation.images(asked)
+    except Exception as error:  # an unreadable file of a stranger's data set
+        findings.skip("leak", f"The pictures cannot be read: {error}")
+        return
+    if ours is None or theirs is None:
+        _check_tensors(findings, train, evaluation, seen, asked)
+        return
+    exact, near = matches(hash_images(ours), hash_images(theirs))
+    findings.measure("compared", [len(seen), len(asked)], [len(train), len(evaluation)])
+    findings.measure("same_pixels", round(float(exact.mean()), 4), 0.0)
+    findings.measure("near_duplicates", round(float(near.mean()), 4), 0.0)
+    worst = [asked[int(index)] for index in np.flatnonzero(near)]
+    advice = "Remove duplicates before the split, and split by group where images belong together (group_column=)."
+    if exact.mean() >= _LEAK:
+        findings.fail(
+            "leak",
+            f"{exact.sum()} of {len(asked)} evaluation images ({exact.mean():.0%}) are in the training data, pixel for "
+            f"pixel, such as evaluation image {shown(worst)}.",
+            advice,
+            round(float(exact.mean()), 4),
+            0.0,
+        )
+    elif near.mean() >= 2 * _LEAK:
+        findings.fail(
+            "leak",
+            f"{near.sum()} of {len(asked)} evaluation images ({near.mean():.0%}) are in the training data, resized, "
+            f"recompressed or mirrored, such as evaluation image {shown(worst)}.",
+            advice,
+            round(float(near.mean()), 4),
+            0.0,
+        )
+    elif near.any():
+        findings.note(
+            "leak",
+            f"{near.sum()} of {len(asked)} evaluation images look like a training image: {shown(worst)}.",
+            "See whether they are the same.",
+            round(float(near.mean()), 4),
+        )
+
+
+def _check_tensors(
+    findings: Findings, train: ImageSource, evaluation: ImageSource, seen: list[int], asked: list[int]
+) -> None:
+    """Without the pictures: whether the tensors of two items are the same."""
+    digests = [_digests(source, indices) for source, indices in ((train, seen), (evaluation, asked))]
+    if digests[0] is None or digests[1] is None:
+        findings.skip("leak", "Neither the pictures nor their tensors could be compared.")
+        return
+    known = set(digests[0])
+    same = np.array([digest in known for digest in digests[1]])
+    findings.measure("same_tensors", round(float(same.mean()), 4), 0.0)
+    findings.skip("near_duplicates", "The pictures could not be found, so only identical tensors were looked for.")
+    if same.mean() >= _LEAK:
+        findings.fail(
+            "leak",
+            f"{same.sum()} of {len(asked)} evaluation items ({same.mean():.0%}) have the tensors of a training item.",
+            "Remove duplicates before the split.",
+            round(float(same.mean()), 4),
+            0.0,
+        )
+
+
+def _digests(source: ImageSource, indices: list[int]) -> list[int] | None:
+    found = []
+    for start in range(0, len(indices), _BATCH):
+        try:
+            batch = source.batch(indices[start : start + _BATCH])
+        except RuntimeSetupError:
+            return None
+        if "pixel_values" not in batch:
+            return None
+        found += [hash(np.asarray(row.detach().cpu().contiguous()).tobytes()) for row in batch["pixel_values"]]
+    return found
+
+
+def _check_classes(findings: Findings, train: ImageSource, evaluation: ImageSource) -> None:
+    ours, theirs = train.labels, evaluation.labels
+    if ours is None or theirs is None:
+        findings.skip("classes", "The labels are in no column or attribute that could be found.")
+        return
+    size = int(max(ours.max(), theirs.max())) + 1
+    counts = np.bincount(ours[ours >= 0], minlength=size), np.bincount(theirs[theirs >= 0], minlength=size)
+    unseen = np.flatnonzero((counts[0] == 0) & (counts[1] > 0))
+    absent = np.flatnonzero((counts[0] > 0) & (counts[1] == 0))
+    apart = _divergence(*counts)
+    majority = float(counts[1].max() / max(counts[1].sum(), 1))
+    findings.measure("divergence", round(apart, 4), f"< {_APART}")
+    findings.measure("majority", round(majority, 4))
+    if len(unseen):
+        findings.fail(
+            "unseen",
+            f"{len(unseen)} classes are evaluated and never trained on: {shown(unseen.tolist())}.",
+            "Split by class (stratify), after shuffling.",
+            unseen.tolist(),
+            [],
+        )
+    if apart >= _APART:
+        findings.fail(
+            "distribution",
+            f"The classes of training and evaluation are distributed otherwise (divergence {apart:.2f} of 1): it "
+            "was made of sorted data.",
+            "Shuffle before the split, or split by class (stratify).",
+            round(apart, 4),
+            f"< {_APART}",
+        )
+    elif len(absent):
+        share = float(counts[0][absent].sum() / counts[0].sum())
+        text = f"{len(absent)} classes are trained on and never evaluated ({share:.0%} of the images)."
+        findings.note("absent", text, "", absent.tolist())
+    if majority > 0.8:
+        findings.note(
+            "majority",
+            f"{majority:.0%} of the evaluation images have one class: an accuracy of that says nothing.",
+            "Report balanced accuracy or MCC.",
+            round(majority, 4),
+        )
+
+
+def _divergence(first: Array, second: Array) -> float:
+    """The Jensen-Shannon divergence of two counts in bits, 0 to 1."""
+    p, q = first / max(first.sum(), 1), second / max(second.sum(), 1)
+    middle = (p + q) / 2
+
+    def relative(a: Array) -> float:
+        kept = a > 0
+        return float((a[kept] * np.log2(a[kept] / middle[kept])).sum())
+
+    return (relative(p) + relative(q)) / 2
+
+
+def _check_groups(findings: Findings, subject: Subject, train: ImageSource, evaluation: ImageSource) -> None:
+    named = subject.group_column
+    candidates = [named] if named else [name for name in train.column_names if name.lower() in _GROUP_COLUMNS]
+    for column in candidates:
+        ours, theirs = train.column(column), evaluation.column(column)
+        if ours is None or theirs is None:
+            if named:
+                findings.skip("groups", f"There is no column {column!r} on both sides.")
+            continue
+        both = set(ours) & set(theirs)
+        findings.measure("groups", len(both), 0)
+        if both:
+            some = shown(sorted(both, key=str))
+            text = f"{len(both)} values of {column!r} are on both sides of the split, such as {some}."
+            advice = "Split by this column, so that what belongs together stays together."
+            if named:
+                findings.fail("groups", text, advice, len(both), 0)
+            else:
+                findings.note("groups", text, advice, len(both), 0)
+
+
+def _check_names(findings: Findings, subject: Subject) -> None:
+    """The data sets and the model number the classes alike, and no label is outside the head."""
+    config = getattr(subject.bare, "config", None)
+    named = getattr(config, "id2label", None) or {}
+    ours = [str(named[key]) for key in sorted(named)]
+    chosen = any(name != f"LABEL_{index}" for index, name in enumerate(ours))
+    classes = {
+        title: source.class_names
+        for title, source in (("training", subject.train), ("evaluation", subject.evaluation))
+        if source is not None and source.class_names
+    }
+    both = list(classes.values())
+    if len(both) == 2 and both[0] != both[1] and set(both[0] or ()) & set(both[1] or ()):
+        findings.fail(
+            "label_names",
+            "Training and evaluation data number their classes otherwise: "
+            f"{shown(both[0])} and {shown(both[1])} come first.",
+            "Take the class names of the training data for both.",
+            both[1],
+            both[0],
+        )
+    for title, names in classes.items():
+        if chosen and names and names != ours and sorted(names) == sorted(ours):
+            findings.fail(
+                "label_map",
+                f"The model's id2label ({shown(ours)} first) and the {title} data ({shown(names)} first) have the same "
+                "classes in another order: every prediction will be named wrongly.",
+                "Build id2label from the data set's own class names.",
+                ours,
+                names,
+            )
+            break
+    count = getattr(subject.bare, "num_labels", None)
+    for title, source in (("training", subject.train), ("evaluation", subject.evaluation)):
+        labels = None if source is None else source.labels
+        if labels is None or not count or not subject.classifies:
+            continue
+        labels = labels[labels != -100]  # what the loss leaves out
+        if not len(labels):
+            continue
+        if labels.max() >= count or labels.min() < 0:
+            findings.fail(
+                "label_range",
+                f"The {title} data has labels from {labels.min()} to {labels.max()}, and the head has {count} classes "
+                f"(0 to {count - 1}).",
+                "Number the labels from 0, and load the model with as many.",
+                [int(labels.min()), int(labels.max())],
+                [0, count - 1],
+            )
+
+
+def _check_predictions(findings: Findings, subject: Subject, evaluation: ImageSource) -> None:
+    from scipy.optimize import linear_sum_assignment
+    from sklearn.metrics import balanced_accuracy_score, confusion_matrix, matthews_corrcoef
+
+    predicted, truth = predict(subject, evaluation)
+    if predicted is None or truth is None:
+        findings.skip("predictions", "The model gives no class scores, or the data no labels.")
+        return
+    classes = int(max(predicted.max(), truth.max())) + 1
+    matrix = confusion_matrix(truth, predicted, labels=range(classes))
+    accuracy = float((predicted == truth).mean())
+    majority = float(np.bincount(truth).max() / len(truth))
+    rows, columns = linear_sum_assignment(-matrix)
+    relabelled = float(matrix[rows, columns].sum() / len(truth))
+    chance = 1 / max(len(set(truth.tolist())), 1)
+    findings.measure("accuracy", round(accuracy, 4))
+    findings.measure("balanced_accuracy", round(float(balanced_accuracy_score(truth, predicted)), 4))
+    findings.measure("mcc", round(float(matthews_corrcoef(truth, predicted)), 4))
+    findings.measure("majority_baseline", round(majority, 4))
+    findings.measure("relabelled_accuracy", round(relabelled, 4))
+    subject.pictures["confusion"] = png(confusion_picture(matrix))
+    enough = len(truth) >= 20 and len(set(truth.tolist())) > 1
+    if enough and len(set(predicted.tolist())) == 1:
+        answer = int(predicted[0])
+        trained = None if subject.train is None else subject.train.labels
+        share = 0.0 if trained is None else float((trained == answer).mean())
+        text = (
+            f"After the training the model answers class {answer} to each of {len(truth)} evaluation images (accuracy "
+            f"{accuracy:.2f}, MCC 0)"
+        )
+        if share >= _DOMINANT:
+            findings.fail(
+                "one_answer",
+                f"{text}: {share:.0%} of the training images have this class.",
+                "Weight the classes in the loss, or draw rare ones more often.",
+                1,
+                len(set(truth.tolist())),
+            )
+        else:
+            findings.note("one_answer", f"{text}: it has learnt nothing yet.", "Train longer.", 1)
+    elif enough and relabelled > 0.6 and relabelled - accuracy > 0.4 and accuracy < max(majority, 2 * chance):
+        renamed = [f"{a} is {b}" for a, b in zip(rows, columns, strict=True) if matrix[a].sum()]
+        findings.fail(
+            "label_shift",
+            f"The accuracy is {accuracy:.2f}, and {relabelled:.2f} once classes are renamed: the labels of the "
+            f"evaluation data are numbered otherwise than in training (class {shown(renamed)}).",
+            "Take the class names of the training data for both.",
+            round(accuracy, 4),
+            round(relabelled, 4),
+        )
+
+
+def predict(subject: Subject, source: ImageSource, count: int = _PREDICTED) -> tuple[Array | None, Array | None]:
+    """Predicted and true class of some items, [N] each; `None` where the model or the data has no classes."""
+    predicted, truth = [], []
+    indices = source.spread(count)
+    with undisturbed(subject.model), torch.no_grad():
+        subject.model.eval()
+        for start in range(0, len(indices), _BATCH):
+            batch = subject.placed(source.batch(indices[start : start + _BATCH]))
+            labels = next((batch[name] for name in ("labels", "label", "label_ids") if name in batch), None)
+            output = subject.model(**subject.without_labels(batch))
+            if labels is None or labels.dim() != 1 or "logits" not in output or output["logits"].dim() != 2:
+                return None, None
+            predicted.append(output["logits"].float().argmax(dim=-1).cpu())
+            truth.append(labels.cpu())
+    if not predicted:
+        return None, None
+    return np.asarray(torch.cat(predicted)), np.asarray(torch.cat(truth))

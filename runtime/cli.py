@@ -1,0 +1,135 @@
+"""The command line `v5lint-runtime`: it finds a subcommand, runs it, and turns its errors into an exit status.
+
+0: nothing failed. 1: a check failed. 2: it could not do its work (a wrong option, bad data, a library that is not
+installed). The subcommands are the modules of `commands/`; only the one that is called is imported.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import pkgutil
+import sys
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol, cast
+
+from v5lint.runtime import commands
+from v5lint.runtime.errors import RuntimeSetupError, ValidationError, missing_library
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+PROGRAM = "v5lint-runtime"
+_INTERRUPTED = 130
+
+
+class Command(Protocol):
+    """What a module of `commands/` is."""
+
+    SUMMARY: str
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        """Add the options of the subcommand."""
+        ...
+
+    def run(self, arguments: argparse.Namespace) -> int:
+        """Do the work.
+
+        Returns:
+            The exit status.
+        """
+        ...
+
+
+def command_names() -> list[str]:
+    """The subcommands, as they are typed."""
+    return sorted(module.name.replace("_", "-") for module in pkgutil.iter_modules(commands.__path__))
+
+
+def load_command(name: str) -> Command:
+    """The module of a subcommand."""
+    return cast("Command", import_module(f"{commands.__name__}.{name.replace('-', '_')}"))
+
+
+def command_parser(name: str) -> argparse.ArgumentParser:
+    """The parser of one subcommand, with `--output`, which all have."""
+    command = load_command(name)
+    parents = command.parents() if hasattr(command, "parents") else []
+    parser = argparse.ArgumentParser(
+        prog=f"{PROGRAM} {name}", description=command.SUMMARY, parents=parents, allow_abbrev=False
+    )
+    command.add_arguments(parser)
+    with contextlib.suppress(argparse.ArgumentError):  # the command has an --output of its own
+        parser.add_argument("--output", type=Path, metavar="DIR", help="write report.json, and what else is made, here")
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a subcommand.
+
+    Args:
+        argv: The arguments; those of the process by default.
+
+    Returns:
+        The exit status.
+    """
+    words = list(sys.argv[1:] if argv is None else argv)
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        if not words or words[0] not in command_names():
+            _top_parser().parse_args(words or ["--help"])
+            return 2
+        arguments = command_parser(words[0]).parse_args(words[1:])
+        return load_command(words[0]).run(arguments)
+    except ValidationError as error:
+        return _fail(str(error), 1)
+    except RuntimeSetupError as error:
+        return _fail(str(error))
+    except ModuleNotFoundError as error:
+        message = missing_library(error, f"{PROGRAM} {words[0]}")
+        if message is None:
+            raise
+        return _fail(message)
+    except OSError as error:
+        return _fail(f"{error.filename}: {error.strerror}" if error.filename else str(error))
+    except KeyboardInterrupt:
+        print(f"{PROGRAM}: interrupted", file=sys.stderr)
+        return _INTERRUPTED
+
+
+def _top_parser() -> argparse.ArgumentParser:
+    """Of the program itself: help, version, and the message for a subcommand that does not exist."""
+    names = command_names()
+    width = max(map(len, names))
+    summaries = "\n".join(f"  {name:{width}}  {load_command(name).SUMMARY}" for name in names)
+    parser = argparse.ArgumentParser(
+        prog=PROGRAM,
+        description="The reference LoRA fine-tune for vision backbones under transformers 5, and its checks.",
+        epilog=f"commands:\n{summaries}\n\nexit status: 0 nothing failed, 1 a check failed, 2 it could not do its work",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=_version())
+    parser.add_argument("command", choices=names, metavar="COMMAND", help=f"see `{PROGRAM} COMMAND --help`")
+    parser.add_argument("arguments", nargs=argparse.REMAINDER, metavar="...", help="options of the command")
+    return parser
+
+
+def _version() -> str:
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return f"{PROGRAM} {version('v5lint')}"
+    except PackageNotFoundError:  # imported from the tree, without an installation
+        return PROGRAM
+
+
+def _fail(message: str, status: int = 2) -> int:
+    print(f"{PROGRAM}: error: {message}", file=sys.stderr)
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,398 @@
+"""Labelled images from a folder, a parquet file, a saved data set or the Hub, checked before anything is trained.
+
+`datasets` reads them all. What is found here is what a training run would otherwise trip over after an hour, or never
+say: an image that cannot be decoded, a class without images, a label that only the evaluation has.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from PIL import Image, ImageOps
+
+from v5lint.runtime.errors import DataError
+from v5lint.runtime.splits import check_classes, check_same_classes, stratified_sample, stratified_split
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from v5lint.runtime.config import FinetuneConfig
+
+EVAL_SPLITS = ("validation", "valid", "val", "dev", "eval", "test")
+"""What a split to evaluate on is called, the best name first."""
+_LABEL_NAMES = ("label", "labels", "target", "class", "fine_label")
+IMAGE_ENDINGS = frozenset((".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm"))
+"""Endings of files that are taken for images."""
+_METADATA = ("metadata.csv", "metadata.jsonl", "metadata.parquet")
+_SHOWN = 5
+
+
+@dataclass(frozen=True)
+class ImageData:
+    """Images to train on and to evaluate on, with the same classes in the same order.
+
+    Attributes:
+        train: A data set of `datasets` (a stream, where one was asked for) with the two columns below.
+        evaluation: The same, to evaluate on.
+        labels: Class names in the order of their indices.
+        image_column: Column of the images, not decoded: a path or the bytes of a file. A stream's are decoded.
+        label_column: Column of the class indices.
+        sizes: Width and height in pixels of every training image, [N, 2]; `None` where they were not read.
+    """
+
+    train: Any
+    evaluation: Any
+    labels: tuple[str, ...]
+    image_column: str
+    label_column: str
+    sizes: np.ndarray[Any, Any] | None = None
+
+    @property
+    def train_labels(self) -> np.ndarray[Any, Any]:
+        """Class index of every training image, [N]."""
+        return column_of(self.train, self.label_column)
+
+    @property
+    def eval_labels(self) -> np.ndarray[Any, Any]:
+        """Class index of every image to evaluate on, [N]."""
+        return column_of(self.evaluation, self.label_column)
+
+
+def load_data(config: FinetuneConfig) -> ImageData:
+    """Read, split and check the data of a fine-tune.
+
+    Raises:
+        DataError: There is no such data, a column is not clear, an image cannot be decoded, or the classes cannot be
+            trained on. The message names the file, the class or the column, and what to do.
+    """
+    splits = load_splits(config.data, config.data_config, streaming=config.streaming)
+    train = _split(splits, config.train_split, config.data)
+    image_column = _image_column(train, config.image_column, config.data)
+    label_column = _label_column(train, config.label_column, image_column, config.data)
+    if config.streaming:
+        return _streams(config, splits, train, image_column, label_column)
+    train, labels = _with_class_labels(train, label_column, config.data)
+    evaluation = _given_evaluation(config, splits, image_column, label_column, labels)
+    if evaluation is None:
+        groups = _groups(train, config.group_column, config.data)
+        indices = stratified_split(column_of(train, label_column), labels, config.eval_fraction, config.seed, groups)
+        train, evaluation = train.select(indices[0]), train.select(indices[1])
+    train = _limited(train, label_column, config.max_train_samples, config.seed)
+    evaluation = _limited(evaluation, label_column, config.max_eval_samples, config.seed)
+    check_classes(column_of(train, label_column), labels, config.data)
+    check_same_classes(column_of(train, label_column), column_of(evaluation, label_column), labels)
+    train, evaluation = (_undecoded(dataset, image_column) for dataset in (train, evaluation))
+    sizes = None
+    if config.verify_images:
+        sizes = verify_images(train, image_column)
+        verify_images(evaluation, image_column)
+    return ImageData(train, evaluation, labels, image_column, label_column, sizes)
+
+
+def load_splits(source: str | Path, configuration: str | None = None, *, streaming: bool = False) -> Mapping[str, Any]:
+    """The splits of a data set by name, from wherever it is.
+
+    Args:
+        source: A folder with one folder a class (or with `train` and `val` folders of such), a `.parquet` file or a
+            folder of them, a folder that `save_to_disk` wrote, or the name of a data set on the Hub.
+        configuration: Of a data set on the Hub.
+        streaming: Whether to read it as it is used.
+
+    Raises:
+        DataError: There is nothing there that can be read.
+    """
+    path = Path(source).expanduser()
+    if path.is_dir():
+        return _from_folder(path, streaming)
+    if path.is_file():
+        if path.suffix != ".parquet":
+            raise DataError(f"{path} is no folder and no .parquet file: put the images into one folder a class")
+        return _load("parquet", {"data_files": {"train": str(path)}}, path, streaming)
+    if path.is_absolute() or str(source).startswith((".", "~")):
+        raise DataError(f"{source} does not exist")
+    return _load(str(source), {"name": configuration} if configuration else {}, source, streaming)
+
+
+def decode_image(cell: Any, where: str = "image") -> Image.Image:
+    """A picture in RGB, upright, from what a column of images holds.
+
+    Args:
+        cell: A picture, or a mapping with the `bytes` or the `path` of a file.
+        where: What to call it in an error, where it has no path.
+
+    Raises:
+        DataError: It cannot be decoded; the message names the file.
+    """
+    if isinstance(cell, Image.Image):
+        return cell if cell.mode == "RGB" else cell.convert("RGB")
+    if cell is None:
+        raise DataError(f"{where} is missing: remove the row")
+    name = cell.get("path") or where
+    try:
+        with Image.open(io.BytesIO(cell["bytes"]) if cell.get("bytes") is not None else cell["path"]) as opened:
+            picture: Image.Image = ImageOps.exif_transpose(opened)
+            return picture.convert("RGB")
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise DataError(f"{name} cannot be decoded ({error}): remove or replace the file") from error
+
+
+def verify_images(dataset: Any, image_column: str) -> np.ndarray[Any, Any]:
+    """Decode every image of a data set once, and say which ones cannot be.
+
+    Returns:
+        Width and height in pixels of each image, [N, 2].
+
+    Raises:
+        DataError: Images cannot be decoded; the message has how many, and the first of them.
+    """
+
+    def size_of(index: int) -> tuple[int, int] | str:
+        try:
+            return decode_image(dataset[index][image_column], f"image {index}").size
+        except DataError as error:
+            return str(error)
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        found = list(pool.map(size_of, range(len(dataset))))
+    broken = [entry for entry in found if isinstance(entry, str)]
+    if broken:
+        more = f"; and {len(broken) - _SHOWN} more" if len(broken) > _SHOWN else ""
+        raise DataError(f"{len(broken)} of {len(found)} images are unusable: {'; '.join(broken[:_SHOWN])}{more}")
+    return np.array(found, dtype=np.int64).reshape(-1, 2)
+
+
+def column_of(dataset: Any, column: str) -> np.ndarray[Any, Any]:
+    """A column of numbers as an array, [N]."""
+    return np.asarray(dataset.with_format("numpy", columns=[column])[:][column])
+
+
+def _load(builder: str, options: dict[str, Any], source: object, streaming: bool) -> Mapping[str, Any]:
+    import datasets
+
+    try:
+        loaded: Mapping[str, Any] = datasets.load_dataset(builder, streaming=streaming, **options)
+    except (OSError, ValueError, datasets.exceptions.DatasetGenerationError) as error:
+        cause = error.__cause__ or error
+        raise DataError(
+            f"{source} cannot be read: {(str(cause).strip().splitlines() or [type(cause).__name__])[0]}"
+        ) from error
+    return loaded
+
+
+def _from_folder(path: Path, streaming: bool) -> Mapping[str, Any]:
+    import datasets
+
+    if (path / "dataset_dict.json").is_file() or (path / "state.json").is_file():
+        saved = datasets.load_from_disk(str(path))
+        splits = saved if isinstance(saved, dict) else {"train": saved}
+        return {name: split.to_iterable_dataset() if streaming else split for name, split in splits.items()}
+    tables = sorted(path.rglob("*.parquet"))
+    if tables and not any(file.name in _METADATA for file in tables):
+        files: dict[str, list[str]] = {}
+        for table in tables:
+            files.setdefault(_split_of(table, path), []).append(str(table))
+        return _load("parquet", {"data_files": files}, path, streaming)
+    folders = {name: path / name for name in ("train", *EVAL_SPLITS) if (path / name).is_dir()}
+    if "train" not in folders:
+        folders = {"train": path}
+    for folder in folders.values():
+        _check_class_folders(folder)
+    return {
+        name: _load("imagefolder", {"data_dir": str(folder)}, folder, streaming)["train"]
+        for name, folder in folders.items()
+    }
+
+
+def _split_of(table: Path, root: Path) -> str:
+    """The split of a parquet file by its name, `train-00000-of-00002.parquet`, or by its folder."""
+    relative = table.relative_to(root)
+    words = {relative.parts[0], table.stem.split("-")[0].split("_")[0]}
+    return next((name for name in EVAL_SPLITS if name in words), "train")
+
+
+def _check_class_folders(folder: Path) -> None:
+    """Raise for a folder of images without classes, and for class folders without images, which loaders skip."""
+    if any((folder / name).is_file() for name in _METADATA):
+        return
+    classes = sorted(entry for entry in folder.iterdir() if entry.is_dir() and not entry.name.startswith("."))
+    empty = [entry.name for entry in classes if not any(f.suffix.lower() in IMAGE_ENDINGS for f in entry.rglob("*"))]
+    if not classes or len(empty) == len(classes):
+        raise DataError(
+            f"{folder} has no class folders with images: put the images of each class into a folder of its name"
+        )
+    if len(classes) == 1 and folder.name not in EVAL_SPLITS:
+        raise DataError(f"{folder} has one class folder, {classes[0].name}: a classifier needs two")
+    if empty:
+        raise DataError(
+            f"{folder}: the class {'folders' if len(empty) > 1 else 'folder'} {', '.join(empty[:_SHOWN])} "
+            "without an image can be no class: add images or remove it"
+        )
+
+
+def _split(splits: Mapping[str, Any], name: str, source: str) -> Any:
+    if name not in splits:
+        raise DataError(f"{source} has no split {name!r}: it has {', '.join(splits)}")
+    return splits[name]
+
+
+def _image_column(dataset: Any, wanted: str | None, source: str) -> str:
+    import datasets
+
+    features = _features(dataset, source)
+    found = [name for name, feature in features.items() if isinstance(feature, datasets.Image)]
+    if wanted is not None:
+        if wanted not in features:
+            raise DataError(f"{source} has no column {wanted!r}: it has {', '.join(features)}")
+        return wanted
+    if len(found) != 1:
+        what = f"has the image columns {', '.join(found)}" if found else f"has no image column: {', '.join(features)}"
+        raise DataError(f"{source} {what}. Name one with image_column.")
+    return found[0]
+
+
+def _label_column(dataset: Any, wanted: str | None, image_column: str, source: str) -> str:
+    import datasets
+
+    features = _features(dataset, source)
+    if wanted is not None:
+        if wanted not in features:
+            raise DataError(f"{source} has no column {wanted!r}: it has {', '.join(features)}")
+        return wanted
+    found = [name for name, feature in features.items() if isinstance(feature, datasets.ClassLabel)]
+    if len(found) != 1:
+        found = [name for name in _LABEL_NAMES if name in features][:1]
+    if len(found) != 1:
+        others = ", ".join(name for name in features if name != image_column) or "none"
+        raise DataError(f"{source}: which column has the labels is not clear. Name one with label_column: {others}.")
+    return found[0]
+
+
+def _features(dataset: Any, source: str) -> Mapping[str, Any]:
+    features: Mapping[str, Any] | None = dataset.features
+    if features is None:
+        raise DataError(f"{source}: the columns of this stream are not known. Load it without streaming.")
+    return features
+
+
+def _with_class_labels(dataset: Any, column: str, source: str) -> tuple[Any, tuple[str, ...]]:
+    """The data set with class indices in its label column, and the class names."""
+    import datasets
+
+    feature = dataset.features[column]
+    values = dataset.with_format(None)[column][:]
+    unlabelled = sum(value is None or value == -1 for value in values)
+    if unlabelled:
+        raise DataError(
+            f"{source}: {unlabelled} of {len(values)} images have no label in {column!r}, as in a hidden test split. "
+            "Use another split, or remove these rows."
+        )
+    if isinstance(feature, datasets.ClassLabel):
+        return dataset, tuple(feature.names)
+    kinds = {type(value) for value in values}
+    if not kinds <= {str, int, bool}:
+        raise DataError(f"{source}: column {column!r} holds {dataset.features[column]}, not classes.")
+    names = sorted(set(values))
+    if len(names) > 2 and len(names) == len(values):
+        raise DataError(f"{source}: every value of {column!r} is different, so it is no column of classes.")
+    index = {name: position for position, name in enumerate(names)}
+    labels = datasets.ClassLabel(names=[str(name) for name in names])
+    indices = [index[value] for value in values]
+    return _replaced(dataset, column, indices, labels), tuple(labels.names)
+
+
+def _replaced(dataset: Any, column: str, values: Sequence[int], feature: Any) -> Any:
+    return dataset.remove_columns(column).add_column(column, list(values), feature=feature)
+
+
+def _given_evaluation(
+    config: FinetuneConfig, splits: Mapping[str, Any], image_column: str, label_column: str, labels: tuple[str, ...]
+) -> Any:
+    """The given evaluation data, with the indices that the training data has for the same names."""
+    if config.eval_data is not None:
+        others = load_splits(config.eval_data)
+        name, source = next((name for name in EVAL_SPLITS if name in others), "train"), config.eval_data
+        evaluation = _split(others, name, source)
+        image_column_there = _image_column(evaluation, None, source)
+        label_column_there = _label_column(evaluation, config.label_column, image_column_there, source)
+        renamed = {image_column_there: image_column, label_column_there: label_column}
+        evaluation = evaluation.rename_columns({old: new for old, new in renamed.items() if old != new})
+    else:
+        found = config.eval_split or next((n for n in EVAL_SPLITS if n in splits and n != config.train_split), None)
+        if found is None:
+            return None
+        source = config.data
+        evaluation = _split(splits, found, source)
+    evaluation, own_labels = _with_class_labels(evaluation, label_column, source)
+    if own_labels == labels:
+        return evaluation
+    return _aligned(evaluation, label_column, own_labels, labels)
+
+
+def _aligned(dataset: Any, column: str, own: tuple[str, ...], labels: tuple[str, ...]) -> Any:
+    import datasets
+
+    indices = column_of(dataset, column)
+    unknown = sorted({own[index] for index in np.unique(indices)} - set(labels))
+    if unknown:
+        raise DataError(
+            f"The evaluation data has {', '.join(unknown[:_SHOWN])}, which no training image is labelled with. "
+            f"The training classes are {', '.join(labels[:10])}{', ...' if len(labels) > 10 else ''}."
+        )
+    position = {name: index for index, name in enumerate(labels)}
+    return _replaced(dataset, column, [position[own[i]] for i in indices], datasets.ClassLabel(names=list(labels)))
+
+
+def _groups(dataset: Any, column: str | None, source: str) -> list[Any] | None:
+    if column is None:
+        return None
+    if column not in dataset.features:
+        raise DataError(f"{source} has no column {column!r}: it has {', '.join(dataset.features)}")
+    groups: list[Any] = dataset.with_format(None)[column][:]
+    return groups
+
+
+def _limited(dataset: Any, label_column: str, count: int | None, seed: int) -> Any:
+    if count is None or count >= len(dataset):
+        return dataset
+    return dataset.select(stratified_sample(column_of(dataset, label_column), count, seed))
+
+
+def _undecoded(dataset: Any, image_column: str) -> Any:
+    import datasets
+
+    return dataset.cast_column(image_column, datasets.Image(decode=False))
+
+
+def _streams(
+    config: FinetuneConfig, splits: Mapping[str, Any], train: Any, image_column: str, label_column: str
+) -> ImageData:
+    """Streams to train and to evaluate on: their labels must be named, for they are not all seen beforehand."""
+    import datasets
+
+    if config.eval_data is not None:
+        others = load_splits(config.eval_data, streaming=True)
+        evaluation = _split(others, next((n for n in EVAL_SPLITS if n in others), "train"), config.eval_data)
+    else:
+        evaluation = _split(splits, str(config.eval_split), config.data)
+    names = []
+    for dataset in (train, evaluation):
+        feature = _features(dataset, config.data).get(label_column)
+        if not isinstance(feature, datasets.ClassLabel):
+            raise DataError(f"{config.data}: a stream needs a ClassLabel column, and {label_column!r} is {feature}.")
+        names.append(tuple(feature.names))
+    if names[0] != names[1]:
+        raise DataError(f"The classes to train on and to evaluate on differ: {names[0][:10]} and {names[1][:10]}.")
+    if len(names[0]) < 2:
+        raise DataError(f"{config.data} has {len(names[0])} class: a classifier needs two")
+    if config.max_train_samples:
+        train = train.take(config.max_train_samples)
+    if config.max_eval_samples:
+        evaluation = evaluation.take(config.max_eval_samples)
+    train = train.shuffle(seed=config.seed, buffer_size=max(256, 8 * config.batch_size))
+    return ImageData(train, evaluation, names[0], image_column, label_column)

@@ -1,0 +1,94 @@
+"""The output folder of a run: nothing of another run is lost unasked, and an interrupted one goes on as it was."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from v5lint.runtime.distributed import is_main_process
+from v5lint.runtime.errors import OutputError, UsageError
+from v5lint.runtime.report import REPORT_FILE, write_json
+from v5lint.runtime.restore import checkpoints, is_complete
+
+if TYPE_CHECKING:
+    from v5lint.runtime.config import FinetuneConfig
+
+CONFIG_FILE = "finetune.json"
+TRAINING_FOLDER = "training"
+_MADE = (TRAINING_FOLDER, "adapter", "model", "merged", REPORT_FILE, "README.md", "curves.png", "confusion_matrix.png")
+_MAY_CHANGE = frozenset(
+    (
+        "output",
+        "resume",
+        "overwrite",
+        "progress",
+        "workers",
+        "report_to",
+        "merge",
+        "validate",
+        "verify_images",
+        "keep_checkpoints",
+        "log_steps",
+        "eval_batch_size",
+    )
+)
+"""Options that change nothing of what a resumed run computes."""
+
+
+def claim_output(config: FinetuneConfig) -> Path | None:
+    """Take the output folder for this run.
+
+    Returns:
+        The checkpoint from which to go on; `None` to start from the beginning.
+
+    Raises:
+        UsageError: Another run's results are there, or the run to resume had other options.
+        OutputError: The folder cannot be written to.
+    """
+    output = Path(config.output)
+    made = [name for name in _MADE if (output / name).exists()]
+    if made and not config.resume and not config.overwrite:
+        raise UsageError(
+            f"{output} has the results of another run ({', '.join(made)}): go on with it (--resume), replace them "
+            "(--overwrite), or choose another output"
+        )
+    if output.exists() and not output.is_dir():
+        raise OutputError(f"{output} is a file, and a folder is needed")
+    if config.resume:
+        _check_same_options(config, output / CONFIG_FILE)
+    found = list(checkpoints(output / TRAINING_FOLDER)) if config.resume else []
+    if is_main_process():
+        if config.overwrite:
+            for name in made:
+                _remove(output / name)
+        for checkpoint in found:
+            if not is_complete(checkpoint):
+                _remove(checkpoint)
+        write_json(output / CONFIG_FILE, config.as_dict())
+    return next((checkpoint for checkpoint in found if is_complete(checkpoint)), None)
+
+
+def _check_same_options(config: FinetuneConfig, path: Path) -> None:
+    if not path.is_file():
+        return
+    try:
+        before = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{path} cannot be read: {error}. Without it the run cannot be resumed.") from error
+    now = config.as_dict()
+    changed = [
+        f"{name} was {before[name]!r}, now {now[name]!r}"
+        for name in now
+        if name in before and name not in _MAY_CHANGE and before[name] != now[name]
+    ]
+    if changed:
+        raise UsageError(f"{path.parent} was started with other options: {'; '.join(changed)}")
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink()

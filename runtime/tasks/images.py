@@ -1,0 +1,124 @@
+"""Image files from files and folders, decoded a batch ahead while the model works."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from v5lint.runtime.data import IMAGE_ENDINGS, decode_image
+from v5lint.runtime.errors import DataError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from PIL import Image
+
+
+@dataclass(frozen=True)
+class ImageBatch:
+    """Some images with the files that they are from.
+
+    Attributes:
+        paths: The files.
+        images: The same in RGB, upright.
+    """
+
+    paths: list[Path]
+    images: list[Image.Image]
+
+
+@dataclass
+class ImageFiles:
+    """Image files in the order in which they are read.
+
+    Attributes:
+        paths: The files.
+        skip_unreadable: Whether a file that cannot be decoded is left out; by default it is an error.
+        unreadable: The files that were left out, each with the reason; filled by `batches`.
+    """
+
+    paths: list[Path]
+    skip_unreadable: bool = False
+    unreadable: dict[Path, str] = field(default_factory=dict)
+
+    def batches(self, size: int) -> Iterator[ImageBatch]:
+        """The images in batches; while one is used, the next is decoded.
+
+        Args:
+            size: Images in a batch.
+
+        Raises:
+            DataError: An image cannot be decoded, or none of them can; the message names the file.
+        """
+        if size < 1:
+            raise UsageError(f"a batch of {size} images: must be at least 1")
+        read = 0
+        with ThreadPoolExecutor() as pool:
+            chunks = [self.paths[start : start + size] for start in range(0, len(self.paths), size)]
+            ahead = pool.map(_decoded, chunks[0]) if chunks else iter(())
+            for position, chunk in enumerate(chunks):
+                decoded = list(ahead)
+                if position + 1 < len(chunks):
+                    ahead = pool.map(_decoded, chunks[position + 1])
+                batch = self._readable(chunk, decoded)
+                read += len(batch.paths)
+                if batch.paths:
+                    yield batch
+        if not read:
+            raise DataError(
+                f"none of {len(self.paths)} images can be decoded, as {next(iter(self.unreadable.values()))}"
+            )
+
+    def _readable(self, paths: list[Path], decoded: list[Image.Image | DataError]) -> ImageBatch:
+        batch = ImageBatch([], [])
+        for path, result in zip(paths, decoded, strict=True):
+            if isinstance(result, DataError):
+                if not self.skip_unreadable:
+                    raise result
+                self.unreadable[path] = str(result)
+            else:
+                batch.paths.append(path)
+                batch.images.append(result)
+        return batch
+
+
+def find_images(sources: Sequence[str | Path], *, skip_unreadable: bool = False) -> ImageFiles:
+    """The image files among files and folders.
+
+    Args:
+        sources: Files, taken as they are, and folders, of which all files with the ending of an image are taken,
+            sub-folders included, in alphabetical order. A file that occurs twice is taken once.
+        skip_unreadable: Whether to leave out what cannot be decoded.
+
+    Raises:
+        DataError: A source does not exist, or a folder has no image.
+    """
+    found: dict[Path, None] = {}
+    for source in map(Path, sources):
+        if source.is_dir():
+            files = [
+                path for path in sorted(source.rglob("*")) if _is_image(path.relative_to(source)) and path.is_file()
+            ]
+            if not files:
+                raise DataError(f"{source} has no images: no file in it ends in {', '.join(sorted(IMAGE_ENDINGS))}")
+            found.update(dict.fromkeys(files))
+        elif source.is_file():
+            found[source] = None
+        else:
+            raise DataError(f"{source} does not exist")
+    if not found:
+        raise DataError("no images: name files or folders")
+    return ImageFiles(list(found), skip_unreadable)
+
+
+def _is_image(path: Path) -> bool:
+    return path.suffix.lower() in IMAGE_ENDINGS and not any(part.startswith(".") for part in path.parts)
+
+
+def _decoded(path: Path) -> Image.Image | DataError:
+    try:
+        return decode_image({"path": str(path)})
+    except DataError as error:
+        return error

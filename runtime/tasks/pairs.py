@@ -1,0 +1,151 @@
+"""Images with texts: from captions beside a folder of images, a table, a data set, or class folders and a template."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from v5lint.runtime.data import EVAL_SPLITS, decode_image, load_splits, verify_images
+from v5lint.runtime.errors import DataError, UsageError
+from v5lint.runtime.tasks.zero_shot import PROMPT
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from PIL import Image
+
+TEXT_COLUMNS = ("text", "caption", "sentence", "description")
+"""What a column of texts is called, where none is named."""
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Images, each with one text; several may have the same.
+
+    Attributes:
+        rows: A data set of `datasets`.
+        image_column: Column of the images, not decoded.
+        texts: Of each row.
+    """
+
+    rows: Any
+    image_column: str
+    texts: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.texts)
+
+    def image(self, index: int) -> Image.Image:
+        """An image in RGB, upright.
+
+        Raises:
+            DataError: It cannot be decoded.
+        """
+        return decode_image(self.rows[index][self.image_column], f"image {index}")
+
+    @cached_property
+    def distinct_texts(self) -> tuple[str, ...]:
+        """Every text once, in the order of their first rows."""
+        return tuple(dict.fromkeys(self.texts))
+
+    @cached_property
+    def text_index(self) -> tuple[int, ...]:
+        """Position in `distinct_texts` of each row's text."""
+        position = {text: index for index, text in enumerate(self.distinct_texts)}
+        return tuple(position[text] for text in self.texts)
+
+
+def load_pairs(
+    source: str,
+    *,
+    image_column: str | None = None,
+    text_column: str | None = None,
+    template: str = PROMPT,
+    eval_fraction: float = 0.2,
+    seed: int = 42,
+) -> tuple[Pairs, Pairs]:
+    """Pairs to train on and to evaluate on.
+
+    Args:
+        source: A folder of images with `metadata.csv` or `metadata.jsonl` (columns `file_name` and `text`), a folder of
+            class folders, a `.parquet` file or a folder of them, a saved data set, or a data set on the Hub. Where it
+            has a split to evaluate on, that is taken; otherwise a share is split off.
+        image_column: Column of the images; by default the only one of that type.
+        text_column: Column of the texts; by default one of `TEXT_COLUMNS`, and where there is none, the class names in
+            the template.
+        template: Text of a class name, with `{label}` in it.
+        eval_fraction: Share that is split off where no split is given.
+        seed: Of that split.
+
+    Raises:
+        DataError: There is no such data, no column of texts, an empty text, or an image that cannot be decoded.
+        UsageError: The template has no `{label}`.
+    """
+    if "{label}" not in template:
+        raise UsageError(f"the template {template!r} has no {{label}}")
+    splits = load_splits(source)
+    if "train" not in splits:
+        raise DataError(f"{source} has no split 'train': it has {', '.join(splits)}")
+    other = next((name for name in EVAL_SPLITS if name in splits), None)
+    if other is not None:
+        chosen = [splits["train"], splits[other]]
+    else:
+        chosen = _split_off(splits["train"], source, eval_fraction, seed)
+    pairs = [_pairs(rows, source, image_column, text_column, template) for rows in chosen]
+    if len(pairs[0]) < 2 or len(pairs[1]) < 2:
+        raise DataError(f"{source}: {len(pairs[0])} pairs to train on and {len(pairs[1])} to evaluate on are too few")
+    if len(pairs[1].distinct_texts) < 2:
+        raise DataError(f"{source}: all pairs to evaluate on have the same text, so nothing can be retrieved")
+    for part in pairs:
+        verify_images(part.rows, part.image_column)
+    return pairs[0], pairs[1]
+
+
+def _split_off(rows: Any, source: str, fraction: float, seed: int) -> list[Any]:
+    if not 0 < fraction < 1:
+        raise UsageError(f"eval_fraction {fraction}: must lie between 0 and 1")
+    order = np.random.default_rng(seed).permutation(len(rows))
+    held_out = round(len(rows) * fraction)
+    if not 0 < held_out < len(rows):
+        raise DataError(f"{source} has {len(rows)} pairs: too few to train on some and to evaluate on others")
+    return [rows.select(sorted(order[held_out:])), rows.select(sorted(order[:held_out]))]
+
+
+def _pairs(rows: Any, source: str, image_column: str | None, text_column: str | None, template: str) -> Pairs:
+    import datasets
+
+    features: Mapping[str, Any] = rows.features
+    for wanted in (image_column, text_column):
+        if wanted is not None and wanted not in features:
+            raise DataError(f"{source} has no column {wanted!r}: it has {', '.join(features)}")
+    images = [image_column] if image_column else [n for n, kind in features.items() if isinstance(kind, datasets.Image)]
+    if len(images) != 1:
+        raise DataError(f"{source} has {len(images)} image columns among {', '.join(features)}: name one")
+    column = text_column or next((name for name in TEXT_COLUMNS if name in features), None)
+    texts = _texts(rows, column, source) if column is not None else _from_classes(rows, features, template, source)
+    return Pairs(rows.cast_column(images[0], datasets.Image(decode=False)), images[0], tuple(texts))
+
+
+def _texts(rows: Any, column: str, source: str) -> Sequence[str]:
+    texts = rows.with_format(None)[column][:]
+    for row, text in enumerate(texts):
+        if not isinstance(text, str) or not text.strip():
+            what = "is empty" if text is None or isinstance(text, str) else f"is a {type(text).__name__}, not one text"
+            raise DataError(f"{source}: row {row} of column {column!r} {what}")
+    return [text.strip() for text in texts]
+
+
+def _from_classes(rows: Any, features: Mapping[str, Any], template: str, source: str) -> Sequence[str]:
+    import datasets
+
+    classes = [name for name, kind in features.items() if isinstance(kind, datasets.ClassLabel)]
+    if len(classes) != 1:
+        raise DataError(
+            f"{source} has no column of texts ({', '.join(TEXT_COLUMNS)}) and no class names: it has "
+            f"{', '.join(features)}. Name the column, or put metadata.csv with file_name and text beside the images."
+        )
+    names = [template.replace("{label}", name) for name in features[classes[0]].names]
+    return [names[index] for index in rows.with_format(None)[classes[0]][:]]

@@ -1,0 +1,312 @@
+"""A LoRA fine-tune of a dual encoder on images and texts, by transformers' Trainer."""
+
+# transformers is typed in part: its classes and loaders are not.
+# mypy: allow-untyped-calls, allow-subclassing-any
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import torch
+from torch.utils.data import Dataset
+from transformers import PrinterCallback, Trainer, TrainingArguments, set_seed
+
+from v5lint.runtime.distributed import check_launch, has_accelerator, world_size
+from v5lint.runtime.errors import DistributedError, UsageError
+from v5lint.runtime.export import ADAPTER_FOLDER, whole_folder
+from v5lint.runtime.lora import attach_lora
+from v5lint.runtime.report import REPORT_FILE, Loss, RunReport
+from v5lint.runtime.roles import unwrap
+from v5lint.runtime.tasks.checkpoint import OpenCheckpoint, open_checkpoint
+from v5lint.runtime.tasks.pairs import Pairs, load_pairs
+from v5lint.runtime.tasks.retrieval import pair_logits, retrieval_metrics, sigmoid_loss
+from v5lint.runtime.tasks.zero_shot import PROMPT, text_inputs
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from v5lint.runtime.roles import Tower
+
+
+@dataclass(frozen=True)
+class RetrievalConfig:
+    """What a retrieval fine-tune is told; each field is an option of `v5lint-runtime retrieval`.
+
+    Attributes:
+        checkpoint: A SigLIP or SigLIP 2 dual encoder.
+        data: As `load_pairs` takes it.
+        output: Folder for the adapter and `report.json`.
+        tower: Which tower gets an adapter: `both`, `vision` or `text`. Temperature and bias stay as they are.
+        lora_r: Rank of the adapter.
+        lora_alpha: Scale of the adapter: its output is multiplied by `lora_alpha / lora_r`.
+        lora_dropout: Dropout before the adapter.
+        epochs: Passes over the pairs.
+        batch_size: Pairs in a batch: each image is told apart from the texts of the others, so more teach more.
+        learning_rate: Peak of the schedule (cosine).
+        warmup: Share of the steps.
+        weight_decay: Of the adapter.
+        bf16: Compute in bfloat16.
+        eval_fraction: Share that is split off where the data has no split.
+        image_column: By default the only one of that type.
+        text_column: By default `text`, `caption`, ..., or class names in the template.
+        template: Text of a class name.
+        seed: Of split, adapter and order.
+        overwrite: Replace the results of an earlier run.
+        progress: Show a progress bar.
+    """
+
+    checkpoint: str
+    data: str
+    output: str
+    tower: Literal["both", "vision", "text"] = "both"
+    lora_r: int = 16
+    lora_alpha: int = 16
+    lora_dropout: float = 0.1
+    epochs: float = 3.0
+    batch_size: int = 64
+    learning_rate: float = 5e-4
+    warmup: float = 0.1
+    weight_decay: float = 0.01
+    bf16: bool = False
+    eval_fraction: float = 0.2
+    image_column: str | None = None
+    text_column: str | None = None
+    template: str = PROMPT
+    seed: int = 42
+    overwrite: bool = False
+    progress: bool = True
+
+    def __post_init__(self) -> None:
+        if self.batch_size < 2:
+            raise UsageError(
+                f"batch_size {self.batch_size}: an image is told apart from the texts of others, so at least 2"
+            )
+        for name in ("lora_r", "lora_alpha", "epochs", "learning_rate"):
+            if not getattr(self, name) > 0:
+                raise UsageError(f"{name} {getattr(self, name)}: must be positive")
+        for name in ("warmup", "lora_dropout"):
+            if not 0 <= getattr(self, name) < 1:
+                raise UsageError(f"{name} {getattr(self, name)}: must be at least 0 and below 1")
+
+
+@dataclass(frozen=True)
+class RetrievalResult:
+    """What a retrieval fine-tune made.
+
+    Attributes:
+        adapter: Its folder.
+        report: With recall of the evaluation pairs, also before the training.
+        dual_encoder: The adapted model with its processor.
+    """
+
+    adapter: Path
+    report: RunReport
+    dual_encoder: OpenCheckpoint
+
+
+def finetune_retrieval(config: RetrievalConfig) -> RetrievalResult:
+    """Adapt a dual encoder to images and texts, and measure recall before and after.
+
+    The weights of the epoch with the best mean recall are kept.
+
+    Raises:
+        RuntimeSetupError: It cannot be done; said before the training starts wherever it can be known.
+    """
+    check_launch()
+    output = Path(config.output)
+    if not config.overwrite and any((output / name).exists() for name in (ADAPTER_FOLDER, REPORT_FILE)):
+        raise UsageError(
+            f"{output} has the results of another run: replace them (--overwrite) or choose another output"
+        )
+    train, evaluation = load_pairs(
+        config.data,
+        image_column=config.image_column,
+        text_column=config.text_column,
+        template=config.template,
+        eval_fraction=config.eval_fraction,
+        seed=config.seed,
+    )
+    base = open_checkpoint(config.checkpoint, "retrieval", device="cpu")
+    text_inputs(base, (*train.distinct_texts, *evaluation.distinct_texts))  # none is longer than the tower reads
+    set_seed(config.seed)
+    tower: Tower = config.tower
+    adapted = attach_lora(
+        base.model, r=config.lora_r, lora_alpha=config.lora_alpha, lora_dropout=config.lora_dropout, tower=tower
+    )
+    dual_encoder = dataclasses.replace(base, model=adapted)
+    trainer = _RetrievalTrainer(dual_encoder, train, evaluation, config)
+    if trainer.args.world_size != world_size():
+        raise DistributedError(
+            f"{world_size()} processes were started, and Trainer trains with {trainer.args.world_size}: each is alone"
+        )
+    before = trainer.measure()
+    trainer.train()
+    after = trainer.measure()
+    adapted.eval()
+    trainable, total = adapted.get_nb_trainable_parameters()
+    report = RunReport(
+        family=base.family.name,
+        checkpoint=config.checkpoint,
+        trainable_parameters=trainable,
+        total_parameters=total,
+        losses=trainer.losses(),
+        metrics={
+            **after,
+            "before": before,
+            "train_pairs": len(train),
+            "eval_pairs": len(evaluation),
+            "eval_texts": len(evaluation.distinct_texts),
+        },
+    )
+    result = RetrievalResult(output / ADAPTER_FOLDER, report, dual_encoder)
+    if trainer.is_world_process_zero():
+        with whole_folder(result.adapter) as unfinished:
+            adapted.save_pretrained(str(unfinished))
+            (unfinished / "README.md").unlink(missing_ok=True)  # PEFT's empty template
+            base.processor.save_pretrained(unfinished)
+        report.write(output)
+        shutil.rmtree(str(trainer.args.output_dir), ignore_errors=True)  # the best of these is the adapter now
+    return result
+
+
+class _RetrievalTrainer(Trainer):
+    """Trainer with the sigmoid loss, which knows equal texts, and recall over all pairs as its evaluation.
+
+    Each image is told apart from the texts of all processes, so that several train as one with a larger batch.
+    """
+
+    control: Any  # of Trainer, which is typed in part
+
+    def __init__(self, dual_encoder: OpenCheckpoint, train: Pairs, evaluation: Pairs, config: RetrievalConfig) -> None:
+        self._dual_encoder = dual_encoder
+        self._pairs = evaluation
+        super().__init__(
+            model=dual_encoder.model,
+            args=_training_arguments(config, len(train)),
+            data_collator=_Collate(dual_encoder),
+            train_dataset=_PairDataset(train),
+            eval_dataset=_PairDataset(evaluation),
+        )
+        self.model_accepts_loss_kwargs = False  # the loss is that of a batch, with its own number of pairs
+        if not config.progress:
+            self.remove_callback(PrinterCallback)
+
+    def compute_loss(
+        self,
+        model: torch.nn.Module,
+        inputs: dict[str, Any],
+        return_outputs: bool = False,
+        num_items_in_batch: Any = None,
+    ) -> Any:
+        own = inputs.pop("text_index")
+        outputs = model(**inputs)
+        bare: Any = unwrap(self._dual_encoder.model)
+        scale, bias = bare.logit_scale.exp(), bare.logit_bias
+        images, texts = outputs.image_embeds, outputs.text_embeds
+        all_images, all_texts, index = (_of_all_processes(tensor) for tensor in (images, texts, own))
+        matches = own.unsqueeze(1) == index.unsqueeze(0)
+        loss = sigmoid_loss((images @ all_texts.T * scale + bias).float(), matches)
+        if len(index) > len(own):
+            # The texts here also meet the images of the other processes, whose losses send no gradient over.
+            others = ~torch.isin(torch.arange(len(index), device=own.device), _own_places(own))
+            met = sigmoid_loss((texts @ all_images[others].T * scale + bias).float(), matches[:, others])
+            loss = loss + met - met.detach()
+        return (loss, outputs) if return_outputs else loss
+
+    def evaluate(self, *args: Any, metric_key_prefix: str = "eval", **kwargs: Any) -> dict[str, float]:
+        metrics = {f"{metric_key_prefix}_{name}": value for name, value in self.measure().items()}
+        self.log(metrics)
+        self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
+        return metrics
+
+    def measure(self) -> dict[str, float]:
+        """Recall in both directions and their mean, of the evaluation pairs."""
+        training = self._dual_encoder.model.training
+        self._dual_encoder.model.eval()
+        logits = pair_logits(self._dual_encoder, self._pairs, self.args.per_device_eval_batch_size)
+        self._dual_encoder.model.train(training)
+        recalls = retrieval_metrics(logits, self._pairs.text_index)
+        return {**recalls, "mean_recall": sum(recalls.values()) / len(recalls)}
+
+    def losses(self) -> list[Loss]:
+        """The training losses that were logged."""
+        return [Loss(int(entry["step"]), "train", entry["loss"]) for entry in self.state.log_history if "loss" in entry]
+
+
+def _of_all_processes(own: torch.Tensor) -> torch.Tensor:
+    """The rows of every process's batch; gradients flow through this process's own."""
+    if not torch.distributed.is_initialized() or torch.distributed.get_world_size() == 1:
+        return own
+    parts = [torch.empty_like(own) for _ in range(torch.distributed.get_world_size())]
+    torch.distributed.all_gather(parts, own.detach().contiguous())
+    parts[torch.distributed.get_rank()] = own
+    return torch.cat(parts)
+
+
+def _own_places(own: torch.Tensor) -> torch.Tensor:
+    """Where this process's rows are among those of all."""
+    first = torch.distributed.get_rank() * len(own)
+    return torch.arange(first, first + len(own), device=own.device)
+
+
+class _PairDataset(Dataset[dict[str, Any]]):
+    def __init__(self, pairs: Pairs) -> None:
+        self.pairs = pairs
+
+    def __len__(self) -> int:
+        return len(self.pairs)
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        return {
+            "image": self.pairs.image(index),
+            "text": self.pairs.texts[index],
+            "text_index": self.pairs.text_index[index],
+        }
+
+
+@dataclass(frozen=True)
+class _Collate:
+    """Pairs to a batch: image tensors, `input_ids` [B, 64], and which texts are the same, `text_index` [B]."""
+
+    dual_encoder: OpenCheckpoint
+
+    def __call__(self, items: Sequence[Mapping[str, Any]]) -> dict[str, torch.Tensor]:
+        images = self.dual_encoder.processor.image_processor([item["image"] for item in items], return_tensors="pt")
+        texts = text_inputs(self.dual_encoder, [item["text"] for item in items])
+        batch = {**images, **texts, "text_index": torch.tensor([item["text_index"] for item in items])}
+        return {name: tensor.cpu() for name, tensor in batch.items()}
+
+
+def _training_arguments(config: RetrievalConfig, pairs: int) -> TrainingArguments:
+    arguments = TrainingArguments(
+        output_dir=str(Path(config.output) / "training"),
+        num_train_epochs=config.epochs,
+        per_device_train_batch_size=config.batch_size,
+        per_device_eval_batch_size=config.batch_size,
+        learning_rate=config.learning_rate,
+        weight_decay=config.weight_decay,
+        lr_scheduler_type="cosine",
+        bf16=config.bf16,
+        use_cpu=not has_accelerator(),  # or several processes on CPUs each train alone
+        eval_strategy="epoch",
+        save_strategy="epoch",
+        save_total_limit=2,
+        load_best_model_at_end=True,
+        metric_for_best_model="mean_recall",
+        greater_is_better=True,
+        logging_steps=1 if pairs <= 20 * config.batch_size else 10,
+        seed=config.seed,
+        report_to="none",
+        disable_tqdm=not config.progress,
+        remove_unused_columns=False,
+        dataloader_drop_last=pairs >= config.batch_size,  # a rest of one pair has nothing to be told apart from
+        dataloader_pin_memory=torch.cuda.is_available(),
+    )
+    batches = pairs // (config.batch_size * arguments.world_size) or 1
+    arguments.warmup_steps = math.ceil(config.warmup * batches * config.epochs)
+    return arguments

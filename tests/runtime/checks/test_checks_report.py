@@ -1,0 +1,92 @@
+"""`validate` and its report."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import torch
+from rich.console import Console
+
+from v5lint.runtime import validate
+from v5lint.runtime.checks import CHECKS
+from v5lint.runtime.checks.findings import Findings
+from v5lint.runtime.errors import UsageError
+from v5lint.runtime.loading import load_model
+from v5lint.runtime.lora import attach_lora
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+NAMES = [
+    "parameters", "movement", "weights", "resolution", "preprocessing", "split", "quantization", "device", "reload",
+    "setup",
+]  # fmt: skip
+
+
+def test_the_names_are_stable() -> None:
+    assert list(CHECKS) == NAMES
+
+
+def test_every_check_says_something_without_data(checkpoints: Callable[..., Path], tmp_path: Path) -> None:
+    report = validate(attach_lora(load_model(checkpoints("vit"), labels=3)))
+    assert {result.name for result in report.results} == set(NAMES)
+    assert report.status == "passed"
+    skipped = {result.name: result.detail for result in report.results if result.status == "skipped"}
+    assert "training data set" in skipped["split"]
+    assert skipped["quantization"] == "The model is not quantised."
+    content = json.loads(report.to_json())
+    assert content["status"] == "passed"
+    assert content["family"] == "vit"
+    assert list(content["metrics"]["seconds"]) == NAMES
+    console = Console(record=True, width=200)
+    report.print(console)
+    assert "parameters" in console.export_text()
+    page = report.to_html(tmp_path / "report.html").read_text()
+    assert page.count("data:image/png;base64,") == len(report.pictures) > 0
+    assert all(f"<td>{name}</td>" in page for name in NAMES)
+
+
+def test_a_model_is_left_as_it_was(checkpoints: Callable[..., Path]) -> None:
+    model = attach_lora(load_model(checkpoints("siglip2"), labels=3)).train()
+    before = {name: parameter.detach().clone() for name, parameter in model.named_parameters()}
+    state = torch.get_rng_state()
+    validate(model)
+    assert torch.equal(torch.get_rng_state(), state)
+    assert all(torch.equal(parameter, before[name]) for name, parameter in model.named_parameters())
+    assert all(parameter.grad is None for parameter in model.parameters())
+    assert model.training
+    assert not any(getattr(module, "gradient_checkpointing", False) for module in model.modules())
+    assert not any(module._forward_hooks for module in model.modules())
+
+
+def test_checks_are_chosen_by_name(checkpoints: Callable[..., Path]) -> None:
+    report = validate(load_model(checkpoints("vit"), labels=3), checks=["setup", "parameters"])
+    assert list(report.seconds) == ["parameters", "setup"]
+    with pytest.raises(UsageError, match="There is no check colour"):
+        validate(load_model(checkpoints("vit"), labels=3), checks=["colour"])
+
+
+def test_a_check_that_cannot_be_done_is_skipped_with_the_reason(checkpoints: Callable[..., Path]) -> None:
+    class Broken(list[Any]):
+        def __getitem__(self, key: Any) -> Any:
+            raise RuntimeError("the file is gone")
+
+    data = Broken([{"image": 1, "labels": 0}] * 4)
+    report = validate(load_model(checkpoints("vit"), labels=3), train_dataset=data, eval_dataset=data, checks=["setup"])
+    assert [result.status for result in report.results if "the file is gone" in result.detail] == ["skipped"]
+
+
+def test_findings() -> None:
+    findings = Findings("split")
+    findings.measure("share", 0.1, 0.0)
+    findings.skip("names", "there are none")
+    assert [(r.status, r.detail) for r in findings.results("fine")] == [
+        ("passed", "fine"), ("skipped", "there are none")
+    ]  # fmt: skip
+    findings.fail("share", "too large", "make it smaller", 0.1, 0.0)
+    assert [(r.status, r.measured) for r in findings.results("fine")] == [
+        ("failed", {"share": 0.1}), ("skipped", {"names": None})
+    ]  # fmt: skip

@@ -1,0 +1,205 @@
+from __future__ import annotations
+
+import csv
+import json
+import os
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any
+
+import numpy
+import pytest
+import torch
+from PIL import Image
+
+from v5lint.runtime.cli import main
+from v5lint.runtime.errors import DataError, FamilyError, UsageError
+from v5lint.runtime.tasks.checkpoint import open_checkpoint
+from v5lint.runtime.tasks.pairs import load_pairs
+from v5lint.runtime.tasks.retrieval import pair_logits, recall_at, retrieval_metrics, sigmoid_loss
+from v5lint.runtime.tasks.retrieval_training import RetrievalConfig, finetune_retrieval
+from v5lint.runtime.tasks.zero_shot import text_inputs
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from v5lint.runtime.tasks.checkpoint import OpenCheckpoint
+
+pytest.importorskip("datasets", reason="needs datasets")
+WORDS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
+
+
+@pytest.fixture(scope="module")
+def captioned(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Digits with a caption each, in the layout of `datasets`' image folder."""
+    sklearn = pytest.importorskip("sklearn.datasets", reason="needs scikit-learn")
+    folder = tmp_path_factory.mktemp("captioned")
+    digits = sklearn.load_digits()
+    rows = []
+    for index in range(100):
+        image = Image.fromarray((digits.images[index] * 15).astype("uint8")).convert("RGB").resize((48, 48))
+        image.save(folder / f"{index:03}.png")
+        rows.append((f"{index:03}.png", f"the number {WORDS[digits.target[index]]}"))
+    with (folder / "metadata.csv").open("w", newline="") as file:
+        csv.writer(file).writerows([("file_name", "text"), *rows])
+    return folder
+
+
+@pytest.mark.texts
+@pytest.mark.parametrize("variant", ["siglip", "siglip2"])
+def test_the_loss_is_transformers_own(variant: str, opened: Callable[..., OpenCheckpoint]) -> None:
+    model = opened(variant, "retrieval")
+    whole: Any = model.model
+    random = numpy.random.default_rng(0)
+    images = [Image.fromarray(random.integers(0, 256, (40, 50, 3), dtype=numpy.uint8)) for _ in range(4)]
+    inputs = {**model.inputs(images), **text_inputs(model, ["a", "b c", "d", "e"])}
+    with torch.no_grad():
+        output = whole(**inputs, return_loss=True)
+    torch.testing.assert_close(sigmoid_loss(output.logits_per_image, torch.eye(4).bool()), output.loss)
+
+
+def test_the_loss_does_not_train_equal_texts_apart() -> None:
+    logits = torch.randn(3, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    index = torch.tensor([0, 1, 0])
+    loss = sigmoid_loss(logits, index.unsqueeze(1) == index)
+    expected = 0.0
+    for image in range(3):
+        for text in range(3):
+            probability = 1 / (1 + numpy.exp(-logits[image, text].item()))
+            expected -= numpy.log(probability if index[image] == index[text] else 1 - probability) / 3
+    assert loss.item() == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("k", [1, 2, 5])
+def test_recall_is_that_of_sorting(k: int) -> None:
+    random = numpy.random.default_rng(k)
+    similarity = random.normal(size=(40, 12))
+    index = numpy.concatenate([numpy.arange(12), random.integers(0, 12, 28)])
+    found = retrieval_metrics(torch.from_numpy(similarity), index.tolist(), ks=(k,))
+    best_texts = numpy.argsort(-similarity, axis=1)[:, :k]
+    assert found[f"image_to_text_recall@{k}"] == numpy.mean([index[i] in best_texts[i] for i in range(40)])
+    best_images = numpy.argsort(-similarity, axis=0)[:k]
+    hits = [any(index[image] == text for image in best_images[:, text]) for text in range(12)]
+    assert found[f"text_to_image_recall@{k}"] == pytest.approx(numpy.mean(hits))
+
+
+def test_recall_of_one_match_a_row_is_scikit_learns_top_k_accuracy() -> None:
+    metrics = pytest.importorskip("sklearn.metrics", reason="needs scikit-learn")
+    similarity = torch.randn(30, 8, generator=torch.Generator().manual_seed(0))
+    truth = torch.arange(30) % 8
+    for k in (1, 5):
+        expected = metrics.top_k_accuracy_score(truth.numpy(), similarity.numpy(), k=k)
+        assert retrieval_metrics(similarity, truth.tolist(), (k,))[f"image_to_text_recall@{k}"] == pytest.approx(
+            expected
+        )
+
+
+def test_collapsed_embeddings_recall_nothing() -> None:
+    assert recall_at(torch.zeros(4, 4), torch.eye(4).bool(), 1) == 0.0
+    assert recall_at(torch.zeros(4, 4), torch.eye(4).bool(), 4) == 1.0
+    assert recall_at(torch.full((4, 4), torch.nan), torch.eye(4).bool(), 1) == 0.0
+
+
+@pytest.mark.texts
+@pytest.mark.parametrize("variant", ["siglip", "siglip2"])
+def test_a_fine_tune_learns_and_its_adapter_can_be_loaded(
+    variant: str, captioned: Path, checkpoints: Callable[..., Path], tmp_path: Path
+) -> None:
+    config = RetrievalConfig(
+        checkpoint=str(checkpoints(variant)),
+        data=str(captioned),
+        output=str(tmp_path),
+        lora_r=8,
+        epochs=6,
+        batch_size=16,
+        learning_rate=1e-2,
+        lora_dropout=0.0,
+        progress=False,
+    )
+    result = finetune_retrieval(config)
+    losses = [loss.loss for loss in result.report.losses]
+    assert sum(losses[-5:]) < 0.8 * sum(losses[:5])
+    layers, width, rank = 3 + 2, 64, 8
+    assert result.report.trainable_parameters == layers * 2 * rank * (width + width)
+    written = json.loads((tmp_path / "report.json").read_text())
+    assert written["metrics"]["train_pairs"] == 80
+    assert written["metrics"]["eval_pairs"] == 20
+
+    _, evaluation = load_pairs(str(captioned))
+    again = open_checkpoint(tmp_path, "retrieval", device="cpu")
+    recalls = retrieval_metrics(pair_logits(again, evaluation, 7), evaluation.text_index)
+    assert recalls == {name: written["metrics"][name] for name in recalls}
+    base = open_checkpoint(checkpoints(variant), "retrieval", device="cpu")
+    untrained = retrieval_metrics(pair_logits(base, evaluation, 7), evaluation.text_index)
+    assert untrained == {name: written["metrics"]["before"][name] for name in untrained}
+
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["adapter", "report.json"]
+    with pytest.raises(UsageError, match="has the results of another run"):
+        finetune_retrieval(config)
+
+
+@pytest.mark.texts
+@pytest.mark.skipif(sys.platform != "linux", reason="starts two processes with gloo")
+def test_two_processes_train_as_one_with_twice_the_batch(
+    captioned: Path, checkpoints: Callable[..., Path], tmp_path: Path
+) -> None:
+    """Each image is told apart from the texts of both processes: the losses are those of one, to four decimals."""
+    words = ["-m", "v5lint.runtime.cli", "retrieval", str(checkpoints("siglip")), str(captioned), "--epochs", "2"]
+    words += ["--learning-rate", "1e-2", "--warmup", "0", "--lora-dropout", "0", "--no-progress"]
+    losses = []
+    for processes, batch in ((1, 32), (2, 16)):
+        launcher = ["-m", "torch.distributed.run", "--nproc_per_node", "2"] if processes == 2 else []
+        output = tmp_path / str(processes)
+        command = [sys.executable, *launcher, *words, "--batch-size", str(batch), "--output", str(output)]
+        done = subprocess.run(
+            command, capture_output=True, text=True, check=False, env={**os.environ, "OMP_NUM_THREADS": "1"}
+        )
+        assert done.returncode == 0, done.stderr
+        losses.append([entry["loss"] for entry in json.loads((output / "report.json").read_text())["losses"]])
+    assert len(losses[0]) == 4
+    assert losses[0][-1] < losses[0][0] - 1
+    assert losses[1] == pytest.approx(losses[0], abs=1e-4)
+
+
+@pytest.mark.texts
+def test_class_folders_are_captioned_by_the_template(
+    tmp_path: Path, checkpoints: Callable[..., Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    random = numpy.random.default_rng(0)
+    for name in ("cat", "dog"):
+        (tmp_path / "data" / name).mkdir(parents=True)
+        for index in range(6):
+            pixels = random.integers(0, 256, (32, 32, 3), dtype=numpy.uint8)
+            Image.fromarray(pixels).save(tmp_path / "data" / name / f"{index}.png")
+    train, evaluation = load_pairs(str(tmp_path / "data"), eval_fraction=0.34)
+    assert (len(train), len(evaluation)) == (8, 4)
+    assert set(train.texts) == {"This is a photo of cat.", "This is a photo of dog."}
+    assert [evaluation.distinct_texts[index] for index in evaluation.text_index] == list(evaluation.texts)
+    words = ["retrieval", str(checkpoints("siglip2")), str(tmp_path / "data"), "--epochs", "1", "--batch-size", "4"]
+    assert main([*words, "--tower", "vision", "--no-progress", "--output", str(tmp_path / "out")]) == 0
+    assert "recall" in capsys.readouterr().out
+    assert (tmp_path / "out" / "adapter" / "adapter_model.safetensors").is_file()
+    assert main(words) == 2
+
+
+def test_data_without_texts_is_refused(captioned: Path, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="has no column 'words'"):
+        load_pairs(str(captioned), text_column="words")
+    with pytest.raises(UsageError, match=r"has no \{label\}"):
+        load_pairs(str(captioned), template="a photo")
+    with pytest.raises(UsageError, match="eval_fraction"):
+        load_pairs(str(captioned), eval_fraction=1.5)
+    Image.new("RGB", (8, 8)).save(tmp_path / "a.png")
+    (tmp_path / "metadata.csv").write_text("file_name,text\na.png,\n")
+    with pytest.raises(DataError):
+        load_pairs(str(tmp_path))
+
+
+def test_a_model_without_texts_is_refused(captioned: Path, checkpoints: Callable[..., Path], tmp_path: Path) -> None:
+    config = RetrievalConfig(str(checkpoints("vit")), str(captioned), str(tmp_path / "out"))
+    with pytest.raises(FamilyError, match="has no text tower"):
+        finetune_retrieval(config)
+    assert not (tmp_path / "out").exists()
+    with pytest.raises(UsageError, match="at least 2"):
+        RetrievalConfig("a", "b", "c", batch_size=1)

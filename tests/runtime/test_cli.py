@@ -1,0 +1,131 @@
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from v5lint.runtime import cli
+from v5lint.runtime.errors import ValidationError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture
+def said(capsys: pytest.CaptureFixture[str]):
+    def run(*words: str) -> tuple[int, str, str]:
+        try:
+            status = cli.main(list(words))
+        except SystemExit as exit_:
+            status = int(exit_.code or 0)
+        output = capsys.readouterr()
+        return status, output.out, output.err
+
+    return run
+
+
+def test_help_has_every_command_with_its_summary(said) -> None:
+    for words in ([], ["--help"]):
+        status, out, _ = said(*words)
+        assert status == 0
+        for name in cli.command_names():
+            assert f"  {name} " in out
+            assert cli.load_command(name).SUMMARY in out
+
+
+@pytest.mark.parametrize("name", cli.command_names())
+def test_a_command_says_what_it_takes_and_has_an_output(name: str, said) -> None:
+    if name in ("finetune",):
+        pytest.importorskip("transformers", reason="its options are made by transformers")
+    status, out, _ = said(name, "--help")
+    assert status == 0
+    assert "--output" in out
+    assert cli.load_command(name).SUMMARY.split()[0] in out
+
+
+def test_importing_the_commands_imports_no_library() -> None:
+    code = (
+        "import sys\nfrom v5lint.runtime import cli\nfor name in cli.command_names(): cli.load_command(name)\n"
+        "heavy = {'torch', 'transformers', 'peft', 'numpy', 'datasets'} & set(sys.modules)\nassert not heavy, heavy"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_an_unknown_command_names_those_that_there_are(said) -> None:
+    status, _, err = said("finetun")
+    assert status == 2
+    assert "'finetune'" in err
+
+
+def test_a_choice_of_a_backbone_with_its_report(said, tmp_path: Path) -> None:
+    status, out, _ = said("choose", "--resolution", "384", "--output", str(tmp_path))
+    assert status == 0
+    report = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))
+    assert report["checkpoint"] == out.splitlines()[0]
+    assert report["metrics"]["reasons"]
+    assert set(report) == {
+        "family",
+        "checkpoint",
+        "versions",
+        "trainable_parameters",
+        "total_parameters",
+        "losses",
+        "metrics",
+        "checks",
+    }
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["choose", "--resolution", "large"], "--resolution large: must be a number of pixels"),
+        (["choose", "--licence", "nonsense"], "None of"),
+        (["migrate-adapter", "/nowhere"], "/nowhere is no folder"),
+        (["describe", "/nowhere"], "/nowhere"),
+        (["describe", "google/vit-base-patch16-224", "--batch-size", "0"], "--batch-size 0: must be at least 1"),
+    ],
+)
+def test_what_cannot_be_done_is_one_line_and_status_2(words: list[str], message: str, said) -> None:
+    if words[0] != "choose":
+        pytest.importorskip("torch", reason="needs torch")
+    status, _, err = said(*words)
+    assert status == 2
+    assert message in err
+    assert "Traceback" not in err
+
+
+def test_the_contract_as_a_command(said, tmp_path: Path) -> None:
+    status, out, _ = said("contract", "--output", str(tmp_path))
+    report = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))
+    assert "version python" in out
+    assert status == int(any(check["status"] == "failed" for check in report["checks"]))
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "message"),
+    [
+        (ValidationError("the backbone moved"), 1, "the backbone moved"),
+        (OSError(28, "No space left on device", "/data/x"), 2, "/data/x: No space left on device"),
+        (ModuleNotFoundError("No module named 'torch'", name="torch"), 2, "needs torch, which is not installed"),
+        (KeyboardInterrupt(), 130, "interrupted"),
+    ],
+)
+def test_an_error_becomes_a_status(
+    error: BaseException, status: int, message: str, said, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(arguments: object) -> int:
+        raise error
+
+    monkeypatch.setattr(cli.load_command("choose"), "run", fail)
+    assert said("choose")[0] == status
+    assert message in said("choose")[2]
+
+
+def test_a_fault_of_our_own_is_not_hidden(said, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cli.load_command("choose"), "run", lambda arguments: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        said("choose")

@@ -1,0 +1,243 @@
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING, Any
+
+import datasets
+import numpy as np
+import pytest
+from pictures import class_folders, picture
+from PIL import Image
+
+from v5lint.runtime.config import FinetuneConfig
+from v5lint.runtime.data import decode_image, load_data, verify_images
+from v5lint.runtime.errors import DataError
+from v5lint.runtime.splits import class_weights, stratified_sample, stratified_split
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(datasets.config, "HF_HUB_OFFLINE", True)
+    datasets.disable_progress_bars()
+
+
+def load(data: object, **options: Any) -> Any:
+    return load_data(FinetuneConfig(checkpoint="c", data=str(data), output="o", **options))
+
+
+def table(labels: list[Any], feature: Any = None, **columns: list[Any]) -> Any:
+    cells = []
+    for index in range(len(labels)):
+        file = io.BytesIO()
+        picture(index).save(file, format="PNG")
+        cells.append({"bytes": file.getvalue(), "path": None})
+    made = datasets.Dataset.from_dict({"image": cells, "label": labels, **columns})
+    made = made.cast_column("image", datasets.Image())
+    return made if feature is None else made.cast_column("label", feature)
+
+
+def test_class_folders_are_split_by_class(tmp_path: Path) -> None:
+    data = load(class_folders(tmp_path / "d", {"cat": 10, "dog": 20}))
+    assert data.labels == ("cat", "dog")
+    assert np.bincount(data.train_labels).tolist() == [8, 16]
+    assert np.bincount(data.eval_labels).tolist() == [2, 4]
+    assert data.sizes.shape == (24, 2)
+    assert (data.sizes[:, 0] >= 30).all()
+
+
+def test_the_split_is_the_same_for_a_seed_and_another_for_another(tmp_path: Path) -> None:
+    folder = class_folders(tmp_path / "d", {"cat": 10, "dog": 20})
+    paths = [[row["image"]["path"] for row in load(folder, seed=seed).evaluation] for seed in (1, 1, 2)]
+    assert paths[0] == paths[1] != paths[2]
+
+
+def test_given_split_folders_with_another_order_of_classes(tmp_path: Path) -> None:
+    """The evaluation folder has one class fewer, so that its own indices are others: names count."""
+    class_folders(tmp_path / "d" / "train", {"cat": 3, "dog": 3, "emu": 3})
+    class_folders(tmp_path / "d" / "val", {"dog": 2, "emu": 1})
+    data = load(tmp_path / "d")
+    assert [data.labels[index] for index in data.eval_labels] == ["dog", "dog", "emu"]
+
+
+@pytest.mark.parametrize("form", ["parquet", "parquet folder", "saved", "saved with splits"])
+def test_other_forms(form: str, tmp_path: Path) -> None:
+    whole = table(["b", "a"] * 10)
+    path = tmp_path / "d"
+    if form == "parquet":
+        path = tmp_path / "d.parquet"
+        whole.to_parquet(str(path))
+    elif form == "parquet folder":
+        path.mkdir()
+        whole.to_parquet(str(path / "train-00000-of-00001.parquet"))
+        whole.select(range(4)).to_parquet(str(path / "test-00000-of-00001.parquet"))
+    elif form == "saved":
+        whole.save_to_disk(str(path))
+    else:
+        datasets.DatasetDict(train=whole, test=whole.select(range(4))).save_to_disk(str(path))
+    data = load(path)
+    assert data.labels == ("a", "b")
+    assert len(data.evaluation) == 4
+    assert decode_image(data.train[0]["image"]).size == (30, 20)
+
+
+def test_whole_numbers_and_names_are_classes_and_other_values_are_not(tmp_path: Path) -> None:
+    for labels, names in (([7, 3] * 5, ("3", "7")), (["x", "y"] * 5, ("x", "y"))):
+        table(labels).save_to_disk(str(tmp_path / names[0]))
+        assert load(tmp_path / names[0]).labels == names
+    for labels, message in (([0.5, 1.5] * 5, "not classes"), ([f"id{i}" for i in range(10)], "every value")):
+        table(labels).save_to_disk(str(tmp_path / message))
+        with pytest.raises(DataError, match=message):
+            load(tmp_path / message)
+
+
+def test_columns_must_be_clear(tmp_path: Path) -> None:
+    made = table([0, 1] * 5).rename_column("label", "kind")
+    made.save_to_disk(str(tmp_path / "d"))
+    with pytest.raises(DataError, match="Name one with label_column: kind"):
+        load(tmp_path / "d")
+    assert load(tmp_path / "d", label_column="kind").labels == ("0", "1")
+    with pytest.raises(DataError, match="no column 'picture': it has image, kind"):
+        load(tmp_path / "d", image_column="picture")
+    made.remove_columns("image").save_to_disk(str(tmp_path / "none"))
+    with pytest.raises(DataError, match="has no image column: kind"):
+        load(tmp_path / "none")
+
+
+def test_groups_are_never_split(tmp_path: Path) -> None:
+    table([0, 1] * 20, patient=[index // 4 for index in range(40)]).save_to_disk(str(tmp_path / "d"))
+    data = load(tmp_path / "d", group_column="patient")
+    assert not set(data.train["patient"]) & set(data.evaluation["patient"])
+
+
+def test_fewer_images_keep_every_class(tmp_path: Path) -> None:
+    folder = class_folders(tmp_path / "d", {"cat": 5, "dog": 30})
+    data = load(folder, max_train_samples=7, max_eval_samples=2)
+    assert np.bincount(data.train_labels).tolist() == [1, 6]
+    assert np.bincount(data.eval_labels).tolist() == [1, 1]
+
+
+def test_a_stream(tmp_path: Path) -> None:
+    folder = class_folders(tmp_path / "d", {"cat": 5, "dog": 5})
+    data = load(folder, streaming=True, max_steps=2, eval_data=str(folder))
+    assert data.labels == ("cat", "dog")
+    assert next(iter(data.train))["image"].size[0] >= 30
+
+
+class TestWhatCannotBeTrainedOn:
+    def test_nothing_there(self, tmp_path: Path) -> None:
+        with pytest.raises(DataError, match="does not exist"):
+            load(tmp_path / "nowhere")
+
+    def test_no_class_folders(self, tmp_path: Path) -> None:
+        picture(0).save(tmp_path / "a.png")
+        with pytest.raises(DataError, match="has no class folders"):
+            load(tmp_path)
+
+    def test_an_empty_class_folder(self, tmp_path: Path) -> None:
+        folder = class_folders(tmp_path / "d", {"cat": 3, "dog": 3})
+        (folder / "emu").mkdir()
+        (folder / "emu" / "notes.txt").write_text("none yet", encoding="utf-8")
+        with pytest.raises(DataError, match="class folder emu without an image"):
+            load(folder)
+
+    def test_one_class(self, tmp_path: Path) -> None:
+        with pytest.raises(DataError, match="one class folder, cat: a classifier needs two"):
+            load(class_folders(tmp_path / "d", {"cat": 3}))
+        table(["only"] * 6).save_to_disk(str(tmp_path / "s"))
+        with pytest.raises(DataError, match=r"one class \(only\)"):
+            load(tmp_path / "s")
+
+    @pytest.mark.parametrize("damage", ["truncated", "no image"])
+    def test_an_unreadable_image(self, damage: str, tmp_path: Path) -> None:
+        folder = class_folders(tmp_path / "d", {"cat": 5, "dog": 5})
+        broken = folder / "dog" / "2.png"
+        broken.write_bytes(broken.read_bytes()[:300] if damage == "truncated" else b"not a picture")
+        with pytest.raises(DataError, match=r"1 of \d+ images are unusable: .*dog/2\.png cannot be decoded"):
+            load(folder)
+
+    def test_a_truncated_jpeg(self) -> None:
+        file = io.BytesIO()
+        picture(0, 300, 200).save(file, format="JPEG")
+        with pytest.raises(DataError, match="image 4 cannot be decoded"):
+            decode_image({"bytes": file.getvalue()[: len(file.getvalue()) // 2]}, "image 4")
+
+    def test_a_label_that_was_never_trained(self, tmp_path: Path) -> None:
+        class_folders(tmp_path / "d" / "train", {"cat": 3, "dog": 3})
+        class_folders(tmp_path / "d" / "val", {"dog": 2, "emu": 1})
+        with pytest.raises(DataError, match="The evaluation data has emu, which no training image"):
+            load(tmp_path / "d")
+
+    def test_more_classes_than_images(self, tmp_path: Path) -> None:
+        names = [f"class {index}" for index in range(50)]
+        table([0, 1] * 5, datasets.ClassLabel(names=names)).save_to_disk(str(tmp_path / "d"))
+        with pytest.raises(DataError, match="50 classes and only 8 images"):
+            load(tmp_path / "d")
+
+    def test_a_class_that_no_image_has(self, tmp_path: Path) -> None:
+        table([0, 2] * 5, datasets.ClassLabel(names=["a", "b", "c"])).save_to_disk(str(tmp_path / "d"))
+        with pytest.raises(DataError, match="1 of 3 classes have no image to train on: b"):
+            load(tmp_path / "d")
+
+    def test_a_hidden_test_split(self, tmp_path: Path) -> None:
+        feature = datasets.ClassLabel(names=["a", "b"])
+        table([0, 1, -1, -1, 0, 1], feature).save_to_disk(str(tmp_path / "d"))
+        with pytest.raises(DataError, match="2 of 6 images have no label"):
+            load(tmp_path / "d")
+
+    def test_a_class_with_one_image(self, tmp_path: Path) -> None:
+        with pytest.raises(DataError, match=r"1 classes have a single image \(dog\)"):
+            load(class_folders(tmp_path / "d", {"cat": 8, "dog": 1}))
+
+    def test_a_share_that_has_no_room_for_all_classes(self, tmp_path: Path) -> None:
+        with pytest.raises(DataError, match=r"take one from 0\.10 to 0\.90"):
+            load(class_folders(tmp_path / "d", {"cat": 10, "dog": 10}), eval_fraction=0.01)
+
+    def test_a_split_that_is_not_there(self, tmp_path: Path) -> None:
+        table([0, 1] * 5).save_to_disk(str(tmp_path / "d"))
+        with pytest.raises(DataError, match="no split 'training': it has train"):
+            load(tmp_path / "d", train_split="training")
+
+
+def test_every_broken_image_is_counted(tmp_path: Path) -> None:
+    folder = class_folders(tmp_path / "d", {"cat": 10})
+    for path in sorted(folder.rglob("*.png"))[:7]:
+        path.write_bytes(b"")
+    rows = datasets.Dataset.from_dict({"image": [str(path) for path in sorted(folder.rglob("*.png"))]})
+    rows = rows.cast_column("image", datasets.Image(decode=False))
+    with pytest.raises(DataError, match=r"7 of 10 images are unusable.*and 2 more"):
+        verify_images(rows, "image")
+
+
+def test_an_image_is_upright_and_in_colour() -> None:
+    file = io.BytesIO()
+    exif = Image.Exif()
+    exif[0x0112] = 6  # lies on its side
+    Image.new("L", (40, 20)).save(file, format="JPEG", exif=exif)
+    decoded = decode_image({"bytes": file.getvalue()})
+    assert (decoded.size, decoded.mode) == ((20, 40), "RGB")
+
+
+def test_a_sample_is_a_prefix_with_the_shares_of_all() -> None:
+    labels = np.repeat([0, 1, 2], [100, 50, 2])
+    counts = np.bincount(labels[stratified_sample(labels, 30, 0)], minlength=3)
+    assert counts[2] >= 1
+    assert abs(counts[0] - 20) <= 2
+    assert len(np.unique(stratified_sample(labels, 152, 0))) == 152
+
+
+def test_a_split_covers_everything_once() -> None:
+    labels = np.repeat([0, 1, 2], [60, 30, 10])
+    train, evaluation = stratified_split(labels, "abc", 0.2, 0)
+    assert sorted([*train, *evaluation]) == list(range(100))
+    assert np.bincount(labels[evaluation]).tolist() == [12, 6, 2]
+
+
+def test_class_weights_keep_the_scale_of_the_loss() -> None:
+    labels = np.repeat([0, 1], [90, 10])
+    weights = class_weights(labels, 2)
+    assert weights[1] / weights[0] == pytest.approx(9)
+    assert weights[labels].mean() == pytest.approx(1)

@@ -1,0 +1,83 @@
+"""Two processes on CPUs train as one does, and launches that would be something else are refused."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from v5lint.runtime.demo import demo_config
+from v5lint.runtime.distributed import check_launch
+from v5lint.runtime.errors import DistributedError
+
+OPTIONS: dict[str, Any] = {"max_steps": 6, "eval_steps": 3, "log_steps": 1, "validate": "off"}
+
+
+def run(words: list[str], config: Any, folder: Path) -> subprocess.CompletedProcess[str]:
+    path = folder.with_suffix(".json")
+    path.write_text(json.dumps({**config.as_dict(), "output": str(folder)}), encoding="utf-8")
+    command = [sys.executable, "-m", *words, "finetune", str(path)]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def losses(folder: Path) -> list[float]:
+    report = json.loads((folder / "report.json").read_text(encoding="utf-8"))
+    return [entry["loss"] for entry in report["losses"] if entry["split"] == "train"]
+
+
+@pytest.mark.parametrize("name", ["vit", "siglip2"])
+def test_two_processes_give_the_losses_of_one(name: str, tmp_path: Path) -> None:
+    """Also with patches in batches of like length, and with augmentation, which hangs on the image alone."""
+    options = {**OPTIONS, "augmentation": "basic", "bucketing": False}
+    one = demo_config(name, tmp_path, **options, batch_size=32)
+    two = demo_config(name, tmp_path, **options, batch_size=16)
+    alone = run(["v5lint.runtime.cli"], one, tmp_path / "one")
+    assert alone.returncode == 0, alone.stderr
+    launcher = ["torch.distributed.run", "--standalone", "--nproc_per_node", "2", "-m", "v5lint.runtime.cli"]
+    together = run(launcher, two, tmp_path / "two")
+    assert together.returncode == 0, together.stderr
+    np.testing.assert_allclose(losses(tmp_path / "two"), losses(tmp_path / "one"), rtol=0, atol=5e-5)
+    report = json.loads((tmp_path / "two" / "report.json").read_text(encoding="utf-8"))
+    assert report["metrics"]["processes"] == 2
+    assert sum(map(sum, report["metrics"]["confusion_matrix"])) == 128  # every evaluation image once
+    assert together.stdout.count("written to") == 1
+
+
+@pytest.mark.parametrize(
+    ("environment", "accelerator", "message"),
+    [
+        ({"ACCELERATE_MIXED_PRECISION": "no", "MASTER_ADDR": "127.0.0.1"}, False, "would train alone"),
+        ({"ACCELERATE_USE_FSDP": "true", "WORLD_SIZE": "2"}, False, "DDP and shard nothing"),
+    ],
+)
+def test_what_would_silently_be_something_else(environment: dict[str, str], accelerator: bool, message: str) -> None:
+    with pytest.raises(DistributedError, match=message) as caught:
+        check_launch(environment, accelerator=accelerator)
+    assert "torchrun --nproc_per_node" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("environment", "accelerator"),
+    [
+        ({}, False),
+        ({"ACCELERATE_MIXED_PRECISION": "no"}, False),
+        ({"ACCELERATE_MIXED_PRECISION": "no", "MASTER_ADDR": "127.0.0.1", "WORLD_SIZE": "2"}, False),
+        ({"ACCELERATE_USE_FSDP": "true", "WORLD_SIZE": "2"}, True),
+    ],
+)
+def test_what_is_as_asked(environment: dict[str, str], accelerator: bool) -> None:
+    check_launch(environment, accelerator=accelerator)
+
+
+def test_accelerate_launch_on_cpus_is_refused_for_real(tmp_path: Path) -> None:
+    config = demo_config("vit", tmp_path, **OPTIONS)
+    launcher = ["accelerate.commands.accelerate_cli", "launch", "--cpu", "--num_processes", "2", "-m"]
+    done = run([*launcher, "v5lint.runtime.cli"], config, tmp_path / "out")
+    assert done.returncode != 0
+    assert "asked for several processes and started one" in done.stderr
+    assert not (tmp_path / "out").exists()
