@@ -55,8 +55,8 @@ class RemovedOptimizer(Rule):
 
     Safe, though not to the last bit: torch adds `eps` after the correction of the bias. Over 300 steps on
     scikit-learn's digits, the losses of transformers 4.49's class and of torch's with these arguments differ by at most
-    0.0001 at a learning rate of 5e-5, and by 0.0005 at 1e-3. `correct_bias=False`, which torch does not have, `**kwargs` and the class handed around as a value are left
-    to a person.
+    0.0001 at a learning rate of 5e-5, and by 0.0005 at 1e-3. `correct_bias=False`, which torch does not have,
+    `**kwargs` and the class handed around as a value are left to a person.
 
     ## References
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import operator
 
 from v5lint.releases import parse_release
 from v5lint.rule import Fix, Rule
@@ -16,12 +17,7 @@ if TYPE_CHECKING:
     from v5lint.view.module import ModuleView
 
 _TOKENS = ("__version__", 'version("transformers")', "version('transformers')")
-_ORDERS = {
-    ast.Lt: lambda left, right: left < right,
-    ast.LtE: lambda left, right: left <= right,
-    ast.Gt: lambda left, right: left > right,
-    ast.GtE: lambda left, right: left >= right,
-}
+_ORDERS = {ast.Lt: operator.lt, ast.LtE: operator.le, ast.Gt: operator.gt, ast.GtE: operator.ge}
 
 
 class VersionStringComparison(Rule):

@@ -154,9 +154,10 @@ def verify_images(dataset: Any, image_column: str) -> np.ndarray[Any, Any]:
 
     def size_of(index: int) -> tuple[int, int] | str:
         try:
-            return decode_image(dataset[index][image_column], f"image {index}").size
+            image = decode_image(dataset[index][image_column], f"image {index}")
         except DataError as error:
             return str(error)
+        return image.width, image.height
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         found = list(pool.map(size_of, range(len(dataset))))

@@ -10,8 +10,9 @@ from v5lint.runtime.errors import DataError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from typing import TypeAlias
 
-    Indices = np.ndarray[Any, Any]
+    Indices: TypeAlias = "np.ndarray[Any, Any]"
 
 _SHOWN = 5
 

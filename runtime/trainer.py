@@ -72,7 +72,7 @@ class ImageTrainer(Trainer):
         extra = [EarlyStoppingCallback(config.early_stopping)] if config.early_stopping else []
         super().__init__(
             model=model,
-            args=training_arguments(config, None if config.streaming else len(train)),  # type: ignore[arg-type]
+            args=training_arguments(config, None if config.streaming else len(train)),
             data_collator=collate,
             train_dataset=train,
             eval_dataset=evaluation,

@@ -246,7 +246,7 @@ def _evaluate(trainer: ImageTrainer, labels: tuple[str, ...], seconds: float) ->
     """Metrics of the best weights on every image to evaluate on, once each."""
     from sklearn.metrics import confusion_matrix
 
-    prediction: Any = trainer.predict(trainer.eval_dataset)  # type: ignore[arg-type]
+    prediction: Any = trainer.predict(trainer.eval_dataset)
     logits = torch.from_numpy(logits_of(prediction.predictions)).double()
     truth = torch.from_numpy(np.asarray(prediction.label_ids)).long()
     matrix = confusion_matrix(truth, logits.argmax(dim=1), labels=range(len(labels)))

@@ -86,7 +86,8 @@ class AugmentedTransform:
         height, width = self.size
         items = []
         for image, draw in zip(images, chances, strict=True):
-            resized = image.resize((width, height), self.pixels.resample, box=self.augmentation.box(*image.size, draw))
+            box = self.augmentation.box(image.width, image.height, draw)
+            resized = image.resize((width, height), self.pixels.resample, box=box)
             values = np.asarray(self.augmentation.after_resize(resized, draw))
             items.append({"pixel_values": self.pixels.normalized(values).permute(2, 0, 1).contiguous()})
         return items

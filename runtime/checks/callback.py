@@ -16,7 +16,7 @@ from transformers import Trainer, TrainerCallback
 from v5lint.runtime.checks.findings import Findings
 from v5lint.runtime.checks.movement import NAME as MOVEMENT
 from v5lint.runtime.checks.movement import STEPS, Recorder
-from v5lint.runtime.checks.validation import Report, chosen_checks, make_subject, run_checks
+from v5lint.runtime.checks.validation import Report, chosen_checks, failure_message, make_subject, run_checks
 from v5lint.runtime.errors import UsageError, ValidationError
 from v5lint.runtime.results import CheckResult
 
@@ -201,10 +201,10 @@ class ValidationCallback(TrainerCallback):
             self.report.write_pictures(self.output_dir / "pictures")
         if not failed:
             return
-        message = "\n".join(f"{result.name}: {result.detail} {result.remedy}" for result in failed)
+        message = failure_message(failed)
         if self.on_failure == "raise":
-            raise ValidationError(f"The validation failed.\n{message}")
-        _logger.warning("The validation failed.\n%s", message)
+            raise ValidationError(message)
+        _logger.warning("%s", message)
 
 
 def _calling_trainer() -> Any:

@@ -18,8 +18,9 @@ from PIL import Image
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from typing import TypeAlias
 
-    Array = np.ndarray[Any, Any]
+    Array: TypeAlias = "np.ndarray[Any, Any]"
 
 _SIDE = 32
 _LOW = 8

@@ -24,6 +24,7 @@ from v5lint.runtime.features import image_embeddings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from typing import TypeAlias
 
     from PIL import Image
 
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from v5lint.runtime.checks.subject import Subject
     from v5lint.runtime.results import CheckResult
 
-    Array = np.ndarray[Any, Any]
+    Array: TypeAlias = "np.ndarray[Any, Any]"
 
 NAME = "preprocessing"
 _KNOWN = {

@@ -18,11 +18,13 @@ from v5lint.runtime.checks.preserve import undisturbed
 from v5lint.runtime.errors import RuntimeSetupError
 
 if TYPE_CHECKING:
+    from typing import TypeAlias
+
     from v5lint.runtime.checks.sources import ImageSource
     from v5lint.runtime.checks.subject import Subject
     from v5lint.runtime.results import CheckResult
 
-    Array = np.ndarray[Any, Any]
+    Array: TypeAlias = "np.ndarray[Any, Any]"
 
 NAME = "split"
 _LEAK = 0.01

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,7 +21,7 @@ from v5lint.runtime.checks.sources import ImageSource
 from v5lint.runtime.checks.split import check_split
 from v5lint.runtime.checks.subject import Subject
 from v5lint.runtime.checks.weights import check_weights
-from v5lint.runtime.errors import RuntimeSetupError, UsageError
+from v5lint.runtime.errors import RuntimeSetupError, UsageError, ValidationError
 from v5lint.runtime.report import RunReport, write_text
 from v5lint.runtime.results import CheckResult
 
@@ -73,6 +73,19 @@ class Report:
         """The results that failed."""
         return [result for result in self.results if not result.ok]
 
+    def raise_if_failed(self) -> Report:
+        """End the run where a check failed; what a training loop of one's own calls behind `validate`.
+
+        Returns:
+            The report itself, where nothing failed.
+
+        Raises:
+            ValidationError: A check failed; the message has a line for each, with its name, the fault and the remedy.
+        """
+        if self.failed:
+            raise ValidationError(failure_message(self.failed))
+        return self
+
     def of(self, check: str) -> list[CheckResult]:
         """The results of one check."""
         return [result for result in self.results if result.name == check]
@@ -114,6 +127,13 @@ class Report:
             path.write_bytes(content)
             written.append(path)
         return written
+
+
+def failure_message(failed: Sequence[CheckResult]) -> str:
+    """What failed, a line for each result: its check, the fault and the remedy."""
+    return "\n".join(
+        ["The validation failed.", *(f"{result.name}: {result.detail} {result.remedy}".rstrip() for result in failed)]
+    )
 
 
 def validate(

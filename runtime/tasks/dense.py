@@ -7,7 +7,7 @@ statistics; NaFlex keeps the aspect ratio as ever.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import torch
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from v5lint.runtime.tasks.checkpoint import OpenCheckpoint
 
-Map = np.ndarray[Any, Any]
+Map: TypeAlias = "np.ndarray[Any, Any]"
 COMPONENTS = 3
 """Of the picture: one for red, green and blue each."""
 _PROBE_SIDE = 64
