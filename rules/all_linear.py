@@ -43,8 +43,10 @@ class LoraAllLinearSiglip(Rule):
     write
 
         targets = ["q_proj", "k_proj", "v_proj", "fc1", "fc2"]
-        model = get_peft_model(siglip, LoraConfig(target_modules=targets, exclude_modules=".*[.]head[.].*",
+        model = get_peft_model(siglip, LoraConfig(target_modules=targets, exclude_modules=r"(.*[.])?head[.].*",
                                                   modules_to_save=["classifier"]))
+
+    which leaves the vision tower's pooling head out under its path of 4.x and of 5.x (measured with peft 0.21.2).
 
     ## Fix safety
 

@@ -53,7 +53,7 @@ class MissingValidation(Rule):
     ## Fix safety
 
     Unsafe: the script needs `v5lint[runtime]` from then on, and stops where a check fails. In a loop of its own,
-    `validate(model).raise_if_failed()` stands behind the loop.
+    `validate(model, trained=True).raise_if_failed()` stands behind the loop.
 
     ## References
 
@@ -175,7 +175,7 @@ def _with_validate(view: ModuleView, loop: ast.For, model: str) -> Fix:
         if indent.strip():
             raise FixUnavailableError("the loop does not begin its line")
         at = end_of_line(view, loop)
-        line = f"\n{indent}{validate}({model}).raise_if_failed()"
+        line = f"\n{indent}{validate}({model}, trained=True).raise_if_failed()"
         return [Edit(at, at, line), *imports.edits()]
 
     return Fix("Validate the model behind the loop", edits, applicability="unsafe")

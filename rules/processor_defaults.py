@@ -2,29 +2,34 @@
 
 from __future__ import annotations
 
+from v5lint.releases import parse_release
 from v5lint.rule import Fix, Rule
 from v5lint.view.values import External
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from typing import TypeGuard
 
     from v5lint.rule import Edit, Finding
     from v5lint.view.calls import CallSite
     from v5lint.view.module import ModuleView
+    from v5lint.view.values import Value
 
-#: Class -> parameter -> its default under 4.57.6, as source, where that of 5.23.0 is another one: measured by building
-#: every image processor without arguments on both. `resample` 0 is nearest, 2 bilinear, 3 bicubic.
+#: Class -> parameter -> its default under 4.57.6, as source, and the release since which it is another one: measured by
+#: building every image processor without arguments. `resample` 0 is nearest, 2 bilinear, 3 bicubic.
 DEFAULTS = {
-    "BeitImageProcessor": {"do_center_crop": "True", "size": '{"height": 256, "width": 256}'},
-    "ConvNextImageProcessor": {"resample": "2"},
-    "EfficientNetImageProcessor": {"resample": "0"},
-    "MobileViTImageProcessor": {"resample": "2"},
-    "PvtImageProcessor": {"resample": "2"},
-    "ZoeDepthImageProcessor": {"ensure_multiple_of": "32"},
-    "DeepseekVLImageProcessor": {"background_color": "(127, 127, 127)"},
-    "JanusImageProcessor": {"background_color": "(127, 127, 127)"},
+    "BeitImageProcessor": {"do_center_crop": ("True", "5.4"), "size": ('{"height": 256, "width": 256}', "5.4")},
+    "ConvNextImageProcessor": {"resample": ("2", "5.0")},
+    "EfficientNetImageProcessor": {"resample": ("0", "5.0")},
+    "MobileViTImageProcessor": {"resample": ("2", "5.0")},
+    "PvtImageProcessor": {"resample": ("2", "5.0")},
+    "ZoeDepthImageProcessor": {"ensure_multiple_of": ("32", "5.4")},
 }
+
+#: Image processors that pad with the mean of the pixels where none is given to them, in place of grey, and since when
+#: (without torchvision since 5.4). The constructor overwrites a `background_color` that it is given, in 4.x as well.
+BACKGROUNDS = {"DeepseekVLImageProcessor": "5.21", "JanusImageProcessor": "5.21"}
 
 
 class ImageProcessorDefaults(Rule):
@@ -33,15 +38,17 @@ class ImageProcessorDefaults(Rule):
     ## What it does
 
     Finds constructor calls of image processors that leave out a parameter whose default is not what it was:
-    `BeitImageProcessor` (`do_center_crop`, `size`), `ConvNextImageProcessor`, `EfficientNetImageProcessor`,
-    `MobileViTImageProcessor` and `PvtImageProcessor` (`resample`), `ZoeDepthImageProcessor` (`ensure_multiple_of`),
-    ...
+    `ConvNextImageProcessor`, `EfficientNetImageProcessor`, `MobileViTImageProcessor` and `PvtImageProcessor`
+    (`resample`, since 5.0), `BeitImageProcessor` (`do_center_crop`, `size`) and `ZoeDepthImageProcessor`
+    (`ensure_multiple_of`, both since 5.4), `JanusImageProcessor` and `DeepseekVLImageProcessor` (the colour they pad
+    with, where no `image_mean` is given, since 5.21).
 
     ## Why it breaks
 
-    Nothing is raised; the pixels are others. Measured on 4.57.6 and 5.23.0: with BEiT's defaults the mean difference
-    is 0.21 of the normalised range, because the image is resized to 224 in place of resized to 256 and cropped. A
-    processor that is loaded with `from_pretrained` has its values from the checkpoint and is not concerned.
+    Nothing is raised; the pixels are others. Measured on 4.57.6 and 5.23.0: BEiT's image is resized to 224 in place of
+    resized to 256 and cropped, and shows the edges that 4.x cut off; ConvNeXt resizes with bicubic in place of bilinear
+    interpolation; ZoeDepth makes of 300 by 400 pixels 384 by 499 in place of 384 by 512. A processor that is loaded
+    with `from_pretrained` has its values from the checkpoint and is not concerned.
 
     ## Example
 
@@ -53,7 +60,8 @@ class ImageProcessorDefaults(Rule):
 
     ## Fix safety
 
-    Safe: it says what 4.x did.
+    Safe: it says what 4.x did (the pixels are equal up to rounding). None for the colour that is padded with: the
+    constructor overwrites its argument, so it is set afterwards, `processor.background_color = (127, 127, 127)`.
 
     ## References
 
@@ -63,27 +71,46 @@ class ImageProcessorDefaults(Rule):
     code = "V5915"
     name = "image-processor-defaults"
     since = "5.0"
-    tokens = tuple(DEFAULTS)
+    tokens = (*DEFAULTS, *BACKGROUNDS)
 
     def check(self, module: ModuleView) -> Iterator[Finding]:
         """See Rule."""
-        for call in module.calls(DEFAULTS):
-            name = call.name
-            if not any(isinstance(each, External) and each.package == "transformers" for each in call.callees):
-                continue
-            if call.is_open or call.args or module.guards.is_dead(call.node):
-                continue
-            missing = {key: value for key, value in DEFAULTS[name].items() if not call.values_of(key)}
-            if missing:
-                given = ", ".join(f"{key}={value}" for key, value in missing.items())
-                message = f"`{name}` has other defaults than under 4.x: write `{given}` for the old ones"
-                yield module.finding(call.node, message, fix=_fix(module, call, missing))
+        for call in module.calls():
+            name = next((each.name for each in call.callees if _is_concerned(each)), "")
+            if name and not call.is_open and not call.args and not module.guards.is_dead(call.node):
+                yield from _background(module, call, name) if name in BACKGROUNDS else _defaults(module, call, name)
 
 
-def _fix(view: ModuleView, call: CallSite, missing: dict[str, str]) -> Fix:
+def _is_concerned(of: Value) -> TypeGuard[External]:
+    return isinstance(of, External) and of.package == "transformers" and (of.name in DEFAULTS or of.name in BACKGROUNDS)
+
+
+def _defaults(view: ModuleView, call: CallSite, name: str) -> Iterator[Finding]:
+    missing = {
+        key: (old, since)
+        for key, (old, since) in DEFAULTS[name].items()
+        if parse_release(since) <= view.settings.target and not call.values_of(key)
+    }
+    if missing:
+        given = [f"{key}={old}" for key, (old, _) in missing.items()]
+        message = f"`{name}` has other defaults than under 4.x: write `{', '.join(given)}` for the old ones"
+        since = min((since for _, since in missing.values()), key=parse_release)
+        yield view.finding(call.node, message, fix=_fix(view, call, given), since=since)
+
+
+def _background(view: ModuleView, call: CallSite, name: str) -> Iterator[Finding]:
+    if not call.values_of("image_mean"):
+        message = (
+            f"`{name}` pads with the mean of the pixels, no longer with grey: set its `background_color` to "
+            "`(127, 127, 127)` after it is built (the constructor overwrites the argument)"
+        )
+        yield view.finding(call.node, message, since=BACKGROUNDS[name])
+
+
+def _fix(view: ModuleView, call: CallSite, given: list[str]) -> Fix:
     def edits() -> list[Edit]:
         from v5lint.edits.arguments import edit_arguments
 
-        return [edit_arguments(view, call.node, append=[f"{key}={value}" for key, value in missing.items()])]
+        return [edit_arguments(view, call.node, append=given)]
 
     return Fix("Write the defaults of 4.x", edits)

@@ -7,7 +7,7 @@ import ast
 from v5lint.rule import Fix, Rule
 from v5lint.rules import models, origins
 from v5lint.rules.knowledge import lookup
-from v5lint.view.values import Constant, External
+from v5lint.view.values import Constant, External, Unknown
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,7 +26,9 @@ class IgnoredHeadMask(Rule):
 
     ## What it does
 
-    Finds `head_mask=` in calls of models of transformers whose `forward` has no such parameter any more.
+    Finds `head_mask=` in calls of models of transformers whose `forward` has no such parameter any more. A mask that is
+    only handed on, from a parameter that is None unless a caller says otherwise, is none: `forward` methods of models
+    with a head of their own do that.
 
     ## Why it breaks
 
@@ -61,10 +63,18 @@ class IgnoredHeadMask(Rule):
             found = models.models(module, target).found
             if not found or any(_takes_mask(each.name, module) or each.is_own for each in found):
                 continue
-            if module.guards.is_dead(call.node):
+            if module.guards.is_dead(call.node) or _is_handed_on(module, keyword):
                 continue
             message = f"`{found[0].name}` ignores `{_MASK}`: every head counts, and nothing is said"
             yield module.finding(keyword, message, fix=_without(module, call, keyword, None))
+
+
+def _is_handed_on(view: ModuleView, keyword: ast.keyword) -> bool:
+    """Whether all that is known of a variable's value is that it is None by default."""
+    if isinstance(keyword.value, ast.Constant):
+        return False
+    values = view.values(keyword.value)
+    return Constant(None) in values and all(each == Constant(None) or isinstance(each, Unknown) for each in values)
 
 
 def _takes_mask(name: str, view: ModuleView) -> bool:

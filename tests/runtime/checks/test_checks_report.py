@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import torch
 from rich.console import Console
+from torch import nn
 
 from v5lint.runtime import validate
 from v5lint.runtime.checks import CHECKS
 from v5lint.runtime.checks.findings import Findings
-from v5lint.runtime.errors import UsageError
+from v5lint.runtime.errors import UsageError, ValidationError
 from v5lint.runtime.loading import load_model
 from v5lint.runtime.lora import attach_lora
 
@@ -77,6 +78,33 @@ def test_a_check_that_cannot_be_done_is_skipped_with_the_reason(checkpoints: Cal
     data = Broken([{"image": 1, "labels": 0}] * 4)
     report = validate(load_model(checkpoints("vit"), labels=3), train_dataset=data, eval_dataset=data, checks=["setup"])
     assert [result.status for result in report.results if "the file is gone" in result.detail] == ["skipped"]
+
+
+def plain_network() -> nn.Module:
+    return nn.Sequential(nn.Linear(4, 4), nn.ReLU(), nn.Linear(4, 2))
+
+
+def test_a_model_of_which_nothing_else_is_known_raises_nothing(checkpoints: Callable[..., Path]) -> None:
+    """What V5990 writes behind a training loop."""
+    report = validate(load_model(checkpoints("vit"), labels=3), trained=True).raise_if_failed()
+    assert report.status == "passed"
+    assert validate(plain_network()).raise_if_failed().failed == []
+
+
+def test_every_failed_check_is_named_with_its_remedy(checkpoints: Callable[..., Path]) -> None:
+    model = attach_lora(load_model(checkpoints("vit"), labels=3), train_head=False)
+    model.base_model.model.vit.layernorm.weight.data.fill_(2.0)
+    report = validate(model)
+    with pytest.raises(ValidationError) as caught:
+        report.raise_if_failed()
+    first, *lines = str(caught.value).splitlines()
+    assert first == "The validation failed."
+    assert {"parameters", "weights"} <= {line.partition(":")[0] for line in lines}
+    assert len(lines) == len(report.failed)
+    for result, line in zip(report.failed, lines, strict=True):
+        assert result.detail in line
+        assert result.remedy
+        assert line.endswith(result.remedy)
 
 
 def test_findings() -> None:
