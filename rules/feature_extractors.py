@@ -89,7 +89,7 @@ class RemovedFeatureExtractor(Rule):
     code = "V5001"
     name = "removed-feature-extractor"
     since = "5.0"
-    tokens = ("FeatureExtractor", "feature_extractor")
+    tokens = processor_parts.TOKENS
     options = {
         "replacement": Option(
             "fitting",

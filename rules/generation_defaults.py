@@ -131,6 +131,8 @@ def _is_set(view: ModuleView, node: ast.Attribute) -> bool:
     made = view.links.defining_call(node.value)
     if made is not None and any(each.arg == node.attr for each in made.keywords):
         return True
+    if made is None and any(call.keyword(node.attr) for call in view.calls({"GenerationConfig"})):
+        return True  # one that a function out of sight may put into the model
     for other in view.tree.nodes.get(ast.Attribute, ()):
         assert isinstance(other, ast.Attribute)
         if other.attr != node.attr or other is node:

@@ -106,7 +106,7 @@ def renamed(target: str, model_type: str, release: Release, *, is_pattern: bool 
     paths = layer_paths(model_type, now)
     if not old or not paths or matched(target, model_type, now, is_pattern=is_pattern):
         return None
-    news = {_new_leaf(path) for path in old}
+    news = {new_leaf(path) for path in old}
     leaves = {path.rpartition(".")[2] for path in paths}
     if not news <= leaves:
         return None
@@ -126,7 +126,8 @@ def gone_in(target: str, model_type: str, release: Release, *, is_pattern: bool 
     return library.release_text(release)
 
 
-def _new_leaf(path: str) -> str:
+def new_leaf(path: str) -> str:
+    """What 5.x calls the layer at a path of 4.x, where it is one of those that were renamed; else ""."""
     endings = [end for end in _RENAMED if path == end or path.endswith(f".{end}")]
     return _RENAMED[max(endings, key=len)] if endings else ""
 

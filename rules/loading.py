@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ast
+
 from v5lint.rules import arguments, library, members
 from v5lint.rules.knowledge import lookup
-from v5lint.view.values import External, Method, Unknown
+from v5lint.view.values import External, Method, Result, Unknown
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -33,6 +35,11 @@ _LOADED_BY = {
 
 _MODEL_LOADER = "PreTrainedModel.from_pretrained"
 
+#: What shares a model of PEFT, whose classes inherit it from transformers; their `save_pretrained` is their own.
+_PEFT_SHARER = "PushToHubMixin.push_to_hub"
+_ADAPTED = ("PeftModel", "AutoPeftModel")
+_ADAPTER = "peft.get_peft_model"
+
 
 def functions(methods: Container[str], *, with_pipeline: bool = False) -> Functions:
     """What says which of some methods of transformers' classes a call is of.
@@ -49,17 +56,29 @@ def functions(methods: Container[str], *, with_pipeline: bool = False) -> Functi
         elif isinstance(callee, Unknown):
             if call.name in methods and call.name in LOAD:
                 yield arguments.UNKNOWN_CALLEE
+            elif call.name in methods and call.name in SHARE and _is_adapted(call):
+                yield _PEFT_SHARER
         elif isinstance(callee, Method) and callee.name in methods:
             owner = callee.owner
             if isinstance(owner, External) and owner.package == "peft":
                 if owner.name.startswith("AutoPeftModel") and callee.name in LOAD:
                     yield _MODEL_LOADER  # it hands its keywords on to the loader of the base model
+                elif owner.name.startswith(_ADAPTED) and callee.name in SHARE:
+                    yield _PEFT_SHARER
                 return
             for name in library.library_classes(call.view, owner):
                 holder = name if callee.name in LOAD else _LOADED_BY.get(lookup.kind_of(name), name)
                 yield f"{holder}.{callee.name}"
 
     return called
+
+
+def _is_adapted(call: CallSite) -> bool:
+    """Whether a method is called on what `get_peft_model` gave back."""
+    func = call.func
+    return isinstance(func, ast.Attribute) and any(
+        isinstance(each, Result) and each.of == _ADAPTER for each in call.view.values(func.value)
+    )
 
 
 def takers(call: CallSite, receiver: Receiver) -> Iterator[str]:

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 _OLD = "feature_extractor"
 _NEW = "image_processor"
 
+#: Without one of these in the file, V5001 does not look at it.
+TOKENS = ("FeatureExtractor", _OLD)
+
 #: Image processors came with 4.25, `Trainer(processing_class=)` with 4.46.
 _SINCE = "4.25"
 _PROCESSING_CLASS_SINCE = "4.46"
@@ -223,13 +226,7 @@ def _reads_new(around: ast.AST, processor: ast.expr) -> bool:
 
 def _trainers(view: ModuleView) -> Iterator[Finding]:
     for call, keyword in view.keywords({"tokenizer"}):
-        if not _is_extractor(view, keyword.value):
-            continue
-        names: list[str] = []
-        for callee in call.callees:
-            if isinstance(callee, External) or (isinstance(callee, LocalClass) and not _has_init(callee)):
-                names += library.library_classes(view, callee)
-        if not any(name in _TRAINERS for name in names) or view.guards.is_dead(call.node):
+        if not takes_extractor(view, call, keyword) or view.guards.is_dead(call.node):
             continue
         yield view.finding(
             keyword,
@@ -240,6 +237,17 @@ def _trainers(view: ModuleView) -> Iterator[Finding]:
                 requires=_PROCESSING_CLASS_SINCE,
             ),
         )
+
+
+def takes_extractor(view: ModuleView, call: CallSite, keyword: ast.keyword) -> bool:
+    """Whether a trainer gets a feature extractor or image processor by a keyword, in a file that V5001 looks at."""
+    if not any(token in view.text for token in TOKENS) or not _is_extractor(view, keyword.value):
+        return False
+    names: list[str] = []
+    for callee in call.callees:
+        if isinstance(callee, External) or (isinstance(callee, LocalClass) and not _has_init(callee)):
+            names += library.library_classes(view, callee)
+    return any(name in _TRAINERS for name in names)
 
 
 def _is_extractor(view: ModuleView, node: ast.expr) -> bool:

@@ -5,22 +5,24 @@ from __future__ import annotations
 import ast
 
 from v5lint.rule import Edit, Fix, Rule
-from v5lint.rules import members
+from v5lint.rules import members, module_paths
 from v5lint.rules.knowledge import lookup
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from v5lint.releases import Release
     from v5lint.rule import Finding
     from v5lint.rules.members import Gone
+    from v5lint.rules.module_paths import Lost
     from v5lint.view.module import ModuleView
 
 #: Submodules, as far as they can be lost. What is not here is a method or a setting (V5502).
 _SUBMODULES = frozenset(
     "encoder decoder layers norm embeddings embed_tokens text_model vision_model language_model vision_tower "
     "audio_tower multi_modal_projector visual rotary_emb transformer image_newline vision_embed_tokens projector "
-    "connector qformer vision_backbone backbone".split()
+    "connector qformer vision_backbone backbone layer stages".split()
 )
 
 #: Of them those whose parts became parts of the model itself.
@@ -40,7 +42,8 @@ class MovedSubmodule(Rule):
     `.text_model` of `CLIPTextModel` and `SiglipTextModel`, which are flat since 5.6 (they are still there on
     `CLIPModel` and `SiglipModel`); `.encoder` of ViT and its family, whose layers are in `.layers`
     since 5.9; `.language_model`, `.vision_tower` and `.multi_modal_projector` of LLaVA and its like, which are in
-    `.model` since 5.0.
+    `.model` since 5.0. Behind them, through indexes, loops and variables, the parts of layers that were renamed:
+    `.attention.attention.query` of DINOv2 since 5.18, `.attention.self.query` of Swin since 5.9.
 
     ## Why it breaks
 
@@ -49,6 +52,7 @@ class MovedSubmodule(Rule):
         AttributeError: 'CLIPVisionModel' object has no attribute 'vision_model'
         AttributeError: 'CLIPTextModel' object has no attribute 'text_model'
         AttributeError: 'ViTModel' object has no attribute 'encoder'
+        AttributeError: 'Dinov2Attention' object has no attribute 'attention'
 
     ## Example
 
@@ -64,8 +68,8 @@ class MovedSubmodule(Rule):
 
     Unsafe where a flat model is read (`model.vision_model.embeddings` becomes `model.embeddings`), and held back while
     the project supports a release before 5.6. Unsafe for the parts of LLaVA and its like (`.model.language_model`,
-    which exists since 4.52): before 4.52 the language model there had a head of its own. No fix for ViT's layers: their
-    parts have other names as well (`attention.attention.query` became `attention.q_proj`).
+    which exists since 4.52): before 4.52 the language model there had a head of its own. No fix for layers and their
+    parts (`attention.attention.query` became `attention.q_proj`): older releases have the old names alone.
 
     ## References
 
@@ -82,10 +86,41 @@ class MovedSubmodule(Rule):
         for found in members.gone(module, ("model",), _SUBMODULES):
             if is_submodule(found):
                 fix = _fix(module, found)
-                instead = _instead(found)
+                instead = _instead(found, module.settings.target)
                 yield module.finding(
                     found.node, members.told(found, instead=instead), fix=fix, since=found.removal.gone
                 )
+        for node in module.tree.nodes.get(ast.Attribute, ()):
+            assert isinstance(node, ast.Attribute)
+            lost = module_paths.lost(module, node) if isinstance(node.ctx, ast.Load) else None
+            if lost is not None and not members.is_prepared(module, node):
+                yield module.finding(node, _renamed(module, node, lost), since=lost.since)
+
+
+def _renamed(view: ModuleView, node: ast.Attribute, lost: Lost) -> str:
+    """The sentence for a part of a layer, with paths as they are written behind the last index."""
+    path = lost.path
+    around = view.tree.parents[node]
+    while isinstance(around, ast.Attribute) and any(
+        f"{old}.".startswith(f"{path}.{around.attr}.") for old in lost.news
+    ):
+        path = f"{path}.{around.attr}"
+        around = view.tree.parents[around]
+    said = f"`{lost.model.name}` has no `{lost.path.replace('.*', '[...]')}` since transformers {lost.since}"
+    if node.attr in _FLAT:
+        return f"{said}: its parts are those of `{lost.path.rpartition('.')[0].replace('.*', '[...]')}`"
+    wanted = {old: new for old, new in lost.news.items() if f"{old}.".startswith(f"{path}.")}
+    news = [f"`{_behind_index(old)}` is `{_behind_index(new)}`" for old, new in wanted.items()]
+    return f"{said}: {', '.join(news)}"
+
+
+def _holds(lost: Lost, path: str) -> bool:
+    """Whether a path leads to one of the layers that were renamed."""
+    return any(f"{old}.".startswith(f"{path}.") for old in lost.news)
+
+
+def _behind_index(path: str) -> str:
+    return path.rpartition("*.")[2]
 
 
 def is_submodule(found: Gone) -> bool:
@@ -93,10 +128,13 @@ def is_submodule(found: Gone) -> bool:
     return found.node.attr in _SUBMODULES and found.owner.is_exact
 
 
-def _instead(found: Gone) -> str:
+def _instead(found: Gone, release: Release) -> str:
     if found.node.attr in _FLAT and found.removal.gone == "5.6":
         return f'its parts are the model\'s own (`getattr(model, "{found.node.attr}", model)` reads both)'
-    return f"it is `.model.{found.node.attr}`" if _inner(found) else ""
+    if _inner(found):
+        return f"it is `.model.{found.node.attr}`"
+    home = module_paths.home(found.owner.name, found.node.attr, release)
+    return f"it is `.{home}`" if home else ""
 
 
 def _inner(found: Gone) -> bool:

@@ -26,13 +26,15 @@ class RemovedAuthToken(Rule):
 
     Finds `use_auth_token` where it reaches `from_pretrained`, `save_pretrained` or `push_to_hub` of a transformers
     class, or `pipeline`: as a keyword, in a dict that is splatted into the call, and through functions that hand their
-    `**kwargs` on. Functions of `huggingface_hub` are V5206's matter.
+    `**kwargs` on. A model of PEFT inherits `push_to_hub` from transformers and counts; its own `save_pretrained` still
+    takes the argument. Functions of `huggingface_hub` are V5206's matter.
 
     ## Why it breaks
 
     Models, `push_to_hub` and `pipeline` raise. Measured on 5.23.0:
 
         TypeError: BertModel.__init__() got an unexpected keyword argument 'use_auth_token'
+        TypeError: PushToHubMixin.push_to_hub() got an unexpected keyword argument 'use_auth_token'
 
     Tokenizers, processors, configurations and generation configurations accept it and drop it: the request goes out
     without the token, and a gated repository answers as if there were none (measured: `hf_hub_download(token=None)`).

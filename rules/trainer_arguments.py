@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ast
+
 from v5lint.rule import Rule
-from v5lint.rules import arguments, library, loading
+from v5lint.rules import arguments, library, loading, processor_parts
 from v5lint.rules.arguments import Given
 from v5lint.rules.knowledge import lookup
 from v5lint.view.values import External, Method
@@ -33,6 +35,8 @@ class RemovedTrainerArgument(Rule):
     Finds `tokenizer=` given to `Trainer`, `Seq2SeqTrainer` and a project's own subclasses that hand it on, to their
     `super().__init__`, and in dicts that are splatted into the call; and `model_path=` given to `train`. A subclass
     whose own `__init__` takes a `tokenizer`, and the trainers of other libraries, are judged by what they do with it.
+    A feature extractor or image processor given as `tokenizer=`, in a file that names feature extractors, is V5001's
+    matter.
 
     ## Why it breaks
 
@@ -67,11 +71,17 @@ class RemovedTrainerArgument(Rule):
     def check(self, module: ModuleView) -> Iterator[Finding | Unseen]:
         """See Rule."""
         for each in arguments.given(module, NAMES, functions):
-            if isinstance(each, Given):
+            if isinstance(each, Given) and not _is_of_extractor(module, each):
                 level, remark = arguments.safety(each)
                 new = each.removal.replacement
                 fix = arguments.rename_fix(each, new.new, new.since, level) if new is not None else None
                 yield loading.finding(each, fix, remark)
+
+
+def _is_of_extractor(view: ModuleView, of: Given) -> bool:
+    """Whether V5001 reports the argument: a feature extractor or image processor as the tokenizer."""
+    is_renamed = of.name == "tokenizer" and isinstance(of.node, ast.keyword)
+    return is_renamed and processor_parts.takes_extractor(view, of.call, of.node)
 
 
 def functions(call: CallSite, callee: Value) -> Iterator[str]:

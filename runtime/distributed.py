@@ -51,6 +51,25 @@ def check_launch(environment: Mapping[str, str] | None = None, *, accelerator: b
         )
 
 
+def check_world_size(trained: int) -> None:
+    """Raise where Trainer trains with fewer or more processes than were started.
+
+    On a CPU, `TrainingArguments` without `use_cpu=True` may see one process of several, and says nothing.
+
+    Args:
+        trained: `world_size` of the training arguments.
+
+    Raises:
+        DistributedError: It is another number than the launcher's.
+    """
+    started = world_size()
+    if trained != started:
+        raise DistributedError(
+            f"{started} processes were started, and Trainer trains with {trained}: each would train alone. "
+            f"{_TORCHRUN}; without a GPU, TrainingArguments needs use_cpu=True."
+        )
+
+
 def has_accelerator() -> bool:
     """Whether there is a GPU, or what else torch takes for one."""
     import torch

@@ -25,7 +25,7 @@ from v5lint.runtime.card import model_card
 from v5lint.runtime.checks import ValidationCallback
 from v5lint.runtime.data import ImageData, load_data
 from v5lint.runtime.description import stated_licence
-from v5lint.runtime.distributed import check_launch
+from v5lint.runtime.distributed import check_launch, check_world_size
 from v5lint.runtime.errors import UsageError, ValidationError
 from v5lint.runtime.export import ADAPTER_FOLDER, MERGED_FOLDER, MODEL_FOLDER, check_space, save_adapter, save_model
 from v5lint.runtime.families import Family, family_of
@@ -99,6 +99,7 @@ def finetune(config: FinetuneConfig) -> FinetuneResult:
     resumed = claim_output(config)
     checks = _validation(config, processor)
     trainer = make_trainer(config, model, data, transforms, checks)
+    check_world_size(trainer.args.world_size)
     started = time.perf_counter()
     try:
         trainer.train(resume_from_checkpoint=None if resumed is None else str(resumed))

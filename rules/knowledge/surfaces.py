@@ -58,7 +58,7 @@ def removed_choice(argument: str, value: str, release: AnyRelease = None) -> Rem
         value: the string.
         release: the release of transformers asked about.
     """
-    return _removed("choices", f"{argument}={value}", release)
+    return _removed("choices", f"{argument}={value}", release, f"{argument}:{value}")
 
 
 def names_of(section: str, package: str = "transformers", release: AnyRelease = None) -> frozenset[str]:
@@ -71,7 +71,7 @@ def names_of(section: str, package: str = "transformers", release: AnyRelease = 
     )
 
 
-def _removed(section: str, name: str, release: AnyRelease) -> Removal | None:
+def _removed(section: str, name: str, release: AnyRelease, advised: str = "") -> Removal | None:
     wanted = as_release(release)
     gone: Removal | None = None
     for key, package, spans in store().records(section):
@@ -80,6 +80,6 @@ def _removed(section: str, name: str, release: AnyRelease) -> Removal | None:
                 return None
             since = history.gone_in(spans, wanted)
             if since and gone is None:
-                advice = store().record("replaced_surfaces", f"{section}:{name}")
+                advice = store().record("replaced_surfaces", advised or f"{section}:{name}")
                 gone = Removal(name, _SECTIONS[section], package, spans, since, advice)
     return gone

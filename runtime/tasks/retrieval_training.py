@@ -16,8 +16,8 @@ import torch
 from torch.utils.data import Dataset
 from transformers import PrinterCallback, Trainer, TrainingArguments, set_seed
 
-from v5lint.runtime.distributed import check_launch, has_accelerator, world_size
-from v5lint.runtime.errors import DistributedError, UsageError
+from v5lint.runtime.distributed import check_launch, check_world_size, has_accelerator
+from v5lint.runtime.errors import UsageError
 from v5lint.runtime.export import ADAPTER_FOLDER, whole_folder
 from v5lint.runtime.lora import attach_lora
 from v5lint.runtime.report import REPORT_FILE, Loss, RunReport
@@ -140,10 +140,7 @@ def finetune_retrieval(config: RetrievalConfig) -> RetrievalResult:
     )
     dual_encoder = dataclasses.replace(base, model=adapted)
     trainer = _RetrievalTrainer(dual_encoder, train, evaluation, config)
-    if trainer.args.world_size != world_size():
-        raise DistributedError(
-            f"{world_size()} processes were started, and Trainer trains with {trainer.args.world_size}: each is alone"
-        )
+    check_world_size(trainer.args.world_size)
     before = trainer.measure()
     trainer.train()
     after = trainer.measure()

@@ -21,6 +21,7 @@ from sklearn.metrics import accuracy_score, balanced_accuracy_score
 from transformers import Trainer, TrainingArguments, set_seed
 
 from v5lint.runtime import ValidationCallback, attach_lora, check_contract, load_model, load_processor
+from v5lint.runtime.distributed import has_accelerator
 
 CHECKPOINT = "$checkpoint"
 DATA = "$data"  # a folder with one folder of images a class
@@ -73,6 +74,7 @@ def main() -> None:
         remove_unused_columns=False,
         label_names=["labels"],
         report_to="none",
+        use_cpu=not has_accelerator(),  # or several processes on CPUs each train alone
         dataloader_pin_memory=torch.cuda.is_available(),
         seed=SEED,
     )

@@ -11,9 +11,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from v5lint.runtime import training
 from v5lint.runtime.demo import demo_config
-from v5lint.runtime.distributed import check_launch
+from v5lint.runtime.distributed import check_launch, check_world_size
 from v5lint.runtime.errors import DistributedError
+from v5lint.runtime.training import finetune
 
 OPTIONS: dict[str, Any] = {"max_steps": 6, "eval_steps": 3, "log_steps": 1, "validate": "off"}
 
@@ -72,6 +74,33 @@ def test_what_would_silently_be_something_else(environment: dict[str, str], acce
 )
 def test_what_is_as_asked(environment: dict[str, str], accelerator: bool) -> None:
     check_launch(environment, accelerator=accelerator)
+
+
+def test_a_world_of_another_size_is_refused_before_the_first_step(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Two processes were started, and the training arguments see one."""
+
+    unchanged = training.make_trainer
+
+    def make_trainer(*parts: Any) -> Any:
+        made = unchanged(*parts)
+        monkeypatch.setenv("WORLD_SIZE", "2")
+        monkeypatch.setattr(made, "train", lambda **_: pytest.fail("it trains"))
+        return made
+
+    monkeypatch.setattr(training, "make_trainer", make_trainer)
+    with pytest.raises(DistributedError, match="2 processes were started, and Trainer trains with 1"):
+        finetune(demo_config("vit", tmp_path, **OPTIONS))
+
+
+def test_the_world_that_was_started_is_trained_with(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("WORLD_SIZE", raising=False)
+    check_world_size(1)
+    monkeypatch.setenv("WORLD_SIZE", "4")
+    check_world_size(4)
+    with pytest.raises(DistributedError, match="torchrun --nproc_per_node"):
+        check_world_size(1)
 
 
 def test_accelerate_launch_on_cpus_is_refused_for_real(tmp_path: Path) -> None:

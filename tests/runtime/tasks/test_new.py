@@ -14,6 +14,7 @@ from PIL import Image
 from v5lint.cli import main as lint
 from v5lint.runtime.backbones import catalogue
 from v5lint.runtime.cli import main
+from v5lint.runtime.distributed import has_accelerator
 from v5lint.runtime.errors import FamilyError, MissingDependencyError, UsageError
 from v5lint.runtime.families import all_families, require_libraries
 from v5lint.runtime.loading import load_model
@@ -125,6 +126,8 @@ def test_the_script_trains_and_its_adapter_predicts(
     assert not [check for check in checked if check["status"] == "failed"]
     state = torch.load(max((out / "training").glob("checkpoint-*/trainer_state.json")).with_name("optimizer.pt"))
     assert state["state"]
+    saved = next((out / "training").glob("checkpoint-*/training_args.bin"))
+    assert torch.load(saved, weights_only=False).use_cpu is not has_accelerator()
     classifier = open_checkpoint(out / "adapter", "classification", device="cpu")
     (found,) = predict_images(classifier, find_images([next((digits / "two").iterdir())]), top_k=4)
     assert set(found.labels) == {"zero", "one", "two", "three"}

@@ -1,0 +1,268 @@
+"""Each measurement that no row of the fault table reaches: a correct run has it, and a fault of its own is named."""
+
+from __future__ import annotations
+
+import json
+import re
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+pytest.importorskip("sklearn", reason="needs scikit-learn")
+
+import torch
+from fault_scene import DIGITS, Pictures, Scene
+from peft import LoraConfig, get_peft_model
+from peft.tuners.lora import Linear
+from torch import nn
+from torch.utils.data import Dataset
+from transformers import TrainerControl, TrainerState, TrainingArguments
+
+from v5lint.runtime.checks import ValidationCallback
+from v5lint.runtime.checks.setup import check_setup
+from v5lint.runtime.checks.subject import Subject
+from v5lint.runtime.errors import ValidationError
+from v5lint.runtime.heads import classification_class
+from v5lint.runtime.loading import load_config, load_model
+from v5lint.runtime.lora import lora_config_for
+from v5lint.runtime.roles import unwrap
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from PIL import Image
+
+    from v5lint.runtime.checks import Report
+
+
+@pytest.fixture
+def scene(request: pytest.FixtureRequest) -> Iterator[Scene]:
+    made = Scene(getattr(request, "param", "vit"), 0)
+    yield made
+    made.close()
+
+
+def said(report: Report, check: str) -> str:
+    """What a check has failed with; "" where it passed."""
+    results = report.of(check)
+    failed = "\n".join(result.detail for result in results if result.status == "failed")
+    assert failed or "passed" in {result.status for result in results}, results
+    return failed
+
+
+# --- setup -----------------------------------------------------------------------------------------------------------
+
+
+def arguments(folder: Path, **options: Any) -> TrainingArguments:
+    return TrainingArguments(str(folder), use_cpu=True, report_to="none", max_steps=8, **options)
+
+
+@pytest.mark.parametrize(("variable", "count", "fails"), [
+    ("WORLD_SIZE", "2", True), ("PMI_SIZE", "4", True), ("OMPI_COMM_WORLD_SIZE", "2", True), ("WORLD_SIZE", "1", False),
+])  # fmt: skip
+def test_processes_that_train_alone(
+    variable: str, count: str, fails: bool, scene: Scene, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    args = arguments(tmp_path)
+    monkeypatch.setenv(variable, count)
+    results = check_setup(Subject(scene.load(), args=args))
+    details = " ".join(result.detail for result in results if result.status == "failed")
+    assert (f"{count} processes were started and this training has a world size of 1" in details) is fails
+
+
+@pytest.mark.parametrize(("factor", "fails"), [
+    (lambda step: float(step == 0), True), (lambda step: 1.0 - step / 8, False),
+])  # fmt: skip
+def test_a_schedule_of_another_length(
+    factor: Callable[[int], float], fails: bool, scene: Scene, tmp_path: Path
+) -> None:
+    model = scene.load()
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3)
+    scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
+    results = check_setup(Subject(model, args=arguments(tmp_path), optimizer=optimizer, scheduler=scheduler))
+    details = " ".join(result.detail for result in results if result.status == "failed")
+    assert ("is 0 at a quarter, half and three quarters of the 8 steps" in details) is fails
+
+
+@pytest.mark.parametrize(("batches", "epoch", "fails"), [(1, 0.5, True), (4, 0.5, False), (1, 1.0, False)])
+def test_a_step_has_as_many_batches_as_the_arguments_say(
+    batches: int, epoch: float, fails: bool, scene: Scene, tmp_path: Path
+) -> None:
+    """The last step of an epoch may have fewer."""
+    args, control = arguments(tmp_path, gradient_accumulation_steps=4), TrainerControl()
+    model = scene.load()
+    state = TrainerState(epoch=epoch, is_world_process_zero=True)
+    callback = ValidationCallback("warn", checks=["setup", "movement"])
+    callback.on_train_begin(args, state, control, model=model)
+    for _ in range(batches - 1):
+        callback.on_substep_end(args, state, control, model=model)
+    callback.on_step_end(args, state, control, model=model)
+    message = f"A step has {batches} batches, and gradient_accumulation_steps is 4."
+    assert (message in [result.detail for result in callback.report.failed]) is fails
+
+
+def test_an_accumulation_that_is_not_asked_for_ends_the_training(scene: Scene, tmp_path: Path) -> None:
+    args, control = arguments(tmp_path, gradient_accumulation_steps=4), TrainerControl()
+    model, state = scene.load(), TrainerState(epoch=0.5)
+    callback = ValidationCallback(checks=["setup", "movement"])
+    callback.on_train_begin(args, state, control, model=model)
+    with pytest.raises(ValidationError, match="setup: A step has 1 batches"):
+        callback.on_step_end(args, state, control, model=model)
+
+
+# --- parameters, weights, reload -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("rank", [8, 16])
+def test_another_adapter_than_the_one_that_was_meant(rank: int, scene: Scene) -> None:
+    meant = lora_config_for(load_model(scene.checkpoint, labels=DIGITS), r=rank)
+    scene.known = {"lora_config": meant}
+    found = said(scene.run(["parameters"]), "parameters")
+    assert ("differs from the one that was meant in r" in found) is (rank == 16)
+    assert bool(found) is (rank == 16)
+
+
+@pytest.mark.parametrize("layers", [3, 2])
+def test_a_configuration_of_fewer_layers_than_the_weights(layers: int, scene: Scene) -> None:
+    path = scene.checkpoint / "config.json"
+    content = json.loads(path.read_text())
+    assert content["num_hidden_layers"] == 3
+    path.write_text(json.dumps({**content, "num_hidden_layers": layers}))
+
+    def load() -> Any:
+        return classification_class(load_config(scene.checkpoint)).from_pretrained(scene.checkpoint, num_labels=10)
+
+    scene.load = load
+    found = said(scene.run(["weights"]), "weights")
+    assert bool(re.search(r"\d+ tensors of the checkpoint, such as .*, have no place in", found)) is (layers == 2)
+    assert bool(found) is (layers == 2)
+
+
+@pytest.mark.parametrize("wrong", [False, True])
+def test_a_merge_that_gives_other_scores(wrong: bool, scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    right = Linear.get_delta_weight
+    if wrong:
+        monkeypatch.setattr(Linear, "get_delta_weight", lambda layer, adapter: 0.5 * right(layer, adapter))
+
+    def adapt(model: Any) -> Any:
+        adapted = get_peft_model(model, LoraConfig(r=8, target_modules=lora_config_for(model).target_modules,
+                                                   modules_to_save=["classifier"]))  # fmt: skip
+        for name, parameter in adapted.named_parameters():
+            if "lora_B" in name:
+                nn.init.normal_(parameter)
+        return adapted
+
+    scene.adapt = adapt
+    scene.known = {"trained": True}
+    found = said(scene.run(["reload"]), "reload")
+    assert ("Merged into the base model, the adapter gives other scores" in found) is wrong
+    assert bool(found) is wrong
+
+
+# --- resolution, quantisation ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("scene", ["siglip2"], indirect=True)
+@pytest.mark.parametrize("wrong", [False, True])
+def test_patches_beyond_the_room_for_them(wrong: bool, scene: Scene) -> None:
+    def prepare(image: Image.Image) -> Any:
+        made = scene.prepared(image)
+        cut = int(made["spatial_shapes"].prod()) - 1
+        return {**made, "pixel_values": made["pixel_values"][:cut],
+                "pixel_attention_mask": made["pixel_attention_mask"][:cut]}  # fmt: skip
+
+    if wrong:
+        scene.prepare = prepare
+    found = said(scene.run(["resolution"]), "resolution")
+    assert bool(re.search(r"has (\d+) patches and there is room for \d+", found)) is wrong
+    assert bool(found) is wrong
+
+
+@pytest.mark.parametrize("wrong", [False, True])
+def test_features_far_from_full_precision(wrong: bool, scene: Scene) -> None:
+    pytest.importorskip("bitsandbytes")
+    scene.load = lambda: load_model(scene.checkpoint, labels=DIGITS, quantization="4bit")
+
+    def finish(model: Any) -> Any:
+        for module in unwrap(model).modules():
+            if isinstance(module, nn.LayerNorm):
+                nn.init.normal_(module.weight)
+        return model
+
+    if wrong:
+        scene.finish = finish
+    found = said(scene.run(["quantization"]), "quantization")
+    assert ("In 4bit the features differ from full precision by" in found) is wrong
+    assert bool(found) is wrong
+
+
+# --- split, preprocessing --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("wrong", [False, True])
+def test_a_group_on_both_sides(wrong: bool, scene: Scene) -> None:
+    datasets = pytest.importorskip("datasets")
+    sides = iter(("train", "train" if wrong else "evaluation"))
+
+    def wrap(dataset: Any) -> Any:
+        side = next(sides)
+        patients = [f"{side} {index // 4}" for index in range(len(dataset))]
+        dataset.rows = datasets.Dataset.from_dict({"patient": patients})
+        return dataset
+
+    scene.wrap = wrap
+    scene.known = {"group_column": "patient"}
+    found = said(scene.run(["split"]), "split")
+    assert ("12 values of 'patient' are on both sides of the split" in found) is wrong
+    assert bool(found) is wrong
+
+
+def computed(dataset: Pictures) -> list[dict[str, Any]]:
+    """Tensors that were made beforehand, without their pictures."""
+    return [dataset[index] for index in range(len(dataset))]
+
+
+@pytest.mark.parametrize(("change", "message"), [
+    (None, ""),
+    (lambda values: values * 255, "never rescaled to 0..1"),
+    (lambda values: values * 0.001 + 0.5, "rescaled twice, or empty"),
+    (lambda values: (values - 0.9) / 0.1, "normalised with other statistics"),
+])  # fmt: skip
+def test_values_whose_pictures_cannot_be_found(change: Any, message: str, scene: Scene) -> None:
+    if change is not None:
+        scene.prepare = scene.with_pixels(change)
+    scene.wrap = computed
+    found = said(scene.run(["preprocessing"]), "preprocessing")
+    assert message in found
+    assert bool(found) is bool(message)
+
+
+class Files(Dataset[dict[str, Any]]):
+    """Pictures on the disk and tensors that were made of them beforehand."""
+
+    def __init__(self, dataset: Pictures, folder: Path) -> None:
+        folder.mkdir()
+        self.paths = [str(folder / f"{index}.png") for index in range(len(dataset))]
+        for path, picture in zip(self.paths, dataset.pictures, strict=True):
+            picture.save(path)
+        self.targets = dataset.targets
+        self.made = SimpleNamespace(items=[dataset[index] for index in range(len(dataset))])
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        return dict(self.made.items[index])
+
+
+@pytest.mark.parametrize("wrong", [False, True])
+def test_tensors_beside_the_pictures_they_were_made_of(wrong: bool, scene: Scene, tmp_path: Path) -> None:
+    if wrong:
+        scene.prepare = scene.with_pixels(lambda values: values)
+    folders = iter((tmp_path / "train", tmp_path / "evaluation"))
+    scene.wrap = lambda dataset: Files(dataset, next(folders))
+    found = said(scene.run(["preprocessing"]), "preprocessing")
+    assert ("no normalisation" in found) is wrong
+    assert bool(found) is wrong
