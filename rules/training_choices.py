@@ -13,7 +13,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from v5lint.rule import Finding, Unseen
+    from v5lint.rule import Applicability, Finding, Unseen
     from v5lint.rules.knowledge.lookup import Removal
     from v5lint.view.module import ModuleView
 
@@ -94,5 +94,5 @@ def _fix(given: Given, value: str, removal: Removal) -> Fix | None:
         return None
     level, _ = arguments.safety(given)
     edit = given.view.replace(node, source.replace(value, new.new))
-    safe = level if value == "adamw_hf" else "unsafe"
-    return Fix(f"Replace `{value}` with `{new.new}`", [edit], applicability=safe, requires=new.since)
+    applicability: Applicability = level if value == "adamw_hf" else "unsafe"
+    return Fix(f"Replace `{value}` with `{new.new}`", [edit], applicability=applicability, requires=new.since)

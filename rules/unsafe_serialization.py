@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import os
+import re
 
 from v5lint.rule import Rule
 from v5lint.view.values import Constant, External, Instance
@@ -19,15 +20,22 @@ if TYPE_CHECKING:
 _FORMAT = "safe_serialization"
 _FILE = "pytorch_model.bin"
 
+#: The name as that of a file, not as the end of another one's (`diffusion_pytorch_model.bin`) or of a pattern.
+_NAMED = re.compile(r"(?:^|[/\\])pytorch_model\.bin\Z")
+
+#: What reads a file, or asks for it; and what writes one.
+_READS = re.compile(r"\bload\(|load_state_dict|\bexists\(|is_?file\(|hf_hub_download|\bopen\(")
+_WRITES = re.compile(r"\bsave\([^\n]*pytorch_model\.bin")
+
 
 class UnwrittenWeightsFile(Rule):
     """A `pytorch_model.bin` that the project reads and transformers no longer writes.
 
     ## What it does
 
-    Finds `save_pretrained(..., safe_serialization=False)` in a project in which a Python file names
-    `pytorch_model.bin`: the same file, or another one of the repository. Models of diffusers and adapters of PEFT,
-    which still obey, are left alone.
+    Finds `save_pretrained(..., safe_serialization=False)` in a project in which a Python file seems to read
+    `pytorch_model.bin`: the same file, or another one of the repository, that does not write one itself. Models of
+    diffusers and adapters of PEFT, which still obey, are left alone.
 
     ## Why it breaks
 
@@ -84,14 +92,29 @@ def _is_ours(view: ModuleView, call: CallSite) -> bool:
 
 
 def _reader(view: ModuleView) -> str:
-    """Where the file is named: "line 12", or another file; "" where nothing names it."""
+    """Where the file is read: "line 12", or another file; "" where nothing seems to read it."""
+    if _writes_itself(view.text):
+        return ""
+    line = _line(view)
+    if line:
+        return f"line {line}"
+    for file in view.project.mentioning(_FILE.encode(), view.path):
+        other = view.project.view(file, view.settings)
+        if other is not None and _READS.search(other.text) and not _writes_itself(other.text) and _line(other):
+            return f"`{os.path.basename(file)}`"
+    return ""
+
+
+def _line(view: ModuleView) -> int:
+    """The first line on which the file is named, docstrings aside; 0 where there is none."""
     for node in view.tree.nodes.get(ast.Constant, ()):
         assert isinstance(node, ast.Constant)
-        if (
-            isinstance(node.value, str)
-            and node.value.endswith(_FILE)
-            and not isinstance(view.tree.parents[node], ast.Expr)
-        ):
-            return f"line {node.lineno}"
-    others = view.project.mentioning(_FILE.encode(), view.path)
-    return f"`{os.path.basename(others[0])}`" if others else ""
+        named = isinstance(node.value, str) and _NAMED.search(node.value)
+        if named and not isinstance(view.tree.parents[node], ast.Expr):
+            return node.lineno
+    return 0
+
+
+def _writes_itself(text: str) -> bool:
+    """Whether a file writes one of that name without transformers, which its reader may mean."""
+    return _WRITES.search(text) is not None

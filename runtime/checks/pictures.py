@@ -30,6 +30,8 @@ def as_picture(subject: Subject, batch: Batch, index: int) -> Image.Image | None
     if values.dim() == 2:
         if "spatial_shapes" not in batch:
             return None
+        if values.shape[1] != 3 * round((values.shape[1] / 3) ** 0.5) ** 2:
+            return None  # no square patches of three channels: a fault that the resolution check names
         values = _from_patches(values, [int(side) for side in batch["spatial_shapes"][index]])
     if values.dim() != 3 or values.shape[0] != 3:
         return None

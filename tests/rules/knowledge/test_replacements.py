@@ -50,6 +50,7 @@ def test_arguments_to_be_written_are_there(holder: str) -> None:
 
 def test_string_choices_have_their_replacement() -> None:
     gone = lookup.removed_choice("optim", "adamw_hf")
-    assert gone is not None and gone.replacement is not None
+    assert gone is not None
+    assert gone.replacement is not None
     assert (gone.gone, gone.replacement.new) == ("4.50", "adamw_torch")
     assert lookup.removed_choice("optim", gone.replacement.new) is None

@@ -15,6 +15,7 @@ import torch
 from fault_scene import DIGITS, Pictures, Scene
 from peft import LoraConfig, get_peft_model
 from peft.tuners.lora import Linear
+from safetensors.torch import load_file, save_file
 from torch import nn
 from torch.utils.data import Dataset
 from transformers import TrainerControl, TrainerState, TrainingArguments
@@ -266,3 +267,96 @@ def test_tensors_beside_the_pictures_they_were_made_of(wrong: bool, scene: Scene
     found = said(scene.run(["preprocessing"]), "preprocessing")
     assert ("no normalisation" in found) is wrong
     assert bool(found) is wrong
+
+
+# --- the rest: one fault each, whose correct run is that of the fault matrix -----------------------------------------
+
+
+def not_a_number(scene: Scene) -> None:
+    scene.prepare = scene.with_pixels(lambda values: values * float("nan"))
+
+
+def unused_module(scene: Scene) -> None:
+    def finish(model: Any) -> Any:
+        unwrap(model).forgotten = nn.Linear(4, 4)
+        return model
+
+    scene.finish = finish
+
+
+def computed_leak(scene: Scene) -> None:
+    scene.train = tuple(a + b for a, b in zip(scene.train, scene.evaluation, strict=True))
+    scene.wrap = computed
+
+
+def one_data_set_for_both(scene: Scene) -> None:
+    made: list[Any] = []
+
+    def wrap(dataset: Any) -> Any:
+        made.append(dataset)
+        return made[0]
+
+    scene.wrap = wrap
+
+
+def classes_numbered_twice(scene: Scene) -> None:
+    orders = iter((DIGITS, ["9", *DIGITS[:9]]))
+
+    def wrap(dataset: Any) -> Any:
+        dataset.classes = next(orders)
+        return dataset
+
+    scene.wrap = wrap
+
+
+def rate_of_zero_before_the_optimizer(scene: Scene) -> None:
+    scene.options = {"learning_rate": 0.0}
+    scene.mode = "trainer"
+
+
+def grey_images(scene: Scene) -> None:
+    scene.prepare = lambda image: {"pixel_values": scene.prepared(image)["pixel_values"][0]}
+
+
+def patches_of_another_size(scene: Scene) -> None:
+    scene.prepare = lambda image: {
+        name: tensor[:, :-3] if name == "pixel_values" else tensor for name, tensor in scene.prepared(image).items()
+    }
+
+
+def tensors_of_another_shape(scene: Scene) -> None:
+    config = load_config(scene.checkpoint)
+    scene.load = lambda: classification_class(config).from_pretrained(
+        scene.checkpoint, num_labels=10, image_size=2 * config.image_size, ignore_mismatched_sizes=True
+    )
+
+
+def tensors_that_are_missing(scene: Scene) -> None:
+    path = scene.checkpoint / "model.safetensors"
+    tensors = load_file(path)
+    save_file(
+        {name: tensor for name, tensor in tensors.items() if not re.search(r"layers?\.1\.", name)},
+        path,
+        {"format": "pt"},
+    )
+    assert len(load_file(path)) < len(tensors)
+    scene.load = lambda: classification_class(load_config(scene.checkpoint)).from_pretrained(
+        scene.checkpoint, num_labels=10
+    )
+
+
+@pytest.mark.parametrize(("make", "check", "message", "scene"), [
+    (not_a_number, "movement", r"The gradients are NaN or infinite at step 1", "vit"),
+    (unused_module, "movement", r"2 trainable tensors, such as .*forgotten.*, received no gradient", "vit"),
+    (computed_leak, "split", r"evaluation items \(100%\) have the tensors of a training item", "vit"),
+    (one_data_set_for_both, "split", r"The evaluation data is the training data itself", "vit"),
+    (classes_numbered_twice, "split", r"Training and evaluation data number their classes otherwise", "vit"),
+    (rate_of_zero_before_the_optimizer, "setup", r"learning_rate is 0: nothing is trained", "vit"),
+    (grey_images, "resolution", r"has pixel_values of 3 dimensions", "vit"),
+    (patches_of_another_size, "resolution", r"and the model takes patches of \d+ values", "siglip2"),
+    (tensors_of_another_shape, "weights", r"have no counterpart of their shape in the checkpoint", "vit"),
+    (tensors_that_are_missing, "weights", r"The checkpoint does not load as it should", "vit"),
+], indirect=["scene"])  # fmt: skip
+def test_a_fault_is_named(make: Callable[[Scene], None], check: str, message: str, scene: Scene) -> None:
+    make(scene)
+    assert re.search(message, said(scene.run([check]), check))
