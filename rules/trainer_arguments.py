@@ -80,8 +80,10 @@ class RemovedTrainerArgument(Rule):
 
 def _is_of_extractor(view: ModuleView, of: Given) -> bool:
     """Whether V5001 reports the argument: a feature extractor or image processor as the tokenizer."""
-    is_renamed = of.name == "tokenizer" and isinstance(of.node, ast.keyword)
-    return is_renamed and processor_parts.takes_extractor(view, of.call, of.node)
+    node = of.node
+    if of.name != "tokenizer" or not isinstance(node, ast.keyword):
+        return False
+    return processor_parts.takes_extractor(view, of.call, node)
 
 
 def functions(call: CallSite, callee: Value) -> Iterator[str]:

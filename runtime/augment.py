@@ -97,7 +97,7 @@ def randaugment(mean: Sequence[float], size: int) -> Callable[[Image.Image], Ima
 
     fill = tuple(min(255, round(255 * value)) for value in mean)
     policy: Any = rand_augment_transform(RANDAUGMENT, {"translate_const": int(size * 0.45), "img_mean": fill})
-    return policy  # type: ignore[no-any-return]
+    return policy
 
 
 def mixup(
