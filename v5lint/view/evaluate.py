@@ -37,7 +37,7 @@ _DEPTH = 40
 _WIDTH = 32
 
 #: How many expressions one question may lead to; what is left open then is unknown. Real questions need a few hundred.
-_STEPS = 20_000
+_STEPS = 5_000
 
 #: Deeper than any place on the way: no cycle was met.
 _NO_CYCLE = 1 << 30

@@ -25,6 +25,8 @@ class Reach:
     def __init__(self, tree: Tree) -> None:
         self._tree = tree
         self._paths: dict[ast.AST, Path] = {}
+        self._reaching: dict[tuple[ast.AST, Scope, str], list[Binding]] = {}
+        self._held: dict[ast.AST, dict[str, bool]] = {}
 
     def reaching(self, owner: Scope, name: str, read: ast.AST) -> list[Binding]:
         """The bindings of `name` in the scope `owner` whose value a read of it may see, in source order.
@@ -37,6 +39,12 @@ class Reach:
         bindings = owner.bindings.get(name, [])
         if len(bindings) < 2:
             return bindings
+        key = (read, owner, name)
+        if key not in self._reaching:
+            self._reaching[key] = self._found(bindings, owner, read)
+        return self._reaching[key]
+
+    def _found(self, bindings: list[Binding], owner: Scope, read: ast.AST) -> list[Binding]:
         place: Position | None = (getattr(read, "lineno", 1), getattr(read, "col_offset", 0))
         path = self.path(read)
         if not self._runs_with(owner, read):
@@ -81,12 +89,16 @@ class Reach:
 
     def _tests(self, node: ast.AST) -> dict[str, bool]:
         """The simple tests that hold at a node, with their truth values."""
+        known = self._held.get(node)
+        if known is not None:
+            return known
         found: dict[str, bool] = {}
         for test, truth in self.conditions(node):
             while isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not):
                 test, truth = test.operand, not truth
             if isinstance(test, (ast.Name, ast.Attribute, ast.Compare)) and self._is_steady(test):
                 found.setdefault(ast.dump(test), truth)
+        self._held[node] = found
         return found
 
     def _is_steady(self, test: ast.expr) -> bool:
