@@ -304,12 +304,16 @@ class ModuleView:
             return
         if len(call.args) < 2 or self._is_other_import(call.args[0], package) or not self.is_of(call.args[0], package):
             return
-        for name in sorted(self.values(call.args[1]), key=repr):
+        asked_names = self.values(call.args[1])
+        modules = [value for value in self.values(call.args[0]) if isinstance(value, External)]
+        if len(modules) > 1 and len(asked_names) > 1:
+            return  # which name belongs to which module is not known
+        for name in sorted(asked_names, key=repr):
             if not isinstance(name, Constant) or not isinstance(name.value, str) or name.value not in names:
                 continue
             node = name.node if name.node in self.tree.parents else call
-            for value in self.values(call.args[0]):
-                if isinstance(value, External) and value.package == package:
+            for value in sorted(modules, key=repr):
+                if value.package == package:
                     path = f"{value.path}.{name.value}"
                     assert node is not None
                     yield Reference(path, node, "getattr", has_default=len(call.args) > 2)
