@@ -12,8 +12,6 @@ from v5lint.rules.knowledge import store as store_module
 from v5lint.toml import loads
 
 FOLDER = Path(store_module.__file__).with_name("replace")
-if not FOLDER.is_dir():  # an installed copy has the data file alone
-    FOLDER = Path(__file__).parents[3] / "rules" / "knowledge" / "replace"
 
 NAMES: dict[str, dict[str, Any]] = {
     key: entry for file in ("names", "hub") for key, entry in loads((FOLDER / f"{file}.toml").read_text()).items()
