@@ -29,6 +29,9 @@ RENAMED_IN = {
     "siglip_vision": "5.6.0",
     "clip_vision": "5.6.0",
 }
+# The outputs were recorded on another processor, whose matrix products round otherwise in the last bits. That nothing
+# but names changes is tested to the last bit below, and on one machine by tests/execution/test_old_adapters.py.
+ROUNDING = 2e-6
 
 
 def base_of(case: Path) -> Path:
@@ -57,11 +60,20 @@ def test_an_old_adapter_computes_what_it_computed(case: Path, tmp_path: Path) ->
     assert migration.changed == (Version(RENAMED_IN[base.name]) <= RELEASE)
     model = load_adapter(load_base(base), migration.output)
     output, expected = output_of(model, case)
-    if case.name == "dinov2_swiglu" and migration.changed:
-        # The release itself cut one matrix product of the base model in two, and a shorter product may round otherwise.
-        torch.testing.assert_close(output, expected, rtol=0, atol=5e-7)
-    else:
-        assert torch.equal(output, expected), (output - expected).abs().max()
+    torch.testing.assert_close(output, expected, rtol=0, atol=ROUNDING)
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.parent.name}-{case.name}")
+def test_migration_changes_names_and_no_bit_of_a_tensor(case: Path, tmp_path: Path) -> None:
+    if case.name == "dinov2_swiglu":
+        pytest.skip("a projection was cut in two: see the next test")
+    migration = migrate_adapter(case, tmp_path / "new", base=base_of(case))
+    old, new = (load_file(folder / "adapter_model.safetensors") for folder in (case, migration.output))
+    assert sorted(bits(tensor) for tensor in new.values()) == sorted(bits(tensor) for tensor in old.values())
+
+
+def bits(tensor: torch.Tensor) -> tuple[tuple[int, ...], bytes]:
+    return tuple(tensor.shape), tensor.contiguous().view(torch.uint8).numpy().tobytes()
 
 
 def test_a_split_projection_is_split_without_arithmetic(tmp_path: Path) -> None:
@@ -157,8 +169,8 @@ def test_a_truncated_weight_file_is_named(tmp_path: Path) -> None:
         migrate_adapter(source, base=OLD / "base" / "vit")
 
 
-def test_one_wrong_bit_is_seen(tmp_path: Path) -> None:
-    """The comparison of outputs has power: a single changed weight fails it."""
+def test_one_wrong_weight_is_seen(tmp_path: Path) -> None:
+    """The comparison of outputs has power: a change of one weight by a thousandth fails it."""
     case = OLD / "4.57.6" / "vit"
     migration = migrate_adapter(case, tmp_path / "new", base=base_of(case))
     folder = tmp_path / "bent"
@@ -168,4 +180,4 @@ def test_one_wrong_bit_is_seen(tmp_path: Path) -> None:
     weights[name][0, 0] += 1e-3
     save_file(weights, folder / "adapter_model.safetensors")
     output, expected = output_of(load_adapter(load_base(base_of(case)), folder), case)
-    assert not torch.equal(output, expected)
+    assert (output - expected).abs().max() > 5 * ROUNDING
