@@ -11,10 +11,14 @@ import re
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from typing import TypeAlias
 
     from v5lint.settings import Settings
     from v5lint.view.module import ModuleView
     from v5lint.view.values import Values
+
+    Views: TypeAlias = dict[tuple[str, str], ModuleView | None]
+    """The views of files by the root of their project and their path, the one used last at the end."""
 
 #: Folders beside the packages of a project that are put on the path by its build or its scripts.
 _SOURCE_FOLDERS = ("src", "lib", "python")
@@ -28,8 +32,9 @@ _SKIPPED = frozenset(
     "build dist".split()
 )
 
-#: How many views of other files are kept: those that many files ask for stay, and a large repository fits into memory.
-_VIEWS_KEPT = 48
+#: How many bytes of source the views of other files are kept of, at some sixty times that in memory: those that many
+#: files ask for stay, and a large repository, or a folder of many, fits into memory.
+_VIEWED_BYTES = 1_500_000
 
 _FROM_IMPORT = re.compile(
     rb"^[ \t]*from[ \t]+(\.*)[ \t]*([\w.]*)[ \t]+import[ \t]*(\([^)]*\)|(?:[^\n\\#;]|\\\r?\n)*)", re.MULTILINE
@@ -44,12 +49,13 @@ class Project:
     Args:
         root: its folder; files outside of it are looked at by themselves.
         files: the Python files of it that are known already; None to walk the root when they are wanted.
+        views: the views kept so far, by project and file; all projects of a run share them.
     """
 
-    def __init__(self, root: str, files: Iterable[str] | None = None) -> None:
+    def __init__(self, root: str, files: Iterable[str] | None = None, views: Views | None = None) -> None:
         self.root = root
         self._given = files
-        self._views: dict[str, ModuleView | None] = {}
+        self._views: Views = {} if views is None else views
         self._roots: dict[str, list[str]] = {}
         self._found: dict[tuple[str, str], str | None] = {}
         self._importers: dict[bytes, list[tuple[str, str]]] | None = None
@@ -113,12 +119,11 @@ class Project:
 
     def view(self, file: str, settings: Settings) -> ModuleView | None:
         """The view of another file of the repository; None where it cannot be read or parsed."""
-        if file in self._views:
-            self._views[file] = self._views.pop(file)  # the last one used goes last
+        key = (self.root, file)
+        if key in self._views:
+            self._views[key] = self._views.pop(key)  # the last one used goes last
         else:
-            while len(self._views) >= _VIEWS_KEPT:
-                del self._views[next(iter(self._views))]
-            self._views[file] = None
+            self._views[key] = None
             from v5lint.document import UnreadableError
             from v5lint.formats import read_document
             from v5lint.view import view_of
@@ -126,10 +131,19 @@ class Project:
             try:
                 with open(file, "rb") as stream:
                     document = read_document(file, stream.read(), "python")
-                self._views[file] = view_of(document.regions[0], file, settings, self)
+                self._views[key] = view_of(document.regions[0], file, settings, self)
             except (OSError, UnreadableError, RecursionError):
-                self._views[file] = None
-        return self._views[file]
+                return None
+            self._forget_views()
+        return self._views[key]
+
+    def _forget_views(self) -> None:
+        """Let go of the views that were not asked for lately, as far as they are too large together."""
+        size = 0
+        for key, view in [*self._views.items()][::-1]:
+            size += len(view.text) if view else 0
+            if size > _VIEWED_BYTES and view and size > len(view.text):
+                del self._views[key]
 
     def importers(self, path: str, name: str) -> list[str]:
         """The other files of the repository that get a name from a file.

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from v5lint.document import Document
     from v5lint.fixes import Settled
     from v5lint.linting import Checked, Failure, Linter
-    from v5lint.project import Project
+    from v5lint.project import Project, Views
     from v5lint.registry import Registry
     from v5lint.rule import Fix, Rule
     from v5lint.settings import Settings, SettingsFinder
@@ -85,6 +85,7 @@ class Runner:
         self._gates: dict[tuple[tuple[Rule, ...], str], Gate] = {}
         self._directives = DirectiveGate(registry.rules)
         self._projects: dict[str, Project] = {}
+        self._views: Views = {}
         self._roots: dict[str, str] = {}
 
     def survives(self, path: str, raw: bytes | None = None) -> bytes | FileResult | None:
@@ -225,7 +226,7 @@ class Runner:
         if root not in self._projects:
             top = root.rstrip(os.sep) + os.sep
             whole = any(top.startswith(walked.rstrip(os.sep) + os.sep) for walked in self._walked)
-            self._projects[root] = Project(root, _Under(top, self._files) if whole else None)
+            self._projects[root] = Project(root, _Under(top, self._files) if whole else None, self._views)
         return self._projects[root]
 
     def _given(self, folder: str) -> str:
