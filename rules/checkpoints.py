@@ -26,6 +26,16 @@ _RUN = re.compile(
     r"output|result|checkpoint-|ckpt|fine.?tune|saved|best|final|trained|_model|model_|-model", re.IGNORECASE
 )
 
+#: Words in the name of a checkpoint that tell what it was trained on, where its architecture is not in it.
+IMAGE_WORDS = re.compile(
+    r"(?<![a-z])(?:images?|imagenet|photos?|pictures?|faces?|facial|nsfw|cifar-?100?|food-?101|eurosat|mnist|coco"
+    r"|in1k|in2[12]k|ade20k|cityscapes)(?![a-z])|patch(?:14|16|32)",
+    re.IGNORECASE,
+)
+SOUND_WORDS = re.compile(
+    r"audio|speech|voice|(?<![a-z])(?:asr|speaker|music|genres?|gtzan|superb|librispeech|sound)(?![a-z])", re.IGNORECASE
+)
+
 
 def may_be_fine_tuned(checkpoint: str) -> bool:
     """Whether a name is that of a folder, or of a checkpoint that others than its publisher have saved."""

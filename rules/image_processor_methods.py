@@ -28,6 +28,7 @@ _GONE = {
     "convert_segmentation_map_to_binary_masks": "call the processor itself with `segmentation_maps=`",
     "is_fast": '`backend` is "torchvision" or "pil"',
     "pad_image": "call the processor itself, which pads",
+    "pad_and_create_pixel_mask": "call the processor itself on all images, which pads and makes the mask",
     "get_image_patches": "call the processor itself",
     "blend_rgba": "convert the image first: `image.convert('RGB')`",
     "plot_keypoint_matching": "call `visualize_keypoint_matching`",
@@ -37,7 +38,7 @@ _GONE = {
 _KEPT_BY_SOME = frozenset({"encode_inputs", "pad_image", "get_image_patches"})
 
 #: Methods that take other arguments since 5.4, where image processors came to work on tensors.
-_BY_TENSOR = ("resize", "center_crop")
+_BY_TENSOR = ("resize", "center_crop", "normalize")
 _PAD_ARGUMENTS = frozenset("annotations constant_values return_pixel_mask return_tensors data_format".split())
 
 #: The classes whose `post_process` gives what `post_process_object_detection` gives without a threshold: measured.
@@ -63,9 +64,9 @@ class ImageProcessorMethod(Rule):
     ## What it does
 
     Finds `post_process`, `post_process_segmentation`, `post_process_panoptic`, `encode_inputs`, `is_fast` and their
-    like, and `pad`, `resize` and `center_crop`, where they are asked of an image processor of transformers (or of a
-    vision feature extractor, which becomes one). `pad` of audio feature extractors and of tokenizers is another
-    method and is left alone.
+    like, and `pad`, `resize`, `center_crop` and `normalize`, where they are asked of an image processor of transformers
+    (or of a vision feature extractor, which becomes one). `pad` of audio feature extractors and of tokenizers is
+    another method and is left alone.
 
     ## Why it breaks
 
@@ -78,9 +79,11 @@ class ImageProcessorMethod(Rule):
 
         TypeError: DetrImageProcessor.pad() got an unexpected keyword argument 'return_tensors'
 
-    `resize` and `center_crop` want a `SizeDict` in place of a dict:
+    `resize` and `center_crop` want a `SizeDict` in place of a dict or number, and with `normalize` a tensor in place of
+    an array, which was all that they took:
 
         AttributeError: 'dict' object has no attribute 'shortest_edge'
+        TypeError: Functional F.normalize supports inputs of type dict_keys([...]), but got <class 'numpy.ndarray'>
 
     ## Example
 
@@ -223,13 +226,18 @@ def _changed(view: ModuleView, node: ast.Attribute, found: ImageProcessor) -> It
         return
     size = next((each.value for each in call.keywords if each.arg == "size"), None)
     size = size if size is not None or len(call.args) < 2 else call.args[1]
-    if size is not None and _is_dict(view, size):
-        yield view.finding(
-            node,
-            f"`{node.attr}` of `{found.shown}` takes a tensor and a `SizeDict` since transformers 5.4: "
-            f"`transformers.image_transforms.{node.attr}` takes an array and (height, width)",
-            since="5.4",
-        )
+    if node.attr == "normalize":
+        takes, instead = "a tensor", "an array"
+    elif size is not None and _is_old_size(view, size):
+        takes, instead = "a tensor and a `SizeDict`", "an array and (height, width)"
+    else:
+        return
+    yield view.finding(
+        node,
+        f"`{node.attr}` of `{found.shown}` takes {takes} since transformers 5.4: "
+        f"`transformers.image_transforms.{node.attr}` takes {instead}",
+        since="5.4",
+    )
 
 
 def _pads_a_list(view: ModuleView, call: ast.Call, found: ImageProcessor) -> bool:
@@ -247,5 +255,11 @@ def _pads_a_list(view: ModuleView, call: ast.Call, found: ImageProcessor) -> boo
     return bool(given & _PAD_ARGUMENTS)
 
 
-def _is_dict(view: ModuleView, node: ast.expr) -> bool:
-    return any(isinstance(each, Mapping) for each in view.values(node))
+def _is_old_size(view: ModuleView, node: ast.expr) -> bool:
+    """Whether a size is a dict, a number or a tuple, and no `SizeDict`."""
+    if isinstance(node, (ast.Tuple, ast.List)):
+        return True
+    return any(
+        isinstance(each, Mapping) or (isinstance(each, Constant) and isinstance(each.value, int))
+        for each in view.values(node)
+    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 
 from v5lint.rule import Edit, Fix, Rule
-from v5lint.rules import image_processors
+from v5lint.rules import image_processors, processor_parts
 from v5lint.view.values import External
 
 TYPE_CHECKING = False
@@ -41,6 +41,9 @@ _SQUARE = frozenset(
     "Beit Blip DPT DeiT EfficientFormer EfficientNet Flava GotOcr2 ImageGPT LayoutLMv2 LayoutLMv3 OwlViT Owlv2 "
     "Perceiver Pvt SegGpt Segformer Siglip ViT".split()
 )
+#: The class that took a list or tuple set as its `size` for (width, height), and takes it for (height, width) now.
+_REVERSED = frozenset({"DonutImageProcessor"})
+
 _SHORTEST = frozenset(
     "Bit BridgeTower CLIP ChineseCLIP ConvNext Levit MobileNetV1 MobileNetV2 MobileViT PoolFormer VideoMAE Vilt "
     "Vivit".split()
@@ -54,7 +57,8 @@ class ImageProcessorSize(Rule):
 
     Finds `.size` and `.crop_size` of image processors of transformers (and of vision feature extractors, which become
     such) where they are taken for a number, or for a real dict: `Resize(processor.size)`, `**processor.size`,
-    `processor.size.values()`, `json.dumps(processor.size)`, `for key in processor.size`, an `except KeyError`.
+    `processor.size.values()`, `json.dumps(processor.size)`, `for key in processor.size`, an `except KeyError`; and a
+    `size` of Donut's image processor that is set as a list.
 
     ## Why it breaks
 
@@ -67,7 +71,8 @@ class ImageProcessorSize(Rule):
         TypeError: Object of type SizeDict is not JSON serializable
 
     Some uses change without a word: a loop over it gives pairs and not keys, `isinstance(size, dict)` is false, and
-    `size["shortest_edge"]` is None where there was a KeyError.
+    `size["shortest_edge"]` is None where there was a KeyError. Donut took `image_processor.size = [960, 1280]` for
+    width and height, and takes it for height and width.
 
     ## Example
 
@@ -102,6 +107,8 @@ class ImageProcessorSize(Rule):
             return
         for node in module.tree.nodes.get(ast.Attribute, ()):
             assert isinstance(node, ast.Attribute)
+            if isinstance(node.ctx, ast.Store):
+                yield from _set(module, node)
             if node.attr not in _NAMES or not isinstance(node.ctx, ast.Load):
                 continue
             parent = module.tree.parents[node]
@@ -112,6 +119,22 @@ class ImageProcessorSize(Rule):
                 yield from _Size(module, node, found).findings()
         for call, found in image_processors.uses(module, _NAMES):
             yield from _handed_on(module, call, found)
+
+
+def _set(view: ModuleView, node: ast.Attribute) -> Iterator[Finding]:
+    """`processor.size = (width, height)` of a class that took it for that; of a processor's own part V5001 speaks."""
+    statement = view.tree.parents[node]
+    if node.attr != "size" or not isinstance(statement, ast.Assign) or len(statement.targets) != 1:
+        return
+    turned = processor_parts.height_and_width(view, statement.value)
+    is_of_part = isinstance(node.value, ast.Attribute) and node.value.attr == "feature_extractor"
+    if not turned or is_of_part or view.guards.is_dead(node):
+        return
+    found = image_processors.image_processor(view, node.value)
+    if found is not None and found.names == _REVERSED:
+        text = f"{processor_parts.SIZE_TELL} by `{found.shown}`"
+        fix = Fix("Set it as a dict", [view.replace(statement.value, turned)], requires="4.25")
+        yield view.finding(node, text, fix=fix)
 
 
 class _Size:
@@ -126,9 +149,10 @@ class _Size:
     def findings(self) -> Iterator[Finding]:
         for use in self._uses():
             kind, at = _use(self.view, use)
-            if kind == "number" and not self._is_asked_for(use):
-                yield self._number(use)
-            elif kind and kind != "number":
+            if kind in ("number", "pair"):
+                if not self._is_asked_for(use):
+                    yield self._number(use, is_pair=kind == "pair")
+            elif kind:
                 yield self._dict(kind, use, at)
 
     def _is_asked_for(self, use: ast.expr) -> bool:
@@ -174,10 +198,11 @@ class _Size:
             at, text + ("" if "changes" in kind else f"; `dict({view.source(self.node)})` is one"), fix=fix
         )
 
-    def _number(self, use: ast.expr) -> Finding:
+    def _number(self, use: ast.expr, *, is_pair: bool) -> Finding:
         view = self.view
-        key = self._key()
-        text = f"`{view.source(self.node)}` has been a dict since transformers 4.25 and no number: take "
+        key = "" if is_pair else self._key()
+        what = "list" if is_pair else "number"
+        text = f"`{view.source(self.node)}` has been a dict since transformers 4.25 and no {what}: take "
         text += f'`["{key}"]` of it' if key else '`["height"]` and `["width"]`, or `["shortest_edge"]`, of it'
         fix = None
         if key:
@@ -203,7 +228,10 @@ def _wrapping(view: ModuleView, node: ast.expr) -> Fix:
 
 
 def _use(view: ModuleView, node: ast.expr) -> tuple[str, ast.AST]:
-    """What is done with a size that a `SizeDict` does not do: "number", or a clause for a message; and where."""
+    """What is done with a size that a `SizeDict` does not do, and where.
+
+    It is "number", "pair" (it is taken for height and width), or a clause for a message.
+    """
     parent = view.tree.parents[node]
     if isinstance(parent, ast.Attribute):
         if parent.attr in _METHODS:
@@ -225,14 +253,25 @@ def _use(view: ModuleView, node: ast.expr) -> tuple[str, ast.AST]:
         return _use_of_item(view, parent)
     if isinstance(parent, ast.BinOp):
         return ("`|` does not take other keys", node) if isinstance(parent.op, ast.BitOr) else ("number", node)
-    if isinstance(parent, ast.Compare) and any(isinstance(op, (ast.Lt, ast.LtE, ast.Gt, ast.GtE)) for op in parent.ops):
+    if isinstance(parent, ast.Compare) and _compares_numbers(parent):
         return "number", node
+    if isinstance(parent, ast.Assign) and parent.value is node and isinstance(parent.targets[0], (ast.Tuple, ast.List)):
+        return "pair", node
     if isinstance(parent, (ast.Tuple, ast.List)) and len(parent.elts) > 1 and isinstance(parent.ctx, ast.Load):
         both = sum(ast.dump(each) == ast.dump(node) for each in parent.elts)
         around = view.tree.parents[parent]
         is_shape = isinstance(around, ast.Call) and _called(around) in _TRANSFORMS
         return ("number", node) if both > 1 or is_shape else ("", node)
     return "", node
+
+
+def _compares_numbers(compare: ast.Compare) -> bool:
+    if any(isinstance(op, (ast.Lt, ast.LtE, ast.Gt, ast.GtE)) for op in compare.ops):
+        return True
+    sides = [compare.left, *compare.comparators]
+    return isinstance(compare.ops[0], (ast.Eq, ast.NotEq)) and any(
+        isinstance(each, ast.Constant) and isinstance(each.value, int) for each in sides
+    )
 
 
 def _use_of_argument(view: ModuleView, node: ast.expr, call: ast.Call) -> tuple[str, ast.AST]:
@@ -275,7 +314,10 @@ def _is_method_of_processor(view: ModuleView, call: ast.Call) -> bool:
 
 
 def _use_of_item(view: ModuleView, item: ast.Subscript) -> tuple[str, ast.AST]:
-    """`size["height"]`, where a missing key is caught."""
+    """`size["height"]`, where a missing key is caught, and `size[0]`."""
+    is_place = isinstance(item.slice, (ast.Slice, ast.UnaryOp)) or isinstance(getattr(item.slice, "value", None), int)
+    if is_place and isinstance(item.ctx, ast.Load):
+        return "pair", item.value
     handled = view.guards.handled(item, frozenset({"KeyError", "LookupError"}))
     if handled is not None and isinstance(item.ctx, ast.Load):
         return "a missing key gives None and no KeyError", item

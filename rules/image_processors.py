@@ -21,7 +21,9 @@ TOKENS = ("ImageProcessor", "FeatureExtractor", "image_processor", "feature_extr
 AUTO = "AutoImageProcessor"
 
 #: The kinds of class whose objects are used as image processors are.
-_OTHERS = frozenset({"feature_extractor", "tokenizer", "processor", "video_processor"})
+_OTHERS = frozenset(
+    "feature_extractor tokenizer auto_tokenizer processor auto_processor video_processor auto_video_processor".split()
+)
 _PARTS = ("image_processor", "feature_extractor")
 
 

@@ -71,10 +71,11 @@ def standing(view: ModuleView, reference: Reference) -> Standing:
     node = reference.node
     if view.guards.is_dead(node) or view.guards.in_fallback(node, lambda each: try_succeeds(view, each)):
         return Standing("prepared")
-    if reference.name in shimmed_names(view) or _is_second_choice(view, node):
+    if reference.name in shimmed_names(view) or _is_second_choice(view, node) or _is_after_a_try(view, node):
         return Standing("prepared")
     if reference.has_default:
-        return Standing("prepared" if _has_second_choice(view, node) else "swallowed", "the default of `getattr`")
+        is_prepared = _has_second_choice(view, node) or _has_good_default(view, node)
+        return Standing("prepared" if is_prepared else "swallowed", "the default of `getattr`")
     handled = view.guards.handled(node)
     if handled is None:
         return Standing("live")
@@ -104,6 +105,26 @@ def _is_second_choice(view: ModuleView, node: ast.AST) -> bool:
     return False
 
 
+def _is_after_a_try(view: ModuleView, node: ast.AST) -> bool:
+    """Whether a node stands behind a `try` that succeeds under the target release and then leaves the function."""
+    child = node
+    for parent in view.tree.ancestors(node):
+        for block in (getattr(parent, "body", None), getattr(parent, "orelse", None)):
+            if isinstance(block, list) and child in block:
+                for each in block[: block.index(child)]:
+                    if isinstance(each, ast.Try) and _leaves(each) and try_succeeds(view, each):
+                        return True
+        if isinstance(parent, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.Module)):
+            return False
+        child = parent
+    return False
+
+
+def _leaves(statement: ast.Try) -> bool:
+    """Whether a `try` returns where nothing fails in it."""
+    return isinstance((statement.orelse or statement.body)[-1], ast.Return)
+
+
 def _is_getattr(call: ast.Call) -> bool:
     return isinstance(call.func, ast.Name) and call.func.id == "getattr"
 
@@ -117,6 +138,21 @@ def _has_second_choice(view: ModuleView, node: ast.AST) -> bool:
         if isinstance(parent, ast.BoolOp) and isinstance(parent.op, ast.Or) and child is not parent.values[-1]:
             return True
         child = parent
+    return False
+
+
+def _has_good_default(view: ModuleView, node: ast.AST) -> bool:
+    """Whether the default of the `getattr` that asks for a name is something that the target release has."""
+    for call in (node, *view.tree.ancestors(node)):
+        if isinstance(call, ast.Call) and _is_getattr(call) and len(call.args) > 2:
+            paths = [
+                value.path
+                for each in ast.walk(call.args[2])
+                if isinstance(each, ast.expr)
+                for value in view.values(each)
+                if isinstance(value, External) and value.package == "transformers" and "." in value.path
+            ]
+            return bool(paths) and all(resolves(view, path) for path in paths)
     return False
 
 
@@ -137,7 +173,9 @@ def shimmed_names(view: ModuleView) -> frozenset[str]:
         ):
             found.update(str(value.value) for value in view.values(node.slice) if isinstance(value, Constant))
     for call in view.calls({"setattr"}):
-        if len(call.node.args) == 3 and view.is_of(call.node.args[0], "transformers"):
+        # `monkeypatch.setattr` wants that the name is there already, unless it is told otherwise.
+        puts = isinstance(call.func, ast.Name) or call.keyword("raising") is not None
+        if puts and len(call.node.args) == 3 and view.is_of(call.node.args[0], "transformers"):
             found.update(str(each) for each in view.constants(call.node.args[1]))
     return frozenset(found)
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import ast
 import functools
+import re
 
 from v5lint.rules import checkpoints, library
 from v5lint.rules.knowledge import lookup
+from v5lint.view.calls import CallSite
+from v5lint.view.values import External
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from v5lint.view.calls import CallSite
     from v5lint.view.module import ModuleView
 
 #: Attributes of a preprocessor, and keys of what it returns, that tell what it takes.
@@ -22,6 +24,19 @@ _AUDIO_USES = frozenset("sampling_rate n_fft hop_length num_mel_bins feature_siz
 _IMAGE_RESULTS = frozenset({"pixel_values", "pixel_mask"})
 _AUDIO_RESULTS = frozenset({"input_values", "input_features"})
 _AUDIO_ARGUMENTS = frozenset({"sampling_rate", "raw_speech", "audio", "audios"})
+
+#: What the kinds of preprocessor take.
+_PREPROCESSORS = {"image_processor": "image", "auto_image_processor": "image", "video_processor": "image"}
+
+#: Tasks of pipelines, by what their preprocessor takes.
+_TASKS = {
+    "image": re.compile(r"image|object-detection|depth|mask-generation|visual|video|keypoint|document"),
+    "audio": re.compile(r"audio|speech"),
+}
+
+#: Words of a module that is (also) about sound, or about images: beside them a model of the one kind proves nothing.
+_ABOUT_SOUND = re.compile(r"audio|speech|waveform|wav2vec|librosa|soundfile|sampling_rate|whisper|hubert|wavlm", re.I)
+_ABOUT_IMAGES = re.compile(r"pixel_values|\bPIL\b|\bcv2\b|torchvision", re.IGNORECASE)
 
 #: Methods that load a model; the second takes two checkpoints.
 _MODEL_LOADERS = frozenset({"from_pretrained", "from_encoder_decoder_pretrained"})
@@ -45,8 +60,8 @@ class Modality:
 def modality(view: ModuleView, call: CallSite) -> Modality:
     """What the preprocessor takes that `AutoFeatureExtractor.from_pretrained(...)` and its like load.
 
-    Asked in turn: the checkpoint's name, the models that are loaded from the same checkpoint, what is done with the
-    preprocessor, and the models of the module.
+    Asked in turn: the checkpoint's name, what is loaded from or saved to the same checkpoint, what is done with the
+    preprocessor, the words in the name, and the models of the module.
     """
     names = library.texts(call.values_of(*library.CHECKPOINT))
     kinds = {name: checkpoints.preprocessor_kind(name) for name in names}
@@ -56,24 +71,48 @@ def modality(view: ModuleView, call: CallSite) -> Modality:
     if told:
         kind = told.pop()
         return Modality(kind, f"`{next(name for name in names if kinds[name] == kind)}` is a checkpoint for {kind}s")
-    return _by_neighbours(view, call) or _by_use(view, call) or _by_models(view) or Modality("")
+    return (
+        _by_neighbours(view, call)
+        or _by_saving(view, call)
+        or _by_use(view, call)
+        or _by_words(names)
+        or _by_models(view)
+        or Modality("")
+    )
 
 
 @functools.cache
 def model_kind(name: str) -> str:
-    """What the preprocessor of a model takes: "image", "audio" or "", by the model class or the Auto class."""
+    """What the preprocessor of a model takes: "image", "audio" or "", by the model class or the Auto class.
+
+    Of an Auto class: what the models take that have a preprocessor. Models of text have none.
+    """
     facts = lookup.class_facts(name)
     if facts is None:
         return ""
     if facts.kind == "auto_model":
-        kinds = {
-            checkpoints.kind_of_model_type(each) for each in lookup.model_types("4.57") if name in _models_of(each)
-        }
-        kinds.discard("")
+        kinds = {*_kinds_of_auto(name)} - {""}
         return kinds.pop() if len(kinds) == 1 and name != "AutoModel" else ""
     if facts.kind in ("model", "tf_model", "flax_model", "config"):
         return checkpoints.kind_of_model_type(facts.model_type)
     return ""
+
+
+@functools.cache
+def _kinds_of_auto(name: str) -> tuple[str, ...]:
+    """What the preprocessor of each model takes that an Auto class loads; "" of a model of text."""
+    return tuple(
+        checkpoints.kind_of_model_type(each) for each in lookup.model_types("4.57") if name in _models_of(each)
+    )
+
+
+def _is_of_one_kind(name: str) -> bool:
+    """Whether a model class tells what a file is about: not an Auto class that mostly loads models of text."""
+    facts = lookup.class_facts(name)
+    if facts is None or facts.kind != "auto_model":
+        return True
+    kinds = _kinds_of_auto(name)
+    return 2 * kinds.count("") < len(kinds)
 
 
 def _models_of(model_type: str) -> dict[str, str]:
@@ -120,6 +159,45 @@ def _by_neighbours(view: ModuleView, call: CallSite) -> Modality | None:
     return None
 
 
+def _by_saving(view: ModuleView, call: CallSite) -> Modality | None:
+    """By what is saved to the folder that the preprocessor is loaded from."""
+    given = call.argument(*library.CHECKPOINT)
+    for saved in view.calls({"save_pretrained"}):
+        folder = saved.argument("save_directory", 0)
+        if given is None or folder is None or not is_same(view, given, folder):
+            continue
+        if not isinstance(saved.func, ast.Attribute):
+            continue
+        for of in view.classes_of(saved.func.value):
+            for name in library.library_classes(view, of):
+                kind = model_kind(name) if lookup.is_model_class(name) else _PREPROCESSORS.get(lookup.kind_of(name), "")
+                if name == "AutoFeatureExtractor":
+                    kind = _kind_of_loads(view, saved.func.value, call)
+                if kind:
+                    return Modality(kind, f"`{name}` is saved there in line {saved.node.lineno}")
+    return None
+
+
+def _kind_of_loads(view: ModuleView, node: ast.expr, but: CallSite) -> str:
+    """What an object takes that `AutoFeatureExtractor.from_pretrained` made, by the name of its checkpoint."""
+    for load in view.calls({"from_pretrained"}):
+        if load.node is not but.node and node in view.aliases(load.node):
+            kinds = {checkpoints.preprocessor_kind(name) for name in library.texts(load.values_of(*library.CHECKPOINT))}
+            return kinds.pop() if len(kinds) == 1 else ""
+    return ""
+
+
+def _by_words(names: list[str]) -> Modality | None:
+    """By the words in the name of a checkpoint: of what is in the pictures, of the data that it was trained on."""
+    for name in names:
+        images, sounds = checkpoints.IMAGE_WORDS.search(name), checkpoints.SOUND_WORDS.search(name)
+        if images and not sounds and all(checkpoints.IMAGE_WORDS.search(each) for each in names):
+            return Modality("image", f"`{name}` is a checkpoint for images by its name")
+        if sounds:
+            return Modality("audio" if not images else "", f"`{name}` is a checkpoint for sound by its name")
+    return None
+
+
 def _by_use(view: ModuleView, call: CallSite) -> Modality | None:
     found: dict[str, str] = {}
     for alias in view.aliases(call.node):
@@ -129,6 +207,10 @@ def _by_use(view: ModuleView, call: CallSite) -> Modality | None:
                 found["image"] = f"`.{parent.attr}` of it is read in line {parent.lineno}"
             elif parent.attr in _AUDIO_USES:
                 found["audio"] = f"`.{parent.attr}` of it is read in line {parent.lineno}"
+        elif isinstance(parent, ast.keyword):
+            kind, because = _by_pipeline(view, parent)
+            if kind:
+                found[kind] = because
         elif isinstance(parent, ast.Call) and parent.func is alias:
             kind, because = _by_call(view, parent)
             if kind:
@@ -137,6 +219,20 @@ def _by_use(view: ModuleView, call: CallSite) -> Modality | None:
         ((kind, because),) = found.items()
         return Modality(kind, because)
     return None
+
+
+def _by_pipeline(view: ModuleView, keyword: ast.keyword) -> tuple[str, str]:
+    """By the task of the pipeline that gets it: `pipeline("image-classification", feature_extractor=extractor)`."""
+    call = view.tree.parents[keyword]
+    if keyword.arg not in ("feature_extractor", "image_processor") or not isinstance(call, ast.Call):
+        return "", ""
+    if External("transformers.pipeline") not in view.values(call.func):
+        return "", ""
+    for task in library.texts(CallSite(view, call).values_of("task", 0)):
+        for kind, words in _TASKS.items():
+            if words.search(task):
+                return kind, f"a pipeline for `{task}` gets it in line {call.lineno}"
+    return "", ""
 
 
 def _by_call(view: ModuleView, call: ast.Call) -> tuple[str, str]:
@@ -163,10 +259,11 @@ def _by_call(view: ModuleView, call: ast.Call) -> tuple[str, str]:
 def _by_models(view: ModuleView) -> Modality | None:
     found: dict[str, str] = {}
     for name in library.imported_names(view):
-        kind = model_kind(name) if lookup.is_model_class(name) else ""
+        kind = model_kind(name) if lookup.is_model_class(name) and _is_of_one_kind(name) else ""
         if kind:
             found.setdefault(kind, name)
     if len(found) == 1:
         ((kind, name),) = found.items()
-        return Modality(kind, f"`{name}` is used beside it")
+        other = _ABOUT_SOUND if kind == "image" else _ABOUT_IMAGES
+        return None if other.search(view.text) else Modality(kind, f"`{name}` is used beside it")
     return None

@@ -9,7 +9,6 @@ from v5lint.view.values import External
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from typing import TypeGuard
 
     from v5lint.rule import Edit, Finding
     from v5lint.view.calls import CallSite
@@ -30,6 +29,9 @@ DEFAULTS = {
 #: Image processors that pad with the mean of the pixels where none is given to them, in place of grey, and since when
 #: (without torchvision since 5.4). The constructor overwrites a `background_color` that it is given, in 4.x as well.
 BACKGROUNDS = {"DeepseekVLImageProcessor": "5.21", "JanusImageProcessor": "5.21"}
+
+#: The feature extractors that become one of them, and had the same defaults.
+_OLD_NAMES = {f"{name}FeatureExtractor": f"{name}ImageProcessor" for name in ("Beit", "ConvNext", "MobileViT")}
 
 
 class ImageProcessorDefaults(Rule):
@@ -71,18 +73,22 @@ class ImageProcessorDefaults(Rule):
     code = "V5915"
     name = "image-processor-defaults"
     since = "5.0"
-    tokens = (*DEFAULTS, *BACKGROUNDS)
+    tokens = (*DEFAULTS, *BACKGROUNDS, *_OLD_NAMES)
 
     def check(self, module: ModuleView) -> Iterator[Finding]:
         """See Rule."""
         for call in module.calls():
-            name = next((each.name for each in call.callees if _is_concerned(each)), "")
+            name = next((found for each in call.callees if (found := _concerned(each))), "")
             if name and not call.is_open and not call.args and not module.guards.is_dead(call.node):
                 yield from _background(module, call, name) if name in BACKGROUNDS else _defaults(module, call, name)
 
 
-def _is_concerned(of: Value) -> TypeGuard[External]:
-    return isinstance(of, External) and of.package == "transformers" and (of.name in DEFAULTS or of.name in BACKGROUNDS)
+def _concerned(of: Value) -> str:
+    """The image processor of a table that a callee is, or becomes; "" for any other."""
+    if not isinstance(of, External) or of.package != "transformers":
+        return ""
+    name = _OLD_NAMES.get(of.name, of.name)
+    return name if name in DEFAULTS or name in BACKGROUNDS else ""
 
 
 def _defaults(view: ModuleView, call: CallSite, name: str) -> Iterator[Finding]:

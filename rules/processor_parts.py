@@ -8,7 +8,7 @@ from v5lint.rule import Edit, Fix
 from v5lint.rules import library, modality
 from v5lint.rules.knowledge import lookup
 from v5lint.view.guards import IMPORT_ERRORS
-from v5lint.view.values import External, LocalClass, Method
+from v5lint.view.values import Constant, External, Instance, LocalClass, Mapping, Method
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,12 +31,18 @@ _PROCESSING_CLASS_SINCE = "4.46"
 
 _TRAINERS = ("Trainer", "Seq2SeqTrainer")
 
+#: Processors whose image processor took a list that was set as its `size` for (width, height), and takes it for
+#: (height, width) since 5.4: measured on 4.57.6 and 5.24.0. `size=` of the constructor is (width, height) in both.
+_REVERSED = frozenset({"DonutProcessor", "AutoProcessor"})
+SIZE_TELL = "a `size` that is set as a list is (height, width) since 5.4, where it was (width, height)"
+
 
 def check(view: ModuleView) -> Iterator[Finding | Unseen]:
     """Yield `feature_extractor=` and `.feature_extractor` of processors for images, and `Trainer(tokenizer=...)`."""
     yield from _keywords(view)
     yield from _entries(view)
     yield from _attributes(view)
+    yield from _set_attributes(view)
     yield from _fetched(view)
     yield from _trainers(view)
 
@@ -130,28 +136,71 @@ def _attributes(view: ModuleView) -> Iterator[Finding | Unseen]:
             yield view.unseen(node, "whether this processor is for images or for audio is not known")
             continue
         text = f"`{name}` has no `{_OLD}` since transformers 5.0: it is `{_NEW}`"
-        fix: Fix | None = Fix(f"Read `{_NEW}`", [Edit(*view.name_span(node), _NEW)], requires=_SINCE)
-        if _sets_size(view, node):
-            text += "; its `size` is a dict of `height` and `width`, where a list was (width, height)"
-            fix = None
+        edits = [Edit(*view.name_span(node), _NEW)]
+        size = _size_set_of(view, node) if name in _REVERSED else None
+        if size is None or is_dict_or_number(view, size):
+            yield view.finding(node, text, fix=Fix(f"Read `{_NEW}`", edits, requires=_SINCE))
+            continue
+        text += f"; {SIZE_TELL}"
+        if turned := height_and_width(view, size):
+            edits.append(view.replace(size, turned))
+        fix = Fix(f"Set the size of `{_NEW}` as a dict", edits, requires=_SINCE) if turned else None
         yield view.finding(node, text, fix=fix)
 
 
-def _sets_size(view: ModuleView, node: ast.Attribute) -> bool:
-    """Whether `processor.feature_extractor.size = ...` gets something that is no dict: it has to change as well."""
-    parent = view.tree.parents[node]
-    if not isinstance(parent, ast.Attribute) or parent.attr not in ("size", "crop_size"):
-        return False
-    statement = view.tree.parents[parent]
-    return isinstance(parent.ctx, ast.Store) and not (
-        isinstance(statement, ast.Assign)
-        and (
-            isinstance(statement.value, ast.Dict)
-            or (
-                isinstance(statement.value, ast.Call) and External("builtins.dict") in view.values(statement.value.func)
-            )
+def _set_attributes(view: ModuleView) -> Iterator[Finding]:
+    """`processor.feature_extractor = ...`, which nothing reads any more."""
+    for node in view.tree.nodes.get(ast.Attribute, ()):
+        assert isinstance(node, ast.Attribute)
+        if node.attr != _OLD or not isinstance(node.ctx, ast.Store):
+            continue
+        kind, name = processor_behind(view, node.value)
+        if kind != "image" or view.guards.is_dead(node) or _is_prepared(view, node, node.value):
+            continue
+        if isinstance(node.value, ast.Name) and node.value.id == "self":
+            continue  # a subclass that has one of its own
+        yield view.finding(
+            node,
+            f"`{name}` does not read its `{_OLD}` since transformers 5.0: it is `{_NEW}`",
+            fix=Fix(f"Set `{_NEW}`", [Edit(*view.name_span(node), _NEW)], applicability="unsafe", requires=_SINCE),
         )
+
+
+def _size_set_of(view: ModuleView, node: ast.expr) -> ast.expr | None:
+    """The value that `<node>.size = ...` sets."""
+    parent = view.tree.parents[node]
+    if not isinstance(parent, ast.Attribute) or parent.attr != "size" or not isinstance(parent.ctx, ast.Store):
+        return None
+    statement = view.tree.parents[parent]
+    return statement.value if isinstance(statement, ast.Assign) and len(statement.targets) == 1 else None
+
+
+def is_dict_or_number(view: ModuleView, size: ast.expr) -> bool:
+    """Whether a size that is set means the same in every release, as far as is known."""
+    if isinstance(size, ast.Subscript) and isinstance(size.slice, ast.Slice):
+        return False
+    return all(
+        isinstance(each, Mapping)
+        or (isinstance(each, Constant) and isinstance(each.value, int))
+        or (isinstance(each, Instance) and each.of == External("builtins.dict"))
+        for each in view.values(size)
     )
+
+
+def height_and_width(view: ModuleView, size: ast.expr) -> str:
+    """A dict, as source, in the place of what is (width, height); "" where the two cannot be told apart."""
+    if isinstance(size, (ast.Tuple, ast.List)) and len(size.elts) == 2:
+        width, height = (view.source(each) for each in size.elts)
+        return f'{{"height": {height}, "width": {width}}}'
+    if (
+        isinstance(size, ast.Subscript)
+        and isinstance(size.slice, ast.Slice)
+        and ast.unparse(size.slice) == "::-1"
+        and isinstance(library.root_of(size.value), ast.Name)
+    ):
+        turned = view.source(size.value)
+        return f'{{"height": {turned}[0], "width": {turned}[1]}}'
+    return ""
 
 
 def _fetched(view: ModuleView) -> Iterator[Finding]:

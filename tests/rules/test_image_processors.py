@@ -17,6 +17,7 @@ HAD = {
     "convert_segmentation_map_to_binary_masks": "MaskFormerImageProcessor",
     "is_fast": "ViTImageProcessor",
     "pad_image": "NougatImageProcessor",
+    "pad_and_create_pixel_mask": "DetrImageProcessor",
     "get_image_patches": "LlavaNextImageProcessor",
     "blend_rgba": "ChameleonImageProcessor",
     "plot_keypoint_matching": "LightGlueImageProcessor",

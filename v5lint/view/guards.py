@@ -34,6 +34,8 @@ _VERSION_NAME = re.compile(r"version|_v[45]\b|_v[45]_|_[45]_?0|_ge_|_gt_|_lt_|_l
 _GREATER = re.compile(
     r"(?i)(greater|newer|after|above|at_?least|min|since|gte?|ge|geq|v5)(?=_|$|or|than|equal)|or_newer|or_later|_v5"
 )
+#: What a helper has in its name that says no word of versions: `check_if_transformers_greater("4.26")`.
+_COMPARES = re.compile(r"(?i)greater|newer|older|at_?least|less_?than|lower_?than")
 _LESS = re.compile(r"(?i)(less|lower|older|before|below|lte?|le|leq|v4)(?=_|$|or|than|equal)|_v4")
 
 
@@ -226,6 +228,8 @@ class _Parsed:
         self.release = release
 
 
+_VERSION_FUNCTIONS = frozenset({"importlib.metadata.version", "importlib_metadata.version"})
+
 #: How many expressions one test may lead to: names that are assigned of each other branch without end.
 _STEPS = 1_000
 
@@ -351,7 +355,7 @@ class _Condition:
             return self.hasattr(node)
         if name in ("Version", "parse", "LooseVersion", "StrictVersion", "parse_version") and arguments:
             return _parsed(arguments[0])
-        if name == "version" and arguments == [self.package]:
+        if arguments == [self.package] and (name == "version" or self.asks_metadata(node)):
             self.asks_version = True
             return self.version
         if isinstance(node.func, ast.Attribute):
@@ -374,6 +378,13 @@ class _Condition:
             except ValueError:
                 return _NO_VALUE
         return self.helper(node, name, arguments)
+
+    def asks_metadata(self, node: ast.Call) -> bool:
+        """Whether a call is `importlib.metadata.version(...)` under another name."""
+        return any(
+            isinstance(each, External) and each.path in _VERSION_FUNCTIONS
+            for each in self.view.evaluator.values(node.func)
+        )
 
     def numbers(self, node: ast.expr) -> Any:
         value = self.compute(node)
@@ -428,7 +439,7 @@ class _Condition:
                         return value
             if isinstance(callee, Method) and callee.name == "parse_version":
                 return _parsed(arguments[0] if arguments else None)
-        if not _VERSION_NAME.search(name):
+        if not _VERSION_NAME.search(name) and not (self.package in name.lower() and _COMPARES.search(name)):
             return _NO_VALUE
         texts = [each for each in arguments if isinstance(each, str)]
         about = self.package in name.lower() or self.package in texts

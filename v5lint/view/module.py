@@ -37,9 +37,9 @@ class Reference:
         path: the dotted path, as it is written: "transformers.models.vit.feature_extraction_vit.ViTFeatureExtractor".
         node: the import's alias, the Attribute, the string with the name that a `getattr` asks for (the `getattr`
             itself where the string stands in another module), or the Name that a star import provides.
-        how: "import", "attribute", "getattr" (and for the name in a row of a table, `("transformers", "AutoModel")`),
-            "star" or "string"; of `imports()` also "module" (`import a.b`, and `from a.b import *`) and
-            "import_module".
+        how: "import", "attribute", "getattr" (and for `patch.object(transformers, "AutoModel")`, and the name in a row
+            of a table, `("transformers", "AutoModel")`), "star" or "string"; of `imports()` also "module"
+            (`import a.b`, and `from a.b import *`) and "import_module".
         binding: what the import binds; None for the other ways.
         has_default: whether it is a `getattr` with a default.
     """
@@ -237,7 +237,7 @@ class ModuleView:
                 if path:
                     yield Reference(path, node, "attribute")
         asked_for: set[ast.AST] = set()
-        for call in self.links.calls_named("getattr"):
+        for call in self._calls_by_name():
             for reference in self._asked_for(call, names, package):
                 asked_for.add(reference.node)
                 yield reference
@@ -298,6 +298,14 @@ class ModuleView:
         first = row.elts[0]
         return first.value if isinstance(first, ast.Constant) and isinstance(first.value, str) else ""
 
+    def _calls_by_name(self) -> Iterator[ast.Call]:
+        """The calls that fetch an attribute of what they get first by its name, and fail where there is none."""
+        yield from self.links.calls_named("getattr")
+        for name in ("object", "setattr", "delattr"):  # patch.object(transformers, "X"), monkeypatch.setattr(...)
+            for call in self.links.calls_named(name):
+                if isinstance(call.func, ast.Attribute) and not any(each.arg == "raising" for each in call.keywords):
+                    yield call
+
     def _asked_for(self, call: ast.Call, names: Container[str], package: str) -> Iterator[Reference]:
         asked = call.args[1] if len(call.args) > 1 else None
         if isinstance(asked, ast.Constant) and asked.value not in names:
@@ -316,7 +324,8 @@ class ModuleView:
                 if value.package == package:
                     path = f"{value.path}.{name.value}"
                     assert node is not None
-                    yield Reference(path, node, "getattr", has_default=len(call.args) > 2)
+                    has_default = len(call.args) > 2 and _last_name(call.func) == "getattr"
+                    yield Reference(path, node, "getattr", has_default=has_default)
 
     def _imported(self, statement: ast.ImportFrom, names: Container[str], package: str) -> Iterator[Reference]:
         wanted = [alias for alias in statement.names if alias.name in names]

@@ -94,7 +94,7 @@ class Tree:
         parents: the parent of every node but the root.
         scopes: the scope of every Name, and of every node that opens one, the one that it opens.
         nodes: all nodes by type, in source order.
-        annotations: the string constants inside annotations, with their scope.
+        annotations: the string constants inside annotations, `cast("Name", x)` included, with their scope.
     """
 
     def __init__(self, root: ast.Module) -> None:
@@ -278,6 +278,18 @@ class _Walk:
                 self.bind(scope, alias.asname or alias.name, "import", alias, _end(node), statement=node)
         return False
 
+    def call(self, node: ast.Call, scope: Scope) -> bool:
+        """Take the string in `cast("Name", x)` and `TypeVar("T", bound="Name")` for the annotation that it is."""
+        name = _typing_name(node.func)
+        if name not in ("cast", "TypeVar"):
+            return False
+        is_cast = name == "cast"
+        children: list[tuple[ast.AST | None, Scope, bool]] = [(node.func, scope, False)]
+        children += [(each, scope, is_cast and number == 0) for number, each in enumerate(node.args)]
+        children += [(each, scope, not is_cast and each.arg == "bound") for each in node.keywords]
+        self.push(node, children)
+        return True
+
     def assign(self, node: ast.Assign, scope: Scope) -> bool:
         for target in node.targets:
             self.target(scope, target, "assign", _end(node), node.value)
@@ -386,6 +398,15 @@ class _Walk:
         owner.bindings.setdefault(name, []).append(binding)
 
 
+def _typing_name(node: ast.expr) -> str:
+    """The last name of `cast` or `typing.cast`; "" of what is an attribute of anything else."""
+    if isinstance(node, ast.Name):
+        return node.id
+    if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in _TYPING:
+        return node.attr
+    return ""
+
+
 def _is_literal(node: ast.expr) -> bool:
     """Whether a subscripted annotation is `Literal[...]`, whose strings are values and not names."""
     return (node.attr if isinstance(node, ast.Attribute) else getattr(node, "id", "")) == "Literal"
@@ -398,6 +419,8 @@ def _start(node: ast.AST) -> Position:
 def _end(node: ast.AST) -> Position:
     return (getattr(node, "end_lineno", 1), getattr(node, "end_col_offset", 0))
 
+
+_TYPING = frozenset({"typing", "typing_extensions", "t"})
 
 _LEAVES = frozenset(
     kind
@@ -414,6 +437,7 @@ _HANDLERS: dict[type[ast.AST], Callable[[_Walk, Any, Scope], bool]] = {
     ast.SetComp: _Walk.comprehension,
     ast.DictComp: _Walk.comprehension,
     ast.GeneratorExp: _Walk.comprehension,
+    ast.Call: _Walk.call,
     ast.Import: _Walk.import_,
     ast.ImportFrom: _Walk.import_from,
     ast.Assign: _Walk.assign,
