@@ -91,6 +91,11 @@ class _Destination:
         """The calls that load a model with it."""
         return [call for call, _ in self.models]
 
+    def named_in(self, view: ModuleView) -> ast.Call | None:
+        """A call of a module that shows how the module names transformers."""
+        calls = [call for group in self.calls.values() for call in group]
+        return next((call.node for call in calls if call.view is view), None)
+
 
 def _destination(view: ModuleView, flow: Flow, flag: str, *, under: str = "", depth: int = 0) -> _Destination:
     """Where a dict goes.
@@ -221,9 +226,9 @@ class _Flags:
         beside = [each for each in self.configs if each.owner is left[0].owner]
         if beside and len(self.configs) == 1 and not covered:
             return self._replaced(left, safety, beside=beside[0])
-        if len({each.key for each in left}) > 1 and not self._are_exclusive(left):
-            return self._replaced(left, safety) if not self.configs and _is_one_place(left) else None
-        if not self._are_exclusive([*left, *self.configs]):
+        if _is_one_place(left) and len(left) > 1:
+            return self._replaced(left, safety) if not self.configs else None
+        if not self._are_compatible([*left, *self.configs]):
             return None
         fixes = [self._replaced([each], safety) for each in left]
         fixes += [self._removal(covered, safety)] if covered else []
@@ -245,15 +250,39 @@ class _Flags:
                 return True
         return False
 
-    def _are_exclusive(self, entries: list[Entry]) -> bool:
-        """Whether only one of the entries is put in: each stands in another arm of one `if`."""
-        paths = [self.view.reach.path(each.node) for each in entries]
-        for number, first in enumerate(paths):
-            for second in paths[number + 1 :]:
-                split = next((a for a, b in zip(first, second, strict=False) if a != b), None)
-                if split is None or not isinstance(split[0], (ast.If, ast.IfExp, ast.Match)):
+    def _are_compatible(self, entries: list[Entry]) -> bool:
+        """Whether each entry can become a configuration for itself: none takes the place of one that counted.
+
+        Version 4 refused two flags that are switched on, and a flag beside a configuration. So of two entries the
+        later one may overwrite the first, if it is only put in where it is switched on.
+        """
+        for number, second in enumerate(entries):
+            for first in entries[:number]:
+                early, late = sorted((first, second), key=lambda each: self.view.span(each.node))
+                if not self.view.reach.are_exclusive(early.node, late.node) and not self._only_when_on(late):
                     return False
         return True
+
+    def _all_entries(self) -> list[ast.AST]:
+        return [each.node for each in [*self.flags, *self.configs]]
+
+    def _only_when_on(self, entry: Entry) -> bool:
+        """Whether what is put in place of an entry is never None."""
+        if entry.value is None:
+            return False
+        if entry.key != KEYWORD:
+            return quantization.is_on(self.view, entry.value) or self._has_its_line(entry)
+        return Constant(None) not in self.view.values(entry.value) or any(
+            truth and _tests(test, entry.value) for test, truth in self.view.reach.conditions(entry.node)
+        )
+
+    def _has_its_line(self, entry: Entry) -> bool:
+        """Whether an entry is put in by a statement before which an `if` can be written."""
+        owner = entry.owner
+        if not isinstance(owner, ast.Assign) or len(owner.targets) > 1:
+            return False
+        start, _ = self.view.span(owner)
+        return not self.view.text[self.view.offset(owner.lineno, 0) : start].strip()
 
     def _removal(self, entries: list[Entry], safety: Applicability) -> Fix | None:
         if not all(each.how in ("literal", "keyword", "subscript") for each in entries):
@@ -281,6 +310,9 @@ class _Flags:
             return None
         if first.how not in ("literal", "keyword", "subscript", "setdefault"):
             return None
+        if not isinstance(first.node, (ast.Constant, ast.keyword)):
+            return None
+        under_if = self._has_its_line(first) and (self.flow.is_open or len({*self._all_entries()}) > 1)
         if not library.is_free(view, CONFIG, first.node) or not quantization.is_repeatable(values):
             return None
 
@@ -289,16 +321,19 @@ class _Flags:
             from v5lint.edits.imports import ImportEdits
 
             imports = ImportEdits(view)
-            config = imports.use("transformers", CONFIG, first.node)
+            config = imports.use("transformers", CONFIG, first.node, like=self.goes.named_in(view))
             given = {str(each.key): view.source(each.value) for each in siblings if each.value is not None}
             if quantization.SKIP not in given:
                 given |= quantization.skipping(self.untouched)
             source = quantization.config_source(view, config, values, given)
             rest = [each for each in [*flags, *siblings] if each is not first]
             if beside is not None and beside.value is not None:
-                source = f"{view.source(beside.value)} or ({source})"
+                source = quantization.in_place_of_none(view, beside.value, source)
                 return [*replace_entry(view, beside, KEYWORD, source, [first, *rest]), *imports.edits()]
-            return [*replace_entry(view, first, KEYWORD, source, rest), *imports.edits()]
+            condition = ""
+            if under_if:
+                source, condition = quantization.config_parts(view, config, values, given)
+            return [*replace_entry(view, first, KEYWORD, source, rest, condition=condition), *imports.edits()]
 
         return Fix(f"Put a `{CONFIG}` in the place of {_quoted(flags)}", build, applicability=safety, requires=SINCE)
 
@@ -327,7 +362,7 @@ class _Flags:
             from v5lint.edits.imports import ImportEdits
 
             imports = ImportEdits(view)
-            config = imports.use("transformers", CONFIG, call.node)
+            config = imports.use("transformers", CONFIG, call.node, like=call.node)
             assert flag.value is not None
             given = quantization.skipping(self.untouched)
             source = quantization.config_source(view, config, {str(flag.key): flag.value}, given)
@@ -335,6 +370,13 @@ class _Flags:
             return [*remove_entries(view, [flag]), added, *imports.edits()]
 
         return Fix(f"Give a `{CONFIG}` to the call that loads the model", build, applicability=safety, requires=SINCE)
+
+
+def _tests(test: ast.expr, value: ast.expr) -> bool:
+    """Whether a test says that a value is not None: `if value:`, `if value is not None:`."""
+    if isinstance(test, ast.Compare) and isinstance(test.ops[0], ast.IsNot):
+        test = test.left
+    return ast.dump(test) == ast.dump(value)
 
 
 def _is_one_place(entries: list[Entry]) -> bool:
