@@ -8,7 +8,7 @@ from v5lint.rule import Fix
 from v5lint.rules import library, model_loads, quantization
 from v5lint.rules.quantization import CONFIG, FLAGS, KEYWORD, SINCE
 from v5lint.view.calls import CallSite
-from v5lint.view.dicts import written_entries
+from v5lint.view.dicts import asked_of, written_entries
 from v5lint.view.values import Constant, External, LocalClass, LocalFunction, Method
 
 TYPE_CHECKING = False
@@ -30,12 +30,35 @@ def check(view: ModuleView) -> Iterator[Finding | Unseen]:
     done: set[ast.AST] = set()
     for start in _starts(view):
         flow = view.dicts.flow(start)
-        removed = {each.key for each in flow.entries if each.how == "removal"}
         flags = [each for each in flow.entries if each.key in FLAGS and each.how != "removal" and each.node not in done]
         done.update(each.node for each in flags)
-        live = [each for each in flags if each.key not in removed and not view.guards.is_dead(each.node)]
+        live = [each for each in flags if not _is_taken_out(view, flow, each) and not view.guards.is_dead(each.node)]
         if live:
             yield from _Flags(view, flow, live).results()
+
+
+def _removals(view: ModuleView, flow: Flow, flag: Entry) -> list[Entry]:
+    """The places that take a flag out of its dict again, after it was put in and before the dict goes anywhere."""
+    around = view.links.function_around(flag.node)
+    goes = [view.span(each.node)[0] for each in flow.receivers if each.how == "splat"]
+    found = []
+    for each in flow.entries:
+        if each.how == "removal" and each.key == flag.key:
+            at = view.span(each.node)[0]
+            is_here = view.links.function_around(each.node) is around
+            if not is_here or (at > view.span(flag.node)[0] and any(place > at for place in goes)):
+                found.append(each)
+    return found
+
+
+def _is_taken_out(view: ModuleView, flow: Flow, flag: Entry) -> bool:
+    """Whether a flag never reaches anything: it is taken out in any case, or where the version of transformers says."""
+    for each in _removals(view, flow, flag):
+        if view.reach.always_before(each.node, flag.node):
+            return True
+        if any("version" in ast.unparse(test).lower() for test, _ in view.reach.conditions(each.node)):
+            return True
+    return False
 
 
 def _starts(view: ModuleView) -> list[ast.expr]:
@@ -212,12 +235,16 @@ class _Flags:
         return ("safe", "") if self.untouched is not None else ("unsafe", quantization.HEAD_DOUBT)
 
     def _fix(self, safety: Applicability) -> Fix | None:
+        if any(_asks_for_flag(self.view, each) for each in self.flow.aliases):
+            return None
         if all(each.value is not None and quantization.is_off(each.value) for each in self.flags):
             return self._removal(self.flags, "safe")  # it did nothing under v4 either
         covered = [each for each in self.flags if self._is_covered(each)]
         left = [each for each in self.flags if each not in covered]
         if not left:
             return self._removal(self.flags, safety)
+        if any(_removals(self.view, self.flow, each) for each in left):
+            return None  # where a configuration is there already, say
         others = {*self.goes.calls} - {"model", "peft"}
         if not self.goes.is_sure or others - {"ignores"}:
             return None
@@ -226,7 +253,7 @@ class _Flags:
         beside = [each for each in self.configs if each.owner is left[0].owner]
         if beside and len(self.configs) == 1 and not covered:
             return self._replaced(left, safety, beside=beside[0])
-        if _is_one_place(left) and len(left) > 1:
+        if len(left) > 1 and (_is_one_place(left) or _are_neighbours(self.view, left)):
             return self._replaced(left, safety) if not self.configs else None
         if not self._are_compatible([*left, *self.configs]):
             return None
@@ -381,6 +408,20 @@ def _tests(test: ast.expr, value: ast.expr) -> bool:
 
 def _is_one_place(entries: list[Entry]) -> bool:
     return len({each.owner for each in entries}) == 1 and entries[0].how != "subscript"
+
+
+def _asks_for_flag(view: ModuleView, mapping: ast.expr) -> bool:
+    """Whether a dict is asked for a flag, `if kwargs["load_in_8bit"]:`: what asks would find nothing any more."""
+    asked = asked_of(view, mapping)
+    return asked is not None and any(flag in view.constants(asked) for flag in FLAGS)
+
+
+def _are_neighbours(view: ModuleView, entries: list[Entry]) -> bool:
+    """Whether entries of different keys are put in by assignments in the lines beside each other."""
+    owners = [each.owner for each in entries if isinstance(each.owner, ast.Assign)]
+    if len(owners) < len(entries) or len({each.key for each in entries}) < len(entries):
+        return False
+    return all(each in _next_to(view, owners[0]) for each in owners[1:])
 
 
 def _siblings(view: ModuleView, flag: Entry, flow: Flow) -> list[Entry] | None:

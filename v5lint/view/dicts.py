@@ -456,6 +456,19 @@ def written_entries(owner: ast.AST) -> list[Entry]:
     return []
 
 
+def asked_of(view: ModuleView, mapping: ast.expr) -> ast.expr | None:
+    """The key that a dict is asked for: `k` of `d[k]`, `d.get(k)` and `k in d`."""
+    parent = view.tree.parents[mapping]
+    if isinstance(parent, ast.Subscript) and parent.value is mapping and isinstance(parent.ctx, ast.Load):
+        return parent.slice
+    if isinstance(parent, ast.Attribute) and parent.attr == "get":
+        call = view.tree.parents[parent]
+        return call.args[0] if isinstance(call, ast.Call) and call.func is parent and call.args else None
+    if isinstance(parent, ast.Compare) and isinstance(parent.ops[0], (ast.In, ast.NotIn)):
+        return parent.left if parent.comparators[0] is mapping else None
+    return None
+
+
 def _own_entries(node: ast.Dict | ast.Call, view: ModuleView) -> list[Entry]:
     if isinstance(node, ast.Call):
         return _update_entries(node, view)

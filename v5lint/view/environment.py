@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 
+from v5lint.view.dicts import asked_of
 from v5lint.view.strings import dotted
 from v5lint.view.values import Constant, External, Method
 
@@ -214,22 +215,9 @@ def _entries(view: ModuleView, node: ast.expr, access: str, site: ast.AST) -> It
             value = entry.value if how == access else None
             yield EnvironmentKey(entry.key, entry.node, how, value, site, entry if how == access else None)
     for alias in flow.aliases:
-        asked = _asked_of(view, alias)
+        asked = asked_of(view, alias)
         if asked is not None:
             yield from _named(view, asked, "read", None, view.tree.parents[alias])
-
-
-def _asked_of(view: ModuleView, mapping: ast.expr) -> ast.expr | None:
-    """The key that a dict is asked for: `k` of `d[k]`, `d.get(k)` and `k in d`."""
-    parent = view.tree.parents[mapping]
-    if isinstance(parent, ast.Subscript) and parent.value is mapping and isinstance(parent.ctx, ast.Load):
-        return parent.slice
-    if isinstance(parent, ast.Attribute) and parent.attr == "get":
-        call = view.tree.parents[parent]
-        return call.args[0] if isinstance(call, ast.Call) and call.func is parent and call.args else None
-    if isinstance(parent, ast.Compare) and isinstance(parent.ops[0], (ast.In, ast.NotIn)):
-        return parent.left if parent.comparators[0] is mapping else None
-    return None
 
 
 def _assignments(node: ast.expr, access: str, site: ast.AST) -> Iterator[EnvironmentKey]:
