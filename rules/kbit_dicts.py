@@ -229,7 +229,7 @@ class _Flags:
             if value is not None and any(
                 each.value is not None and quantization.disagree(self.view, str(flag.key), value, each.value)
                 for each in self.configs
-                if self._is_covered(flag)
+                if self._is_covered(flag) and self.view.reach.always_before(each.node, flag.node)
             ):
                 return "unsafe", quantization.CLASH
         return ("safe", "") if self.untouched is not None else ("unsafe", quantization.HEAD_DOUBT)
@@ -255,7 +255,7 @@ class _Flags:
             return self._replaced(left, safety, beside=beside[0])
         if len(left) > 1 and (_is_one_place(left) or _are_neighbours(self.view, left)):
             return self._replaced(left, safety) if not self.configs else None
-        if not self._are_compatible([*left, *self.configs]):
+        if not self._are_compatible([*left, *self.configs]) or not self._have_homes(left):
             return None
         fixes = [self._replaced([each], safety) for each in left]
         fixes += [self._removal(covered, safety)] if covered else []
@@ -289,6 +289,11 @@ class _Flags:
                 if not self.view.reach.are_exclusive(early.node, late.node) and not self._only_when_on(late):
                     return False
         return True
+
+    def _have_homes(self, flags: list[Entry]) -> bool:
+        """Whether what goes with the flags goes into the configuration of one of them."""
+        found = {each.node for flag in flags for each in _siblings(self.view, flag, self.flow) or ()}
+        return all(each.node in found for each in _wanted(self.flow))
 
     def _all_entries(self) -> list[ast.AST]:
         return [each.node for each in [*self.flags, *self.configs]]
@@ -426,7 +431,7 @@ def _are_neighbours(view: ModuleView, entries: list[Entry]) -> bool:
 
 def _siblings(view: ModuleView, flag: Entry, flow: Flow) -> list[Entry] | None:
     """The entries beside a flag that belong into the configuration; None where some are put in elsewhere."""
-    wanted = [each for each in flow.entries if quantization.is_sibling(each.key) and each.how != "removal"]
+    wanted = [each for each in _wanted(flow) if not view.reach.are_exclusive(each.node, flag.node)]
     if isinstance(flag.owner, ast.Assign):
         near = _next_to(view, flag.owner)
         found = [each for each in wanted if each.owner in near]
@@ -434,6 +439,10 @@ def _siblings(view: ModuleView, flag: Entry, flow: Flow) -> list[Entry] | None:
         found = [each for each in written_entries(flag.owner) if quantization.is_sibling(each.key)]
     known = {each.node for each in found}
     return found if all(each.node in known for each in wanted) else None
+
+
+def _wanted(flow: Flow) -> list[Entry]:
+    return [each for each in flow.entries if quantization.is_sibling(each.key) and each.how != "removal"]
 
 
 def _next_to(view: ModuleView, statement: ast.Assign) -> list[ast.Assign]:
