@@ -181,17 +181,28 @@ def _preflight(view: ModuleView, keys: list[EnvironmentKey]) -> Iterator[Finding
     for key in keys:
         if key.access not in ("test", "read"):
             continue
-        statement = view.tree.statement(key.node)
-        if isinstance(statement, ast.If) and _is_in(view, key.node, statement.test):
-            demanded = any(isinstance(each, ast.Raise) or _exits(each) for each in statement.body)
-        else:
-            demanded = isinstance(statement, ast.Assert) and _is_in(view, key.node, statement.test)
-        if demanded:
+        if _is_demanded(view, key.site):
             yield view.finding(
                 key.node,
                 f"`{key.name}` is demanded here and no longer read by transformers since 5.0: "
                 f"demand `{_HUB_CACHE}`, or nothing",
             )
+
+
+def _is_demanded(view: ModuleView, site: ast.AST) -> bool:
+    """Whether the program stops where a test says so: `if name not in os.environ: raise ...`."""
+    statement = view.tree.statement(site)
+    if isinstance(statement, ast.If) and _is_in(view, site, statement.test):
+        return any(isinstance(each, ast.Raise) or _exits(each) for each in statement.body)
+    if isinstance(statement, ast.Assert):
+        return _is_in(view, site, statement.test)
+    target = statement.targets[0] if isinstance(statement, ast.Assign) else None
+    if not isinstance(target, ast.Name) or not any(
+        isinstance(each, ast.comprehension) for each in view.tree.ancestors(site)
+    ):
+        return False  # `missing = [name for name in NAMES if name not in os.environ]`
+    uses = [use for binding in view.links.bindings_at(target) for use in view.links.uses(binding)]
+    return any(_is_demanded(view, use) for use in uses)
 
 
 def _is_in(view: ModuleView, node: ast.AST, around: ast.AST) -> bool:
@@ -218,6 +229,7 @@ class _Written:
         self.mine = [each for each in keys if each.name == key.name and each.node is not key.node]
         self.higher = [each for each in keys if each.is_written and _precedes(each, key) and self._is_beside(each)]
         self.hub = [each for each in beside if each.name in _HUB_ALIASES and each.is_written]
+        self.hub_readers = [each for each in beside if each.name in _HUB_ALIASES and not each.is_written]
         self.home = [each for each in beside if each.name == _HOME and each.is_written]
         self.replacement = replacement
         self.followers: list[_Written] = []
@@ -272,6 +284,11 @@ class _Written:
                 "; it is set after the import that reads it, which had no effect under v4 either: "
                 f"set `{_HUB_CACHE}` before the import"
             )
+        if key.access in ("write", "default"):
+            if any(self._may_meet(each) for each in self.hub):
+                return f"; `{_HUB_CACHE}` is set elsewhere in this file, too"
+            if any(self._is_told(each) for each in self.hub_readers):
+                return f"; this file reads `{_HUB_CACHE}` for something else"
         if key.access == "dict":
             return "; where this dict goes is not known"
         if key.access == "job":
@@ -301,6 +318,20 @@ class _Written:
             return False
         here, there = view.reach.path(self.key.node), view.reach.path(other.node)
         return there == here[: len(there)]
+
+    def _may_meet(self, other: EnvironmentKey) -> bool:
+        """Whether a variable is set in the same process, under conditions of its own and to another value."""
+        view, mine, theirs = self.view, self.key.value, other.value
+        if other.access not in ("write", "default") or view.reach.are_exclusive(self.key.node, other.node):
+            return False
+        return mine is None or theirs is None or not _same(view, mine, theirs)
+
+    def _is_told(self, reader: EnvironmentKey) -> bool:
+        """Whether a read would see what is set here, and is no part of setting it."""
+        view = self.view
+        around = [test for test, _ in view.reach.conditions(self.key.node)]
+        around += [self.key.value] if self.key.value is not None else []
+        return not any(_is_in(view, reader.node, each) for each in around)
 
     def _is_told_already(self) -> bool:
         """Whether the value is the place that the hub uses anyway: `$HF_HOME/hub`, or that of `HF_HUB_CACHE`."""
@@ -444,8 +475,9 @@ def _is_hub_of_variable(view: ModuleView, value: ast.expr) -> bool:
 def _is_after_import(view: ModuleView, site: ast.AST) -> bool:
     """Whether the module imports transformers, or what builds on it, before a place is reached."""
     in_function = view.links.function_around(site) is not None
+    place = view.span(site)[0]
     for statement in view.tree.root.body:
-        if not in_function and statement.lineno > getattr(site, "lineno", 0):
+        if not in_function and view.span(statement)[0] > place:
             return False
         names: list[str] = []
         if isinstance(statement, ast.ImportFrom) and not statement.level:
@@ -459,7 +491,7 @@ def _is_after_import(view: ModuleView, site: ast.AST) -> bool:
 
 # Commands in strings
 
-_IN_COMMAND = re.compile(r"(?:^|[\s;&|\"'])(?:export\s+)?(" + "|".join(VARIABLES) + r")=")
+_IN_COMMAND = re.compile(r"(?:^|[\s;&|\"',=])(?:export\s+)?(" + "|".join(VARIABLES) + r")=")
 _IN_SCRIPT = re.compile(r"^[ \t]*export\s+(" + "|".join(VARIABLES) + r")=", re.MULTILINE)
 _RUNNERS = frozenset("system popen run call check_call check_output Popen getoutput getstatusoutput".split())
 
@@ -470,6 +502,9 @@ def _commands(view: ModuleView) -> Iterator[Finding]:
     for call in view.calls(_RUNNERS):
         if any(isinstance(each, External) and each.package in ("os", "subprocess") for each in call.callees):
             run.update(ast.walk(call.node))
+            for name in [each for each in call.args if isinstance(each, ast.Name)]:
+                written = [binding.value for binding in view.links.bindings_read(name)]
+                run.update(node for value in written if value is not None for node in ast.walk(value))
     known = {each.node for each in view.environment_keys(VARIABLES)}
     for node in view.tree.nodes.get(ast.Constant, ()):
         assert isinstance(node, ast.Constant)

@@ -8,7 +8,7 @@ from v5lint.rule import Fix
 from v5lint.rules import library, model_loads, quantization
 from v5lint.rules.quantization import CONFIG, FLAGS, KEYWORD, SINCE
 from v5lint.view.calls import CallSite
-from v5lint.view.dicts import written_entries
+from v5lint.view.dicts import asked_of, written_entries
 from v5lint.view.values import Constant, External, LocalClass, LocalFunction, Method
 
 TYPE_CHECKING = False
@@ -30,12 +30,35 @@ def check(view: ModuleView) -> Iterator[Finding | Unseen]:
     done: set[ast.AST] = set()
     for start in _starts(view):
         flow = view.dicts.flow(start)
-        removed = {each.key for each in flow.entries if each.how == "removal"}
         flags = [each for each in flow.entries if each.key in FLAGS and each.how != "removal" and each.node not in done]
         done.update(each.node for each in flags)
-        live = [each for each in flags if each.key not in removed and not view.guards.is_dead(each.node)]
+        live = [each for each in flags if not _is_taken_out(view, flow, each) and not view.guards.is_dead(each.node)]
         if live:
             yield from _Flags(view, flow, live).results()
+
+
+def _removals(view: ModuleView, flow: Flow, flag: Entry) -> list[Entry]:
+    """The places that take a flag out of its dict again, after it was put in and before the dict goes anywhere."""
+    around = view.links.function_around(flag.node)
+    goes = [view.span(each.node)[0] for each in flow.receivers if each.how == "splat"]
+    found = []
+    for each in flow.entries:
+        if each.how == "removal" and each.key == flag.key:
+            at = view.span(each.node)[0]
+            is_here = view.links.function_around(each.node) is around
+            if not is_here or (at > view.span(flag.node)[0] and any(place > at for place in goes)):
+                found.append(each)
+    return found
+
+
+def _is_taken_out(view: ModuleView, flow: Flow, flag: Entry) -> bool:
+    """Whether a flag never reaches anything: it is taken out in any case, or where the version of transformers says."""
+    for each in _removals(view, flow, flag):
+        if view.reach.always_before(each.node, flag.node):
+            return True
+        if any("version" in ast.unparse(test).lower() for test, _ in view.reach.conditions(each.node)):
+            return True
+    return False
 
 
 def _starts(view: ModuleView) -> list[ast.expr]:
@@ -90,6 +113,11 @@ class _Destination:
     def loads(self) -> list[CallSite]:
         """The calls that load a model with it."""
         return [call for call, _ in self.models]
+
+    def named_in(self, view: ModuleView) -> ast.Call | None:
+        """A call of a module that shows how the module names transformers."""
+        calls = [call for group in self.calls.values() for call in group]
+        return next((call.node for call in calls if call.view is view), None)
 
 
 def _destination(view: ModuleView, flow: Flow, flag: str, *, under: str = "", depth: int = 0) -> _Destination:
@@ -201,18 +229,22 @@ class _Flags:
             if value is not None and any(
                 each.value is not None and quantization.disagree(self.view, str(flag.key), value, each.value)
                 for each in self.configs
-                if self._is_covered(flag)
+                if self._is_covered(flag) and self.view.reach.always_before(each.node, flag.node)
             ):
                 return "unsafe", quantization.CLASH
         return ("safe", "") if self.untouched is not None else ("unsafe", quantization.HEAD_DOUBT)
 
     def _fix(self, safety: Applicability) -> Fix | None:
+        if any(_asks_for_flag(self.view, each) for each in self.flow.aliases):
+            return None
         if all(each.value is not None and quantization.is_off(each.value) for each in self.flags):
             return self._removal(self.flags, "safe")  # it did nothing under v4 either
         covered = [each for each in self.flags if self._is_covered(each)]
         left = [each for each in self.flags if each not in covered]
         if not left:
             return self._removal(self.flags, safety)
+        if any(_removals(self.view, self.flow, each) for each in left):
+            return None  # where a configuration is there already, say
         others = {*self.goes.calls} - {"model", "peft"}
         if not self.goes.is_sure or others - {"ignores"}:
             return None
@@ -221,9 +253,9 @@ class _Flags:
         beside = [each for each in self.configs if each.owner is left[0].owner]
         if beside and len(self.configs) == 1 and not covered:
             return self._replaced(left, safety, beside=beside[0])
-        if len({each.key for each in left}) > 1 and not self._are_exclusive(left):
-            return self._replaced(left, safety) if not self.configs and _is_one_place(left) else None
-        if not self._are_exclusive([*left, *self.configs]):
+        if len(left) > 1 and (_is_one_place(left) or _are_neighbours(self.view, left)):
+            return self._replaced(left, safety) if not self.configs else None
+        if not self._are_compatible([*left, *self.configs]) or not self._have_homes(left):
             return None
         fixes = [self._replaced([each], safety) for each in left]
         fixes += [self._removal(covered, safety)] if covered else []
@@ -245,15 +277,44 @@ class _Flags:
                 return True
         return False
 
-    def _are_exclusive(self, entries: list[Entry]) -> bool:
-        """Whether only one of the entries is put in: each stands in another arm of one `if`."""
-        paths = [self.view.reach.path(each.node) for each in entries]
-        for number, first in enumerate(paths):
-            for second in paths[number + 1 :]:
-                split = next((a for a, b in zip(first, second, strict=False) if a != b), None)
-                if split is None or not isinstance(split[0], (ast.If, ast.IfExp, ast.Match)):
+    def _are_compatible(self, entries: list[Entry]) -> bool:
+        """Whether each entry can become a configuration for itself: none takes the place of one that counted.
+
+        Version 4 refused two flags that are switched on, and a flag beside a configuration. So of two entries the
+        later one may overwrite the first, if it is only put in where it is switched on.
+        """
+        for number, second in enumerate(entries):
+            for first in entries[:number]:
+                early, late = sorted((first, second), key=lambda each: self.view.span(each.node))
+                if not self.view.reach.are_exclusive(early.node, late.node) and not self._only_when_on(late):
                     return False
         return True
+
+    def _have_homes(self, flags: list[Entry]) -> bool:
+        """Whether what goes with the flags goes into the configuration of one of them."""
+        found = {each.node for flag in flags for each in _siblings(self.view, flag, self.flow) or ()}
+        return all(each.node in found for each in _wanted(self.flow))
+
+    def _all_entries(self) -> list[ast.AST]:
+        return [each.node for each in [*self.flags, *self.configs]]
+
+    def _only_when_on(self, entry: Entry) -> bool:
+        """Whether what is put in place of an entry is never None."""
+        if entry.value is None:
+            return False
+        if entry.key != KEYWORD:
+            return quantization.is_on(self.view, entry.value) or self._has_its_line(entry)
+        return Constant(None) not in self.view.values(entry.value) or any(
+            truth and _tests(test, entry.value) for test, truth in self.view.reach.conditions(entry.node)
+        )
+
+    def _has_its_line(self, entry: Entry) -> bool:
+        """Whether an entry is put in by a statement before which an `if` can be written."""
+        owner = entry.owner
+        if not isinstance(owner, ast.Assign) or len(owner.targets) > 1:
+            return False
+        start, _ = self.view.span(owner)
+        return not self.view.text[self.view.offset(owner.lineno, 0) : start].strip()
 
     def _removal(self, entries: list[Entry], safety: Applicability) -> Fix | None:
         if not all(each.how in ("literal", "keyword", "subscript") for each in entries):
@@ -281,6 +342,9 @@ class _Flags:
             return None
         if first.how not in ("literal", "keyword", "subscript", "setdefault"):
             return None
+        if not isinstance(first.node, (ast.Constant, ast.keyword)):
+            return None
+        under_if = self._has_its_line(first) and (self.flow.is_open or len({*self._all_entries()}) > 1)
         if not library.is_free(view, CONFIG, first.node) or not quantization.is_repeatable(values):
             return None
 
@@ -289,16 +353,19 @@ class _Flags:
             from v5lint.edits.imports import ImportEdits
 
             imports = ImportEdits(view)
-            config = imports.use("transformers", CONFIG, first.node)
+            config = imports.use("transformers", CONFIG, first.node, like=self.goes.named_in(view))
             given = {str(each.key): view.source(each.value) for each in siblings if each.value is not None}
             if quantization.SKIP not in given:
                 given |= quantization.skipping(self.untouched)
             source = quantization.config_source(view, config, values, given)
             rest = [each for each in [*flags, *siblings] if each is not first]
             if beside is not None and beside.value is not None:
-                source = f"{view.source(beside.value)} or ({source})"
+                source = quantization.in_place_of_none(view, beside.value, source)
                 return [*replace_entry(view, beside, KEYWORD, source, [first, *rest]), *imports.edits()]
-            return [*replace_entry(view, first, KEYWORD, source, rest), *imports.edits()]
+            condition = ""
+            if under_if:
+                source, condition = quantization.config_parts(view, config, values, given)
+            return [*replace_entry(view, first, KEYWORD, source, rest, condition=condition), *imports.edits()]
 
         return Fix(f"Put a `{CONFIG}` in the place of {_quoted(flags)}", build, applicability=safety, requires=SINCE)
 
@@ -327,7 +394,7 @@ class _Flags:
             from v5lint.edits.imports import ImportEdits
 
             imports = ImportEdits(view)
-            config = imports.use("transformers", CONFIG, call.node)
+            config = imports.use("transformers", CONFIG, call.node, like=call.node)
             assert flag.value is not None
             given = quantization.skipping(self.untouched)
             source = quantization.config_source(view, config, {str(flag.key): flag.value}, given)
@@ -337,13 +404,34 @@ class _Flags:
         return Fix(f"Give a `{CONFIG}` to the call that loads the model", build, applicability=safety, requires=SINCE)
 
 
+def _tests(test: ast.expr, value: ast.expr) -> bool:
+    """Whether a test says that a value is not None: `if value:`, `if value is not None:`."""
+    if isinstance(test, ast.Compare) and isinstance(test.ops[0], ast.IsNot):
+        test = test.left
+    return ast.dump(test) == ast.dump(value)
+
+
 def _is_one_place(entries: list[Entry]) -> bool:
     return len({each.owner for each in entries}) == 1 and entries[0].how != "subscript"
 
 
+def _asks_for_flag(view: ModuleView, mapping: ast.expr) -> bool:
+    """Whether a dict is asked for a flag, `if kwargs["load_in_8bit"]:`: what asks would find nothing any more."""
+    asked = asked_of(view, mapping)
+    return asked is not None and any(flag in view.constants(asked) for flag in FLAGS)
+
+
+def _are_neighbours(view: ModuleView, entries: list[Entry]) -> bool:
+    """Whether entries of different keys are put in by assignments in the lines beside each other."""
+    owners = [each.owner for each in entries if isinstance(each.owner, ast.Assign)]
+    if len(owners) < len(entries) or len({each.key for each in entries}) < len(entries):
+        return False
+    return all(each in _next_to(view, owners[0]) for each in owners[1:])
+
+
 def _siblings(view: ModuleView, flag: Entry, flow: Flow) -> list[Entry] | None:
     """The entries beside a flag that belong into the configuration; None where some are put in elsewhere."""
-    wanted = [each for each in flow.entries if quantization.is_sibling(each.key) and each.how != "removal"]
+    wanted = [each for each in _wanted(flow) if not view.reach.are_exclusive(each.node, flag.node)]
     if isinstance(flag.owner, ast.Assign):
         near = _next_to(view, flag.owner)
         found = [each for each in wanted if each.owner in near]
@@ -351,6 +439,10 @@ def _siblings(view: ModuleView, flag: Entry, flow: Flow) -> list[Entry] | None:
         found = [each for each in written_entries(flag.owner) if quantization.is_sibling(each.key)]
     known = {each.node for each in found}
     return found if all(each.node in known for each in wanted) else None
+
+
+def _wanted(flow: Flow) -> list[Entry]:
+    return [each for each in flow.entries if quantization.is_sibling(each.key) and each.how != "removal"]
 
 
 def _next_to(view: ModuleView, statement: ast.Assign) -> list[ast.Assign]:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from v5lint.rule import Applicability, Finding, Unseen
     from v5lint.view.calls import CallSite
+    from v5lint.view.dicts import Entry
     from v5lint.view.module import ModuleView
     from v5lint.view.tree import Binding
 
@@ -135,8 +136,14 @@ class _Plan:
         self.existing = call.keyword(KEYWORD)
         may_be_none = self.existing is not None and Constant(None) in view.values(self.existing.value)
         is_on = not all(quantization.is_off(value) for value in self.values.values())
-        in_splat = call.entry(KEYWORD) is not None
+        splatted = _splatted(call)
+        configs = [each for each in splatted if each.key == KEYWORD]
+        in_splat = any(_is_given(view, each, call) for each in configs)
         self.needs_config = is_on and not in_splat and (self.existing is None or may_be_none)
+        # With a dict that brings a configuration only now and then, or flags of its own, there would be two of them.
+        self.is_divided = self.needs_config and any(
+            each.key in (KEYWORD, *FLAGS) or quantization.is_sibling(each.key) for each in splatted
+        )
         says_itself = any(each.arg == SKIP for each in self.siblings) or not self.needs_config
         self.untouched = () if says_itself else model_loads.untouched(call, reached)
 
@@ -149,7 +156,9 @@ class _Plan:
         names = _listed([*self.values, *(str(each.arg) for each in self.siblings)])
         if not self.needs_config:
             return Fix(f"Remove {names}", self._without, applicability=safety)
-        if not library.is_free(self.view, CONFIG, self.call.node) or not quantization.is_repeatable(self.values):
+        if self.is_divided or not quantization.is_repeatable(self.values):
+            return None
+        if not library.is_free(self.view, CONFIG, self.call.node):
             return None
         message = f"Replace {names} with `{KEYWORD}=`"
         return Fix(message, self._with_config, applicability=safety, requires=SINCE)
@@ -170,9 +179,8 @@ class _Plan:
         given |= quantization.skipping(self.untouched)
         source = quantization.config_source(view, config, self.values, given)
         if existing is not None:
-            written = view.source(existing.value)
             replaced: ast.keyword = existing
-            source = source if written == "None" else f"{written} or ({source})"
+            source = quantization.in_place_of_none(view, existing.value, source)
         else:
             replaced = next(each for each in self.flags if not quantization.is_off(each.value))
         rest = [each for each in [*self.flags, *self.siblings] if each is not replaced]
@@ -180,6 +188,19 @@ class _Plan:
             view, self.call.node, remove=rest, keep_comments=self.siblings, replace={replaced: f"{KEYWORD}={source}"}
         )
         return [edit, *imports.edits()]
+
+
+def _splatted(call: CallSite) -> list[Entry]:
+    """What the dicts bring along that are splatted into a call."""
+    entries = [each for splat in call.splats for each in call.view.dicts.flow(splat).entries]
+    return [each for each in entries if each.how != "removal"]
+
+
+def _is_given(view: ModuleView, entry: Entry, call: CallSite) -> bool:
+    """Whether an entry of a dict is there, and not None, whenever a call is made with it."""
+    if entry.value is None or Constant(None) in view.values(entry.value):
+        return False
+    return view.reach.always_before(entry.node, call.node)
 
 
 def _loader_import(view: ModuleView, call: CallSite) -> Binding | None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ast
+
 from v5lint.rule import Fix, FixUnavailableError, Rule
-from v5lint.rules import library, siglip_classes
+from v5lint.rules import library, siglip_classes, swaps
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -77,8 +79,9 @@ class MismatchedLoader(Rule):
 
 def _fix(view: ModuleView, call: CallSite, name: str, kind: str) -> Fix | None:
     given = call.argument(*library.CHECKPOINT)
-    if given is None or len(call.args) > 1 or call.splats:
-        return None
+    owner = call.func.value if isinstance(call.func, ast.Attribute) else None
+    if given is None or len(call.args) > 1 or call.splats or owner is None or not swaps.names_class(view, owner, name):
+        return None  # a class of this repository that inherits from it is no class that the loader knows
     task = next((task for ending, task in _TASKS.items() if name.endswith(ending)), "")
     others = [each for each in call.node.keywords if each.value is not given]
     arguments = [view.source(given)]
@@ -98,15 +101,12 @@ def _fix(view: ModuleView, call: CallSite, name: str, kind: str) -> Fix | None:
     function = "load_model" if kind == "model" else "load_processor"
 
     def edits() -> list[Edit]:
-        import ast
-
         from v5lint.edits.imports import ImportEdits
 
         if "#" in view.source(call.node):
             raise FixUnavailableError("the call holds comments")
         imports = ImportEdits(view)
         written = f"{imports.use(_RUNTIME, function, call.node)}({', '.join(arguments)})"
-        owner = call.func.value if isinstance(call.func, ast.Attribute) else None
         if isinstance(owner, ast.Name):
             for binding in view.links.bindings_read(owner):
                 if binding.kind == "import" and len(view.links.uses(binding)) == 1:

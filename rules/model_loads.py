@@ -16,6 +16,12 @@ if TYPE_CHECKING:
     from v5lint.view.module import ModuleView
     from v5lint.view.values import Value
 
+#: Packages whose classes have a `from_pretrained` of their own, with the beginning of those that hand its keywords on.
+_HANDING_ON = {"adapters": "AutoAdapterModel", "peft": "AutoPeftModel", "trl": "AutoModelFor"}
+
+#: Those of them that look at the flags on the way.
+_LOOKING = frozenset({"trl"})
+
 #: How many functions that hand their `**kwargs` on are followed.
 _DEPTH = 4
 
@@ -127,8 +133,11 @@ def _of(call: CallSite, callee: Value, argument: str, depth: int) -> Target:
         return Target("unknown") if call.name == "from_pretrained" else Target()
     if not isinstance(callee, Method) or callee.name != "from_pretrained":
         return Target()
-    if isinstance(callee.owner, External) and callee.owner.package == "peft":
-        return Target("peft", callee.owner.name)
+    if isinstance(callee.owner, External) and callee.owner.package in _HANDING_ON:
+        # `PeftModel.from_pretrained` gets a model that is loaded already, and drops what it does not know.
+        package, name = callee.owner.package, callee.owner.name
+        hands_on = name.startswith(_HANDING_ON[package])
+        return Target("peft" if hands_on else "ignores", name, is_sure=package not in _LOOKING)
     names = library.library_classes(call.view, callee.owner)
     for name in names:
         if lookup.is_model_class(name) or name in ("PreTrainedModel", "GenerationMixin"):
@@ -138,7 +147,7 @@ def _of(call: CallSite, callee: Value, argument: str, depth: int) -> Target:
 
 def _handed_on(callee: LocalFunction | LocalClass, argument: str, depth: int) -> Target:
     """What a function of the repository does with a keyword that it does not name itself."""
-    function = _constructor(callee) if isinstance(callee, LocalClass) else callee
+    function = callee.view.links.constructor(callee) if isinstance(callee, LocalClass) else callee
     if function is None or depth >= _DEPTH or isinstance(function.node, ast.Lambda):
         return Target()
     args, view = function.node.args, function.view
@@ -159,11 +168,3 @@ def _handed_on(callee: LocalFunction | LocalClass, argument: str, depth: int) ->
             sure = {*found} <= {"model", "peft"} and all(each.is_sure for each in found.values())
             return Target(kind, found[kind].name, is_sure=sure, way=function.node.name)
     return Target()
-
-
-def _constructor(of: LocalClass) -> LocalFunction | None:
-    """The `__init__` that an object of a class is made with, if this repository writes it."""
-    for value in of.view.evaluator.class_attribute(of, "__init__", instance=False):
-        if isinstance(value, LocalFunction):
-            return value
-    return None

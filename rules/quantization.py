@@ -28,7 +28,13 @@ HEAD_DOUBT = (
 
 _WRAPPED = (ast.IfExp, ast.Lambda, ast.NamedExpr)
 _ATOMS = (ast.Name, ast.Attribute, ast.Subscript, ast.Call)
-_PURE = (ast.Name, ast.Attribute, ast.Constant, ast.Subscript, ast.Compare, ast.BoolOp, ast.UnaryOp)
+_EFFECTS = (ast.NamedExpr, ast.Await, ast.Yield, ast.YieldFrom, ast.Lambda, ast.GeneratorExp, ast.ListComp)
+
+#: Functions and methods that only look.
+_LOOKING = frozenset(
+    "bool int str len any all getattr hasattr isinstance get getenv getboolean lower upper strip startswith endswith "
+    "is_available".split()
+)
 
 
 def is_sibling(name: object) -> bool:
@@ -39,6 +45,16 @@ def is_sibling(name: object) -> bool:
 def is_off(value: ast.expr) -> bool:
     """Whether a flag is written as switched off."""
     return isinstance(value, ast.Constant) and not value.value
+
+
+def is_on(view: ModuleView, value: ast.expr) -> bool:
+    """Whether a flag is switched on wherever it is given: written so, or given only under a test that it is."""
+    if isinstance(value, ast.Constant):
+        return bool(value.value)
+    if not isinstance(value, (ast.Name, ast.Attribute)):
+        return False
+    wanted = ast.dump(value)
+    return any(truth and ast.dump(test) == wanted for test, truth in view.reach.conditions(value))
 
 
 def disagree(view: ModuleView, flag: str, value: ast.expr, config: ast.expr) -> bool:
@@ -74,25 +90,63 @@ def config_source(view: ModuleView, config: str, flags: Mapping[str, ast.expr], 
         flags: the flags with their values.
         siblings: the arguments that go with them, with their sources.
     """
+    config_call, test = config_parts(view, config, flags, siblings)
+    return f"{config_call} if {test} else None" if test else config_call
+
+
+def config_parts(
+    view: ModuleView, config: str, flags: Mapping[str, ast.expr], siblings: Mapping[str, str]
+) -> tuple[str, str]:
+    """The `BitsAndBytesConfig(...)` that quantizes as the flags did, and when: "" where always.
+
+    Args:
+        view: the module.
+        config: how the module calls `BitsAndBytesConfig`.
+        flags: the flags with their values.
+        siblings: the arguments that go with them, with their sources.
+    """
     given = {name: value for name, value in flags.items() if not is_off(value)}
     if not given:
-        return ""
+        return "", ""
     rest = [f"{name}={source}" for name, source in siblings.items()]
-    always = [name for name, value in given.items() if isinstance(value, ast.Constant)]
+    always = [name for name, value in given.items() if is_on(view, value)]
     if always:
-        return f"{config}({', '.join([f'{always[0]}=True', *rest])})"
+        return f"{config}({', '.join([f'{always[0]}=True', *rest])})", ""
     tests = [_in_test(view, value) for value in given.values()]
     if len(given) == 1:
         (name,) = given
-        return f"{config}({', '.join([f'{name}=True', *rest])}) if {tests[0]} else None"
+        return f"{config}({', '.join([f'{name}=True', *rest])})", tests[0]
     arguments = [f"{name}={view.source(value)}" for name, value in given.items()]
-    return f"{config}({', '.join([*arguments, *rest])}) if {' or '.join(tests)} else None"
+    return f"{config}({', '.join([*arguments, *rest])})", " or ".join(tests)
+
+
+def in_place_of_none(view: ModuleView, value: ast.expr, source: str) -> str:
+    """The expression that is a value, or where that is None what a source says.
+
+    Args:
+        view: the module.
+        value: the value that may be None.
+        source: what `config_source` has made.
+    """
+    written = view.source(value)
+    if written == "None":
+        return source
+    first = f"({written})" if isinstance(value, _WRAPPED) or "\n" in written else written
+    return f"{first} or ({source})"
 
 
 def is_repeatable(flags: Mapping[str, ast.expr]) -> bool:
     """Whether the values may be evaluated twice, as a condition over two flags does."""
     given = [value for value in flags.values() if not is_off(value)]
-    return len(given) < 2 or all(isinstance(each, _PURE) for each in given)
+    return len(given) < 2 or not any(_has_effect(part) for value in given for part in ast.walk(value))
+
+
+def _has_effect(node: ast.AST) -> bool:
+    if isinstance(node, ast.Call):
+        func = node.func
+        name = func.attr if isinstance(func, ast.Attribute) else func.id if isinstance(func, ast.Name) else ""
+        return name not in _LOOKING
+    return isinstance(node, _EFFECTS)
 
 
 def _in_test(view: ModuleView, value: ast.expr) -> str:

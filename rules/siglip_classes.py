@@ -151,7 +151,7 @@ def _counterpart(name: str) -> str:
 
 
 def _family_of_checkpoint(checkpoint: str) -> str:
-    name = checkpoint.rstrip("/").rpartition("/")[2]
+    name = checkpoint.rstrip("/").rpartition("/")[2].replace("…", "_")  # of an f-string, what is not known
     if _NAFLEX.search(name):
         return "naflex"
     return "fixed" if _FIXED.search(name) else ""

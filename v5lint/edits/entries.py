@@ -6,7 +6,7 @@ import ast
 from typing import TYPE_CHECKING
 
 from v5lint.edits.arguments import edit_arguments, edit_entries
-from v5lint.edits.statements import delete_statement
+from v5lint.edits.statements import delete_statement, under
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -40,7 +40,9 @@ def remove_entries(view: ModuleView, entries: Iterable[Entry]) -> list[Edit]:
     return found
 
 
-def replace_entry(view: ModuleView, entry: Entry, key: str, value: str, remove: Sequence[Entry]) -> list[Edit]:
+def replace_entry(
+    view: ModuleView, entry: Entry, key: str, value: str, remove: Sequence[Entry], *, condition: str = ""
+) -> list[Edit]:
     """Put another key and value in the place of an entry, and take others of the same literal or call out.
 
     The comments of those stay, on lines of their own.
@@ -51,6 +53,8 @@ def replace_entry(view: ModuleView, entry: Entry, key: str, value: str, remove: 
         key: the new key.
         value: the new value, as source.
         remove: further entries that go.
+        condition: the test under which the new one is put in, as source, where it is an assignment in a line of its
+            own.
     """
     owner = entry.owner
     here = [each.node for each in remove if each.owner is owner]
@@ -67,7 +71,8 @@ def replace_entry(view: ModuleView, entry: Entry, key: str, value: str, remove: 
         return [*found, edit_arguments(view, owner, remove=here, keep_comments=here, replace=changed)]
     if isinstance(entry.node, ast.expr) and entry.value is not None and entry.how in ("subscript", "setdefault"):
         quote = view.source(entry.node)[-1]
-        return [*found, view.replace(entry.node, f"{quote}{key}{quote}"), view.replace(entry.value, value)]
+        found += [view.replace(entry.node, f"{quote}{key}{quote}"), view.replace(entry.value, value)]
+        return [*found, under(view, owner, condition)] if condition and isinstance(owner, ast.stmt) else found
     raise ValueError(f"an entry that is put in by {type(owner).__name__} cannot be replaced")
 
 

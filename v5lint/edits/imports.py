@@ -132,7 +132,9 @@ class ImportEdits:
                 return True
         return False
 
-    def use(self, module: str, name: str, near: ast.AST, *, beside: Binding | None = None) -> str:
+    def use(
+        self, module: str, name: str, near: ast.AST, *, beside: Binding | None = None, like: ast.Call | None = None
+    ) -> str:
         """Make a name of a module usable at a place.
 
         Args:
@@ -140,6 +142,7 @@ class ImportEdits:
             name: the name.
             near: the node in whose place or beside which it will be used.
             beside: an import whose statement is the best place for another name: that of the class in the call.
+            like: a call elsewhere that shows how this code names the module: `tf` of `tf.pipeline(...)`.
 
         Returns:
             What to write there: the name, or `tf.Name` where only the module is imported.
@@ -156,6 +159,11 @@ class ImportEdits:
         if self._is_added(name, near):
             return name
         through = self._module_used_at(module, near)
+        if not through and like is not None:
+            through = self._module_used_at(module, like)
+            root = through.partition(".")[0]
+            values = view.evaluator.name_values(root, scope, near) if root else frozenset()
+            through = through if External(root if "." in through else module) in values else ""
         if through:
             return f"{through}.{name}"
         if view.evaluator.owner(name, scope) is not None and (view.evaluator.name_values(name, scope, near) != wanted):
@@ -330,7 +338,11 @@ class ImportEdits:
         for (at, indent, module), names in self._new.items():
             line = f"{indent}from {module} import {', '.join(names)}"
             starts = self._view.region.line_starts
-            found.append(Edit(at, at, line + newline if at in starts else newline + line))
+            deleted = next((each for each in found if each.start < at < each.end and not each.content.strip()), None)
+            if deleted is not None:  # the line behind which it stands goes: it takes its place
+                found[found.index(deleted)] = Edit(deleted.start, deleted.end, deleted.content + line + newline)
+            else:
+                found.append(Edit(at, at, line + newline if at in starts else newline + line))
         return found
 
     def _statement_edits(self, statement: ast.ImportFrom) -> list[Edit]:

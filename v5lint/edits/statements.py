@@ -5,7 +5,8 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
-from v5lint.rule import Edit
+from v5lint.edits.slices import newline_of
+from v5lint.rule import Edit, FixUnavailableError
 
 if TYPE_CHECKING:
     from v5lint.view.module import ModuleView
@@ -56,6 +57,23 @@ def delete_statement(view: ModuleView, statement: ast.stmt) -> Edit:
     if index and block[index - 1].end_lineno == row:
         return Edit(view.span(block[index - 1])[1], end, "")
     return view.replace(statement, "pass")
+
+
+def under(view: ModuleView, statement: ast.stmt, test: str) -> Edit:
+    """The edit that puts a statement which has its line for itself under an `if`.
+
+    Raises:
+        FixUnavailableError: another statement stands in its line.
+    """
+    start, end = view.span(statement)
+    indent = view.text[view.offset(statement.lineno, 0) : start]
+    rest = view.text[end : end_of_line(view, statement)].strip()
+    if indent.strip() or not (not rest or rest.startswith("#")):
+        raise FixUnavailableError("another statement stands in the line")
+    parent = view.tree.parents[statement]
+    outer = getattr(parent, "col_offset", 0)  # as much deeper as this block is than the one around it
+    deeper = indent + (indent[outer:] or "    ")
+    return Edit(start, start, f"if {test}:{newline_of(view.text)}{deeper}")
 
 
 def block_of(view: ModuleView, statement: ast.stmt) -> list[ast.stmt]:

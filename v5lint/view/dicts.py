@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import ast
 
-from v5lint.view.values import Constant, External, LocalFunction, Mapping
+from v5lint.view.values import Constant, External, LocalClass, LocalFunction, Mapping
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -217,6 +217,8 @@ class _Follow:
             return
         if isinstance(node, ast.Constant):
             return
+        if isinstance(node, ast.Call) and self.returned(node):
+            return
         if isinstance(node, ast.Name):
             before = len(self.flow.entries)
             inner = self.view.dicts.flow(node) if ("flow", node) not in self.seen else None
@@ -228,6 +230,20 @@ class _Follow:
                 return
         self.flow.entries.append(Entry(None, node, None, node, "unknown"))
 
+    def returned(self, call: ast.Call) -> bool:
+        """Add the entries of the dicts that a function of this module gives back; whether it is one."""
+        found = False
+        for callee in self.view.evaluator.values(call.func):
+            if isinstance(callee, LocalFunction) and callee.view is self.view:
+                found = True
+                for each in self.view.links.returns(callee.node):
+                    if each is not None and ("flow", each) not in self.seen:
+                        self.seen.add(("flow", each))
+                        known = {(id(entry.node), entry.how) for entry in self.flow.entries}
+                        inner = self.view.dicts.flow(each).entries
+                        self.flow.entries += [e for e in inner if (id(e.node), e.how) not in known]
+        return found
+
     def binding(self, binding: Binding, *, copied: bool) -> None:
         """Follow a variable: every read of its name that this binding reaches."""
         if (binding, copied) in self.seen:
@@ -235,6 +251,10 @@ class _Follow:
         self.seen.add((binding, copied))
         for use in self.view.links.uses(binding):
             self.expression(use, copied=copied)
+        for added in self.view.links.augmentations(binding):  # `d |= {...}`: the same dict, under a new binding
+            self.binding(added, copied=copied)
+            if not copied and added.value is not None:
+                self.backward(added.value)
 
     def attribute(self, node: ast.Attribute, *, copied: bool) -> None:
         """Follow `self.name`: every other mention of it in the class."""
@@ -243,6 +263,8 @@ class _Follow:
         if (key, copied) in self.seen:
             return
         self.seen.add((key, copied))
+        for value in self.view.links.class_attribute_values(node) if not copied else ():
+            self.backward(value)
         for use in self.view.links.same_attributes(node):
             if isinstance(use.ctx, ast.Load):
                 self.expression(use, copied=copied)
@@ -293,6 +315,8 @@ class _Follow:
         elif isinstance(parent, ast.AugAssign):
             if parent.value is node:
                 self.merged_into(parent.target)
+                for binding in self.view.links.bindings_augmented(parent):
+                    self.binding(binding, copied=True)
         elif isinstance(parent, (ast.IfExp, ast.BoolOp)) or (
             isinstance(parent, ast.BinOp) and isinstance(parent.op, ast.BitOr)
         ):
@@ -302,6 +326,9 @@ class _Follow:
             function = self.view.links.function_around(parent)
             if function is not None:
                 self.function(function, copied=copied)
+        elif parameters := self.view.links.parameters_with_default(node):
+            for binding in parameters:
+                self.binding(binding, copied=copied)
         elif isinstance(parent, (ast.Expr, ast.If, ast.While, ast.Assert, ast.Compare, ast.UnaryOp, ast.Delete)):
             return
         elif isinstance(parent, (ast.For, ast.comprehension, ast.FormattedValue)) or self.is_looped_over(parent):
@@ -351,8 +378,9 @@ class _Follow:
     def passed(self, node: ast.expr, call: ast.Call, name: str, index: int, *, copied: bool) -> None:
         """Follow an argument into a function of this module; any other function is a receiver."""
         for callee in self.view.evaluator.values(call.func):
-            if isinstance(callee, LocalFunction) and callee.view is self.view:
-                parameter = self.view.links.parameter_for(callee, call, name, index)
+            function = self.view.links.constructor(callee) if isinstance(callee, LocalClass) else callee
+            if isinstance(function, LocalFunction) and function.view is self.view:
+                parameter = self.view.links.parameter_for(function, call, name, index)
                 if parameter is not None:
                     self.binding(parameter, copied=copied)
                     continue
@@ -365,6 +393,8 @@ class _Follow:
             self.flow.receivers.append(Receiver("read", node))
         elif name == "copy":
             self.expression(call, copied=True)
+        elif name == "items" and (kept := _filtered(self.view, call)) is not None:
+            self.expression(kept, copied=True)
         elif name == "update" and not copied:
             self.flow.entries += _update_entries(call, self.view)
         elif name == "setdefault" and not copied and call.args:
@@ -395,6 +425,8 @@ class _Follow:
             if isinstance(target, ast.Name):
                 for binding in self.view.links.bindings_at(target):
                     self.binding(binding, copied=copied)
+                for use in self.view.links.class_attribute_reads(target):
+                    self.expression(use, copied=copied)
             elif isinstance(target, ast.Attribute):
                 self.attribute(target, copied=copied)
             else:
@@ -422,6 +454,19 @@ def written_entries(owner: ast.AST) -> list[Entry]:
     if isinstance(owner, ast.Call):
         return [Entry(each.arg, each, each.value, owner, "keyword") for each in owner.keywords if each.arg]
     return []
+
+
+def asked_of(view: ModuleView, mapping: ast.expr) -> ast.expr | None:
+    """The key that a dict is asked for: `k` of `d[k]`, `d.get(k)` and `k in d`."""
+    parent = view.tree.parents[mapping]
+    if isinstance(parent, ast.Subscript) and parent.value is mapping and isinstance(parent.ctx, ast.Load):
+        return parent.slice
+    if isinstance(parent, ast.Attribute) and parent.attr == "get":
+        call = view.tree.parents[parent]
+        return call.args[0] if isinstance(call, ast.Call) and call.func is parent and call.args else None
+    if isinstance(parent, ast.Compare) and isinstance(parent.ops[0], (ast.In, ast.NotIn)):
+        return parent.left if parent.comparators[0] is mapping else None
+    return None
 
 
 def _own_entries(node: ast.Dict | ast.Call, view: ModuleView) -> list[Entry]:
@@ -470,6 +515,29 @@ def _is_copy(view: ModuleView, call: ast.Call) -> bool:
     if _called_name(call) not in ("dict", "OrderedDict", "copy", "deepcopy", "ChainMap"):
         return False
     return any(isinstance(each, External) and each.path in _COPIES for each in view.evaluator.values(call.func))
+
+
+def _filtered(view: ModuleView, items: ast.Call) -> ast.DictComp | None:
+    """The copy that leaves some values out: `{k: v for k, v in d.items() if v is not None}`; which keys, it knows not.
+
+    Args:
+        view: the module.
+        items: the call `d.items()`.
+    """
+    generator = view.tree.parents[items]
+    copy = view.tree.parents[generator] if isinstance(generator, ast.comprehension) else None
+    if not isinstance(generator, ast.comprehension) or not isinstance(copy, ast.DictComp) or len(copy.generators) > 1:
+        return None
+    target = generator.target
+    if not isinstance(target, ast.Tuple) or ast.unparse(target) not in (f"({_pair(copy)})", _pair(copy)):
+        return None
+    key = ast.unparse(copy.key)
+    names = {each.id for test in generator.ifs for each in ast.walk(test) if isinstance(each, ast.Name)}
+    return None if key in names else copy
+
+
+def _pair(copy: ast.DictComp) -> str:
+    return f"{ast.unparse(copy.key)}, {ast.unparse(copy.value)}"
 
 
 def _called_name(call: ast.Call) -> str:

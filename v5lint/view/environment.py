@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
+import re
 
+from v5lint.view.dicts import asked_of
 from v5lint.view.strings import dotted
 from v5lint.view.values import Constant, External, Method
 
@@ -20,6 +22,22 @@ _ENVIRONMENT_KEYWORDS = frozenset(
     "env envs environment env_vars environment_variables env_dict extra_env container_env environ".split()
 )
 _STARTERS = frozenset("run call check_call check_output Popen execve execvpe spawn create_subprocess_exec".split())
+#: Functions that start a process in an environment, with the place of that among their arguments.
+_EXECUTORS = {
+    "os.execve": 2,
+    "os.execvpe": 2,
+    "os.posix_spawn": 2,
+    "os.posix_spawnp": 2,
+    "os.spawnve": 3,
+    "os.spawnvpe": 3,
+}
+
+#: Methods of job APIs that take a variable and its value, a dict of variables, or a list of `NAME=value`.
+_SETTER = re.compile(r"(\A|_)(env|environ|environment)(_?var(iable)?)?s?\Z|\Afrom_dict\Z")
+
+#: How programs call what holds their own settings.
+_SETTINGS = re.compile(r"conf(ig)?s?\b|config|cfg|settings|schema", re.IGNORECASE)
+
 _FUNCTIONS = {
     "os.getenv": "read",
     "os.environ.get": "read",
@@ -133,6 +151,9 @@ def _in_dicts(view: ModuleView) -> Iterator[EnvironmentKey]:
         if isinstance(func, ast.Attribute) and _is_environ(view, func.value):
             for argument in call.node.args:
                 yield from _entries(view, argument, "write", call.node)
+                for pair in argument.elts if isinstance(argument, (ast.List, ast.Tuple)) else ():
+                    if isinstance(pair, ast.Tuple) and len(pair.elts) == 2:
+                        yield from _named(view, pair.elts[0], "write", pair.elts[1], call.node)
             for keyword in call.node.keywords:
                 if keyword.arg is not None:
                     yield EnvironmentKey(keyword.arg, keyword, "write", keyword.value, call.node)
@@ -157,11 +178,26 @@ def _in_dicts(view: ModuleView) -> Iterator[EnvironmentKey]:
         access = "child" if _starts_process(call) else "job"
         yield from _entries(view, keyword.value, access, call.node)
         yield from _assignments(keyword.value, access, call.node)
-    for call in view.calls({"env", "environ", "with_env", "set_env", "add_env", "from_dict"}):
-        if isinstance(call.node.func, ast.Attribute):
-            for argument in call.node.args:
-                if isinstance(argument, (ast.Dict, ast.Name)):
-                    yield from _entries(view, argument, "job", call.node)
+    for call in view.calls({path.rpartition(".")[2] for path in _EXECUTORS}):
+        for callee in call.callees:
+            place = _EXECUTORS.get(callee.path) if isinstance(callee, External) else None
+            given = call.argument("env", place) if place is not None else None
+            if given is not None:
+                yield from _entries(view, given, "child", call.node)
+    for call in view.calls():
+        if isinstance(call.func, ast.Attribute) and _SETTER.search(call.name):
+            yield from _set_by_method(view, call)
+
+
+def _set_by_method(view: ModuleView, call: CallSite) -> Iterator[EnvironmentKey]:
+    """The variables that a method of a job API sets: `.env({...})`, `.envs(["A=b"])`, `.set_env_variable(a, b)`."""
+    for argument in call.args:
+        if isinstance(argument, (ast.Dict, ast.Name)):
+            yield from _entries(view, argument, "job", call.node)
+        yield from _assignments(argument, "job", call.node)
+    name, value = call.argument("name", 0), call.argument("value", 1)
+    if name is not None and value is not None and not _is_own(call):
+        yield from _named(view, name, "job", value, call.node)
 
 
 def _starts_process(call: CallSite) -> bool:
@@ -171,9 +207,17 @@ def _starts_process(call: CallSite) -> bool:
 
 
 def _entries(view: ModuleView, node: ast.expr, access: str, site: ast.AST) -> Iterator[EnvironmentKey]:
-    for entry in view.dicts.flow(node).entries:
-        if isinstance(entry.key, str) and entry.how != "removal":
-            yield EnvironmentKey(entry.key, entry.node, access, entry.value, site, entry)
+    """The variables in a dict, and where it is asked for them."""
+    flow = view.dicts.flow(node)
+    for entry in flow.entries:
+        if isinstance(entry.key, str):
+            how = "delete" if entry.how == "removal" else access
+            value = entry.value if how == access else None
+            yield EnvironmentKey(entry.key, entry.node, how, value, site, entry if how == access else None)
+    for alias in flow.aliases:
+        asked = asked_of(view, alias)
+        if asked is not None:
+            yield from _named(view, asked, "read", None, view.tree.parents[alias])
 
 
 def _assignments(node: ast.expr, access: str, site: ast.AST) -> Iterator[EnvironmentKey]:
@@ -205,11 +249,12 @@ def _in_apis(view: ModuleView) -> Iterator[EnvironmentKey]:
         fields = {each.value: value for each, value in zip(node.keys, node.values, strict=True) if _is_text(each)}  # type: ignore[union-attr]
         if "name" in fields and ("value" in fields or "valueFrom" in fields):
             yield from _named(view, fields["name"], "job", fields.get("value"), node)
-    for call, keyword in view.keywords({"envvar", "env_var", "name"}):
-        if keyword.arg != "name":
-            yield from _named(view, keyword.value, "read", None, call.node)
-        elif call.name.endswith(("EnvVar", "EnvironmentVariable")):
-            yield from _named(view, keyword.value, "job", call.argument("value"), call.node)
+    for call, keyword in view.keywords({"envvar", "env_var"}):
+        yield from _named(view, keyword.value, "read", None, call.node)
+    for call in view.calls():
+        name, value = call.argument("name", 0), call.argument("value", 1)
+        if name is not None and value is not None and call.name.endswith(("EnvVar", "EnvironmentVariable")):
+            yield from _named(view, name, "job", value, call.node)
 
 
 def _is_text(node: ast.AST | None) -> bool:
@@ -222,21 +267,52 @@ def _is_own(call: CallSite) -> bool:
 
 
 def _loose(view: ModuleView, names: Collection[str]) -> Iterator[EnvironmentKey]:
-    """Entries of dicts of which it is not known where they go."""
+    """Entries of dicts of which it is not known where they go, unless they look like a program's own settings."""
+    found: list[EnvironmentKey] = []
     for node in view.tree.nodes.get(ast.Dict, ()):
         assert isinstance(node, ast.Dict)
-        for key in node.keys:
-            if isinstance(key, ast.Constant) and key.value in names:
-                yield from _entries(view, node, "dict", node)
-                break
+        if any(isinstance(key, ast.Constant) and key.value in names for key in node.keys):
+            found += _entries(view, node, "dict", node)
     for subscript in view.tree.nodes.get(ast.Subscript, ()):
         assert isinstance(subscript, ast.Subscript)
         key_node = subscript.slice
+        if not isinstance(key_node, ast.Constant) or key_node.value not in names or _is_environ(view, subscript.value):
+            continue
         parent = view.tree.parents[subscript]
-        if (
-            isinstance(subscript.ctx, ast.Store)
-            and isinstance(key_node, ast.Constant)
-            and key_node.value in names
-            and isinstance(parent, ast.Assign)
-        ):
-            yield EnvironmentKey(str(key_node.value), key_node, "dict", parent.value, parent)
+        if isinstance(subscript.ctx, ast.Store) and isinstance(parent, ast.Assign):
+            found.append(EnvironmentKey(str(key_node.value), key_node, "dict", parent.value, parent))
+        elif isinstance(subscript.ctx, ast.Load):
+            found.append(EnvironmentKey(str(key_node.value), key_node, "read", None, parent))
+    asked = {each.name for each in found if each.access == "read"}
+    for each in found:
+        if each.access == "dict" and each.name not in asked and not _is_setting(view, each):
+            yield each
+    for call, keyword in view.keywords(names):
+        if "env" in call.name.lower():  # `with temporary_environment(NAME=value):`
+            yield EnvironmentKey(str(keyword.arg), keyword, "dict", keyword.value, call.node)
+
+
+def _is_setting(view: ModuleView, key: EnvironmentKey) -> bool:
+    """Whether an entry is no variable: it stands in what is called a configuration, or holds a schema or a sentence."""
+    value = key.value
+    if isinstance(value, (ast.Dict, ast.List, ast.Tuple)) or (
+        isinstance(value, ast.Constant) and isinstance(value.value, str) and " " in value.value.strip()
+    ):
+        return True
+    name = _called(view, key)
+    return bool(_SETTINGS.search(name)) and "env" not in name.lower()
+
+
+def _called(view: ModuleView, key: EnvironmentKey) -> str:
+    """What a program calls the dict that an entry is put into: its variable, the keyword or the key it is given to."""
+    if isinstance(key.site, ast.Assign) and isinstance(key.site.targets[0], ast.Subscript):
+        return ast.unparse(key.site.targets[0].value)
+    parent = view.tree.parents[key.site]
+    if isinstance(parent, ast.keyword):
+        return parent.arg or ""
+    if isinstance(parent, ast.Dict):
+        return ast.unparse(
+            next((k for k, v in zip(parent.keys, parent.values, strict=True) if k and v is key.site), parent)
+        )
+    target = parent.targets[0] if isinstance(parent, ast.Assign) else getattr(parent, "target", None)
+    return ast.unparse(target) if isinstance(target, ast.expr) else ""

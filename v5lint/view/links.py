@@ -62,6 +62,25 @@ class Links:
         owner = self._view.evaluator.owner(target.id, self._view.tree.scopes[target])
         return [each for each in owner.bindings[target.id] if each.node is target] if owner is not None else []
 
+    def bindings_augmented(self, statement: ast.AugAssign) -> list[Binding]:
+        """The bindings that `name |= ...` makes: what the name means from there on."""
+        target = statement.target
+        if not isinstance(target, ast.Name):
+            return []
+        owner = self._view.evaluator.owner(target.id, self._view.tree.scopes[target])
+        return [each for each in owner.bindings[target.id] if each.node is statement] if owner is not None else []
+
+    def augmentations(self, binding: Binding) -> list[Binding]:
+        """The bindings by `name |= ...` to which the value of another binding of the name goes on."""
+        owner = self._view.tree.scope if binding.name in binding.scope.globals else binding.scope
+        return [
+            each
+            for each in owner.bindings.get(binding.name, ())
+            if isinstance(each.node, ast.AugAssign)
+            and each is not binding
+            and binding in self._view.reach.reaching(owner, binding.name, each.node.target)
+        ]
+
     def is_imported(self, node: ast.Name, name: str) -> bool:
         """Whether a name that is read may be an import of another module's `name`, whatever it is called here."""
         return any(getattr(each.node, "name", "") == name for each in self.bindings_read(node) if each.kind == "import")
@@ -191,6 +210,27 @@ class Links:
                 found += [each for each in value.node.body if getattr(each, "name", "") == "__init__"]
         return found
 
+    def parameters_with_default(self, default: ast.expr) -> list[Binding]:
+        """The parameter whose default an expression is."""
+        function = self._view.tree.parents[default]
+        if not isinstance(function, FUNCTIONS):
+            return []
+        args = function.args
+        positional = [*args.posonlyargs, *args.args]
+        pairs = [*zip(reversed(positional), reversed(args.defaults), strict=False)]
+        pairs += [(arg, value) for arg, value in zip(args.kwonlyargs, args.kw_defaults, strict=True) if value]
+        bindings = self._view.tree.scopes[function].bindings
+        return [
+            each for arg, value in pairs if value is default for each in bindings.get(arg.arg, ()) if each.node is arg
+        ]
+
+    def constructor(self, of: LocalClass) -> LocalFunction | None:
+        """The `__init__` that an object of a class of this repository is made with, if the repository writes it."""
+        for value in of.view.evaluator.class_attribute(of, "__init__", instance=False):
+            if isinstance(value, LocalFunction):
+                return value
+        return None
+
     def arguments_for(self, function: ast.AST, arg: ast.arg) -> tuple[list[ast.expr], bool]:
         """What the calls in this module give a parameter, and whether every one of them gives it something."""
         found: list[ast.expr] = []
@@ -241,6 +281,42 @@ class Links:
             return False
         positional = [*function.args.posonlyargs, *function.args.args]
         return bool(positional) and positional[0].arg == node.id and self.class_around(function) is not None
+
+    def class_attribute_reads(self, target: ast.Name) -> list[ast.Attribute]:
+        """The reads of an attribute that is assigned in the body of a class: `self.NAME`, `cls.NAME`, `Class.NAME`."""
+        owner = self._view.tree.parents[self._view.tree.statement(target)]
+        if not isinstance(owner, ast.ClassDef):
+            return []
+        found = []
+        for each in self._view.tree.nodes.get(ast.Attribute, ()):
+            assert isinstance(each, ast.Attribute)
+            if each.attr == target.id and isinstance(each.ctx, ast.Load) and self._is_of(each.value, owner):
+                found.append(each)
+        return found
+
+    def class_attribute_values(self, node: ast.Attribute) -> list[ast.expr]:
+        """What the bodies of the classes of this module assign to the attribute that an expression reads."""
+        found = []
+        for value in self._view.evaluator.values(node.value):
+            of = value.of if isinstance(value, Instance) else value
+            if isinstance(of, LocalClass) and of.view is self._view:
+                bindings = self._view.tree.scopes[of.node].bindings.get(node.attr, ())
+                found += [each.value for each in bindings if each.value is not None]
+        return found
+
+    def _is_of(self, node: ast.expr, owner: ast.ClassDef) -> bool:
+        """Whether an expression is a class of this module or an object of it, or of one that inherits from it."""
+        for value in self._view.evaluator.values(node):
+            at = [value.of if isinstance(value, Instance) else value]
+            seen: set[Value] = set()
+            while at:
+                of = at.pop()
+                if isinstance(of, LocalClass) and of not in seen:
+                    if of.node is owner:
+                        return True
+                    seen.add(of)
+                    at += of.view.evaluator.bases(of)
+        return False
 
     def same_attributes(self, node: ast.Attribute) -> list[ast.Attribute]:
         """Every mention of `self.name` in the class around, for a node that is one; else the node alone."""

@@ -158,6 +158,15 @@ class Reach:
         self._paths[node] = found
         return found
 
+    def are_exclusive(self, first: ast.AST, second: ast.AST) -> bool:
+        """Whether two places of one function are in arms of one statement of which only one runs."""
+        return _exclusive(self.path(first), self.path(second))
+
+    def always_before(self, first: ast.AST, second: ast.AST) -> bool:
+        """Whether a place is in a block around another one: it has always run when the other one runs after it."""
+        there = self.path(first)
+        return there == self.path(second)[: len(there)]
+
     def conditions(self, node: ast.AST) -> list[tuple[ast.expr, bool]]:
         """The tests that hold when a node runs, nearest first, each with the truth value that it has then.
 
