@@ -41,3 +41,20 @@ def undisturbed(model: nn.Module | None = None, seed: int = 0) -> Iterator[None]
             torch.cuda.set_rng_state_all(cuda)
         for module, training in modes.items():
             module.training = training
+
+
+@contextmanager
+def in_own_precision(model: nn.Module) -> Iterator[None]:
+    """Call a model as it is, without the autocast that accelerate has put around its forward.
+
+    Under bf16 and fp16 the model of a Trainer rounds where the same model that is loaded again does not.
+    """
+    wrapped = [module for module in model.modules() if {"forward", "_original_forward"} <= vars(module).keys()]
+    kept = [(module, module.forward) for module in wrapped]
+    for module in wrapped:
+        module.forward = module._original_forward  # type: ignore[method-assign,assignment]
+    try:
+        yield
+    finally:
+        for module, forward in kept:
+            module.forward = forward  # type: ignore[method-assign]
