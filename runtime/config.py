@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
+import math
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -234,6 +235,13 @@ def _out_of_range(config: FinetuneConfig) -> list[str]:
     )
     not_negative = ("weight_decay", "warmup", "mixup", "cutmix", "early_stopping", "workers", "max_grad_norm")
     below_one = ("lora_dropout", "drop_path", "label_smoothing", "ema_decay")
+    problems = [
+        f"{entry.name} must be a number, not {value}"
+        for entry in dataclasses.fields(config)
+        if isinstance(value := getattr(config, entry.name), float) and not math.isfinite(value)
+    ]
+    if problems:
+        return problems
     problems = [
         f"{n} must be at least 1, not {v}" for n in at_least_one if (v := getattr(config, n)) is not None and v < 1
     ]

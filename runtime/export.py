@@ -63,8 +63,9 @@ def save_adapter(model: Any, processor: Any, labels: Sequence[str], folder: Path
     with whole_folder(folder) as unfinished:
         model.save_pretrained(unfinished)
         (unfinished / "README.md").unlink(missing_ok=True)  # PEFT's template; the card of the run says what this cannot
-        _save_processor(processor, unfinished)
-        write_json(unfinished / LABELS_FILE, {"labels": list(labels)})
+        if is_saved(processor):
+            processor.save_pretrained(unfinished)
+        write_labels(labels, unfinished)
     return folder
 
 
@@ -76,7 +77,8 @@ def save_model(model: Any, processor: Any, folder: Path) -> Path:
     """
     with whole_folder(folder) as unfinished:
         model.save_pretrained(unfinished)
-        _save_processor(processor, unfinished)
+        if is_saved(processor):
+            processor.save_pretrained(unfinished)
     return folder
 
 
@@ -132,6 +134,20 @@ def read_labels(folder: str | Path) -> list[str]:
     return [str(label) for label in labels]
 
 
+def write_labels(labels: Sequence[str], folder: Path) -> None:
+    """Write the class names beside an adapter, in the order of their indices.
+
+    Raises:
+        OutputError: They cannot be written.
+    """
+    write_json(folder / LABELS_FILE, {"labels": list(labels)})
+
+
+def is_saved(processor: Any) -> bool:
+    """Whether a processor has a file of its own: timm's is made from `pretrained_cfg` in the model's configuration."""
+    return getattr(processor, "data_config", None) is None
+
+
 def check_space(folder: Path, needed: int) -> None:
     """Raise unless a disk has room for so many bytes, with a margin.
 
@@ -149,9 +165,3 @@ def check_space(folder: Path, needed: int) -> None:
             f"{free / 2**20:,.0f} free. Make room, choose another output, or keep fewer checkpoints "
             "(keep_checkpoints)."
         )
-
-
-def _save_processor(processor: Any, folder: Path) -> None:
-    """Timm's processor cannot be saved: it is made from `pretrained_cfg` in the configuration of the model."""
-    if getattr(processor, "data_config", None) is None:
-        processor.save_pretrained(folder)

@@ -12,14 +12,16 @@ import inspect
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pickle import UnpicklingError
 from typing import TYPE_CHECKING, Any, cast
 
 import torch
 import transformers
+from safetensors import SafetensorError
 from torch import nn
 from transformers import AutoConfig, AutoModel, PreTrainedConfig, PreTrainedModel
 
-from v5lint.runtime.errors import CheckpointError
+from v5lint.runtime.errors import CheckpointError, MissingDependencyError
 from v5lint.runtime.families import TASKS, Task, find_family, require_libraries
 from v5lint.runtime.heads import OWN_HEADS, classification_class
 from v5lint.runtime.hub import hub_options, read_json
@@ -363,8 +365,15 @@ def _from_pretrained(
             f"{checkpoint} does not fit {model_class.__name__}: {str(error).strip().splitlines()[0]} "
             "The tensors are named in transformers' load report above this error."
         ) from error
+    except ImportError as error:  # what an attention implementation needs, such as flash_attn
+        raise MissingDependencyError(f"{checkpoint}: {str(error).strip()}") from error
     except (OSError, ValueError) as error:
         raise CheckpointError(f"{checkpoint}: {str(error).strip()}") from error
+    except (SafetensorError, UnpicklingError, EOFError) as error:
+        raise CheckpointError(
+            f"{checkpoint}: its weights cannot be read ({str(error).strip() or type(error).__name__}): the file is "
+            "incomplete, or a pointer of Git LFS in the place of one. Download it again."
+        ) from error
     mismatched = (entry[0] if isinstance(entry, tuple | list) else entry for entry in info["mismatched_keys"])
     report = LoadReport(
         checkpoint=str(checkpoint),

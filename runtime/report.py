@@ -109,7 +109,7 @@ class RunReport:
     def show(self, console: Console | None = None) -> None:
         """Print the report for a person: one line of figures, then a table of the checks with what to do."""
         console = console or Console()
-        console.print(escape(self.headline()), highlight=False)
+        console.print(escape(self.headline()), highlight=False, soft_wrap=True)
         if self.checks:
             console.print(checks_table(self.checks))
 
@@ -124,7 +124,11 @@ class RunReport:
         trained = [loss.loss for loss in self.losses if loss.split == "train"]
         if trained:
             parts.append(f"loss {trained[0]:.4f} -> {trained[-1]:.4f}")
-        parts += [f"{name} {value:.4g}" for name, value in self.metrics.items() if isinstance(value, float)]
+        parts += [
+            f"{'evaluation loss' if name == 'loss' else name} {value:.4g}"
+            for name, value in self.metrics.items()
+            if isinstance(value, float)
+        ]
         return ", ".join(parts)
 
 

@@ -19,14 +19,25 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 from torch import nn
-from transformers import EarlyStoppingCallback, PrinterCallback, Trainer, TrainerCallback, TrainingArguments
+from transformers import (
+    EarlyStoppingCallback,
+    PrinterCallback,
+    Trainer,
+    TrainerCallback,
+    TrainingArguments,
+    get_scheduler,
+)
+from transformers.integrations import get_available_reporting_integrations, get_reporting_integration_callbacks
+from transformers.trainer_utils import TrainOutput
 
+from v5lint.runtime.adapters import ADAPTER_CONFIG
 from v5lint.runtime.distributed import has_accelerator
-from v5lint.runtime.errors import OutputError
+from v5lint.runtime.errors import MissingDependencyError, OutputError, UsageError
+from v5lint.runtime.export import is_saved, write_labels
 from v5lint.runtime.restore import MovingAverage, check_adapter_restored, restore_weights
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from torch.utils.data import Dataset, IterableDataset, Sampler
 
@@ -51,6 +62,8 @@ class ImageTrainer(Trainer):
         mix: Mixes a training batch into images and soft targets [B, C].
         weights: Class weights of the loss, [C].
         callbacks: Further callbacks.
+        processor: Saved with every checkpoint, where it can be.
+        labels: Class names, saved beside the adapter of every checkpoint.
     """
 
     def __init__(
@@ -65,8 +78,11 @@ class ImageTrainer(Trainer):
         mix: Mix | None = None,
         weights: torch.Tensor | None = None,
         callbacks: list[TrainerCallback] | None = None,
+        processor: Any = None,
+        labels: Sequence[str] = (),
     ) -> None:
         self._sampler = sampler
+        self._labels = list(labels)
         self._mix = mix
         self._average = MovingAverage(model, config.ema_decay) if config.ema_decay else None
         extra = [EarlyStoppingCallback(config.early_stopping)] if config.early_stopping else []
@@ -78,7 +94,8 @@ class ImageTrainer(Trainer):
             eval_dataset=evaluation,
             compute_loss_func=classification_loss(weights, config.label_smoothing),
             compute_metrics=classification_metrics,
-            callbacks=[_SetEpoch(train, sampler), *extra, *(callbacks or [])],
+            processing_class=processor if processor is not None and is_saved(processor) else None,
+            callbacks=[_SetEpoch(train, sampler), *extra, *(callbacks or []), _StopAtTheEnd()],
             optimizer_cls_and_kwargs=_optimizer(config),
         )
         self.model_accepts_loss_kwargs = False  # the loss above is ours, and a model may choke on the argument
@@ -86,6 +103,24 @@ class ImageTrainer(Trainer):
             self.add_callback(_UpdateAverage(self._average))
         if not config.progress:
             self.remove_callback(PrinterCallback)
+
+    def train(self, *args: Any, **kwargs: Any) -> Any:
+        """Train; of a moving average, the model has the best one afterwards, or the last where none was evaluated."""
+        try:
+            result = super().train(*args, **kwargs)
+        except _NothingLeftError:
+            result = self._finished()
+        if self._average is not None and self.state.best_model_checkpoint is None:
+            self._average.swap(self.model)
+        return result
+
+    def _finished(self) -> TrainOutput:
+        """The end of a training that was resumed after its last step."""
+        self.is_in_train = False
+        if self.state.best_model_checkpoint is not None:
+            self._load_best_model()
+        self.control = self.callback_handler.on_train_end(self.args, self.state, self.control)
+        return TrainOutput(self.state.global_step, 0.0, {})
 
     def compute_loss(self, model: nn.Module, inputs: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
         """The loss of a batch; a training batch is mixed first, where mixing is asked for."""
@@ -137,13 +172,15 @@ class ImageTrainer(Trainer):
             restore_weights(self.model, folder)
 
     def _save_checkpoint(self, *args: Any, **kwargs: Any) -> None:
-        """Save a checkpoint whole, or leave none."""
+        """Save a checkpoint whole, and so that `load_finetuned` can open it, or leave none."""
         folder = Path(str(self.args.output_dir)) / f"checkpoint-{self.state.global_step}"
         try:
             if self._average is not None and self.args.should_save:
                 folder.mkdir(parents=True, exist_ok=True)
                 self._average.save(folder)
             super()._save_checkpoint(*args, **kwargs)
+            if self._labels and self.args.should_save and (folder / ADAPTER_CONFIG).is_file():
+                write_labels(self._labels, folder)
         except Exception as error:  # a full disk is an OSError, a RuntimeError of torch or an exception of safetensors
             if self.args.should_save:
                 shutil.rmtree(folder, ignore_errors=True)
@@ -162,6 +199,18 @@ class _SetEpoch(TrainerCallback):
     def on_epoch_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         for listener in self._listeners:
             listener.set_epoch(int((state.epoch or 0) + 1e-6))
+
+
+class _NothingLeftError(Exception):
+    """A training was resumed after its last step."""
+
+
+class _StopAtTheEnd(TrainerCallback):
+    """Take no step beyond the last: Trainer itself looks at the number only after one, also when it resumes."""
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        if 0 < state.max_steps <= state.global_step:
+            raise _NothingLeftError
 
 
 class _UpdateAverage(TrainerCallback):
@@ -213,6 +262,28 @@ def classification_metrics(prediction: Any) -> dict[str, float]:
 def logits_of(predictions: Any) -> np.ndarray[Any, Any]:
     """The logits [N, C] of what Trainer collects: an array, or a tuple of all outputs of a model."""
     return np.asarray(predictions[0] if isinstance(predictions, tuple) else predictions)
+
+
+def check_options(config: FinetuneConfig) -> None:
+    """Raise for what the installed release cannot schedule by or report to, before anything is loaded.
+
+    Raises:
+        UsageError: It knows no such schedule or logger, or the schedule needs more than a length.
+        MissingDependencyError: The library of a logger is not installed.
+    """
+    probe = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=config.rate)
+    try:
+        get_scheduler(config.scheduler, probe, num_warmup_steps=1, num_training_steps=10)
+    except (ValueError, TypeError, AssertionError) as error:
+        raise UsageError(f"scheduler {config.scheduler!r} cannot be used: {error}") from error
+    named = [name for name in config.report_to if name not in ("all", "none")]
+    try:
+        get_reporting_integration_callbacks(named)
+    except ValueError as error:
+        raise UsageError(f"report_to: {error}") from error
+    absent = [name for name in named if name not in get_available_reporting_integrations()]
+    if absent:
+        raise MissingDependencyError(f"report_to {', '.join(absent)}: the library for it is not installed")
 
 
 def training_arguments(config: FinetuneConfig, images: int | None) -> TrainingArguments:

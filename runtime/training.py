@@ -37,7 +37,7 @@ from v5lint.runtime.report import Loss, RunReport, write_text
 from v5lint.runtime.roles import classification_head
 from v5lint.runtime.runs import claim_output
 from v5lint.runtime.splits import class_weights
-from v5lint.runtime.trainer import ImageTrainer, classification_metrics, logits_of
+from v5lint.runtime.trainer import ImageTrainer, check_options, classification_metrics, logits_of
 from v5lint.runtime.transforms import ImageDataset, ImageStream, Transforms, make_transforms
 
 if TYPE_CHECKING:
@@ -83,6 +83,7 @@ def finetune(config: FinetuneConfig) -> FinetuneResult:
             `MissingDependencyError`.
     """
     check_launch()
+    check_options(config)
     model_config = load_config(config.checkpoint)
     family = family_of(model_config)
     processor = load_processor(config.checkpoint)
@@ -98,7 +99,7 @@ def finetune(config: FinetuneConfig) -> FinetuneResult:
     check_space(Path(config.output), _bytes_to_write(config, model))
     resumed = claim_output(config)
     checks = _validation(config, processor)
-    trainer = make_trainer(config, model, data, transforms, checks)
+    trainer = make_trainer(config, model, data, transforms, checks, processor)
     check_world_size(trainer.args.world_size)
     started = time.perf_counter()
     try:
@@ -176,6 +177,7 @@ def make_trainer(
     data: ImageData,
     transforms: Transforms,
     checks: ValidationCallback | None = None,
+    processor: Any = None,
 ) -> ImageTrainer:
     """The trainer of a fine-tune.
 
@@ -185,6 +187,7 @@ def make_trainer(
         data: As `load_data` reads it.
         transforms: As `make_transforms` makes them.
         checks: The validation, where there is to be one.
+        processor: Saved with every checkpoint.
     """
     columns = (data.image_column, data.label_column)
     kind = ImageStream if config.streaming else ImageDataset
@@ -204,6 +207,8 @@ def make_trainer(
         mix=mix,
         weights=weights,
         callbacks=[] if checks is None else [checks, *([_Stop(checks)] if config.validate == "stop" else [])],
+        processor=processor,
+        labels=data.labels,
     )
 
 

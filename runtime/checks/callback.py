@@ -83,12 +83,14 @@ class ValidationCallback(TrainerCallback):
         self._micro_batches = 0
         self._evaluating = False
         self._told = 0
+        self._begun_at = 0
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Everything that can be known before a step."""
         self.report = Report()
         self._micro_batches = self._told = 0
         self._evaluating = False
+        self._begun_at = state.global_step
         subject = self._subject(args, state, kwargs)
         run_checks(subject, [name for name in _BEFORE if name in self._checks], self.report)
         resumed = Path(args.output_dir) / f"checkpoint-{state.global_step}"
@@ -145,9 +147,7 @@ class ValidationCallback(TrainerCallback):
                 self._finish_movement(kwargs["model"])
             else:
                 self._recorder = None
-                detail = f"The learning rate was zero in each of {state.global_step} steps: nothing was trained."
-                remedy = "Set learning_rate above 0, and warmup_steps below the number of steps."
-                self.report.results.append(CheckResult(MOVEMENT, "failed", {"steps": 0}, None, detail, remedy))
+                self.report.results.append(self._without_steps(state))
         subject = self._subject(args, state, kwargs)
         subject.trained = True
         subject.epochs = state.epoch
@@ -155,6 +155,16 @@ class ValidationCallback(TrainerCallback):
             subject.restored_from = state.best_model_checkpoint
         run_checks(subject, [name for name in _AFTER if name in self._checks], self.report)
         self._settle(args, state, last=True)
+
+    def _without_steps(self, state: Any) -> CheckResult:
+        """The result for a training in which nothing could move."""
+        done = state.global_step - self._begun_at
+        if self._begun_at and not done:
+            detail = f"The run that was resumed at step {self._begun_at} had no step left: nothing was trained now."
+            return CheckResult(MOVEMENT, "skipped", {"steps": 0}, None, detail)
+        detail = f"The learning rate was zero in each of {done} steps: nothing was trained."
+        remedy = "Set learning_rate above 0, and warmup_steps below the number of steps."
+        return CheckResult(MOVEMENT, "failed", {"steps": 0}, None, detail, remedy)
 
     def _check_batches(self, args: Any, state: Any, batches: int) -> None:
         """A step has as many batches as the arguments say, unless the epoch ends with it."""

@@ -79,6 +79,8 @@ class Recorder:
         moved = {name for name, print_ in after.items() if self.before.get(name) != print_}
         _check_finite(findings, model, self)
         must = _must_move(model, self.trainable)
+        if self.steps < STEPS:  # lora_A has its first gradient when lora_B is no longer zero
+            must = [name for name in must if ".lora_A." not in name or name in self.reached]
         findings.measure("steps", self.steps)
         findings.measure("moved", sum(name in moved for name in must), len(must))
         findings.measure("frozen_moved", sum(name not in self.trainable for name in moved), 0)
@@ -212,9 +214,6 @@ def _check_finite(findings: Findings, model: nn.Module, recorder: Recorder) -> N
 
 def _check_moved(findings: Findings, model: nn.Module, must: list[str], moved: set[str], recorder: Recorder) -> None:
     without = [name for name in must if name not in recorder.reached]
-    if recorder.steps < STEPS:  # lora_A has its first gradient when lora_B is no longer zero
-        without = [name for name in without if "lora_A" not in name]
-        must = [name for name in must if "lora_A" not in name or name in recorder.reached]
     still = [name for name in must if name not in moved and name in recorder.reached]
     every_lora = [name for name in must if ".lora_" in name]
     lora = [name for name in without if ".lora_" in name]

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import random
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from contextlib import contextmanager, nullcontext
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -27,7 +27,6 @@ def undisturbed(model: nn.Module | None = None, seed: int = 0) -> Iterator[None]
         model: Its modules' training flags are restored; `None` where none is touched.
         seed: What the generators start from inside the block, so that what is measured repeats.
     """
-    mixed = _without_mixed_precision(model)
     python, numpy_state, cpu = random.getstate(), np.random.get_state(), torch.get_rng_state()
     cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else None
     modes = {} if model is None else {module: module.training for module in model.modules()}
@@ -35,10 +34,9 @@ def undisturbed(model: nn.Module | None = None, seed: int = 0) -> Iterator[None]
     np.random.seed(seed)
     torch.manual_seed(seed)
     try:
-        yield
+        with nullcontext() if model is None else in_own_precision(model):
+            yield
     finally:
-        if mixed is not None and model is not None:
-            model.__dict__["forward"] = mixed
         random.setstate(python)
         np.random.set_state(numpy_state)
         torch.set_rng_state(cpu)
@@ -48,12 +46,18 @@ def undisturbed(model: nn.Module | None = None, seed: int = 0) -> Iterator[None]
             module.training = training
 
 
-def _without_mixed_precision(model: nn.Module | None) -> Any:
-    """Take off the forward that accelerate has put over the model's own; what it was, or `None` where there is none."""
-    if model is None or "_original_forward" not in model.__dict__:
-        return None
-    mixed = model.__dict__.pop("forward", None)
-    original = model.__dict__["_original_forward"]
-    if mixed is not None and getattr(original, "__func__", None) is not type(model).forward:
-        model.__dict__["forward"] = original  # it was an attribute before, too
-    return mixed
+@contextmanager
+def in_own_precision(model: nn.Module) -> Iterator[None]:
+    """Call a model as it is, without the autocast that accelerate has put around its forward.
+
+    Under bf16 and fp16 the model of a Trainer rounds where the same model that is loaded again does not.
+    """
+    wrapped = [module for module in model.modules() if {"forward", "_original_forward"} <= vars(module).keys()]
+    kept = [(module, module.forward) for module in wrapped]
+    for module in wrapped:
+        module.forward = module._original_forward  # type: ignore[method-assign,assignment]
+    try:
+        yield
+    finally:
+        for module, forward in kept:
+            module.forward = forward  # type: ignore[method-assign]

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from peft import get_peft_model_state_dict
+from safetensors.torch import load_file
 
 from v5lint.runtime.adapters import ADAPTER_CONFIG, load_adapter, read_adapter_weights
 from v5lint.runtime.checks.findings import Findings, shown
@@ -19,9 +20,11 @@ from v5lint.runtime.checks.outputs import scores
 from v5lint.runtime.checks.parameters import active_adapter, adapted_layers, zero_at_the_start
 from v5lint.runtime.checks.preserve import undisturbed
 from v5lint.runtime.errors import RuntimeSetupError
+from v5lint.runtime.export import LABELS_FILE
 from v5lint.runtime.loading import load_model
 from v5lint.runtime.processors import load_processor
 from v5lint.runtime.quantization import quantized_modules
+from v5lint.runtime.restore import EMA_FILE
 
 if TYPE_CHECKING:
     from v5lint.runtime.checks.subject import Subject
@@ -132,8 +135,12 @@ def _check_restored(findings: Findings, subject: Subject, folder: Path) -> None:
         findings.skip("restored", f"{folder} is not there any more.")
         return
     try:
-        if (folder / ADAPTER_CONFIG).is_file():
-            wanted: dict[str, torch.Tensor] = read_adapter_weights(folder)
+        wanted: dict[str, torch.Tensor]
+        present: dict[str, torch.Tensor]
+        if (folder / EMA_FILE).is_file() and subject.trained:  # what is kept is the average, not the last weights
+            wanted, present = load_file(folder / EMA_FILE), dict(_peft(subject.model).named_parameters())
+        elif (folder / ADAPTER_CONFIG).is_file():
+            wanted = read_adapter_weights(folder)
             present = get_peft_model_state_dict(
                 _peft(subject.model), adapter_name=active_adapter(subject.model), save_embedding_layers=False
             )
@@ -173,12 +180,17 @@ def _check_labels(findings: Findings, subject: Subject) -> None:
             f"The {len(listed)} classes have no names (LABEL_0, ...): nothing that is saved will say what they are.",
             "Load the model with labels= or id2label=.",
         )
-    elif hasattr(subject.model, "peft_config"):
+    elif hasattr(subject.model, "peft_config") and not _has_labels(subject):
         findings.note(
             "label_names",
             "An adapter is saved without class names: whoever loads it must know them.",
             "Write them beside it, or export the merged model.",
         )
+
+
+def _has_labels(subject: Subject) -> bool:
+    """Whether the class names stand beside the adapter, as the reference fine-tune writes them."""
+    return subject.restored_from is not None and (Path(subject.restored_from) / LABELS_FILE).is_file()
 
 
 def _check_processor(findings: Findings, subject: Subject) -> None:

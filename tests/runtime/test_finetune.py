@@ -172,6 +172,36 @@ class TestWhatIsRefused:
 
         self.refused(demo_config("vit", tmp_path, lora_roles=["querry"]), LoraTargetError, "querry")
 
+    @pytest.mark.parametrize(
+        ("options", "message"),
+        [
+            ({"scheduler": "cosinus"}, "scheduler 'cosinus' cannot be used"),
+            ({"scheduler": "cosine_with_min_lr"}, "scheduler 'cosine_with_min_lr' cannot be used: .*min_lr"),
+            ({"report_to": ["notebook"]}, "report_to: notebook is not supported"),
+        ],
+    )
+    def test_what_the_installed_release_does_not_know(
+        self, options: dict[str, Any], message: str, tmp_path: Path
+    ) -> None:
+        self.refused(demo_config("vit", tmp_path, **options), UsageError, message)
+
+    def test_a_logger_that_is_not_installed(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        from v5lint.runtime import trainer
+
+        monkeypatch.setattr(trainer, "get_available_reporting_integrations", list)
+        config = demo_config("vit", tmp_path, report_to=["wandb"])
+        self.refused(config, MissingDependencyError, "report_to wandb: the library")
+
+    def test_a_number_that_is_none(self, tmp_path: Path) -> None:
+        with pytest.raises(UsageError, match="epochs must be a number, not nan; weight_decay must be a number"):
+            demo_config("vit", tmp_path, epochs=float("nan"), weight_decay=float("inf"))
+
+    @pytest.mark.parametrize("content", [b"", b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n"])
+    def test_weights_that_are_not_there(self, content: bytes, tmp_path: Path) -> None:
+        config = demo_config("vit", tmp_path)
+        (tmp_path / "checkpoint" / "model.safetensors").write_bytes(content)
+        self.refused(config, CheckpointError, "its weights cannot be read")
+
     def test_too_little_room(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         config = demo_config("vit", tmp_path)
         usage = shutil.disk_usage(tmp_path)
@@ -260,6 +290,45 @@ class TestChecks:
         result = finetune(changed(config, eval_data=config.data))
         assert result.report.exit_status == 1
         assert result.folder.is_dir()
+
+    @pytest.mark.parametrize(
+        ("name", "options"),
+        [
+            ("vit", {"bf16": True}),
+            ("vit", {"max_steps": 2}),
+            ("siglip2", {"method": "head", "ema_decay": 0.9}),
+            ("dinov2", {"method": "full", "bf16": True, "activation_checkpointing": True, "drop_path": 0.1}),
+            ("siglip", {"ema_decay": 0.5, "gradient_accumulation": 2, "class_weights": True}),
+        ],
+    )
+    def test_nothing_that_can_be_asked_for_is_taken_for_a_fault(
+        self, name: str, options: dict[str, Any], tmp_path: Path
+    ) -> None:
+        result = finetune(demo_config(name, tmp_path, **{**SHORT, **options, "validate": "stop"}))
+        assert result.report.checks
+        assert not result.report.failed
+        assert not [check for check in result.report.checks if check.status == "note" and check.name == "reload"]
+
+    @pytest.mark.parametrize("options", [{"max_steps": 4}, {"max_steps": -1, "epochs": 1.0, "max_train_samples": 96}])
+    def test_a_run_that_is_resumed_at_its_end_takes_no_further_step(
+        self, options: dict[str, Any], tmp_path: Path
+    ) -> None:
+        config = demo_config("vit", tmp_path, **{**SHORT, "eval_steps": 1, **options, "scheduler": "constant"})
+        first = finetune(config)
+        again = finetune(changed(config, resume=True, validate="stop"))
+        assert again.report.metrics["steps"] == first.report.metrics["steps"]
+        expected = first.model.state_dict()
+        assert all(torch.equal(tensor, expected[key]) for key, tensor in again.model.state_dict().items())
+        assert not again.report.failed
+        movement = next(check for check in again.report.checks if check.name == "movement")
+        assert "no step left" in movement.detail
+
+    def test_a_checkpoint_of_the_training_can_be_used_by_itself(self, tmp_path: Path) -> None:
+        folder = class_folders(tmp_path / "images", {"ape": 8, "bee": 8})
+        finetune(demo_config("dinov2", tmp_path / "out", **SHORT, data=str(folder)))
+        model, processor = load_finetuned(tmp_path / "out" / "training" / "checkpoint-4")
+        assert model.config.id2label == {0: "ape", 1: "bee"}
+        assert processor.crop_size["height"] == 32
 
 
 class TestTheCommand:
