@@ -30,6 +30,7 @@ _logger = logging.getLogger(__name__)
 _BEFORE = ("parameters", "setup", "weights", "resolution", "preprocessing", "split", "quantization")
 _AFTER = ("parameters", "split", "reload")
 _SAMPLE = 128
+_WRAPPERS = 5
 
 
 class ValidationCallback(TrainerCallback):
@@ -245,12 +246,13 @@ class ValidationCallback(TrainerCallback):
 
 def _is_sequential(loader: Any) -> bool:
     """Whether a loader goes through its data in the order in which it is stored."""
-    inner = loader
-    while inner is not None and not isinstance(inner, torch.utils.data.Sampler):
-        inner = getattr(inner, "batch_sampler", None) or getattr(inner, "sampler", None)
-    while isinstance(getattr(inner, "sampler", None), torch.utils.data.Sampler) or hasattr(inner, "batch_sampler"):
-        inner = getattr(inner, "batch_sampler", None) or inner.sampler
-    return isinstance(inner, torch.utils.data.SequentialSampler)
+    inner, seen = loader, 0
+    while inner is not None and seen < _WRAPPERS:  # accelerate's shards of the batches lie around torch's sampler
+        if isinstance(inner, torch.utils.data.SequentialSampler):
+            return True
+        batches = getattr(inner, "batch_sampler", None)
+        inner, seen = batches if batches is not None else getattr(inner, "sampler", None), seen + 1
+    return False
 
 
 def _depends_on_mode(module: Any) -> bool:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+from PIL import Image, ImageOps
 from PIL.Image import Resampling
 
 from v5lint.runtime.checks.findings import Findings
@@ -25,8 +26,6 @@ from v5lint.runtime.features import image_embeddings
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import TypeAlias
-
-    from PIL import Image
 
     from v5lint.runtime.checks.sources import Batch, ImageSource
     from v5lint.runtime.checks.subject import Subject
@@ -53,6 +52,10 @@ _LOOSE = 4
 """How many times as far where the images are cropped at random and only their distributions can be compared."""
 _GEOMETRY = 0.96
 """Least share of the variance of a texture that the same geometry and a like filter explain."""
+_CROPS = tuple(1 + step / 80 for step in range(33))
+"""How many times the crop the shorter side is resized to: 256 for 224 is 1.143."""
+_FILLS = ("black", "white", (127, 127, 127), (124, 116, 104))
+"""What a picture is padded with to a square: the last is ImageNet's mean."""
 _USUAL = 0.9
 """Likewise of a usual geometry that is not the processor's: its rounding of sizes may differ by a pixel."""
 _BETTER = 0.3
@@ -356,26 +359,39 @@ def _check_geometry(findings: Findings, subject: Subject, title: str, source: Im
             f">= {_GEOMETRY}",
         )
     if title == "evaluation" or subject.evaluation is None:
-        _measure_features(findings, subject, first or {}, theirs)
+        findings.attempt("feature_cosine", lambda: _measure_features(findings, subject, first or {}, theirs))
 
 
 def _usual_geometry(images: list[Image.Image], ours: list[Array]) -> float:
-    """How much of our images a usual way to resize explains: squashed, or the shorter side and then a centre crop."""
-    best = 0.0
-    for scale in (None, 1.0, 256 / 224, 1 / 0.95, 1 / 0.9):
-        made = []
-        for image, array in zip(images, ours, strict=True):
-            height, width = array.shape[:2]
-            if scale is None:
-                resized = image.resize((width, height), Resampling.BILINEAR)
-            else:
-                ratio = scale * max(height, width) / min(image.size)
-                resized = image.resize((round(image.width * ratio), round(image.height * ratio)), Resampling.BILINEAR)
-                left, top = (resized.width - width) // 2, (resized.height - height) // 2
-                resized = resized.crop((left, top, left + width, top + height))
-            made.append(np.asarray(resized, dtype=np.float64))
-        best = max(best, _explained(ours, made))
-    return best
+    """How much of our images a usual way to resize explains.
+
+    Squashed; the shorter side resized and the centre cropped, at any common share; padded to a square.
+    """
+    sizes = [(array.shape[1], array.shape[0]) for array in ours]
+    pairs = list(zip(images, sizes, strict=True))
+    ways: list[list[Image.Image]] = [[image.resize(size, Resampling.BILINEAR) for image, size in pairs]]
+    for scale in _CROPS:
+        ways.append([_cropped(image, size, scale) for image, size in pairs])
+        ways.append([_resized_and_cropped(image, size, scale) for image, size in pairs])
+    for fill in _FILLS:
+        ways.append([ImageOps.pad(image, (max(image.size),) * 2, color=fill).resize(size) for image, size in pairs])
+    return max(_explained(ours, [np.asarray(each, dtype=np.float64) for each in way]) for way in ways)
+
+
+def _cropped(image: Image.Image, size: tuple[int, int], scale: float) -> Image.Image:
+    """The centre, cut out before it is resized."""
+    share = min(image.width / size[0], image.height / size[1]) / scale
+    width, height = share * size[0] / 2, share * size[1] / 2
+    x, y = image.width / 2, image.height / 2
+    return image.resize(size, Resampling.BILINEAR, box=(x - width, y - height, x + width, y + height))
+
+
+def _resized_and_cropped(image: Image.Image, size: tuple[int, int], scale: float) -> Image.Image:
+    """The centre, cut out after the shorter side was resized, with the rounding of both."""
+    ratio = scale * max(size) / min(image.size)
+    resized = image.resize((round(image.width * ratio), round(image.height * ratio)), Resampling.BILINEAR)
+    left, top = (resized.width - size[0]) // 2, (resized.height - size[1]) // 2
+    return resized.crop((left, top, left + size[0], top + size[1]))
 
 
 def _measure_features(findings: Findings, subject: Subject, ours: Batch, theirs: Batch) -> None:

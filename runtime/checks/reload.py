@@ -61,6 +61,12 @@ def _check_saved(findings: Findings, subject: Subject, folder: Path) -> None:
         why = "cannot be read" if subject.base is None else "is of no family that the runtime can load"
         findings.skip("saved", f"The base model {why}, so the adapter cannot be put on it again.")
         return
+    if peft and not _is_class_of_task(subject):
+        findings.skip(
+            "saved",
+            f"{type(subject.bare).__name__} is no class that the runtime loads, to put the adapter on it again.",
+        )
+        return
     try:
         expected = scores(subject.model, inputs)
         subject_model: Any = subject.model
@@ -102,6 +108,14 @@ def _check_saved(findings: Findings, subject: Subject, folder: Path) -> None:
                 difference,
                 f"<= {_MERGED}",
             )
+
+
+def _is_class_of_task(subject: Subject) -> bool:
+    """Whether the runtime loads the checkpoint in the class that the model has."""
+    try:
+        return subject.reference is not None and isinstance(subject.bare, type(subject.reference[0]))
+    except RuntimeSetupError:
+        return True  # what cannot be loaded is said below
 
 
 def _adapter_again(subject: Subject, folder: Path) -> Any:

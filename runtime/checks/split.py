@@ -117,7 +117,7 @@ def _check_leak(findings: Findings, subject: Subject, train: ImageSource, evalua
         findings.fail(
             "leak",
             f"{near.sum()} of {len(asked)} evaluation images ({near.mean():.0%}) are in the training data, resized, "
-            f"recompressed or mirrored, such as evaluation image {shown(worst)}.",
+            f"recompressed, mirrored or turned, such as evaluation image {shown(worst)}.",
             advice,
             round(float(near.mean()), 4),
             0.0,
@@ -254,7 +254,9 @@ def _check_names(findings: Findings, subject: Subject) -> None:
         if source is not None and source.class_names
     }
     both = list(classes.values())
-    if len(both) == 2 and both[0] != both[1] and set(both[0] or ()) & set(both[1] or ()):
+    # One that has the first classes of the other alone numbers them alike.
+    unlike = len(both) == 2 and any(a != b for a, b in zip(both[0] or (), both[1] or (), strict=False))
+    if unlike and set(both[0] or ()) & set(both[1] or ()):
         findings.fail(
             "label_names",
             "Training and evaluation data number their classes otherwise: "

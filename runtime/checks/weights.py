@@ -101,8 +101,8 @@ def _check_tensors(findings: Findings, subject: Subject, reference: nn.Module) -
     """Each tensor that is not trained is the checkpoint's, bit for bit."""
     expected = dict(reference.named_parameters())
     # Of another class than the reference, such as one of the script's own, the backbone alone can be compared.
-    backbone = str(getattr(subject.bare, "base_model_prefix", "") or "")
-    prefix = f"{backbone}." if type(reference) is not type(subject.bare) and hasattr(subject.bare, backbone) else ""
+    inside = [name for name, module in subject.bare.named_modules() if isinstance(module, type(reference))]
+    prefix = f"{inside[0]}." if inside and inside[0] else ""
     heads = classification_head(subject.bare)
     modules = [name for name, module in unwrap(subject.model).named_modules() if hasattr(module, "base_layer")]
     trained = {n for n, p in subject.bare.named_parameters() if p.requires_grad} if subject.trained else set()
