@@ -6,19 +6,32 @@ import ast
 
 from v5lint.rule import Fix, FixUnavailableError, Rule
 from v5lint.rules import models, trainers
-from v5lint.view.values import LocalClass
+from v5lint.view.calls import CallSite
+from v5lint.view.values import Elements, External, LocalClass
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from typing import Any, TypeGuard
 
     from v5lint.rule import Edit, Finding
-    from v5lint.view.calls import CallSite
     from v5lint.view.module import ModuleView
 
 _RUNTIME = "v5lint.runtime"
 _CALLBACK = "ValidationCallback"
 _VALIDATE = "validate"
+
+#: Trainers of trl that inherit from transformers' and take `callbacks`, in every release that was read (0.7 to 1.16).
+_OF_TRL = frozenset(
+    {"SFTTrainer", "DPOTrainer", "RewardTrainer", "KTOTrainer", "CPOTrainer", "ORPOTrainer", "GRPOTrainer"}
+)
+
+#: So many arguments of `Trainer` stand before `callbacks` where they are given by their place (fewer before 5.0).
+_BEFORE_CALLBACKS = 8
+
+#: What a trainer does without training, and what it trains with.
+_USES = frozenset({"evaluate", "predict"})
+_TRAINS = frozenset({"train", "hyperparameter_search"})
 
 
 class MissingValidation(Rule):
@@ -26,9 +39,10 @@ class MissingValidation(Rule):
 
     ## What it does
 
-    Finds where a module makes a `Trainer` of transformers (or one that inherits from it), or trains a model of
-    transformers in a loop of its own, with or without PEFT, and imports nothing of `v5lint.runtime`. Off unless
-    selected: whether a script shall depend on the runtime is for its owner to say.
+    Finds where a module makes a `Trainer` of transformers (or one that inherits from it, trl's among them), or trains
+    a model of transformers in a loop of its own, with or without PEFT, and imports nothing of `v5lint.runtime`. A
+    trainer that merely evaluates is no training. Off unless selected: whether a script shall depend on the runtime is
+    for its owner to say.
 
     ## Why it breaks
 
@@ -70,15 +84,16 @@ class MissingValidation(Rule):
         if any(True for _ in _runtime_imports(module)):
             return
         found = False
-        for training in trainers.trainings(module):
+        for call in _trainers(module):
             found = True
             message = "nothing checks what this trainer does; give it a `ValidationCallback`"
-            yield module.finding(training.call.node, message, fix=_with_callback(module, training.call))
+            yield module.finding(call.node, message, fix=_with_callback(module, call))
         if found:
             return
         for loop, model in _own_loops(module):
             message = f"nothing checks what this loop does; `{_VALIDATE}` the model behind it"
-            yield module.finding(loop.target, message, fix=_with_validate(module, loop, model))
+            at = loop.target if isinstance(loop, ast.For) else loop.test
+            yield module.finding(at, message, fix=_with_validate(module, loop, model))
 
 
 def _runtime_imports(view: ModuleView) -> Iterator[str]:
@@ -90,10 +105,29 @@ def _runtime_imports(view: ModuleView) -> Iterator[str]:
                 yield from (alias.name for alias in node.names if alias.name.startswith("v5lint"))
 
 
+def _trainers(view: ModuleView) -> Iterator[CallSite]:
+    """The calls that make a trainer, in a module that does not merely evaluate with them."""
+    called = {node.func.attr for node in view.tree.nodes.get(ast.Call, ()) if _is_method(node)}
+    if called & _USES and not called & _TRAINS:
+        return
+    yield from (training.call for training in trainers.trainings(view))
+    for node in view.tree.nodes.get(ast.Call, ()):
+        assert isinstance(node, ast.Call)
+        call = CallSite(view, node)
+        if call.name in _OF_TRL and any(isinstance(of, External) and of.package == "trl" for of in call.callees):
+            yield call
+
+
+def _is_method(node: ast.AST) -> TypeGuard[Any]:
+    return isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)
+
+
 def _with_callback(view: ModuleView, call: CallSite) -> Fix | None:
     own = [each for each in call.callees if isinstance(each, LocalClass)]
     if any(_takes_no_callbacks(each) for each in own) or call.entry("callbacks") is not None:
         return None
+    if call.keyword("callbacks") is None and (call.is_open or len(call.args) > _BEFORE_CALLBACKS):
+        return None  # they may be given already
 
     def edits() -> list[Edit]:
         from v5lint.edits.arguments import edit_arguments
@@ -127,42 +161,81 @@ def _extended(view: ModuleView, value: ast.expr, callback: str) -> str:
         return f"[{callback}]"
     source = view.source(value)
     if isinstance(value, ast.List):
-        if "#" in source:
-            raise FixUnavailableError("the list of callbacks holds comments")
-        inner = source[1:-1].strip().rstrip(",")
-        return f"[{inner}, {callback}]" if inner else f"[{callback}]"
-    return f"[*{source}, {callback}]" if isinstance(value, ast.Name) else f"[*({source}), {callback}]"
+        if not value.elts:
+            if "#" in source:
+                raise FixUnavailableError("the list of callbacks holds comments")
+            return f"[{callback}]"
+        end = view.span(value.elts[-1])[1] - view.span(value)[0]
+        while source[end:].lstrip().startswith(")"):
+            end = source.index(")", end) + 1  # of an element in brackets
+        return f"{source[:end]}, {callback}{source[end:]}"
+    values = view.values(value)
+    if values and all(isinstance(each, Elements) for each in values):
+        return f"[*{source}, {callback}]" if isinstance(value, ast.Name) else f"[*({source}), {callback}]"
+    inner = source if isinstance(value, (ast.Name, ast.Attribute, ast.Call, ast.BoolOp)) else f"({source})"
+    ending = "" if isinstance(value, ast.BoolOp) and isinstance(value.values[-1], ast.List) else " or []"
+    return f"[*({inner}{ending}), {callback}]"
 
 
-def _own_loops(view: ModuleView) -> Iterator[tuple[ast.For, str]]:
-    """The outermost loops that train a model of transformers, with the name of the model."""
+def _own_loops(view: ModuleView) -> Iterator[tuple[ast.For | ast.While, str]]:
+    """The outermost loops that train a model of transformers, with the expression of the model.
+
+    A loop trains where it both goes backward and takes a step of an optimiser: a saliency map does the first alone.
+    """
     seen: set[ast.AST] = set()
     for node in view.tree.nodes.get(ast.Call, ()):
-        assert isinstance(node, ast.Call)
-        if not (isinstance(node.func, ast.Attribute) and node.func.attr == "backward"):
+        if not (_is_method(node) and node.func.attr == "backward"):
             continue
         loops = []
         for parent in view.tree.ancestors(node):
             if isinstance(parent, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)):
                 break
-            if isinstance(parent, ast.For):
+            if isinstance(parent, (ast.For, ast.While)):
                 loops.append(parent)
         if loops and loops[-1] not in seen:
             seen.add(loops[-1])
-            model = _called_model(view, loops[-1])
-            if model:
+            model = _trained_model(view, loops[-1])
+            if model and any(_is_method(each) and each.func.attr == "step" for each in ast.walk(loops[-1])):
                 yield loops[-1], model
 
 
-def _called_model(view: ModuleView, loop: ast.For) -> str:
-    """The name of a model of transformers that is called in a loop; "" where there is none."""
+def _trained_model(view: ModuleView, loop: ast.For | ast.While) -> str:
+    """The model of transformers that is called in a loop with gradients; "" where there is none, or more than one."""
+    without = {id(node) for each in ast.walk(loop) if _is_without_gradients(each) for node in ast.walk(each)}
+    found: dict[str, None] = {}
     for node in ast.walk(loop):
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and models.models(view, node.func).found:
-            return node.func.id
-    return ""
+        if isinstance(node, ast.Call) and id(node) not in without and _is_model(view, node.func):
+            found[view.source(node.func)] = None
+    return next(iter(found)) if len(found) == 1 else ""
 
 
-def _with_validate(view: ModuleView, loop: ast.For, model: str) -> Fix:
+def _is_without_gradients(node: ast.AST) -> bool:
+    return isinstance(node, ast.With) and any(
+        isinstance(each, ast.Attribute) and each.attr in ("no_grad", "inference_mode")
+        for item in node.items
+        for each in ast.walk(item.context_expr)
+    )
+
+
+def _is_model(view: ModuleView, node: ast.expr) -> bool:
+    """Whether an expression, a name or `self.name`, is a model of transformers, as accelerate's `prepare` leaves it."""
+    inner = node
+    while isinstance(inner, ast.Attribute):
+        inner = inner.value
+    if not isinstance(inner, ast.Name):
+        return False
+    if models.models(view, node).found:
+        return True
+    if not isinstance(node, ast.Name):
+        return False
+    for call in view.calls({"prepare"}):
+        for given in call.args:
+            if isinstance(given, ast.Name) and given.id == node.id and models.models(view, given).found:
+                return True
+    return False
+
+
+def _with_validate(view: ModuleView, loop: ast.For | ast.While, model: str) -> Fix:
     def edits() -> list[Edit]:
         from v5lint.edits.imports import ImportEdits
         from v5lint.edits.statements import end_of_line

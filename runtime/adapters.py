@@ -7,6 +7,7 @@ fresh random one with a warning. Here every tensor of the file must arrive, and 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ from v5lint.runtime.lora import adapted_modules
 ADAPTER_CONFIG = "adapter_config.json"
 ADAPTER_WEIGHTS = ("adapter_model.safetensors", "adapter_model.bin")
 PEFT_PREFIX = "base_model.model."
+_WRAPPERS = re.compile(r"\.(base_layer|original_module|modules_to_save)(?=\.|$)")
 
 
 def load_adapter(
@@ -154,7 +156,8 @@ def module_of(key: str) -> tuple[str, str]:
 
 def _check_fits(model: nn.Module, adapter: str | Path, weights: Mapping[str, torch.Tensor]) -> None:
     modules = dict(model.named_modules())
-    unknown = sorted({path for path, _ in map(module_of, weights) if path not in modules})
+    # With bias="all", PEFT also writes the biases that lie inside its own wrappers.
+    unknown = sorted({_WRAPPERS.sub("", path) for path, _ in map(module_of, weights)} - modules.keys())
     if unknown:
         raise AdapterError(
             f"{adapter} adapts {len(unknown)} modules that {type(model).__name__} does not have in transformers "
@@ -163,6 +166,7 @@ def _check_fits(model: nn.Module, adapter: str | Path, weights: Mapping[str, tor
         )
     for key, tensor in weights.items():
         path, rest = module_of(key)
+        path = _WRAPPERS.sub("", path)
         target = getattr(modules[path], rest, None) if not rest.startswith("lora_") else None
         if isinstance(target, torch.Tensor) and target.shape != tensor.shape:
             raise AdapterError(

@@ -82,12 +82,15 @@ def save_model(model: Any, processor: Any, folder: Path) -> Path:
     return folder
 
 
-def load_finetuned(folder: str | Path, *, base: str | Path | None = None, **options: Any) -> tuple[Any, Any]:
+def load_finetuned(
+    folder: str | Path, *, base: str | Path | None = None, labels: Sequence[str] | None = None, **options: Any
+) -> tuple[Any, Any]:
     """A fine-tuned classifier and its processor, from the folder that a fine-tune wrote.
 
     Args:
         folder: The `--output` of a fine-tune, or its `adapter`, `model` or `merged` folder.
         base: The base model of an adapter, where it is not any more where `adapter_config.json` says.
+        labels: Class names of an adapter; by default those in its `labels.json`.
         **options: Of `load_model` (`dtype`, `quantization`, `attn_implementation`, ...).
 
     Returns:
@@ -105,7 +108,7 @@ def load_finetuned(folder: str | Path, *, base: str | Path | None = None, **opti
         if not (path / "config.json").is_file():
             raise AdapterError(f"{folder} has no adapter and no model: pass the output folder of a fine-tune")
         return load_model(path, **options), load_processor(path)
-    labels = read_labels(path)
+    labels = read_labels(path) if labels is None else labels
     checkpoint = base or adapter_base(path)
     if not checkpoint:
         raise AdapterError(f"{path}: {ADAPTER_CONFIG} names no base model; pass base=")

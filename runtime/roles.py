@@ -236,6 +236,12 @@ def number_of_prefix_tokens(model: nn.Module) -> int:
     return 1 + int(getattr(config, "num_register_tokens", 0) or 0)
 
 
+def role_of(name: str) -> str | None:
+    """The role that a layer of this name plays wherever there is one: `query` of `q_proj`, `fused` of `qkv`."""
+    leaf = name.rpartition(".")[2]
+    return next((role for role in ("query", "key", "value", "fused") if leaf in _names()[role]), None)
+
+
 def describe_linears(model: nn.Module) -> str:
     """The leaf names of a model's Linear layers with how often each occurs, for messages that name what is right."""
     counts: dict[str, int] = {}

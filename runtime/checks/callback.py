@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+import torch
 from transformers import Trainer, TrainerCallback
 
 from v5lint.runtime.checks.findings import Findings
@@ -29,6 +30,7 @@ _logger = logging.getLogger(__name__)
 _BEFORE = ("parameters", "setup", "weights", "resolution", "preprocessing", "split", "quantization")
 _AFTER = ("parameters", "split", "reload")
 _SAMPLE = 128
+_WRAPPERS = 5
 
 
 class ValidationCallback(TrainerCallback):
@@ -80,6 +82,7 @@ class ValidationCallback(TrainerCallback):
         self._processor = processor
         self._recorder: Recorder | None = None
         self._micro_batches = 0
+        self._evaluating = False
         self._told = 0
         self._begun_at = 0
 
@@ -87,6 +90,7 @@ class ValidationCallback(TrainerCallback):
         """Everything that can be known before a step."""
         self.report = Report()
         self._micro_batches = self._told = 0
+        self._evaluating = False
         self._begun_at = state.global_step
         subject = self._subject(args, state, kwargs)
         run_checks(subject, [name for name in _BEFORE if name in self._checks], self.report)
@@ -104,15 +108,18 @@ class ValidationCallback(TrainerCallback):
 
     def on_pre_optimizer_step(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Look at the gradients of the first steps, just before they are used."""
+        self._evaluating = not kwargs["model"].training
         if self._recorder is not None:
             groups = kwargs["optimizer"].param_groups if kwargs.get("optimizer") is not None else []
             rate = max((float(group["lr"]) for group in groups), default=1.0)
-            self._recorder.look_at_gradients(kwargs["model"], rate)
+            peak = max((float(group.get("initial_lr", group["lr"])) for group in groups), default=rate)
+            self._recorder.look_at_gradients(kwargs["model"], rate, peak)
 
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """After the first step: how many batches it had. After the second: what has moved."""
         batches, self._micro_batches = self._micro_batches + 1, 0
         self._check_batches(args, state, batches)
+        self._check_mode(args, state, kwargs["model"])
         if self._recorder is not None and self._recorder.steps >= STEPS:
             self._finish_movement(kwargs["model"])
             self._settle(args, state)
@@ -144,6 +151,7 @@ class ValidationCallback(TrainerCallback):
                 self.report.results.append(self._without_steps(state))
         subject = self._subject(args, state, kwargs)
         subject.trained = True
+        subject.epochs = state.epoch
         if getattr(args, "load_best_model_at_end", False) and state.best_model_checkpoint:
             subject.restored_from = state.best_model_checkpoint
         run_checks(subject, [name for name in _AFTER if name in self._checks], self.report)
@@ -176,6 +184,23 @@ class ValidationCallback(TrainerCallback):
         self.report.results += findings.results("")
         self._settle(args, state)
 
+    def _check_mode(self, args: Any, state: Any, model: Any) -> None:
+        """A model that trains is in training mode, where it has anything that depends on it."""
+        first, self._evaluating = self._evaluating and state.global_step <= 1, False
+        if not first or "setup" not in self._checks or not any(_depends_on_mode(module) for module in model.modules()):
+            return
+        findings = Findings("setup")
+        findings.fail(
+            "mode",
+            "The model is in evaluation mode while it trains: dropout does nothing, and normalisation by batches uses "
+            "old statistics.",
+            "Call model.train() where something calls model.eval() during a step.",
+            "evaluation",
+            "training",
+        )
+        self.report.results += findings.results("")
+        self._settle(args, state)
+
     def _finish_movement(self, model: Any) -> None:
         assert self._recorder is not None  # the callers have seen to it
         self.report.results += self._recorder.results(model)
@@ -198,6 +223,8 @@ class ValidationCallback(TrainerCallback):
             optimizer=getattr(kwargs.get("optimizer"), "optimizer", kwargs.get("optimizer")),
             scheduler=getattr(kwargs.get("lr_scheduler"), "scheduler", kwargs.get("lr_scheduler")),
             training=True,
+            steps=state.max_steps or None,
+            sequential=_is_sequential(loader),
             **self._known,
         )
 
@@ -215,6 +242,24 @@ class ValidationCallback(TrainerCallback):
         if self.on_failure == "raise":
             raise ValidationError(message)
         _logger.warning("%s", message)
+
+
+def _is_sequential(loader: Any) -> bool:
+    """Whether a loader goes through its data in the order in which it is stored."""
+    inner, seen = loader, 0
+    while inner is not None and seen < _WRAPPERS:  # accelerate's shards of the batches lie around torch's sampler
+        if isinstance(inner, torch.utils.data.SequentialSampler):
+            return True
+        batches = getattr(inner, "batch_sampler", None)
+        inner, seen = batches if batches is not None else getattr(inner, "sampler", None), seen + 1
+    return False
+
+
+def _depends_on_mode(module: Any) -> bool:
+    """Whether a module does another thing in training than in evaluation."""
+    if isinstance(module, torch.nn.modules.dropout._DropoutNd):
+        return module.p > 0
+    return isinstance(module, torch.nn.modules.batchnorm._BatchNorm)
 
 
 def _calling_trainer() -> Any:

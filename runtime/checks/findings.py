@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
+from v5lint.runtime.errors import RuntimeSetupError
 from v5lint.runtime.results import CheckResult
 
 if TYPE_CHECKING:
@@ -45,6 +47,16 @@ class Findings:
         """A part that could not be looked at, with the reason."""
         self._others.append(self._result("skipped", aspect, reason, remedy, None, None))
 
+    def attempt(self, aspect: str, part: Callable[[], None]) -> None:
+        """Do one part of the check; one that a stranger's model or data makes impossible is skipped with the reason.
+
+        What the other parts have found is kept.
+        """
+        try:
+            part()
+        except Exception as error:  # nothing of a stranger's may be assumed, and the reason is reported
+            self.skip(aspect, f"{aspect} could not be looked at: {reason_of(error)}")
+
     @property
     def failed(self) -> bool:
         """Whether anything has failed so far."""
@@ -75,8 +87,15 @@ class Findings:
         )
 
 
+def reason_of(error: Exception) -> str:
+    """The first line of what an exception says, with its kind where it is not one of the runtime's own."""
+    text = str(error).strip().splitlines()[0] if str(error).strip() else ""
+    return text if isinstance(error, RuntimeSetupError) else f"{type(error).__name__}: {text}"
+
+
 def shown(names: object, limit: int = 3) -> str:
     """The first of some names, and how many more there are."""
-    listed = [str(name) for name in names] if isinstance(names, list | tuple | set | frozenset | dict) else [str(names)]
+    many = isinstance(names, Iterable) and not isinstance(names, str)
+    listed = [str(name) for name in names] if many else [str(names)]
     more = f" and {len(listed) - limit} more" if len(listed) > limit else ""
     return ", ".join(listed[:limit]) + more

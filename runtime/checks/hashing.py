@@ -1,7 +1,8 @@
 """Find the same picture twice: by its pixels, and by a perceptual hash that resizing and compression leave alone.
 
 A hash has 64 bits: the signs of the lowest frequencies of a 32 x 32 grey image, as the well-known pHash. Recompression
-and resizing keep it within 4 bits; a mirrored image has another hash, so each image is also hashed mirrored. Hashes of
+and resizing keep it within 4 bits; a mirrored or turned image has another hash, so a training image is hashed in all of
+its eight positions. Hashes of
 different pictures collide once in 100,000 pairs of photographs, and far more often where pictures are alike by nature
 (digits, scans), so a match is confirmed on the grey image itself.
 """
@@ -17,7 +18,7 @@ import numpy as np
 from PIL import Image
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from typing import TypeAlias
 
     Array: TypeAlias = "np.ndarray[Any, Any]"
@@ -35,13 +36,11 @@ class Hashes:
     Attributes:
         exact: Digest of the decoded pixels, one an image.
         bits: Perceptual hash as signs, [N, 64].
-        mirrored: That of the image turned left to right, [N, 64].
         grey: 32 x 32 grey values with mean 0 and length 1, [N, 1024]; zero for an image of one colour.
     """
 
     exact: list[bytes]
     bits: Array
-    mirrored: Array
     grey: Array
 
 
@@ -59,14 +58,13 @@ def matches(train: Hashes, evaluation: Hashes) -> tuple[Array, Array]:
     """Which evaluation images are in the training data.
 
     Returns:
-        Two masks over the evaluation images: the same pixels; nearly the same picture, mirrored or not (the exact ones
-        among them).
+        Two masks over the evaluation images: the same pixels; nearly the same picture, mirrored or turned or not (the
+        exact ones among them).
     """
     known = set(train.exact)
     exact = np.array([digest in known for digest in evaluation.exact], dtype=bool)
     near = exact.copy()
-    flipped = train.grey.reshape(-1, _SIDE, _SIDE)[:, :, ::-1].reshape(len(train.grey), -1)
-    for bits, grey in ((train.bits, train.grey), (train.mirrored, flipped)):
+    for grey, bits in _positions(train):
         for start in range(0, len(evaluation.bits), 256):
             part = slice(start, start + 256)
             distance = (64 - evaluation.bits[part] @ bits.T) / 2
@@ -80,7 +78,16 @@ def _hashes(exact: list[bytes], small: Array) -> Hashes:
     grey = small.reshape(len(small), -1)
     grey = grey - grey.mean(axis=1, keepdims=True)
     grey = grey / np.maximum(np.linalg.norm(grey, axis=1, keepdims=True), 1e-6)
-    return Hashes(exact, _signs(small), _signs(small[:, :, ::-1]), grey)
+    return Hashes(exact, _signs(small), grey)
+
+
+def _positions(hashes: Hashes) -> Iterator[tuple[Array, Array]]:
+    """The grey images and their hashes in all eight positions: turned by quarters, and mirrored."""
+    upright = hashes.grey.reshape(-1, _SIDE, _SIDE)
+    for image in (upright, upright[:, :, ::-1]):
+        for quarters in range(4):
+            turned = np.rot90(image, quarters, axes=(1, 2))
+            yield turned.reshape(len(turned), -1), _signs(turned)
 
 
 def _signs(small: Array) -> Array:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+from PIL import Image, ImageOps
 from PIL.Image import Resampling
 
 from v5lint.runtime.checks.findings import Findings
@@ -25,8 +26,6 @@ from v5lint.runtime.features import image_embeddings
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import TypeAlias
-
-    from PIL import Image
 
     from v5lint.runtime.checks.sources import Batch, ImageSource
     from v5lint.runtime.checks.subject import Subject
@@ -43,10 +42,20 @@ _KNOWN = {
 }
 _SLOPE, _SHIFT = 0.03, 0.05
 """How far slope and intercept may be from 1 and 0: an eight-bit level is 0.004 of the range."""
+_GREY = 12
+"""Most levels that the channels of a grey image differ by: JPEG keeps colours loosely."""
+_DRAWS = 12
+"""How often a transform with chance in its colours is run."""
+_NEAR = 0.35
+"""How far the mean of such a transform may be from the processor's: a jitter of 0.4 darkens by less."""
 _LOOSE = 4
 """How many times as far where the images are cropped at random and only their distributions can be compared."""
 _GEOMETRY = 0.96
 """Least share of the variance of a texture that the same geometry and a like filter explain."""
+_CROPS = tuple(1 + step / 80 for step in range(33))
+"""How many times the crop the shorter side is resized to: 256 for 224 is 1.143."""
+_FILLS = ("black", "white", (127, 127, 127), (124, 116, 104))
+"""What a picture is padded with to a square: the last is ImageNet's mean."""
 _USUAL = 0.9
 """Likewise of a usual geometry that is not the processor's: its rounding of sizes may differ by a pixel."""
 _BETTER = 0.3
@@ -146,7 +155,9 @@ def name_statistics(
     implied_std = np.asarray(std)[order] / found.slope
     implied_mean = np.asarray(mean)[order] - found.shift * implied_std
     size = float(np.median(found.slope))
-    if size > 30:
+    if size < -1 / 30:
+        name = "values are inverted, black for white"
+    elif size > 30:
         name = "values are not rescaled to 0..1"
     elif size < 1 / 30:
         name = "values are rescaled twice"
@@ -197,26 +208,73 @@ def _check_statistics(findings: Findings, own: Any, reference: Any) -> None:
 def _check_source(findings: Findings, subject: Subject, title: str, source: ImageSource, reference: Any) -> None:
     if source.takes_pictures:
         try:
-            with undisturbed():
-                first = source.apply(plain_images())
-            with undisturbed(seed=1):
-                second = source.apply(plain_images())
+            plain = _in_kind(source, plain_images())
+            drawn = [_plain_values(source, plain, seed) for seed in range(2)]
+            if any(values is None for values in drawn):
+                raise RuntimeSetupError("it gives no pixels of plain images.")
+            kept = [values for values in drawn if values is not None]
+            scale = max(float(np.abs(kept[0]).max()), 1e-6)
+            theirs = channel_values(dict(reference(plain, return_tensors="pt")))
+            assert theirs is not None  # a processor of a known family
+            if kept[0].shape == kept[1].shape and np.abs(kept[0] - kept[1]).max() <= 0.01 * scale:
+                _check_colours(findings, title, reference, regress(kept[0], theirs), kept[0], 1)
+                _check_geometry(findings, subject, title, source, reference)
+                return
+            more = [_plain_values(source, plain, seed) for seed in range(2, _DRAWS)]
+            kept += [values for values in more if values is not None and values.shape == kept[0].shape]
         except RuntimeSetupError as error:
             findings.note(title, f"The {title} data's own code cannot be run on other images: {error}")
         else:
-            ours, again = channel_values(first or {}), channel_values(second or {})
-            if ours is not None and again is not None and ours.shape == again.shape:
-                scale = max(float(np.abs(ours).max()), 1e-6)
-                if np.abs(ours - again).max() <= 0.01 * scale:
-                    theirs = channel_values(dict(reference(plain_images(), return_tensors="pt")))
-                    assert theirs is not None  # a processor of a known family
-                    _check_colours(findings, title, reference, regress(ours, theirs), ours, 1)
-                    _check_geometry(findings, subject, title, source, reference)
-                    return
-                findings.note(
-                    title, f"The {title} data changes colours at random, so its statistics are seen in part only."
-                )
+            findings.note(title, f"The {title} data changes colours at random: its statistics are those of the mean.")
+            _check_random_colours(findings, title, reference, np.mean(kept, axis=0), theirs)
+            return
     _check_stored(findings, title, source, reference)
+
+
+def _plain_values(source: ImageSource, images: list[Image.Image], seed: int) -> Array | None:
+    with undisturbed(seed=seed):
+        return channel_values(source.apply(images) or {})
+
+
+def _in_kind(source: ImageSource, images: list[Image.Image]) -> list[Image.Image]:
+    """Our pictures without colours, where the data set's own have none: a conversion to grey then changes nothing."""
+    with undisturbed():
+        own = source.images(source.spread(8)) or []
+    channels = [np.asarray(image.convert("RGB"), dtype=int) for image in own]
+    grey = bool(channels) and all(int(np.ptp(values, axis=-1).max()) <= _GREY for values in channels)
+    return [image.convert("L").convert("RGB") for image in images] if grey else images
+
+
+def _check_random_colours(findings: Findings, title: str, reference: Any, ours: Array, theirs: Array) -> None:
+    """Colours that are changed at random: no small shift is a fault, other statistics by name and other units are."""
+    mean, std = statistics_of(reference)
+    if ours.shape != theirs.shape or float(ours.std(axis=0).max()) < 1e-5 * max(1.0, float(np.abs(ours).max())):
+        _check_colours(findings, title, reference, regress(ours, ours), ours, _LOOSE)
+        return
+    found = regress(ours, theirs)
+    straight = found if found.channels == (2, 1, 0) else Regression((0, 1, 2), *_straight(ours, theirs))
+    name, implied_mean, implied_std = name_statistics(mean, std, straight)
+    own = _distance(implied_mean, implied_std, mean, std)
+    known = min(_distance(implied_mean, implied_std, *statistics) for statistics in _KNOWN.values())
+    usual = not name.startswith("values") and (own <= _NEAR or own <= known)
+    if usual and straight.channels == (0, 1, 2):
+        findings.measure(f"{title} slope", [round(float(v), 4) for v in straight.slope])
+        return
+    slope, shift = (np.ones(3), np.zeros(3)) if usual else (straight.slope, straight.shift)
+    _check_colours(findings, title, reference, Regression(straight.channels, slope, shift, found.explained), ours, 1)
+
+
+def _straight(ours: Array, theirs: Array) -> tuple[Array, Array, Array]:
+    """Slope, shift and explained share of each channel on the processor's channel of the same name."""
+    rows = [regress(ours[:, [c] * 3], theirs[:, [c] * 3]) for c in range(3)]
+    return tuple(np.array([getattr(row, name)[0] for row in rows]) for name in ("slope", "shift", "explained"))  # type: ignore[return-value]
+
+
+def _distance(mean: Sequence[float], std: Sequence[float], other_mean: Any, other_std: Any) -> float:
+    """How far two normalisations are apart: of the means in units of the value range, of the deviations as a ratio."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        ratio = np.abs(np.log(np.abs(np.asarray(std) / np.asarray(other_std)))).max()
+    return float(np.abs(np.subtract(mean, other_mean)).max() + ratio)
 
 
 def _check_colours(
@@ -235,10 +293,12 @@ def _check_colours(
         return
     if found.channels != (0, 1, 2):
         swapped = "BGR in place of RGB" if found.channels == (2, 1, 0) else f"in the order {list(found.channels)}"
+        if len(set(found.channels)) == 1:
+            swapped = "all the same: the pictures have colours, and are made grey"
         findings.fail(
             "channels",
             f"In the {title} data the channels are {swapped}.",
-            "Convert with image.convert('RGB'); OpenCV reads BGR.",
+            "Convert with image.convert('RGB'), not 'L'; OpenCV reads BGR.",
             list(found.channels),
             [0, 1, 2],
         )
@@ -256,7 +316,7 @@ def _check_colours(
 
 def _check_geometry(findings: Findings, subject: Subject, title: str, source: ImageSource, reference: Any) -> None:
     """A texture comes out as the processor makes it, unless it is cropped or mirrored at random."""
-    images = textured_images()
+    images = _in_kind(source, textured_images())
     with undisturbed():
         first = source.apply(images)
     with undisturbed(seed=1):
@@ -299,26 +359,39 @@ def _check_geometry(findings: Findings, subject: Subject, title: str, source: Im
             f">= {_GEOMETRY}",
         )
     if title == "evaluation" or subject.evaluation is None:
-        _measure_features(findings, subject, first or {}, theirs)
+        findings.attempt("feature_cosine", lambda: _measure_features(findings, subject, first or {}, theirs))
 
 
 def _usual_geometry(images: list[Image.Image], ours: list[Array]) -> float:
-    """How much of our images a usual way to resize explains: squashed, or the shorter side and then a centre crop."""
-    best = 0.0
-    for scale in (None, 1.0, 256 / 224, 1 / 0.95, 1 / 0.9):
-        made = []
-        for image, array in zip(images, ours, strict=True):
-            height, width = array.shape[:2]
-            if scale is None:
-                resized = image.resize((width, height), Resampling.BILINEAR)
-            else:
-                ratio = scale * max(height, width) / min(image.size)
-                resized = image.resize((round(image.width * ratio), round(image.height * ratio)), Resampling.BILINEAR)
-                left, top = (resized.width - width) // 2, (resized.height - height) // 2
-                resized = resized.crop((left, top, left + width, top + height))
-            made.append(np.asarray(resized, dtype=np.float64))
-        best = max(best, _explained(ours, made))
-    return best
+    """How much of our images a usual way to resize explains.
+
+    Squashed; the shorter side resized and the centre cropped, at any common share; padded to a square.
+    """
+    sizes = [(array.shape[1], array.shape[0]) for array in ours]
+    pairs = list(zip(images, sizes, strict=True))
+    ways: list[list[Image.Image]] = [[image.resize(size, Resampling.BILINEAR) for image, size in pairs]]
+    for scale in _CROPS:
+        ways.append([_cropped(image, size, scale) for image, size in pairs])
+        ways.append([_resized_and_cropped(image, size, scale) for image, size in pairs])
+    for fill in _FILLS:
+        ways.append([ImageOps.pad(image, (max(image.size),) * 2, color=fill).resize(size) for image, size in pairs])
+    return max(_explained(ours, [np.asarray(each, dtype=np.float64) for each in way]) for way in ways)
+
+
+def _cropped(image: Image.Image, size: tuple[int, int], scale: float) -> Image.Image:
+    """The centre, cut out before it is resized."""
+    share = min(image.width / size[0], image.height / size[1]) / scale
+    width, height = share * size[0] / 2, share * size[1] / 2
+    x, y = image.width / 2, image.height / 2
+    return image.resize(size, Resampling.BILINEAR, box=(x - width, y - height, x + width, y + height))
+
+
+def _resized_and_cropped(image: Image.Image, size: tuple[int, int], scale: float) -> Image.Image:
+    """The centre, cut out after the shorter side was resized, with the rounding of both."""
+    ratio = scale * max(size) / min(image.size)
+    resized = image.resize((round(image.width * ratio), round(image.height * ratio)), Resampling.BILINEAR)
+    left, top = (resized.width - size[0]) // 2, (resized.height - size[1]) // 2
+    return resized.crop((left, top, left + size[0], top + size[1]))
 
 
 def _measure_features(findings: Findings, subject: Subject, ours: Batch, theirs: Batch) -> None:
@@ -395,6 +468,10 @@ def _compare_stored(
     levels = np.quantile(ours, quantiles, axis=0), np.quantile(theirs, quantiles, axis=0)
     found = regress(*levels)
     straight = Regression((0, 1, 2), found.slope, found.shift, found.explained)
+    mean, std = statistics_of(reference)
+    name, *implied = name_statistics(mean, std, straight)
+    if name == "other statistics" and _distance(*implied, mean, std) <= _NEAR:  # colours may be changed at random
+        straight = Regression((0, 1, 2), np.ones(3), np.zeros(3), found.explained)
     _check_colours(findings, title, reference, straight, ours, _LOOSE)
     findings.measure(f"{title} geometry", "not compared: it is random, or another one")
 
@@ -435,5 +512,5 @@ def _images_of(batch: Batch) -> list[Array] | None:
 
 
 def _few(numbers: Sequence[float]) -> str:
-    rounded = [f"{float(number):.3g}" for number in numbers]
+    rounded = [f"{round(float(number), 4) + 0.0:.3g}" for number in numbers]  # no minus before a zero
     return rounded[0] if len(set(rounded)) == 1 else "[" + ", ".join(rounded) + "]"

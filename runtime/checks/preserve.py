@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 def undisturbed(model: nn.Module | None = None, seed: int = 0) -> Iterator[None]:
     """Restore the generators of Python, NumPy and torch, and each module's mode, when the block is left.
 
-    A training with checks in between is thus the same to the last bit as one without.
+    A training with checks in between is thus the same to the last bit as one without. Inside the block the model
+    computes without the mixed precision that accelerate lays over its forward: what is compared with it, such as the
+    model that was saved and read again, has none either.
 
     Args:
         model: Its modules' training flags are restored; `None` where none is touched.
@@ -32,7 +34,8 @@ def undisturbed(model: nn.Module | None = None, seed: int = 0) -> Iterator[None]
     np.random.seed(seed)
     torch.manual_seed(seed)
     try:
-        yield
+        with nullcontext() if model is None else in_own_precision(model):
+            yield
     finally:
         random.setstate(python)
         np.random.set_state(numpy_state)

@@ -16,8 +16,9 @@ from safetensors.torch import load_file
 
 from v5lint.runtime.adapters import ADAPTER_CONFIG, load_adapter, read_adapter_weights
 from v5lint.runtime.checks.findings import Findings, shown
-from v5lint.runtime.checks.parameters import adapted_layers
-from v5lint.runtime.checks.preserve import in_own_precision, undisturbed
+from v5lint.runtime.checks.outputs import scores
+from v5lint.runtime.checks.parameters import active_adapter, adapted_layers, zero_at_the_start
+from v5lint.runtime.checks.preserve import undisturbed
 from v5lint.runtime.errors import RuntimeSetupError
 from v5lint.runtime.export import LABELS_FILE
 from v5lint.runtime.loading import load_model
@@ -60,12 +61,23 @@ def _check_saved(findings: Findings, subject: Subject, folder: Path) -> None:
         why = "cannot be read" if subject.base is None else "is of no family that the runtime can load"
         findings.skip("saved", f"The base model {why}, so the adapter cannot be put on it again.")
         return
+    if peft and not _is_class_of_task(subject):
+        findings.skip(
+            "saved",
+            f"{type(subject.bare).__name__} is no class that the runtime loads, to put the adapter on it again.",
+        )
+        return
     try:
-        expected = _scores(subject.model, inputs)
+        expected = scores(subject.model, inputs)
         subject_model: Any = subject.model
-        subject_model.save_pretrained(folder)
+        if peft:
+            name = active_adapter(subject_model)
+            subject_model.save_pretrained(folder, selected_adapters=[name])
+            folder = folder / name if (folder / name / ADAPTER_CONFIG).is_file() else folder
+        else:
+            subject_model.save_pretrained(folder)
         again = _adapter_again(subject, folder) if peft else _model_again(subject, folder)
-        measured = _scores(again.to(subject.device).eval(), inputs)
+        measured = scores(again.to(subject.device).eval(), inputs)
     except RuntimeSetupError as error:
         findings.fail("saved", f"What is saved cannot be loaded again: {error}", "See the message.")
         return
@@ -83,7 +95,7 @@ def _check_saved(findings: Findings, subject: Subject, folder: Path) -> None:
             f"<= {_TOLERANCE}",
         )
     elif peft and adapted_layers(again):
-        merged = _scores(again.merge_and_unload(), inputs)
+        merged = scores(again.merge_and_unload(), inputs)
         difference = float((merged - expected).abs().max()) / scale
         findings.measure("merged_difference", difference, f"<= {_MERGED}")
         dtype = next(p.dtype for p in subject.model.parameters() if p.is_floating_point())
@@ -98,14 +110,22 @@ def _check_saved(findings: Findings, subject: Subject, folder: Path) -> None:
             )
 
 
+def _is_class_of_task(subject: Subject) -> bool:
+    """Whether the runtime loads the checkpoint in the class that the model has."""
+    try:
+        return subject.reference is not None and isinstance(subject.bare, type(subject.reference[0]))
+    except RuntimeSetupError:
+        return True  # what cannot be loaded is said below
+
+
 def _adapter_again(subject: Subject, folder: Path) -> Any:
     dtype = next((p.dtype for p in subject.bare.parameters() if p.is_floating_point()), torch.float32)
     task, labels = subject.task_and_labels
     assert subject.base is not None  # the caller has seen to it
     with torch.random.fork_rng(devices=[]):
         fresh = load_model(subject.base, task, labels=labels, dtype=dtype)
-    trained = any(bool(p.any()) for layer in adapted_layers(subject.model).values() for p in layer.lora_B.parameters())
-    if trained:
+    layers = adapted_layers(subject.model).values()
+    if any(bool(tensor.any()) for layer in layers for tensor in zero_at_the_start(layer)):
         return load_adapter(fresh, folder)
     from peft import PeftModel  # an adapter before its first step changes nothing, which load_adapter refuses
 
@@ -135,7 +155,9 @@ def _check_restored(findings: Findings, subject: Subject, folder: Path) -> None:
             wanted, present = load_file(folder / EMA_FILE), dict(_peft(subject.model).named_parameters())
         elif (folder / ADAPTER_CONFIG).is_file():
             wanted = read_adapter_weights(folder)
-            present = get_peft_model_state_dict(_peft(subject.model), save_embedding_layers=False)
+            present = get_peft_model_state_dict(
+                _peft(subject.model), adapter_name=active_adapter(subject.model), save_embedding_layers=False
+            )
         else:
             wanted = dict(_model_again(subject, folder).state_dict())
             present = dict(subject.bare.state_dict())
@@ -198,15 +220,3 @@ def _check_processor(findings: Findings, subject: Subject) -> None:
 
 def _peft(model: Any) -> Any:
     return getattr(model, "module", model) if not hasattr(model, "peft_config") else model
-
-
-def _scores(model: Any, inputs: dict[str, torch.Tensor]) -> torch.Tensor:
-    with torch.no_grad(), in_own_precision(model):
-        output = model(**inputs)
-    found = (
-        output["logits"]
-        if "logits" in output
-        else next(value for value in output.values() if isinstance(value, torch.Tensor) and value.dim() > 0)
-    )
-    result: torch.Tensor = found.float()
-    return result

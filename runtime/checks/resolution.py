@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 NAME = "resolution"
 _PICTURES = 4
+_OF_PROCESSOR = "the processor's output"
 
 
 def check_resolution(subject: Subject) -> list[CheckResult]:
@@ -89,7 +90,7 @@ def _check_probe(findings: Findings, subject: Subject) -> None:
     except Exception as error:  # a processor of any library
         findings.fail("processor", f"The processor cannot prepare an image: {error}", "Load it with load_processor().")
         return
-    _check_batch(findings, subject, "the processor's output", batch, images)
+    _check_batch(findings, subject, _OF_PROCESSOR, batch, images)
     _keep_pictures(subject, "processor", batch)
 
 
@@ -149,7 +150,7 @@ def _check_batch(
         if images is not None:
             _check_shapes(findings, subject, where, batch, images)
     elif pixels.dim() == 4:
-        _check_grid(findings, subject, where, pixels)
+        _check_grid(findings, subject, where, batch)
     else:
         findings.fail(
             "shape",
@@ -159,11 +160,11 @@ def _check_batch(
         )
 
 
-def _check_grid(findings: Findings, subject: Subject, where: str, pixels: torch.Tensor) -> None:
+def _check_grid(findings: Findings, subject: Subject, where: str, batch: Batch) -> None:
     """The configured grid, a whole number of patches, and what becomes of the positions on another grid."""
     family = subject.family
     assert family is not None
-    height, width = (int(side) for side in pixels.shape[-2:])
+    height, width = (int(side) for side in batch["pixel_values"].shape[-2:])
     wanted = image_size_of(subject.bare.config)
     patch = patch_size_of(subject.bare)
     rest = (height % patch[0], width % patch[1])
@@ -186,7 +187,7 @@ def _check_grid(findings: Findings, subject: Subject, where: str, pixels: torch.
             f"The model's own {wanted[0]} x {wanted[1]} pixels are no multiple of {patch[0]}: {own_rest[0]} are "
             "dropped by design.",
         )
-    elif (height, width) != wanted and family.off_grid == "error":
+    elif (height, width) != wanted and family.off_grid == "error" and not _is_taken(subject, where, batch):
         findings.fail(
             "size",
             f"{where} has images of {height} x {width} pixels, and the model takes {wanted[0]} x {wanted[1]} alone.",
@@ -203,6 +204,19 @@ def _check_grid(findings: Findings, subject: Subject, where: str, pixels: torch.
             [height, width],
             list(wanted),
         )
+
+
+def _is_taken(subject: Subject, where: str, batch: Batch) -> bool:
+    """Whether the model takes a batch of another grid after all: the script asks it to interpolate its positions."""
+    if where == _OF_PROCESSOR:  # what the data makes of it is looked at below
+        return subject.train is not None or subject.evaluation is not None
+    try:
+        with undisturbed(subject.model), torch.no_grad():
+            subject.model.eval()
+            subject.model(**subject.without_labels(subject.placed(batch)))
+    except Exception:  # each family refuses with an exception of its own
+        return False
+    return True
 
 
 def _check_patches(findings: Findings, subject: Subject, where: str, batch: Batch) -> None:

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from v5lint.runtime.adapters import ADAPTER_CONFIG, adapter_base
+from v5lint.runtime.adapters import ADAPTER_CONFIG, adapter_base, module_of, read_adapter_weights
 from v5lint.runtime.checks.validation import Report, chosen_checks, validate
 from v5lint.runtime.config import FinetuneConfig
 from v5lint.runtime.data import decode_image, load_data
 from v5lint.runtime.errors import UsageError
+from v5lint.runtime.export import LABELS_FILE
 from v5lint.runtime.hub import read_json
-from v5lint.runtime.tasks.checkpoint import open_checkpoint
+from v5lint.runtime.tasks.checkpoint import finished, open_checkpoint
 
 if TYPE_CHECKING:
     from collections.abc import Collection
-    from pathlib import Path
 
     from v5lint.runtime.families import Task
     from v5lint.runtime.quantization import Quantization
@@ -52,7 +53,9 @@ def validate_saved(
         RuntimeSetupError: The model or the data cannot be read, or the data has classes that the model has not.
     """
     chosen = chosen_checks(checks)
-    opened = open_checkpoint(model, task, base=base, dtype=dtype, device=device, quantization=quantization)
+    opened = open_checkpoint(
+        model, task, base=base, dtype=dtype, device=device, quantization=quantization, labels=_numbered(model)
+    )
     opened.model.requires_grad_(False)
     train, evaluation = (None, None) if data is None else _data(opened, str(model), data, group_column)
     adapter = read_json(model, ADAPTER_CONFIG) is not None
@@ -69,13 +72,24 @@ def validate_saved(
     )
 
 
+def _numbered(model: str | Path) -> list[str] | None:
+    """`LABEL_0` and so on for the adapter of a classifier that has no class names beside it, as PEFT leaves it."""
+    folder = finished(Path(model))
+    if not (folder / ADAPTER_CONFIG).is_file() or (folder / LABELS_FILE).is_file():
+        return None
+    saved = read_adapter_weights(folder).items()
+    weights = [tensor for key, tensor in saved if tensor.dim() == 2 and not module_of(key)[1].startswith("lora_")]
+    return [f"LABEL_{index}" for index in range(len(weights[-1]))] if weights else None
+
+
 def _data(opened: Any, model: str, data: str, group_column: str | None) -> tuple[Any, Any]:
     """Training and evaluation data, prepared by the checkpoint's processor and numbered as the model numbers."""
     read = load_data(FinetuneConfig(checkpoint=model, data=data, output=".", group_column=group_column))
     config = getattr(opened.model, "config", None)
     names = {str(name): int(index) for index, name in (getattr(config, "id2label", None) or {}).items()}
     unknown = [name for name in read.labels if name not in names]
-    if unknown and len(unknown) < len(read.labels):
+    numbered = all(name == f"LABEL_{index}" for name, index in names.items())
+    if unknown and (len(unknown) < len(read.labels) or not numbered):
         raise UsageError(f"{data} has the classes {', '.join(unknown[:5])}, which {model} does not have")
     if unknown and len(names) != len(read.labels):
         raise UsageError(f"{data} has {len(read.labels)} classes, and {model} has {len(names)}")

@@ -100,6 +100,8 @@ class ImageSource:
         values = _label_values(self.dataset)
         if values is None or not len(values):
             return None
+        if any(isinstance(value, list | tuple) for value in (values[0], values[-1])):
+            return None  # a class for each token, or several classes
         array = np.asarray(values)
         return array.astype(int) if array.ndim == 1 and np.issubdtype(array.dtype, np.integer) else None
 
@@ -146,7 +148,9 @@ class ImageSource:
             ) from error
         if not isinstance(batch, Mapping):
             raise RuntimeSetupError(f"The data collator returns {type(batch).__name__}, not tensors by name.")
-        return {str(name): value for name, value in batch.items() if isinstance(value, torch.Tensor)}
+        # A switch beside the tensors, such as interpolate_pos_encoding=True, is one of the model's inputs too.
+        switches = {str(name): torch.tensor(value) for name, value in batch.items() if isinstance(value, bool)}
+        return switches | {str(name): value for name, value in batch.items() if isinstance(value, torch.Tensor)}
 
 
 @dataclass

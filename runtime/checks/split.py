@@ -6,6 +6,7 @@ are perfect. They do show sorted splits, unseen classes and shifted labels.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -44,6 +45,8 @@ _GROUP_COLUMNS = (
 )
 _DOMINANT = 0.5
 """Share of the training images from which a class explains that a model answers nothing else."""
+_ABOVE_EVEN = 1.5
+"""How many times its even share a class must have at least: of two classes, half of the images is no majority."""
 _PREDICTED = 256
 _BATCH = 32
 
@@ -61,18 +64,15 @@ def check_split(subject: Subject) -> list[CheckResult]:
         )
     else:
         with undisturbed():
-            _check_leak(findings, subject, train, evaluation)
+            findings.attempt("leak", lambda: _check_leak(findings, subject, train, evaluation))
         if subject.classifies:
-            _check_classes(findings, train, evaluation)
+            findings.attempt("classes", lambda: _check_classes(findings, train, evaluation))
         else:
             findings.skip("classes", f"{type(subject.bare).__name__} chooses no class of several.")
-        _check_groups(findings, subject, train, evaluation)
-    _check_names(findings, subject)
+        findings.attempt("groups", lambda: _check_groups(findings, subject, train, evaluation))
+    findings.attempt("label_names", lambda: _check_names(findings, subject))
     if subject.trained and evaluation is not None and evaluation.indexable:
-        try:
-            _check_predictions(findings, subject, evaluation)
-        except RuntimeSetupError as error:
-            findings.skip("predictions", str(error))
+        findings.attempt("predictions", lambda: _check_predictions(findings, subject, evaluation))
     return findings.results("No evaluation image is in the training data, and the classes of both are alike.")
 
 
@@ -117,7 +117,7 @@ def _check_leak(findings: Findings, subject: Subject, train: ImageSource, evalua
         findings.fail(
             "leak",
             f"{near.sum()} of {len(asked)} evaluation images ({near.mean():.0%}) are in the training data, resized, "
-            f"recompressed or mirrored, such as evaluation image {shown(worst)}.",
+            f"recompressed, mirrored or turned, such as evaluation image {shown(worst)}.",
             advice,
             round(float(near.mean()), 4),
             0.0,
@@ -254,7 +254,9 @@ def _check_names(findings: Findings, subject: Subject) -> None:
         if source is not None and source.class_names
     }
     both = list(classes.values())
-    if len(both) == 2 and both[0] != both[1] and set(both[0] or ()) & set(both[1] or ()):
+    # One that has the first classes of the other alone numbers them alike.
+    unlike = len(both) == 2 and any(a != b for a, b in zip(both[0] or (), both[1] or (), strict=False))
+    if unlike and set(both[0] or ()) & set(both[1] or ()):
         findings.fail(
             "label_names",
             "Training and evaluation data number their classes otherwise: "
@@ -323,7 +325,9 @@ def _check_predictions(findings: Findings, subject: Subject, evaluation: ImageSo
             f"After the training the model answers class {answer} to each of {len(truth)} evaluation images (accuracy "
             f"{accuracy:.2f}, MCC 0)"
         )
-        if share >= _DOMINANT:
+        classes = len(set(trained.tolist())) if trained is not None and len(trained) else 1
+        early = subject.epochs is not None and subject.epochs < 1
+        if share >= max(_DOMINANT, _ABOVE_EVEN / classes) and not early:
             findings.fail(
                 "one_answer",
                 f"{text}: {share:.0%} of the training images have this class.",
@@ -355,7 +359,9 @@ def predict(subject: Subject, source: ImageSource, count: int = _PREDICTED) -> t
             batch = subject.placed(source.batch(indices[start : start + _BATCH]))
             labels = next((batch[name] for name in ("labels", "label", "label_ids") if name in batch), None)
             output = subject.model(**subject.without_labels(batch))
-            if labels is None or labels.dim() != 1 or "logits" not in output or output["logits"].dim() != 2:
+            if labels is None or labels.dim() != 1 or labels.is_floating_point() or not isinstance(output, Mapping):
+                return None, None
+            if "logits" not in output or output["logits"].dim() != 2:
                 return None, None
             predicted.append(output["logits"].float().argmax(dim=-1).cpu())
             truth.append(labels.cpu())

@@ -50,6 +50,9 @@ class Subject:
         restored_from: A checkpoint of this training that must be in the model: the best one, or the resumed one.
         group_column: A column whose values must not be on both sides of the split.
         sample: How many images of a data set are compared with one another.
+        epochs: How often the training has shown its data; `None` where that is not known.
+        steps: How many steps the training has in all; `None` where that is not known.
+        sequential: Whether the training shows its data in the order in which it is stored.
         files: Where pictures are written; `None` to write none.
     """
 
@@ -67,6 +70,9 @@ class Subject:
     restored_from: str | Path | None = None
     group_column: str | None = None
     sample: int = 2048
+    epochs: float | None = None
+    steps: int | None = None
+    sequential: bool = False
     files: Path | None = None
     pictures: dict[str, bytes] = field(default_factory=dict)
 
@@ -138,7 +144,7 @@ class Subject:
         labels = getattr(self.bare, "num_labels", None)
         name = type(self.bare).__name__
         if labels and "Classification" in name:
-            return "classification", int(labels)
+            return "classification", max(int(labels), 2)  # a regression has one; of heads only their place is compared
         config = load_config(self.base) if self.base is not None else None
         dual = hasattr(config, "vision_config") and not hasattr(self.bare, "get_text_features")
         return ("dense" if dual or "Vision" in name else "retrieval"), None
@@ -150,6 +156,11 @@ class Subject:
         other = getattr(config, "problem_type", None) in ("regression", "multi_label_classification")
         labels = getattr(self.bare, "num_labels", None) or 0
         return "Classification" in type(self.bare).__name__ and labels > 1 and not other
+
+    @property
+    def draws_in_evaluation(self) -> bool:
+        """Whether the model draws random numbers in evaluation by design: a caller may hand them in as `noise`."""
+        return "noise" in self.forward_names
 
     @property
     def takes_images(self) -> bool:
@@ -167,6 +178,11 @@ class Subject:
         """A batch on the model's device: of the data where there is some, else of random pixels."""
         chosen = source or self.evaluation or self.train
         if chosen is None or not chosen.indexable or not len(chosen):
+            if self.family is None:
+                raise RuntimeSetupError(
+                    f"There is no data set whose items can be fetched by index, and inputs of "
+                    f"{type(self.bare).__name__} are not known."
+                )
             return sample_inputs(self.model, min(count, 2))
         return self.placed(chosen.batch(chosen.spread(count)))
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from v5lint.runtime.checks.device import check_device
+from v5lint.runtime.checks.findings import reason_of
 from v5lint.runtime.checks.html import html_of
 from v5lint.runtime.checks.movement import check_movement
 from v5lint.runtime.checks.parameters import check_parameters
@@ -21,7 +22,7 @@ from v5lint.runtime.checks.sources import ImageSource
 from v5lint.runtime.checks.split import check_split
 from v5lint.runtime.checks.subject import Subject
 from v5lint.runtime.checks.weights import check_weights
-from v5lint.runtime.errors import RuntimeSetupError, UsageError, ValidationError
+from v5lint.runtime.errors import UsageError, ValidationError
 from v5lint.runtime.report import RunReport, write_text
 from v5lint.runtime.results import CheckResult
 
@@ -199,6 +200,8 @@ def validate(
         training=training,
         trained=bool(getattr(state, "global_step", 0)) if trained is None else trained,
         restored_from=restored_from or _best_checkpoint(args, state),
+        epochs=getattr(state, "epoch", None),
+        steps=getattr(state, "max_steps", None) or None,
         group_column=group_column,
         sample=sample,
     )
@@ -264,9 +267,7 @@ def run_checks(subject: Subject, names: Collection[str], report: Report | None =
         try:
             results = CHECKS[name](subject)
         except Exception as error:  # nothing of a stranger's may be assumed, and every failure is reported
-            reason = str(error).strip().splitlines()[0] if str(error).strip() else ""
-            kind = "" if isinstance(error, RuntimeSetupError) else f"{type(error).__name__}: "
-            results = [CheckResult(name, "skipped", detail=f"The check could not be done: {kind}{reason}")]
+            results = [CheckResult(name, "skipped", detail=f"The check could not be done: {reason_of(error)}")]
         report.results += results
         report.seconds[name] = report.seconds.get(name, 0.0) + time.perf_counter() - started
     report.pictures |= subject.pictures

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from v5lint.runtime.checks.findings import Findings, shown
+from v5lint.runtime.checks.parameters import adapted_layers, lora_config_of
 from v5lint.runtime.checks.preserve import undisturbed
 from v5lint.runtime.errors import RuntimeSetupError
 from v5lint.runtime.families import all_families
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 NAME = "weights"
 _LEAST_COSINE = {torch.float32: 0.99, torch.bfloat16: 0.97, torch.float16: 0.98}
 _QUANTIZED_COSINE = 0.8
+_TAKES_FROM_WEIGHTS = {"pissa", "olora", "corda", "loftq"}
+"""Initialisations of LoRA after which base layer and adapter together are what the base layer was."""
 
 
 def check_weights(subject: Subject) -> list[CheckResult]:
@@ -63,7 +66,7 @@ def check_weights(subject: Subject) -> list[CheckResult]:
             0,
         )
     if not findings.failed:
-        _check_features(findings, subject, model)
+        findings.attempt("features", lambda: _check_features(findings, subject, model))
     return findings.results(
         f"{type(subject.bare).__name__} has every tensor of {subject.base} outside the head and what is trained."
     )
@@ -97,20 +100,26 @@ def _check_class(findings: Findings, subject: Subject) -> None:
 def _check_tensors(findings: Findings, subject: Subject, reference: nn.Module) -> None:
     """Each tensor that is not trained is the checkpoint's, bit for bit."""
     expected = dict(reference.named_parameters())
+    # Of another class than the reference, such as one of the script's own, the backbone alone can be compared.
+    inside = [name for name, module in subject.bare.named_modules() if isinstance(module, type(reference))]
+    prefix = f"{inside[0]}." if inside and inside[0] else ""
     heads = classification_head(subject.bare)
     modules = [name for name, module in unwrap(subject.model).named_modules() if hasattr(module, "base_layer")]
     trained = {n for n, p in subject.bare.named_parameters() if p.requires_grad} if subject.trained else set()
     quantized = set(quantized_modules(subject.model)) | set(quantized_modules(subject.bare))
     compared, other, absent = 0, [], []
-    merged = {name for name in modules if getattr(subject.bare.get_submodule(name), "merged", False)}
+    inner = subject.bare.get_submodule
+    moved = {name for name in modules if getattr(inner(name), "merged", False)} | set(_moved_by_adapter(subject))
     for name, parameter in subject.bare.named_parameters():
         plain = name.replace(".base_layer.", ".").replace(".original_module.", ".")
         owner = name.rpartition(".")[0].removesuffix(".base_layer")
-        if ".lora_" in name or ".modules_to_save." in name or any(f".{head}." in f".{plain}" for head in heads):
+        if ".modules_to_save." in name or any(f".{head}." in f".{plain}" for head in heads):
             continue
-        if name in trained or owner in quantized or owner in merged:
+        if any(name.startswith(f"{path}.") and not name.startswith(f"{path}.base_layer.") for path in modules):
+            continue  # of the adapter itself, whatever its kind
+        if name in trained or owner in quantized or owner in moved or (prefix and not plain.startswith(prefix)):
             continue
-        wanted = expected.get(plain)
+        wanted = expected.get(plain, expected.get(plain.removeprefix(prefix)))
         if wanted is None or wanted.shape != parameter.shape:
             absent.append(plain)
             continue
@@ -138,6 +147,13 @@ def _check_tensors(findings: Findings, subject: Subject, reference: nn.Module) -
         )
 
 
+def _moved_by_adapter(subject: Subject) -> dict[str, Any]:
+    """The adapted layers, where the adapter's initialisation takes its own share out of their weights (PiSSA)."""
+    config = lora_config_of(subject.model)
+    how = str(getattr(config, "init_lora_weights", "")).partition("_")[0].lower()
+    return adapted_layers(subject.model) if how in _TAKES_FROM_WEIGHTS else {}
+
+
 def _check_features(findings: Findings, subject: Subject, reference: nn.Module) -> None:
     """The model's features, without the adapter, point where the checkpoint's do."""
     if subject.family is None:
@@ -152,6 +168,9 @@ def _check_features(findings: Findings, subject: Subject, reference: nn.Module) 
         ]
         if outside:
             return
+    if _moved_by_adapter(subject):
+        findings.skip("features", "The adapter's initialisation moves the weights, so that the features are its sum.")
+        return
     from v5lint.runtime.inputs import sample_inputs
 
     inputs = sample_inputs(subject.model)

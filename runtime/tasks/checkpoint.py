@@ -16,6 +16,8 @@ from v5lint.runtime.loading import load_config, load_model, resolve_dtype
 from v5lint.runtime.processors import load_processor
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from torch import nn
 
     from v5lint.runtime.quantization import Quantization
@@ -57,6 +59,7 @@ def open_checkpoint(
     dtype: torch.dtype | str = torch.float32,
     device: str | None = None,
     quantization: Quantization | None = None,
+    labels: Sequence[str] | None = None,
 ) -> OpenCheckpoint:
     """Open a checkpoint for a task.
 
@@ -68,6 +71,7 @@ def open_checkpoint(
         dtype: Of the weights that are not quantised.
         device: `cpu`, `cuda`, `cuda:1`, `mps`; by default the accelerator where there is one.
         quantization: `4bit` or `8bit`.
+        labels: Class names of an adapter that has none beside it.
 
     Raises:
         AdapterError: An adapter does not do this task, or does not fit its base.
@@ -78,9 +82,9 @@ def open_checkpoint(
     place = _device(device)
     if quantization is not None:  # bitsandbytes quantises on the way to the device
         options["device_map"] = {"": place}
-    path = _finished(Path(source))
+    path = finished(Path(source))
     if (path / ADAPTER_CONFIG).is_file():
-        model, processor = _adapted(path, task, base, options)
+        model, processor = _adapted(path, task, base, labels, options)
     else:
         checkpoint = str(path) if path.is_dir() else str(source)
         _check_towers(checkpoint, task)
@@ -93,17 +97,19 @@ def open_checkpoint(
     return OpenCheckpoint(model.eval(), processor, family, str(source))
 
 
-def _finished(path: Path) -> Path:
+def finished(path: Path) -> Path:
     """The folder with the weights, of the output of a fine-tune."""
     return next((path / name for name in (ADAPTER_FOLDER, MODEL_FOLDER) if (path / name).is_dir()), path)
 
 
-def _adapted(path: Path, task: Task, base: str | Path | None, options: dict[str, Any]) -> tuple[Any, Any]:
+def _adapted(
+    path: Path, task: Task, base: str | Path | None, labels: Sequence[str] | None, options: dict[str, Any]
+) -> tuple[Any, Any]:
     has_head = any(not module_of(key)[1].startswith("lora_") for key in read_adapter_weights(path))
     if has_head:
         if task == "retrieval":
             raise AdapterError(f"{path} is the adapter of a classifier: it has class scores and no text tower.")
-        return load_finetuned(path, base=base, **options)
+        return load_finetuned(path, base=base, labels=labels, **options)
     if task == "classification":
         raise AdapterError(
             f"{path} has no classification head: it adapts features, so no class can be predicted with it."

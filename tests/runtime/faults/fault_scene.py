@@ -65,6 +65,7 @@ class Scene:
         evaluation: Pictures and labels.
         options: Of `TrainingArguments`.
         trainer_options: Of `Trainer`.
+        trainer_class: `Trainer`, or one of the script's own.
         known: Of `validate`.
         look: Is shown the model and the evaluation data before any check runs.
     """
@@ -86,6 +87,7 @@ class Scene:
         self.wrap: Callable[[Any], Any] = lambda dataset: dataset
         self.options: dict[str, Any] = {}
         self.trainer_options: Callable[[Any], dict[str, Any]] = lambda model: {}
+        self.trainer_class: type[Trainer] = Trainer
         self.known: dict[str, Any] = {}
         self.environment: dict[str, str] = {}
         self.mode: Mode = "validate"
@@ -137,7 +139,7 @@ class Scene:
         }  # fmt: skip
         extra = self.trainer_options(model)
         callbacks = [callback, *extra.pop("callbacks", ())]
-        trainer = Trainer(
+        trainer = self.trainer_class(
             model,
             TrainingArguments(**{**options, **self.options}),
             train_dataset=train,

@@ -18,7 +18,7 @@ from peft import LoraConfig, PeftModel, get_peft_model
 from PIL import Image, ImageOps
 from safetensors.torch import load_file, save_file
 from torch import nn
-from transformers import TrainerCallback
+from transformers import Trainer, TrainerCallback, get_linear_schedule_with_warmup
 
 from v5lint.runtime.checks.pictures import statistics_of
 from v5lint.runtime.heads import classification_class
@@ -293,6 +293,18 @@ def adapter_loaded_as_a_no_op(scene: Scene) -> None:
     scene.known = {"trained": True}
 
 
+@fault("parameters", r"there is no layer 7", ATTENTION)
+def layer_that_is_not_there(scene: Scene) -> None:
+    """layers_to_transform was written for a deeper model: PEFT leaves out what is not there."""
+
+    def config(model: Any) -> LoraConfig:
+        pattern = encoder_layers(model)[0].name.split(".")[-2]
+        return LoraConfig(r=8, target_modules=["q_proj", "v_proj"], modules_to_save=["classifier"],
+                          layers_to_transform=[2, 7], layers_pattern=pattern)  # fmt: skip
+
+    scene.config = config
+
+
 # --- what moves ------------------------------------------------------------------------------------------------------
 
 
@@ -416,6 +428,57 @@ def warm_up_longer_than_training(scene: Scene) -> None:
     scene.mode = "train"
 
 
+@fault("setup", r"is 0 at half and at three quarters", ATTENTION)
+def schedule_of_another_length(scene: Scene) -> None:
+    """The schedule was made for fewer steps than are taken: it ends at 0 early on."""
+
+    def options(model: Any) -> dict[str, Any]:
+        optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=1e-3)
+        return {"optimizers": (optimizer, get_linear_schedule_with_warmup(optimizer, 0, 4))}
+
+    scene.trainer_options = options
+    scene.options = {"max_steps": -1, "num_train_epochs": 1}
+    scene.mode = "train"
+
+
+@fault("setup", r"The schedule belongs to another optimiser", ATTENTION)
+def schedule_of_another_optimizer(scene: Scene) -> None:
+    """The schedule was made from an optimiser that was replaced since: the learning rate never falls."""
+
+    def options(model: Any) -> dict[str, Any]:
+        first, second = (torch.optim.AdamW([p for p in model.parameters() if p.requires_grad]) for _ in range(2))
+        return {"optimizers": (first, get_linear_schedule_with_warmup(second, 0, 3))}
+
+    scene.trainer_options = options
+    scene.mode = "train"
+
+
+@fault("setup", r"in evaluation mode while it trains", ATTENTION)
+def evaluation_mode_in_training(scene: Scene) -> None:
+    """The model's eval() is called within the step: the dropout of the adapter does nothing."""
+    scene.config = lambda model: lora_config_for(model, r=8, lora_dropout=0.2)
+
+    def finish(model: Any) -> Any:
+        unwrap(model).register_forward_pre_hook(lambda module, inputs: model.eval() and None)
+        return model
+
+    scene.finish = finish
+    scene.mode = "train"
+
+
+@fault("setup", r"sorted by class and shown in its own order", ATTENTION)
+def sampler_in_stored_order(scene: Scene) -> None:
+    """Training data sorted by class, and a Trainer of the script's own that does not shuffle."""
+    scene.train = _sorted_by_class(scene)
+
+    class Sequential(Trainer):  # type: ignore[misc]
+        def _get_train_sampler(self, *args: Any, **kwargs: Any) -> Any:
+            return torch.utils.data.SequentialSampler(self.train_dataset)
+
+    scene.trainer_class = Sequential
+    scene.mode = "train"
+
+
 @fault("setup", r"is augmented at random")
 def evaluation_augmented(scene: Scene) -> None:
     """Evaluation images are mirrored at random."""
@@ -437,12 +500,16 @@ def dropout_always_on(scene: Scene) -> None:
     scene.finish = finish
 
 
+def _sorted_by_class(scene: Scene) -> Any:
+    pictures, targets = scene.train
+    order = sorted(range(len(targets)), key=lambda index: targets[index])
+    return [pictures[i] for i in order], [targets[i] for i in order]
+
+
 @fault("setup", r"sorted by class and shown in its own order")
 def sorted_and_not_shuffled(scene: Scene) -> None:
     """Training data sorted by class, with train_sampling_strategy="sequential"."""
-    pictures, targets = scene.train
-    order = sorted(range(len(targets)), key=lambda index: targets[index])
-    scene.train = ([pictures[i] for i in order], [targets[i] for i in order])
+    scene.train = _sorted_by_class(scene)
     scene.options = {"train_sampling_strategy": "sequential"}
     scene.mode = "trainer"
 
@@ -648,6 +715,18 @@ def blue_first(scene: Scene) -> None:
     scene.prepare = lambda image: scene.prepared(Image.merge("RGB", image.convert("RGB").split()[::-1]))
 
 
+@fault("preprocessing", r"the pictures have colours, and are made grey", ATTENTION)
+def made_grey(scene: Scene) -> None:
+    """Pictures in colour are read as grey, and the one channel is repeated."""
+    scene.prepare = lambda image: scene.prepared(image.convert("L").convert("RGB"))
+
+
+@fault("preprocessing", r"values are inverted", ATTENTION)
+def inverted(scene: Scene) -> None:
+    """Black is white: the loader was written for scans."""
+    scene.prepare = lambda image: scene.prepared(ImageOps.invert(image))
+
+
 @fault("preprocessing", r"every image is the same")
 def constant_image(scene: Scene) -> None:
     """The transform returns the same tensors for every picture."""
@@ -688,7 +767,7 @@ def a_third_leaked(scene: Scene) -> None:
     scene.train = tuple(a + b[:16] for a, b in zip(scene.train, scene.evaluation, strict=True))
 
 
-@fault("split", r"are in the training data, resized, recompressed or mirrored")
+@fault("split", r"are in the training data, resized, recompressed, mirrored or turned")
 def recompressed_leak(scene: Scene) -> None:
     """A third of the evaluation data is in the training data as JPEG."""
 
@@ -701,11 +780,19 @@ def recompressed_leak(scene: Scene) -> None:
     scene.train = (scene.train[0] + [jpeg(p) for p in pictures[:16]], scene.train[1] + targets[:16])
 
 
-@fault("split", r"are in the training data, resized, recompressed or mirrored")
+@fault("split", r"are in the training data, resized, recompressed, mirrored or turned")
 def mirrored_leak(scene: Scene) -> None:
     """A third of the evaluation data is in the training data, mirrored: split after augmentation."""
     pictures, targets = scene.evaluation
     scene.train = (scene.train[0] + [ImageOps.mirror(p) for p in pictures[:16]], scene.train[1] + targets[:16])
+
+
+@fault("split", r"are in the training data, resized, recompressed, mirrored or turned", ATTENTION)
+def turned_leak(scene: Scene) -> None:
+    """A third of the evaluation data is in the training data, turned by a quarter: split after augmentation."""
+    pictures, targets = scene.evaluation
+    turned = [picture.transpose(Image.Transpose.ROTATE_90) for picture in pictures[:16]]
+    scene.train = (scene.train[0] + turned, scene.train[1] + targets[:16])
 
 
 @fault("split", r"classes are evaluated and never trained on")
