@@ -120,6 +120,8 @@ def can_meet(one: str, other: str) -> bool:
 def _candidates(specifiers: Iterable[object]) -> set[str]:
     found = {"0", "99999"}
     for specifier in specifiers:
+        if local := re.search(r"\d[\w.]*\+[\w.]+", str(specifier)):
+            found.add(local[0])  # `==2.7.0+cu128` is met by that build alone
         numbers = [int(number) for number in re.findall(r"\d+", str(specifier))][:4]
         for depth in range(1, len(numbers) + 1):
             head = numbers[:depth]
