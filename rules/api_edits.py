@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 
+from v5lint.project import bytes_of
 from v5lint.rule import Edit, Fix
 from v5lint.rules import library
 from v5lint.view.values import External
@@ -104,11 +105,8 @@ def is_handed_on(view: ModuleView, binding: Binding) -> bool:
         rb"^[ \t]*from[ \t]+(?!transformers\b)[\w.]+[ \t]+import[ \t]*(?:\([^)]*?|[^\n#(]*?)\b" + name + rb"\b",
         re.MULTILINE,
     )
-    for file in view.project.mentioning(binding.name.encode(), view.path):
-        with open(file, "rb") as stream:
-            if imported.search(stream.read()):
-                return True
-    return False
+    mentioning = view.project.mentioning(binding.name.encode(), view.path)
+    return any(imported.search(bytes_of(file)) for file in mentioning)
 
 
 def _is_named(view: ModuleView, name: str) -> bool:

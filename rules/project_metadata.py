@@ -29,6 +29,9 @@ TOKENS_BY_KIND = {"python": ("install_requires", "extras_require", "python_requi
 #: One version and no other: `==4.31.0`.
 EXACT = re.compile(r"==\s*v?(\d[\w.]*)\Z")
 
+#: How conda pins: `=4.31`.
+_CONDA_EXACT = re.compile(r"==\d[\d.]*\.\*\Z")
+
 
 def requirements_of(view: AnyView) -> Sequence[Requirement]:
     """The requirements that a file of metadata or a `setup.py` states."""
@@ -39,6 +42,13 @@ def requirements_of(view: AnyView) -> Sequence[Requirement]:
     from v5lint.metadata import requirements_in
 
     return requirements_in("setup_py", view.text)
+
+
+def is_plain_pin(requirement: Requirement) -> bool:
+    """Whether a requirement names one version, in the words of its file."""
+    if requirement.style == "conda" and _CONDA_EXACT.match(requirement.specifier):
+        return True
+    return EXACT.match(requirement.specifier) is not None
 
 
 def finding(
@@ -70,15 +80,19 @@ def _minor(release: tuple[int, ...]) -> int:
 def admits_v5(view: AnyView, requirement: Requirement) -> bool | None:
     """Whether any release from 5.0 to the target meets a requirement on transformers; None where it is not understood.
 
-    A patch release of such a minor counts: `==5.3.1` does.
+    A patch release of such a minor counts, and a release candidate: `==5.3.1` and `==5.0.0rc1` do.
     """
     specifier = _specifiers(requirement.specifier)
     if specifier is None:
         return None
-    from packaging.version import Version
+    from packaging.version import InvalidVersion, Version
 
-    named = [Version(each.version) for each in specifier if _is_version(each.version)]
-    candidates = [*map(Version, known_releases(view)), *named]
+    candidates = [*map(Version, known_releases(view))]
+    for each in specifier:
+        try:
+            candidates.append(Version(each.version))
+        except InvalidVersion:
+            continue  # `==4.*` names no release, and `===` takes any text
     last = (5, _minor(view.settings.target))
     return any(
         (5, 0) <= (version.major, version.minor) <= last and specifier.contains(version, prereleases=True)
@@ -106,6 +120,8 @@ def can_meet(one: str, other: str) -> bool:
 def _candidates(specifiers: Iterable[object]) -> set[str]:
     found = {"0", "99999"}
     for specifier in specifiers:
+        if local := re.search(r"\d[\w.]*\+[\w.]+", str(specifier)):
+            found.add(local[0])  # `==2.7.0+cu128` is met by that build alone
         numbers = [int(number) for number in re.findall(r"\d+", str(specifier))][:4]
         for depth in range(1, len(numbers) + 1):
             head = numbers[:depth]
@@ -125,10 +141,6 @@ def _specifiers(text: str) -> SpecifierSet | None:
         return SpecifierSet(text)
     except InvalidSpecifier:
         return None
-
-
-def _is_version(text: str) -> bool:
-    return re.fullmatch(r"v?\d+(\.\d+)*", text) is not None
 
 
 def oldest_supported(view: AnyView) -> str:

@@ -41,9 +41,9 @@ class PinExcludesV5(Rule):
 
     ## Fix safety
 
-    Only a plain pin (`==4.31.0`) is rewritten, to the oldest release that `min-version` names, and only with
-    `--unsafe-fixes`: other packages of the file may not admit v5 yet. A range is for a person to widen, and a file that
-    another tool has generated (pip-compile, uv) is for that tool to write anew.
+    Only a plain pin (`==4.31.0`, conda's `=4.31`) is rewritten, to the oldest release that `min-version` names, and
+    only with `--unsafe-fixes`: other packages of the file may not admit v5 yet. A range is for a person to widen, and
+    what another tool has generated (pip-compile, uv) or a hash holds to one release is for that tool to write anew.
 
     ## References
 
@@ -118,7 +118,7 @@ class ExactPin(Rule):
 
 
 def _unpinned(view: AnyView, requirement: Requirement) -> Fix | None:
-    if requirement.is_generated or not metadata.EXACT.match(requirement.specifier) or requirement.marker:
+    if requirement.is_generated or not metadata.is_plain_pin(requirement) or requirement.marker:
         return None
     versions = f">={metadata.oldest_supported(view)}"
     return Fix(

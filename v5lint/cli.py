@@ -22,7 +22,7 @@ from v5lint.settings import SettingsFinder
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from typing import Any, Literal, TextIO
 
     from v5lint.report.summary import Totals
@@ -49,7 +49,8 @@ def main(argv: Sequence[str] | None = None, *, catalogues: Iterable[Catalogue] |
     try:
         registry = Registry(installed_catalogues() if catalogues is None else catalogues)
         if options.list_rules or options.explain:
-            return _document(options, registry)
+            _to_reader(lambda: _document(options, registry))
+            return 0
         settings = SettingsFinder(
             registry, overrides=_overrides(options), file=_config_file(options), isolated=options.isolated
         )
@@ -163,12 +164,7 @@ def _lint(options: argparse.Namespace, registry: Registry, settings: SettingsFin
         writes=writes,
         unsafe=options.unsafe_fixes,
     )
-    try:
-        _report(options, totals, stdin=stdin)
-        sys.stdout.flush()
-    except BrokenPipeError:
-        # Whoever reads the report has seen enough; Python would complain when it closes the stream.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    _to_reader(lambda: _report(options, totals, stdin=stdin))
     if totals.target > registry.newest:
         target, newest = release_text(totals.target), release_text(registry.newest)
         _say([Notice("", f"the rules know transformers up to {newest}: what {target} breaks is not found")], "warning")
@@ -269,14 +265,23 @@ def _write_diff(totals: Totals, stream: TextIO) -> None:
     stream.buffer.flush()
 
 
-def _document(options: argparse.Namespace, registry: Registry) -> int:
+def _to_reader(write: Callable[[], None]) -> None:
+    """Write to standard output, whose reader may have seen enough before its end (`v5lint | head`)."""
+    try:
+        write()
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Python would complain when it closes the stream.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _document(options: argparse.Namespace, registry: Registry) -> None:
     from v5lint.report import rules
 
     _write(
         rules.explained(registry.matching(options.explain)) if options.explain else rules.listed(registry.rules),
         sys.stdout,
     )
-    return 0
 
 
 def _write(lines: Iterable[Line], stream: TextIO) -> None:

@@ -11,7 +11,7 @@ from v5lint.document import UnreadableError
 _NEWER = re.compile(
     r"""
       \bexcept\s*\*                             # 3.11: except*
-    | \[[^\]\n]*\*\w                            # 3.11: subscript with a star
+    | \[[^\]\n]{0,200}\*\w                      # 3.11: subscript with a star
     | ^[ \t]*type[ ]+\w+\s*[\[=]                # 3.12: type statement
     | ^[ \t]*(?:async[ ]+)?(?:def|class)[ ]+\w+\s*\[   # 3.12: type parameters
     | \b[rRuUbB]?[fF][rR]?(?:"|')               # 3.12: f-strings of any content

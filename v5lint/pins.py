@@ -136,8 +136,10 @@ def _requirement_files(folder: str) -> Iterator[str]:
 
 
 def _text(path: str) -> str:
+    from v5lint.document import UnreadableError
+    from v5lint.reading import read_bytes
+
     try:
-        with open(path, encoding="utf-8", errors="replace") as file:
-            return file.read()
-    except OSError:
+        return read_bytes(path).decode(errors="replace")
+    except UnreadableError:
         return ""

@@ -8,6 +8,9 @@ from __future__ import annotations
 import os
 import re
 
+from v5lint.document import UnreadableError
+from v5lint.reading import read_bytes
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -32,6 +35,9 @@ _SKIPPED = frozenset(
     "build dist".split()
 )
 
+#: So many bytes before a dot are looked at for the name that stands there.
+_LONGEST_NAME = 200
+
 #: How many bytes of source the views of other files are kept of, at some sixty times that in memory: those that many
 #: files ask for stay, and a large repository, or a folder of many, fits into memory.
 _VIEWED_BYTES = 1_500_000
@@ -40,6 +46,7 @@ _FROM_IMPORT = re.compile(
     rb"^[ \t]*from[ \t]+(\.*)[ \t]*([\w.]*)[ \t]+import[ \t]*(\([^)]*\)|(?:[^\n\\#;]|\\\r?\n)*)", re.MULTILINE
 )
 _COMMENT = re.compile(rb"#[^\n]*")
+_LAST_WORD = re.compile(rb"\b(\w{1,100})\s*\Z")
 _STAR_IMPORT = re.compile(rb"import[ \t]*\(?[ \t]*\*")
 
 
@@ -124,15 +131,13 @@ class Project:
             self._views[key] = self._views.pop(key)  # the last one used goes last
         else:
             self._views[key] = None
-            from v5lint.document import UnreadableError
             from v5lint.formats import read_document
             from v5lint.view import view_of
 
             try:
-                with open(file, "rb") as stream:
-                    document = read_document(file, stream.read(), "python")
+                document = read_document(file, read_bytes(file), "python")
                 self._views[key] = view_of(document.regions[0], file, settings, self)
-            except (OSError, UnreadableError, RecursionError):
+            except (UnreadableError, RecursionError, MemoryError):
                 return None
             self._forget_views()
         return self._views[key]
@@ -176,7 +181,7 @@ class Project:
         if readers is None:
             readers = self._readers[name] = {}
             for file in self.mentioning(name.encode(), ""):
-                for module in _modules_read_for(name, _bytes_of(file)):
+                for module in _modules_read_for(name, bytes_of(file)):
                     readers.setdefault(module, set()).add(file)
         found += [file for file in readers.get(stem, ()) if file not in found and os.path.realpath(file) != here]
         return sorted(found)
@@ -189,7 +194,7 @@ class Project:
             path: the file that is left out.
         """
         if token not in self._mentions:
-            self._mentions[token] = [file for file in self._files() if token in _bytes_of(file)]
+            self._mentions[token] = [file for file in self._files() if token in bytes_of(file)]
         here = os.path.realpath(path)
         return [file for file in self._mentions[token] if os.path.realpath(file) != here]
 
@@ -229,7 +234,7 @@ class Project:
         """Every `from x import y` of the repository: the name to the files and the modules as they are written."""
         found: dict[bytes, list[tuple[str, str]]] = {}
         for file in self._files():
-            raw = _bytes_of(file)
+            raw = bytes_of(file)
             for dots, module, names in _FROM_IMPORT.findall(raw):
                 written = (dots + module).decode("ascii", "replace")
                 for each in _COMMENT.sub(b"", names).strip(b"()").replace(b"\\", b" ").split(b","):
@@ -241,9 +246,14 @@ class Project:
     def _files(self) -> Iterable[str]:
         if self._given is not None:
             return self._given
+        from v5lint.pins import project_root
+
+        is_project = project_root(os.path.abspath(self.root)) is not None
         found = []
         for folder, folders, names in os.walk(self.root):
             folders[:] = [each for each in folders if each not in _SKIPPED and each not in _INSTALLED]
+            if not is_project:  # a script in somebody's home: what is below it is not its program, packages aside
+                folders[:] = [each for each in folders if _is_package(os.path.join(folder, each))]
             found += [os.path.join(folder, each) for each in names if each.endswith(".py")]
         return found
 
@@ -298,19 +308,23 @@ def _is_package(folder: str) -> bool:
 
 
 def _mentions(file: str, name: str) -> bool:
-    return re.search(rb"\b%s\b" % re.escape(name.encode()), _bytes_of(file)) is not None
+    return re.search(rb"\b%s\b" % re.escape(name.encode()), bytes_of(file)) is not None
 
 
 def _may_define(file: str, name: str) -> bool:
     """Whether a name, or a star import, stands in a file: what is cheaper to know than what the file defines."""
-    raw = _bytes_of(file)
+    raw = bytes_of(file)
     return name.encode() in raw or _STAR_IMPORT.search(raw) is not None
 
 
 def _modules_read_for(name: str, raw: bytes) -> set[str]:
     """Last names of the modules from which a file may get a name: `m` of `m.Name`, and of `{"Name": "package.m"}`."""
     key = re.escape(name.encode())
-    found: set[bytes] = set(re.findall(rb"(\w+)\s*\.\s*%s\b" % key, raw))
+    found: set[bytes] = set()
+    for read in re.finditer(rb"\.\s*%s\b" % key, raw):
+        # Looked for backwards: a search for `\w+` and a dot takes for ever on a word of a megabyte.
+        if before := _LAST_WORD.search(raw, max(0, read.start() - _LONGEST_NAME), read.start()):
+            found.add(before[1])
     for prefix in [*found]:
         found.update(re.findall(rb"\bimport\b[^\n]*\b(\w+)\s+as\s+%s\b" % re.escape(prefix), raw))
     if re.search(rb"""['"]%s['"]""" % key, raw):
@@ -318,10 +332,9 @@ def _modules_read_for(name: str, raw: bytes) -> set[str]:
     return {module.decode() for module in found}
 
 
-def _bytes_of(file: str) -> bytes:
+def bytes_of(file: str) -> bytes:
     """The content of a file; nothing where it cannot be read, which is said when the file itself is linted."""
     try:
-        with open(file, "rb") as stream:
-            return stream.read()
-    except OSError:
+        return read_bytes(file)
+    except UnreadableError:
         return b""

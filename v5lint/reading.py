@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 
 from v5lint.document import UnreadableError
 
@@ -14,11 +15,14 @@ def read_bytes(path: str) -> bytes:
     """Read a whole file.
 
     Raises:
-        UnreadableError: it cannot be read, or is too large.
+        UnreadableError: it cannot be read, is no regular file, or is too large.
     """
     try:
-        with open(path, "rb") as file:
-            size = os.fstat(file.fileno()).st_size
+        with open(path, "rb", opener=_opened) as file:
+            status = os.fstat(file.fileno())
+            if not stat.S_ISREG(status.st_mode):
+                raise UnreadableError("it is not a regular file")
+            size = status.st_size
             if size > MAX_BYTES:
                 raise UnreadableError(
                     f"it is too large to be linted ({size / 1e6:.0f} MB; the limit is {MAX_BYTES / 1e6:.0f} MB)",
@@ -29,6 +33,11 @@ def read_bytes(path: str) -> bytes:
         raise UnreadableError("it has vanished") from None
     except OSError as error:
         raise UnreadableError(f"it cannot be read: {reason(error)}") from None
+
+
+def _opened(path: str, flags: int) -> int:
+    """Open a file without waiting: opening a FIFO waits for somebody who writes into it."""
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
 def reason(error: OSError) -> str:

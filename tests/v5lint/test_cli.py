@@ -400,6 +400,14 @@ def test_a_reader_that_stops_early(start: Any, write: Write) -> None:
     assert process.stderr.read() == b""
 
 
+@pytest.mark.parametrize("option", ["--list-rules", "--explain=T"])
+def test_a_reader_of_the_documentation_that_stops_early(start: Any, option: str) -> None:
+    process = start(option)
+    process.stdout.close()
+    assert process.wait(60) == 0
+    assert process.stderr.read() == b""
+
+
 def test_odd_file_names_stay_on_their_line(start: Any, folder: Path) -> None:
     name = b"a\n\x1b[31m\xff\t.py"
     (Path(os.fsdecode(bytes(folder) + b"/" + name))).write_bytes(b"old\n")

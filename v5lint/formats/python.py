@@ -36,6 +36,9 @@ def read(path: str, raw: bytes) -> PythonDocument:
             row=body.count(b"\n", 0, error.start) + 1,
             hint="save it as UTF-8 or declare its encoding in the first line: # -*- coding: latin-1 -*-",
         ) from None
+    except (LookupError, UnicodeError):
+        # `rot13` and `zlib` turn text into text or bytes into bytes, `undefined` refuses everything.
+        raise UnreadableError(f"it cannot be decoded by the encoding that it declares: {encoding}", row=1) from None
     if encoding != "utf-8" and text.encode(encoding) != body:
         raise UnreadableError(f"it does not come out of {encoding} as the same bytes")
     return PythonDocument(path, raw, text, bom, encoding)

@@ -20,7 +20,7 @@ _BY_NAME = {"pyproject.toml": "pyproject", "setup.cfg": "setup_cfg"}
 #: By the form of the name: what pip reads with `-r` or `-c`, and conda's environments.
 _BY_FORM = (
     (re.compile(r"(.*[-_.])?(requirements|constraints)([-_.].*)?\.(txt|in)\Z", re.IGNORECASE), "requirement_file"),
-    (re.compile(r"(.*[-_.])?(environment|conda([-_]env)?)([-_.].*)?\.ya?ml\Z", re.IGNORECASE), "conda"),
+    (re.compile(r"(.*[-_.])?(environment|env|conda([-_]env)?)([-_.].*)?\.ya?ml\Z", re.IGNORECASE), "conda"),
 )
 
 

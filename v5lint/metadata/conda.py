@@ -12,7 +12,13 @@ if TYPE_CHECKING:
 
 _ITEM = re.compile(r"(?P<indent>[ \t]*)-[ \t]+(?P<quote>[\"']?)(?P<item>[^\r\n\"'#]+)(?P=quote)")
 _PIP = re.compile(r"pip\s*:\s*\Z")
-_CONDA = re.compile(r"(?:[\w.-]+::)?(?P<name>[A-Za-z0-9_.-]+)\s*(?P<versions>[=<>!~][^ ]*(?:\s*,\s*[=<>!~][^ ]*)*)?")
+_CONDA = re.compile(
+    r"(?:[\w./-]+::)?(?P<name>[A-Za-z0-9_.-]+)"
+    r"(?:\s*(?P<versions>[=<>!~][^ ]*(?:\s*,\s*[=<>!~][^ ]*)*)|\s+(?P<plain>\d[\w.]*(?:\.\*)?)(?=\s|\Z))?"
+)
+
+#: Packages that conda knows by another name than pip.
+_NAMES = {"pytorch": "torch"}
 
 
 def read(text: str) -> Iterator[Requirement]:
@@ -32,10 +38,12 @@ def read(text: str) -> Iterator[Requirement]:
             continue
         pip_depth = None
         if (conda := _CONDA.match(item)) and not item.startswith("-"):
-            first, last = conda.span("versions") if conda["versions"] else (conda.end("name"),) * 2
+            which = "plain" if conda["plain"] else "versions"
+            first, last = conda.span(which) if conda[which] else (conda.end("name"),) * 2
+            versions = f"=={conda['plain']}" if conda["plain"] else conda["versions"] or ""
             yield Requirement(
-                conda["name"],
-                _from_conda(conda["versions"] or ""),
+                _NAMES.get(conda["name"], conda["name"]),
+                _from_conda(versions),
                 (at, at + len(item)),
                 (at + first, at + last),
                 style="conda",

@@ -19,10 +19,15 @@ _STRING_OR_COMMENT = re.compile(
 )
 _LINE = re.compile(r"[^\r\n]+")
 _TABLE = re.compile(r"\s*\[\s*([^\[\]]+?)\s*\]\s*(?:#.*)?$")
-_POETRY = re.compile(r"tool\.poetry(\.group\.[^.]+)?\.(dev-)?dependencies(\.(?P<package>[\w.-]+))?\Z")
-_ENTRY = re.compile(r"\s*[\"']?(?P<name>[\w.-]+)[\"']?\s*=\s*(?P<value>.*)$")
+_BY_PACKAGE = re.compile(
+    r"tool\.(?:poetry(?:\.group\.[^.]+)?\.(?:dev-)?|pixi(?:\.(?:feature|target)\.[^.]+)*\.(?:pypi-)?)dependencies"
+    r"(?:\.(?P<package>[\w.-]+))?\Z"
+)
+_ENTRY = re.compile(r"\s*(?P<key>[\"']?(?P<name>[\w.-]+)[\"']?)\s*=\s*(?P<value>.*)$")
 _STRING = re.compile(r"\"(?P<double>[^\"]*)\"|'(?P<single>[^']*)'")
 _VERSION = re.compile(r"\bversion\s*=\s*(?:" + _STRING.pattern + ")")
+_TABLE_OF_ONE = re.compile(r"\{[^{}]*\}")
+_MARKER = re.compile(r"\b(?:python|markers|platform)\s*=\s*(?:" + _STRING.pattern + ")")
 _EXTRAS = re.compile(r"\bextras\s*=\s*(?P<list>\[[^\]]*\])")
 _PYTHON = re.compile(r"\s*requires-python\s*=\s*(?:" + _STRING.pattern + ")")
 
@@ -41,7 +46,8 @@ def read(text: str) -> Iterator[Requirement]:
     library = set(_strings(_get(data, "project", "dependencies")))
     library |= set(_strings(_get(data, "project", "optional-dependencies")))
     other = set(_strings(_get(data, "dependency-groups")))
-    other |= set(_strings(_get(data, "tool", "uv", "dev-dependencies")))
+    for key in ("dev-dependencies", "constraint-dependencies", "override-dependencies"):
+        other |= set(_strings(_get(data, "tool", "uv", key)))
     other |= set(_strings(_get(data, "tool", "pdm", "dev-dependencies")))
     for environment in (_get(data, "tool", "hatch", "envs") or {}).values():
         other |= set(_strings(_get(environment, "dependencies")))
@@ -59,8 +65,12 @@ def read(text: str) -> Iterator[Requirement]:
 
 def _by_table(text: str) -> Iterator[Requirement]:
     """What is written as `package = versions`, and the Python that a project needs."""
-    table = ""
+    table = going_on = ""
     for line in _LINE.finditer(text):
+        if going_on:  # `transformers = [`, and a table a line below it
+            yield from _from_tables(going_on, line[0], line.start())
+            going_on = "" if "]" in _TABLE_OF_ONE.sub("", line[0]) else going_on
+            continue
         if header := _TABLE.match(line[0]):
             table = header[1]
             continue
@@ -68,34 +78,74 @@ def _by_table(text: str) -> Iterator[Requirement]:
             which = "double" if python["double"] is not None else "single"
             span = (line.start() + python.start(which), line.start() + python.end(which))
             yield Requirement("python", python[which], span, span, is_library=True)
-        if (poetry := _POETRY.match(table)) and (entry := _ENTRY.match(line[0])):
-            yield from _from_poetry(poetry["package"], entry, line.start())
+        if (listed := _BY_PACKAGE.match(table)) and (entry := _ENTRY.match(line[0])):
+            package, value = listed["package"], entry["value"]
+            if package is not None:
+                if entry["name"] == "version":
+                    yield from _from_versions(package, line[0], line.start(), entry.start("key"), entry.end("value"))
+            elif value.startswith(("{", "[")):
+                yield from _from_tables(entry["name"], line[0], line.start(), entry.start("key"))
+                going_on = entry["name"] if value.startswith("[") and "]" not in _TABLE_OF_ONE.sub("", value) else ""
+            elif string := _STRING.match(value):
+                end = entry.start("value") + string.end()
+                yield from _from_versions(entry["name"], line[0], line.start(), entry.start("key"), end)
 
 
-def _from_poetry(package: str | None, entry: re.Match[str], at: int) -> Iterator[Requirement]:
-    """A line of one of Poetry's tables: `name = "^4.30"`, `name = {version = "^4.30"}`, or one of `[….name]`."""
-    value, first = entry["value"], entry.start("value")
+def _from_tables(package: str, line: str, at: int, first: int | None = None) -> Iterator[Requirement]:
+    """The tables of a line: `{version = "^4.30", extras = ["torch"]}`, several of them for several markers."""
+    tables = list(_TABLE_OF_ONE.finditer(line))
+    for table in tables:
+        start = table.start() if first is None or len(tables) > 1 else first
+        if version := _VERSION.search(line, table.start(), table.end()):
+            listed = _EXTRAS.search(line, table.start(), table.end())
+            marker = _MARKER.search(line, table.start(), table.end())
+            yield from _from_versions(
+                package, line, at, start, table.end(), version, listed, marker[0] if marker else ""
+            )
+
+
+def _from_versions(
+    package: str,
+    line: str,
+    at: int,
+    first: int,
+    last: int,
+    version: re.Match[str] | None = None,
+    listed: re.Match[str] | None = None,
+    marker: str = "",
+) -> Iterator[Requirement]:
+    """A requirement whose versions are a string of their own, after a first place in a line.
+
+    Args:
+        package: the package.
+        line: the line.
+        at: the offset of the line.
+        first: the column of the requirement.
+        last: the column after it.
+        version: the match of the versions; None for the first string behind `=`.
+        listed: the match of the extras.
+        marker: what narrows it down.
+    """
+    version = version or _STRING.search(line, line.index("=", first), last)
+    if not version:
+        return
+    start, end = version.span("double" if version["double"] is not None else "single")
     extras: tuple[str, ...] = ()
     names_of_extras = (0, 0)
-    if package is not None or value.startswith(("{", "[")):
-        versions = list(_VERSION.finditer(entry[0]))
-        if listed := _EXTRAS.search(value):
-            extras = tuple(re.findall(r"[\"']([^\"']+)[\"']", listed["list"]))
-            names_of_extras = (at + first + listed.start("list"), at + first + listed.end("list"))
-    else:
-        versions = list(_STRING.finditer(entry[0], first))[:1]
-    for match in versions:
-        start, end = match.span("double" if match["double"] is not None else "single")
-        yield Requirement(
-            package or entry["name"],
-            from_poetry(entry[0][start:end]),
-            (at + entry.start("name"), at + len(entry[0].rstrip())),
-            (at + start, at + end),
-            style="poetry",
-            extras=extras,
-            names_of_extras=names_of_extras,
-            is_library=True,
-        )
+    if listed:
+        extras = tuple(re.findall(r"[\"']([^\"']+)[\"']", listed["list"]))
+        names_of_extras = (at + listed.start("list"), at + listed.end("list"))
+    yield Requirement(
+        package,
+        from_poetry(line[start:end]),
+        (at + first, at + last),
+        (at + start, at + end),
+        style="poetry",
+        extras=extras,
+        names_of_extras=names_of_extras,
+        marker=marker,
+        is_library=True,
+    )
 
 
 def _get(data: Any, *keys: str) -> Any:

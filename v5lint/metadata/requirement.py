@@ -36,7 +36,7 @@ class Requirement:
         versions: the span of the versions; empty, and behind the name, where there are none.
         names_of_extras: the span of the extras, brackets included; empty where there are none.
         is_library: whether it is part of what a package tells its users to install, and not a list for one machine.
-        is_generated: whether another tool wrote the line.
+        is_generated: whether another tool wrote the line, or its hashes.
     """
 
     __slots__ = (
