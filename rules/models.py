@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from v5lint.view.values import ClassValue
 
 #: Where a checkpoint may come from beside its default: the default is what most runs take.
-_DEFAULTS = frozenset({"command line", "environment"})
+_DEFAULTS = frozenset({"caller", "command line", "environment"})
 
 
 class Model:
