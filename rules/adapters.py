@@ -109,9 +109,10 @@ def _stored(config: CallSite, name: str) -> list[ast.expr]:
     for node in view.tree.nodes.get(ast.Attribute, ()):
         assert isinstance(node, ast.Attribute)
         parent = view.tree.parents[node]
-        if node.attr == name and isinstance(parent, ast.Assign) and node in parent.targets:
-            if view.links.defining_call(node.value) is config.node:
-                found.append(parent.value)
+        if node.attr != name or not isinstance(parent, ast.Assign) or node not in parent.targets:
+            continue
+        if view.links.defining_call(node.value) is config.node:
+            found.append(parent.value)
     return found
 
 
@@ -121,9 +122,9 @@ def written(view: ModuleView, node: ast.expr) -> ast.expr:
         bindings = view.links.bindings_read(node)
         if len(bindings) == 1 and bindings[0].kind == "assign" and bindings[0].value is not None:
             (binding,) = bindings
-            if not view.links.other_bindings(binding) and len(view.links.uses(binding)) == 1:
-                if not library.is_handed_on(view, binding):
-                    return binding.value  # type: ignore[return-value]
+            is_read_once = not view.links.other_bindings(binding) and len(view.links.uses(binding)) == 1
+            if is_read_once and not library.is_handed_on(view, binding):
+                return binding.value
     return node
 
 
