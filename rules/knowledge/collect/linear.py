@@ -41,8 +41,8 @@ def linear_lines(folder: Path, earlier: Store | None = None) -> tuple[list[str],
         return _joined(releases, scans)
     if earlier is None:
         raise FileNotFoundError(f"{folder} begins with {releases[0]}: without an earlier data file it must hold 4.57")
-    linear = {name: changes for name, changes in earlier.records("linear")}
-    heads = {name: changes for name, changes in earlier.records("heads")}
+    linear = dict(earlier.records("linear"))
+    heads = dict(earlier.records("heads"))
     for release in releases:
         scan = scans[release]
         _add(linear, release, _paths(scan), kept=_failed(scan))

@@ -14,7 +14,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def scan(folder: Path, release: str, linear: dict[str, list[str]], heads: dict[str, list[str]], failed: str = "") -> None:
+Paths = dict[str, list[str]]
+
+
+def scan(folder: Path, release: str, linear: Paths, heads: Paths, failed: str = "") -> None:
     content = {"linear": linear, "heads": heads, "failed": {failed: "TypeError"} if failed else {}}
     (folder / f"linear-{release}.json").write_text(json.dumps(content))
 
@@ -67,5 +70,5 @@ def test_from_the_first_release_on_nothing_earlier_counts(tmp_path: Path) -> Non
 
 def test_new_releases_alone_need_an_earlier_file(tmp_path: Path) -> None:
     scan(tmp_path, "5.24.0", {}, {})
-    with pytest.raises(FileNotFoundError, match="begins with 5.24.0"):
+    with pytest.raises(FileNotFoundError, match=r"begins with 5\.24\.0"):
         linear_lines(tmp_path)
