@@ -34,6 +34,10 @@ _MEETINGS = {
 }
 
 
+#: One of them is in every file in which a configuration meets a model.
+TOKENS = ("get_peft_model", "PeftModel", "peft_config", "add_adapter", "inject_adapter_in_model", "attach_lora")
+
+
 class Adaptation:
     """A configuration and the model it is put around.
 
@@ -59,7 +63,7 @@ def adaptations(view: ModuleView) -> Iterator[Adaptation]:
     for call, model, config in _meetings(view):
         for origin in origins.origins(view, config).found:
             if is_config(origin.call):
-                found.append(Adaptation(origin.call, call, models.models(view, model)))
+                found.append(Adaptation(origin.call, call, models.of_model_or_part(view, model)))
     for each in found:
         each.is_shared = sum(other.config.node is each.config.node for other in found) > 1
     yield from found

@@ -75,7 +75,7 @@ class LoraTargetMismatch(Rule):
     code = "V5701"
     name = "lora-target-mismatch"
     since = "5.0"
-    tokens = (_FIELD,)
+    tokens = (_FIELD, *adapters.TOKENS)
 
     def check(self, module: ModuleView) -> Iterator[Finding | Unseen]:
         """See Rule."""
@@ -150,7 +150,7 @@ def _check(view: ModuleView, adaptation: Adaptation) -> Iterator[Finding | Unsee
     model, verdict = known[0], verdicts[0]
     assert verdict is not None
     here = adaptation.config.view is view
-    node = _place(adaptation.config) if here else adaptation.meeting.node
+    node = _place(adaptation.config) if here and not adaptation.is_shared else adaptation.meeting.node
     since, message, gone = verdict
     sure = len({each.model_type for each in known}) == 1 and not adaptation.is_shared and here
     certain = model.is_sure and adaptation.models.is_complete and given.is_sure

@@ -81,7 +81,7 @@ class FrozenParameterName(Rule):
             questions = [*_conditions(module, call.node)]
             if not questions:
                 continue
-            found = _receiver(module, call.func.value)
+            found = models.of_model_or_part(module, call.func.value)
             held = [] if found.found else held_models.held(module, call.func.value)
             for node, question in questions:
                 yield from (
@@ -115,20 +115,6 @@ class Question:
             return getattr(re, self.how)(self.text, name) is not None
         pattern = re.escape(self.text).replace(r"\*", r"[\w.]*")
         return re.search(pattern, f".{name}") is not None
-
-
-def _receiver(view: ModuleView, node: ast.expr) -> Models:
-    """The model whose parameters are listed; for a part of a model (`model.vit`) the model around it."""
-    found = models.models(view, node)
-    if not found.found and isinstance(node, ast.Attribute):
-        around = models.models(view, node.value)
-        if around.found and all(node.attr == _joined(each.model_type) for each in around.found):
-            return around
-    return found
-
-
-def _joined(model_type: str) -> str:
-    return model_type.replace("_", "").replace("-", "")
 
 
 def _conditions(view: ModuleView, listing: ast.Call) -> Iterator[tuple[ast.expr, Question]]:

@@ -7,6 +7,7 @@ import ast
 from v5lint.rule import Edit, Fix, Rule
 from v5lint.rules import members
 from v5lint.rules.knowledge import lookup
+from v5lint.view.values import LocalFunction
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
     from v5lint.view.module import ModuleView
 
 _OUTPUT = "pooler_output"
+
+#: Functions that ask what an object is, or has.
+_ASKS = frozenset({"isinstance", "hasattr", "getattr"})
 
 #: The methods of which a call may be one of transformers when the receiver could not be followed.
 _METHODS = ("get_image_features", "get_text_features", "get_audio_features", "get_video_features")
@@ -122,6 +126,23 @@ def _is_read_as_output(view: ModuleView, call: CallSite) -> bool:
         if isinstance(around, ast.Attribute) and around.attr in (_OUTPUT, "last_hidden_state", "image_embeds"):
             return True
         asks = isinstance(around, ast.Call) and isinstance(around.func, ast.Name) and node in around.args
-        if asks and around.func.id in ("isinstance", "hasattr", "getattr"):  # type: ignore[attr-defined]
+        if asks and around.func.id in _ASKS:  # type: ignore[attr-defined]
+            return True
+        if isinstance(around, ast.Call) and node in around.args and _is_asked_inside(view, around, node):
             return True
     return isinstance(parent, ast.Expr)
+
+
+def _is_asked_inside(view: ModuleView, call: ast.Call, given: ast.AST) -> bool:
+    """Whether a function of the repository that gets an output asks what it is, or reads it as one."""
+    for callee in view.values(call.func):
+        if not isinstance(callee, LocalFunction) or isinstance(callee.node, ast.Lambda):
+            continue
+        binding = callee.view.links.parameter_for(callee, call, "", call.args.index(given))  # type: ignore[arg-type]
+        for use in callee.view.links.uses(binding) if binding is not None else ():
+            around = callee.view.tree.parents[use]
+            if isinstance(around, ast.Attribute) and around.attr == _OUTPUT:
+                return True
+            if isinstance(around, ast.Call) and isinstance(around.func, ast.Name) and around.func.id in _ASKS:
+                return True
+    return False

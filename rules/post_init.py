@@ -22,6 +22,9 @@ _OLD = "init_weights"
 #: The bases whose constructors leave the call to their subclasses.
 _ABSTRACT = "PreTrainedModel"
 
+#: What loading gives a constructor: `self` and the configuration.
+_LOADED_WITH = 2
+
 #: How many bases back a class is followed.
 _DEPTH = 8
 
@@ -34,8 +37,8 @@ class MissingPostInit(Rule):
     Finds classes that inherit from `PreTrainedModel`, or from the `...PreTrainedModel` of a family
     (`BertPreTrainedModel`), and whose `__init__` calls neither `self.post_init()` nor a constructor that does. Classes
     that inherit from a whole model (`BertModel`) are left alone: the base calls it. So are bases of other classes that
-    call it themselves, parts that are only built inside of another model of the file (its call covers them), and
-    classes of which a base could not be followed.
+    call it themselves, parts that are only built inside of another model of the file (its call covers them), classes
+    whose constructor needs more than a configuration, and those of which a base could not be followed.
 
     ## Why it breaks
 
@@ -82,9 +85,9 @@ class MissingPostInit(Rule):
             init = _method(node, "__init__")
             if init is None or module.guards.is_dead(node) or not _is_model(of) or _is_called(of):
                 continue
-            if _OLD not in _called_on_self(init) and _is_part(module, node):
+            if _OLD not in _called_on_self(init) and _is_part(of):
                 continue
-            if _OLD not in _called_on_self(init) and _leaves_it_to_others(of):
+            if _OLD not in _called_on_self(init) and (_is_made_by_hand(init) or _leaves_it_to_others(of)):
                 continue
             yield _finding(module, node, init)
 
@@ -133,6 +136,22 @@ def _builds_itself(below: LocalClass, of: LocalClass) -> bool:
     return init is not None and not _is_same(init, of)
 
 
+def _is_made_by_hand(init: ast.FunctionDef) -> bool:
+    """Whether a constructor cannot do without more than the configuration, which is all that loading gives it."""
+    required = len(init.args.posonlyargs) + len(init.args.args) - len(init.args.defaults)
+    if required > _LOADED_WITH or any(default is None for default in init.args.kw_defaults):
+        return True
+    given = [each.arg for each in init.args.args[1:2]]
+    return any(  # `super().__init__(model.config)`: what it gets is a model
+        isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and node.func.attr == "__init__"
+        and [ast.unparse(each) for each in node.args[:1]] == [f"{name}.config" for name in given]
+        and bool(given)
+        for node in ast.walk(init)
+    )
+
+
 def _modules_with(of: LocalClass) -> Iterator[ModuleView]:
     """The modules of the repository that may inherit from a class."""
     view = of.view
@@ -163,16 +182,17 @@ def _init_of(of: LocalClass, depth: int = 0) -> LocalClass | None:
     return next((each for each in found if each is not None), None)
 
 
-def _is_part(view: ModuleView, node: ast.ClassDef) -> bool:
-    """Whether a class is only built inside of another one, whose call covers it, and never loaded."""
+def _is_part(of: LocalClass) -> bool:
+    """Whether a class is only built inside of other ones, whose call covers it, and never loaded."""
     inside = False
-    for mention in view.links.mentions(node.name):
-        parent = view.tree.parents.get(mention)
-        if isinstance(parent, ast.Attribute) and parent.attr == "from_pretrained":
-            return False
-        around = view.links.class_around(mention)
-        if isinstance(parent, ast.Call) and parent.func is mention and around is not None and around is not node:
-            inside = True
+    for view in _modules_with(of):
+        for mention in view.links.mentions(of.name):
+            parent = view.tree.parents.get(mention)
+            if isinstance(parent, ast.Attribute) and parent.attr == "from_pretrained":
+                return False
+            around = view.links.class_around(mention)
+            if isinstance(parent, ast.Call) and parent.func is mention and around is not None and around is not of.node:
+                inside = True
     return inside
 
 

@@ -66,7 +66,7 @@ class LoraSavedModuleMissing(Rule):
     code = "V5702"
     name = "lora-saved-module-missing"
     since = "4.20"
-    tokens = ("modules_to_save",)
+    tokens = ("modules_to_save", *adapters.TOKENS)
 
     def check(self, module: ModuleView) -> Iterator[Finding]:
         """See Rule."""

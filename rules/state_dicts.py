@@ -86,7 +86,7 @@ class StateDictMismatch(Rule):
                 continue
             loose = Constant(False) in call.values_of("strict", 1)
             file = _file(module, given)
-            if file is None or not (loose or file.endswith(_FILES)):
+            if file is None or not (loose or file.endswith(_FILES)) or _is_written_here(module, given):
                 continue
             yield from _check(module, call, loose=loose)
 
@@ -150,3 +150,13 @@ def _inside(view: ModuleView, node: ast.expr) -> list[ast.expr]:
     if isinstance(node, ast.Name):
         return [each.value for each in view.links.bindings_read(node) if each.kind == "assign" and each.value]
     return []
+
+
+def _is_written_here(view: ModuleView, node: ast.expr) -> bool:
+    """Whether the module writes the file itself, under the names that its own release gives the weights."""
+    paths = {
+        ast.unparse(origin.call.args[0])
+        for origin in origins.origins(view, node).found
+        if origin.call.name in _READERS and origin.call.args
+    }
+    return any(ast.unparse(call.args[1]) in paths for call in view.calls({"save", "save_file"}) if len(call.args) > 1)
