@@ -160,7 +160,8 @@ def _of_class(view: ModuleView, node: ast.expr, of: ClassValue) -> Iterator[Owne
         kind = kind_of(name)
         shown = of.name
         if lookup.kind_of(name) == "auto_model":
-            known = [each.name for each in models.models(view, node).found if lookup.kind_of(each.name) == "model"]
+            found = [each.name for each in models.models(view, node).found]
+            known = found if all(lookup.kind_of(each) == "model" for each in found) else []
             for each in known:
                 yield Owner(each, each, kind, is_exact=True, of=of)
             if known:

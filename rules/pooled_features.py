@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 
 from v5lint.rule import Edit, Fix, Rule
 from v5lint.rules import members
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
     from v5lint.view.module import ModuleView
 
 _OUTPUT = "pooler_output"
+
+#: The names of classes that are one tower: `ClapTextModelWithProjection`, `CLIPVisionModel`.
+_TOWER = re.compile(r"(Text|Vision|Audio)(Model|Encoder)")
 
 #: Functions that ask what an object is, or has.
 _ASKS = frozenset({"isinstance", "hasattr", "getattr"})
@@ -89,10 +93,15 @@ class PooledFeatures(Rule):
                 continue
             owners = members.owners(module, func.value, ("model",))
             mine = [each for each in owners if func.attr in lookup.feature_methods(each.name)]
-            if mine and len(mine) == len(owners):
+            if mine and all(each in mine or _is_tower(each) for each in owners):
                 yield _finding(module, call, func.attr, mine[0].shown)
             elif func.attr in _METHODS and _may_be_ours(module, func, owners):
                 yield module.unseen(call.node, f"which model `{module.source(func.value)}` is could not be followed")
+
+
+def _is_tower(owner: Owner) -> bool:
+    """Whether a class is one tower of a model, which has no such method and cannot be meant where it is called."""
+    return owner.is_exact and _TOWER.search(owner.name) is not None
 
 
 def _may_be_ours(view: ModuleView, func: ast.Attribute, owners: list[Owner]) -> bool:
