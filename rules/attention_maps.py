@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import ast
 
+from v5lint.releases import parse_release
 from v5lint.rule import Fix, Rule
 from v5lint.rules import models
+from v5lint.view.calls import CallSite
 from v5lint.view.values import Constant
 
 TYPE_CHECKING = False
@@ -13,31 +15,49 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from v5lint.rule import Edit, Finding
-    from v5lint.view.calls import CallSite
+    from v5lint.rules.models import Model
     from v5lint.view.module import ModuleView
 
 _WANTED = "output_attentions"
 _HOW = "attn_implementation"
 
+#: Calls that load or build a model.
+_LOADS = frozenset({"from_pretrained", "from_config", "_from_config"})
+
 #: The model types whose default attention is not SDPA, so that they give their maps: measured by building the
-#: `AutoModel` of every type on 5.23.0.
+#: `AutoModel` of every type on 5.24.0.
 _EAGER = frozenset(
     """
-    align bark big_bird bigbird_pegasus bit blip bloom bridgetower bros canine clap clvp codegen convbert convnext
+    align bark big_bird bigbird_pegasus bit blip bloom bridgetower bros canine clap clvp convbert convnext
     convnextv2 cpmant cvt dac deberta deberta-v2 deepseek_v4 dinov3_convnext donut-swin efficientnet encodec
     falcon_mamba fastspeech2_conformer fastspeech2_conformer_with_hifigan flaubert flava flint fnet focalnet fsmt
-    funnel gemma2 gemma4_audio git glpn got_ocr2 gpt_neo gpt_neox_japanese gpt_oss gptj granite_swa granitemoe_swa
-    grounding-dino groupvit hgnet_v2 hiera hy_v4 ibert imagegpt inkling2 inkling2_text layoutlmv3 led levit lilt
-    longformer longt5 luke lxmert mamba mamba2 markuplm mask2former maskformer maskformer-swin megatron-bert mgp-str
-    mimo_v2_flash mm-grounding-dino mobilenet_v1 mobilenet_v2 mobilevit mobilevitv2 mpnet mpt mra mvp nllb-moe
-    nystromformer oneformer openai-gpt openai_privacy_filter patchtsmixer pegasus_x perceiver poolformer
-    pp_ocrv6_small_det prophetnet pvt pvt_v2 reformer regnet rembert resnet roformer rwkv seggpt sew-d
-    speech_to_text speecht5 splinter squeezebert swiftformer swin2sr swinv2 switch_transformers t5gemma tapas
-    textnet timesformer tvp univnet uvdoc vaultgemma vibevoice_acoustic_tokenizer
+    funnel gemma2 gemma4_audio git glpn got_ocr2 gpt_neo gpt_neox_japanese gpt_oss granite_swa granitemoe_swa
+    grounding-dino groupvit hgnet_v2 hiera hy_v4 hy_v4_vl hy_v4_vl_text ibert imagegpt inkling2 inkling2_loop
+    inkling2_loop_text inkling2_text led levit lilt longformer longt5 luke lxmert mamba mamba2 markuplm mask2former
+    maskformer maskformer-swin megatron-bert mgp-str mimo_v2_flash mm-grounding-dino mobilenet_v1 mobilenet_v2
+    mobilevit mobilevitv2 mpnet mpt mra mvp nllb-moe nystromformer oneformer openai-gpt openai_privacy_filter
+    patchtsmixer pegasus_x perceiver poolformer pp_ocrv6_small_det prophetnet pvt pvt_v2 reformer regnet rembert
+    resnet roformer rwkv seggpt sew-d speech_to_text speecht5 splinter squeezebert swiftformer swin2sr swinv2
+    switch_transformers t5gemma tapas textnet timesformer tvp univnet uvdoc vaultgemma vibevoice_acoustic_tokenizer
     vibevoice_acoustic_tokenizer_decoder vibevoice_acoustic_tokenizer_encoder videoprism videoprism_vision_model
-    vilt visual_bert vitdet vits wavlm xcodec xglm xlm xlnet xlstm yoso
+    vilt visual_bert vitdet vits wavlm wavtokenizer wavtokenizer_encoder xcodec xglm xlm xlnet xlstm yoso
     """.split()
 )
+
+#: Model types whose default attention became SDPA after 5.0, by the release: read from the model files of all minors.
+_LATER = {
+    "5.1": "conditional_detr d_fine deformable_detr detr rt_detr_v2",
+    "5.4": "owlv2 owlvit",
+    "5.6": "altclip chinese_clip clipseg xclip",
+    "5.9": "segformer swin",
+    "5.10": "zamba",
+    "5.13": "ctrl recurrent_gemma",
+    "5.15": "mt5 pix2struct pop2piano t5 udop umt5",
+    "5.16": "seamless_m4t seamless_m4t_v2 wav2vec2-bert wav2vec2-conformer",
+    "5.20": "decision_transformer layoutlm",
+    "5.24": "codegen gptj layoutlmv3",
+}
+_SINCE = {model_type: release for release, types in _LATER.items() for model_type in types.split()}
 
 
 class AttentionMaps(Rule):
@@ -46,7 +66,7 @@ class AttentionMaps(Rule):
     ## What it does
 
     Finds `output_attentions=True`, at loading or in a call, where the model is loaded without
-    `attn_implementation="eager"`.
+    `attn_implementation="eager"`; also where the configuration that it is loaded with asks for them.
 
     ## Why it breaks
 
@@ -78,18 +98,13 @@ class AttentionMaps(Rule):
 
     def check(self, module: ModuleView) -> Iterator[Finding]:
         """See Rule."""
+        chosen = _chosen_later(module)
         done: set[ast.AST] = set()
-        for call, keyword in module.keywords({_WANTED}):
-            if Constant(True) not in module.values(keyword.value) or module.guards.is_dead(call.node):
+        for node, target in _asked(module):
+            if chosen & _names(module, target):
                 continue
-            loads = call.name in ("from_pretrained", "from_config", "_from_config")
-            target = call.node if loads else call.func
-            if call.name in ("forward", "generate", "encode") and isinstance(call.func, ast.Attribute):
-                target = call.func.value
             found = models.models(module, target)
-            if not found.found or any(not each.model_type or each.model_type in _EAGER for each in found.found):
-                continue
-            if any(each.is_own or each.call is None or _is_eager(each.call) for each in found.found):
+            if not found.found or any(not _computes_none(each, module) for each in found.found):
                 continue
             model = found.found[0]
             fix = None
@@ -100,12 +115,74 @@ class AttentionMaps(Rule):
             message = (
                 f'`{model.name}` computes no attention maps with its default attention: load it with `{_HOW}="eager"`'
             )
-            yield module.finding(keyword, message, fix=fix)
+            yield module.finding(node, message, fix=fix, since=_SINCE.get(model.model_type, ""))
+
+
+def _asked(view: ModuleView) -> Iterator[tuple[ast.AST, ast.expr]]:
+    """Where attention maps are asked for, each with the expression of the model that is to give them."""
+    for call, keyword in view.keywords({_WANTED}):
+        if Constant(True) not in view.values(keyword.value) or view.guards.is_dead(call.node):
+            continue
+        if call.name not in _LOADS:
+            forwards = call.name in ("forward", "generate", "encode") and isinstance(call.func, ast.Attribute)
+            yield keyword, call.func.value if forwards else call.func  # type: ignore[attr-defined]
+        if call.name in _LOADS or call.name.endswith("Config"):
+            yield keyword, call.node
+            for other in view.calls(_LOADS):
+                given = other.argument("config", 0 if other.name != "from_pretrained" else -1)
+                if given is not None and view.links.defining_call(given) is call.node:
+                    yield keyword, other.node
+    for node in view.tree.nodes.get(ast.Attribute, ()):
+        assert isinstance(node, ast.Attribute)
+        parent = view.tree.parents[node]
+        if node.attr != _WANTED or not isinstance(parent, ast.Assign) or view.guards.is_dead(node):
+            continue
+        if node not in parent.targets or Constant(True) not in view.values(parent.value):
+            continue
+        if isinstance(node.value, ast.Attribute) and node.value.attr == "config":
+            yield node, node.value.value
+
+
+def _chosen_later(view: ModuleView) -> set[str]:
+    """The models, as they are written, whose attention a module chooses after they were loaded."""
+    found = {
+        ast.unparse(call.func.value)
+        for call in view.calls({"set_attn_implementation"})
+        if isinstance(call.func, ast.Attribute)
+    }
+    for node in view.tree.nodes.get(ast.Attribute, ()):
+        assert isinstance(node, ast.Attribute)
+        if node.attr.endswith(_HOW) and isinstance(node.ctx, ast.Store):
+            found.add(ast.unparse(node.value).removesuffix(".config"))
+    return found
+
+
+def _names(view: ModuleView, target: ast.expr) -> set[str]:
+    """What a model is called: the expression itself, and what it is assigned to where it is made."""
+    parent = view.tree.parents[target]
+    assigned = parent.targets if isinstance(parent, ast.Assign) else []
+    return {ast.unparse(each) for each in [target, *assigned]}
+
+
+def _computes_none(model: Model, view: ModuleView) -> bool:
+    """Whether a model is known to give no maps with the attention that it is loaded with."""
+    if not model.model_type or model.model_type in _EAGER or model.is_own:
+        return False
+    since = _SINCE.get(model.model_type)
+    if since is not None and parse_release(since) > view.settings.target:
+        return False
+    return model.call is not None and not _is_eager(model.call)
 
 
 def _is_eager(load: CallSite) -> bool:
     """Whether a model's attention is chosen where it is loaded."""
-    return load.is_open or bool(load.values_of(_HOW)) or bool(load.values_of("config"))
+    if load.is_open or load.values_of(_HOW):
+        return True
+    given = load.argument("config", 0 if load.name != "from_pretrained" else -1)
+    if given is None:
+        return bool(load.values_of("config"))
+    made = load.view.links.defining_call(given)
+    return made is None or CallSite(load.view, made).is_open or bool(CallSite(load.view, made).values_of(_HOW))
 
 
 def _fix(view: ModuleView, load: CallSite, *, is_sure: bool) -> Fix | None:

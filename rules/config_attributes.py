@@ -21,6 +21,9 @@ _THETA = "rope_theta"
 _SCALING = "rope_scaling"
 _PARAMETERS = "rope_parameters"
 
+#: The base of all configurations: what is only known to be one may be a class of the repository.
+_BASES = frozenset({"PretrainedConfig", "PreTrainedConfig"})
+
 
 class RemovedConfigAttribute(Rule):
     """An attribute or method that a configuration no longer has.
@@ -73,7 +76,8 @@ class RemovedConfigAttribute(Rule):
         """See Rule."""
         for found in members.gone(module, ("config",)):
             name = found.node.attr
-            if name == _THETA or generation_parameters.is_parameter(name):
+            is_models = isinstance(found.node.value, ast.Attribute) and generation_parameters.is_parameter(name)
+            if name == _THETA or is_models:
                 continue
             if _is_method(module, found.node) or _is_constructed(module, found.node.value, name):
                 yield module.finding(found.node, members.told(found), since=found.removal.gone)
@@ -90,8 +94,8 @@ def _rotary(view: ModuleView, node: ast.expr) -> list[Owner]:
     """The configurations that an expression may be, if their rotary embeddings are set in one dict now."""
     target = library.release_text(view.settings.target)
     found = members.owners(view, node, ("config",))
-    if any(isinstance(each.of, LocalClass) for each in found):
-        return []
+    if any(isinstance(each.of, LocalClass) or each.shown in _BASES for each in found):
+        return []  # a class of the repository, or one that its annotation does not name
     return [each for each in found if not each.is_exact or lookup.removed_member(each.name, _THETA, target)]
 
 
@@ -126,6 +130,8 @@ def _scaling(view: ModuleView, node: ast.Attribute) -> Iterator[Finding]:
     parent = view.tree.parents[node]
     if isinstance(node.ctx, ast.Store):
         if isinstance(parent, (ast.Assign, ast.AnnAssign)) and not _is_none(view, parent.value):
+            if _keeps_theta(view, parent.value):
+                return
             message = f"setting `{_SCALING}` drops the `{_THETA}` of the configuration since transformers 5.0: update "
             yield view.finding(node, f"{message}`{_PARAMETERS}`, which holds both")
     elif isinstance(parent, ast.Compare) and any(
@@ -134,6 +140,14 @@ def _scaling(view: ModuleView, node: ast.Attribute) -> Iterator[Finding]:
         yield view.finding(
             node, f'`{_SCALING}` is a dict since transformers 5.0, never None: ask for `{_PARAMETERS}["rope_type"]`'
         )
+
+
+def _keeps_theta(view: ModuleView, value: ast.expr | None) -> bool:
+    """Whether the new dict holds what the old one did, or the base frequency: `{**config.rope_scaling, ...}`."""
+    made = [value]
+    if isinstance(value, ast.Name):
+        made += [each.value for each in view.links.bindings_read(value)]
+    return any(_THETA in ast.unparse(each) or f".{_SCALING}" in ast.unparse(each) for each in made if each is not None)
 
 
 def _is_none(view: ModuleView, value: ast.expr | None) -> bool:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import ast
+import re
+
 from v5lint.rule import Fix, Rule
 from v5lint.rules import library
 from v5lint.rules.knowledge import lookup
@@ -16,6 +19,10 @@ if TYPE_CHECKING:
     from v5lint.view.module import ModuleView
 
 _NAMES = ("dtype", "torch_dtype")
+
+#: What gives a model another dtype: methods, and arguments of `to`.
+_CASTS = frozenset({"half", "float", "bfloat16", "double"})
+_DTYPE = re.compile(r"\bb?float\d*\b|\bhalf\b|dtype")
 
 
 class DefaultDtype(Rule):
@@ -65,8 +72,21 @@ class DefaultDtype(Rule):
             given = [value for name in _NAMES for value in call.values_of(name)]
             if any(value != Constant(None) for value in given) or call.values_of("quantization_config"):
                 continue
+            if _is_cast(module, call.node):
+                continue
             message = f"`{names[0]}` is loaded in the dtype of its checkpoint, no longer in float32"
             yield module.finding(call.node, f'{message}: say which with `dtype="float32"`', fix=_fix(module, call))
+
+
+def _is_cast(view: ModuleView, node: ast.AST) -> bool:
+    """Whether a model gets another dtype as soon as it is loaded: `.half()`, `.to("cuda").to(torch.bfloat16)`."""
+    method = view.tree.parents[node]
+    call = view.tree.parents[method]
+    if not isinstance(method, ast.Attribute) or not isinstance(call, ast.Call):
+        return False
+    if method.attr in _CASTS or (method.attr == "to" and _DTYPE.search(ast.unparse(call))):
+        return True
+    return _is_cast(view, call)
 
 
 def _fix(view: ModuleView, call: CallSite) -> Fix | None:

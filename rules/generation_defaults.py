@@ -107,6 +107,8 @@ def _is_counted(view: ModuleView, node: ast.Attribute) -> bool:
         return not nothing and not any(isinstance(op, (ast.Is, ast.IsNot, ast.In, ast.NotIn)) for op in parent.ops)
     if isinstance(parent, ast.Call) and node in parent.args and isinstance(parent.func, ast.Name):
         return parent.func.id in ("int", "float", "range", "min", "max", "round")
+    if isinstance(parent, ast.FormattedValue):
+        return parent.format_spec is not None
     return isinstance(parent, ast.Slice)
 
 
@@ -116,7 +118,8 @@ def _is_config(view: ModuleView, node: ast.expr) -> bool:
         text = ast.unparse(node.value)
         return text.rpartition(".")[2] in ("model", "llm", "lm") or bool(models.models(view, node.value).found)
     made = view.links.defining_call(node)
-    if made is None or made.args or any(each.arg is None for each in made.keywords):
+    loads = made is not None and isinstance(made.func, ast.Attribute) and made.func.attr == "from_pretrained"
+    if made is None or (made.args and not loads) or any(each.arg is None for each in made.keywords):
         return False
     return any(
         isinstance(each, Instance)
@@ -124,6 +127,11 @@ def _is_config(view: ModuleView, node: ast.expr) -> bool:
         and "GenerationConfig" in library.library_classes(view, each.of)
         for each in view.values(made)
     )
+
+
+def _is_held(node: ast.Attribute) -> bool:
+    """Whether a field is one of a model's generation configuration, which another name may stand for."""
+    return isinstance(node.value, ast.Attribute) and node.value.attr == _HOLDER
 
 
 def _is_set(view: ModuleView, node: ast.Attribute) -> bool:
@@ -138,6 +146,9 @@ def _is_set(view: ModuleView, node: ast.Attribute) -> bool:
         if other.attr != node.attr or other is node:
             continue
         parent = view.tree.parents[other]
+        is_same = ast.unparse(other.value) == ast.unparse(node.value)
+        if not is_same and not (_is_held(other) and _is_held(node)):
+            continue
         if isinstance(other.ctx, ast.Store) or (
             isinstance(parent, ast.Compare) and any(isinstance(op, (ast.Is, ast.IsNot)) for op in parent.ops)
         ):

@@ -72,7 +72,7 @@ class GenerationParameterOnConfig(Rule):
     code = "V5506"
     name = "generation-parameter-on-config"
     since = "5.0"
-    tokens = (f".{_CONFIG}.",)
+    tokens = (f".{_CONFIG}.", f".{_CONFIG},")
 
     def check(self, module: ModuleView) -> Iterator[Finding]:
         """See Rule."""
@@ -96,10 +96,27 @@ class GenerationParameterOnConfig(Rule):
             else:
                 message = f"a configuration has no `{node.attr}` since transformers 5.0: read it from `{_NEW}`"
             yield module.finding(node, message, fix=fix)
+        yield from _by_name(module)
         for node in beside:
             if ast.dump(node.value) in stored and not _is_set_there(module, node):
                 message = f"`generate` does not see `{node.attr}` on `{_CONFIG}`: set it on `{_NEW}`, too"
                 yield module.finding(node, message, fix=_second_line(module, node))
+
+
+def _by_name(view: ModuleView) -> Iterator[Finding]:
+    """Parameters that are set by name: `model.config.update({...})`, `setattr(model.config, "max_length", 64)`."""
+    for call in view.calls({"update", "setattr"}):
+        holder = call.func.value if isinstance(call.func, ast.Attribute) else next(iter(call.args), None)
+        if not isinstance(holder, ast.Attribute) or holder.attr != _CONFIG or view.guards.is_dead(call.node):
+            continue
+        given: list[ast.expr | None] = [*call.args[1:2]]
+        if call.name == "update":
+            given = [key for each in call.args[:1] if isinstance(each, ast.Dict) for key in each.keys]
+        for key in given:
+            name = key.value if isinstance(key, ast.Constant) else None
+            if key is not None and isinstance(name, str) and is_parameter(name) and _is_of_model(view, holder):
+                message = f"`generate` refuses `{name}` on `{_CONFIG}` since transformers 5.0: set it on `{_NEW}`"
+                yield view.finding(key, message)
 
 
 def is_parameter(name: str) -> bool:

@@ -93,7 +93,7 @@ class LegacyCache(Rule):
                 message = "a cache is no tuple since transformers 5.0: read `.layers[i].keys` and `.values`"
                 yield module.finding(node, message, fix=_subscript_fix(module, node, models))
         for target, source in _loops(module):
-            models = _cache(module, source) if isinstance(target, ast.Tuple) and len(target.elts) == 2 else []
+            models = _cache(module, source) if _takes_pairs(module, target) else []
             if models and not _is_asked(module, source):
                 message = "a cache gives more than pairs of keys and values since transformers 5.0: loop over its "
                 yield module.finding(source, message + "`.layers`", fix=_loop_fix(module, source, models))
@@ -215,6 +215,24 @@ def _loops(view: ModuleView) -> Iterator[tuple[ast.expr, ast.expr]]:
             yield target, source
 
 
+def _takes_pairs(view: ModuleView, target: ast.expr) -> bool:
+    """Whether a loop takes each item for a pair: `for k, v in cache`, or loops over the item itself."""
+    if isinstance(target, ast.Tuple):
+        return len(target.elts) == 2
+    uses = [
+        use
+        for each in (view.links.bindings_at(target) if isinstance(target, ast.Name) else ())
+        for use in view.links.uses(each)
+    ]
+    for use in uses:
+        parent = view.tree.parents[use]
+        if isinstance(parent, (ast.For, ast.comprehension)) and parent.iter is use:
+            return True
+        if isinstance(parent, ast.Assign) and isinstance(parent.targets[0], ast.Tuple):
+            return len(parent.targets[0].elts) == 2
+    return False
+
+
 # Fixes
 
 
@@ -241,6 +259,7 @@ def _subscript_fix(view: ModuleView, node: ast.Subscript, models: list[Owner]) -
 
 
 def _loop_fix(view: ModuleView, source: ast.expr, models: list[Owner]) -> Fix | None:
+    """Loop over pairs of the layers' tensors, which is what the tuples were."""
     if not _is_decoder(models):
         return None
     edit = view.replace(source, f"((layer.keys, layer.values) for layer in {view.source(source)}.layers)")

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 _RANK = "local_rank"
 _PROCESS = "local_process_index"
+_SAID = f"`{_RANK}` is -1 in a single process, no longer 0"
 
 
 class LocalRankZero(Rule):
@@ -26,7 +27,7 @@ class LocalRankZero(Rule):
 
     Finds `args.local_rank == 0`, `!= 0`, `if args.local_rank:` and `if not args.local_rank:` where `args` is an object
     of `TrainingArguments`. What holds on both sides is left alone: `in (-1, 0)`, `<= 0`, `== 0 or ... == -1`; and so
-    is `== -1` alone, which is right again.
+    is `== -1` alone, which is right again. Variables that get the rank are followed, `global` ones too.
 
     ## Why it breaks
 
@@ -45,7 +46,8 @@ class LocalRankZero(Rule):
 
     ## Fix safety
 
-    Safe: `local_process_index` is 0 in a single process and in the first one of several, under every release.
+    Safe where the attribute itself is compared; a variable that holds it gets no fix, as it may choose a device, too.
+    `local_process_index` is 0 in a single process and in the first one of several, under every release.
 
     ## References
 
@@ -63,19 +65,37 @@ class LocalRankZero(Rule):
             return
         for node in module.tree.nodes.get(ast.Attribute, ()):
             assert isinstance(node, ast.Attribute)
-            if node.attr != _RANK or not isinstance(node.ctx, ast.Load):
+            if not _is_rank(module, node) or module.guards.is_dead(node):
                 continue
-            if not _is_compared(module, node) or module.guards.is_dead(node):
-                continue
-            if not trainers.is_training_arguments(module, node.value):
-                continue
-            start, end = module.name_span(node)
-            fix = Fix(f"Write `{_PROCESS}`", [Edit(start, end, _PROCESS)])
-            message = f"`{_RANK}` is -1 in a single process, no longer 0: write `{_PROCESS}`"
-            yield module.finding(node, message, fix=fix)
+            if _is_compared(module, node):
+                start, end = module.name_span(node)
+                fix = Fix(f"Write `{_PROCESS}`", [Edit(start, end, _PROCESS)])
+                yield module.finding(node, f"{_SAID}: write `{_PROCESS}`", fix=fix)
+            for use in _uses(module, node):
+                if _is_compared(module, use) and not module.guards.is_dead(use):
+                    message = f"{_SAID}, and `{use.id}` gets it in line {node.lineno}: give it `{_PROCESS}`"
+                    yield module.finding(use, message)
 
 
-def _is_compared(view: ModuleView, node: ast.Attribute) -> bool:
+def _is_rank(view: ModuleView, node: ast.Attribute) -> bool:
+    """Whether an attribute reads the rank of training arguments."""
+    is_read = node.attr == _RANK and isinstance(node.ctx, ast.Load)
+    return is_read and trainers.is_training_arguments(view, node.value)
+
+
+def _uses(view: ModuleView, node: ast.Attribute) -> list[ast.Name]:
+    """The reads of the variable that a rank is given to."""
+    parent = view.tree.parents[node]
+    if not isinstance(parent, ast.Assign) or parent.value is not node:
+        return []
+    found: list[ast.Name] = []
+    for target in parent.targets:
+        for binding in view.links.bindings_at(target) if isinstance(target, ast.Name) else ():
+            found += view.links.uses(binding)
+    return found
+
+
+def _is_compared(view: ModuleView, node: ast.Attribute | ast.Name) -> bool:
     """Whether a rank is told apart from 0, and -1 goes another way than 0 does."""
     parent = view.tree.parents[node]
     if isinstance(parent, ast.Compare) and len(parent.ops) == 1:

@@ -8,7 +8,7 @@ from v5lint.releases import parse_release
 from v5lint.rule import Fix, Rule
 from v5lint.rules import adapters, library, linear_layers
 from v5lint.rules.knowledge import lookup
-from v5lint.view.values import Constant, Elements
+from v5lint.view.values import Constant, Elements, Partial, Unknown
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from v5lint.rules.models import Model
     from v5lint.view.calls import CallSite
     from v5lint.view.module import ModuleView
+    from v5lint.view.values import Value
+
+_FIELD = "target_modules"
 
 #: Names that vanished from so many families that a configuration without a model in sight is worth a word.
 _OLD = frozenset({"query", "key", "value"})
@@ -72,7 +75,7 @@ class LoraTargetMismatch(Rule):
     code = "V5701"
     name = "lora-target-mismatch"
     since = "5.0"
-    tokens = ("target_modules",)
+    tokens = (_FIELD, *adapters.TOKENS)
 
     def check(self, module: ModuleView) -> Iterator[Finding | Unseen]:
         """See Rule."""
@@ -81,32 +84,58 @@ class LoraTargetMismatch(Rule):
             met.add(each.config.node)
             if not module.guards.is_dead(each.meeting.node):
                 yield from _check(module, each)
-        for call, _ in module.keywords({"target_modules"}):
-            if call.node not in met and adapters.is_config(call) and _OLD & set(_targets(call)[0]):
+        for call, _ in module.keywords({_FIELD}):
+            if call.node not in met and adapters.is_config(call) and _OLD & set(_targets(call).names):
                 yield module.unseen(call.node, "the model that these targets are meant for is not in sight")
 
 
-def _targets(call: CallSite) -> tuple[list[str], bool]:
-    """The targets of a configuration, and whether they are one pattern; nothing where they are not known."""
-    values = call.values_of("target_modules")
-    if len(values) != 1:
-        return [], False
-    (value,) = values
-    if isinstance(value, Constant) and isinstance(value.value, str):
-        return [value.value], True
-    if not isinstance(value, Elements):
-        return [], False
+class Targets:
+    """What a configuration names as its targets.
+
+    Attributes:
+        names: the names, or the one pattern; empty where they are not known.
+        is_pattern: whether it is one pattern for whole paths.
+        is_sure: whether nothing else can be meant: a command line, or a caller, may name others.
+    """
+
+    __slots__ = ("is_pattern", "is_sure", "names")
+
+    def __init__(self, names: list[str], *, is_pattern: bool = False, is_sure: bool = True) -> None:
+        self.names = names
+        self.is_pattern = is_pattern
+        self.is_sure = is_sure
+
+
+def _targets(config: CallSite) -> Targets:
+    """The targets of a configuration: where others may be given, those that are its default."""
+    values = adapters.setting(config, _FIELD).values
+    known = [each for each in values if not isinstance(each, Unknown)]
+    if len(known) != 1:
+        return Targets([])
+    sure = len(values) == 1
+    if isinstance(known[0], Constant) and isinstance(known[0].value, str):
+        return Targets([known[0].value], is_pattern=True, is_sure=sure)
+    if not isinstance(known[0], Elements):
+        return Targets([])
     found = []
-    for item in value.items:
-        names = [each.value for each in item if isinstance(each, Constant) and isinstance(each.value, str)]
-        if len(names) != 1 or len(item) != 1:
-            return [], False
-        found.append(names[0])
-    return found, False
+    for item in known[0].items:
+        names = [text for each in sorted(item, key=repr) if (text := _text(each))]
+        if len(names) != len(item) or (len(names) > 1 and not known[0].is_open):
+            return Targets([])
+        found += names
+    return Targets(found, is_sure=sure)
+
+
+def _text(value: Value) -> str:
+    """The name that a value is; of a path of which only the number is not known, that of the first layer."""
+    if isinstance(value, Partial) and len(value.parts) == 2 and any("." in part for part in value.parts):
+        return "0".join(value.parts)
+    return value.value if isinstance(value, Constant) and isinstance(value.value, str) else ""
 
 
 def _check(view: ModuleView, adaptation: Adaptation) -> Iterator[Finding | Unseen]:
-    targets, is_pattern = _targets(adaptation.config)
+    given = _targets(adaptation.config)
+    targets, is_pattern = given.names, given.is_pattern
     if not targets or (is_pattern and targets[0] == "all-linear"):
         return
     found = adaptation.models.found
@@ -121,17 +150,16 @@ def _check(view: ModuleView, adaptation: Adaptation) -> Iterator[Finding | Unsee
     model, verdict = known[0], verdicts[0]
     assert verdict is not None
     here = adaptation.config.view is view
-    node = _place(adaptation.config) if here else adaptation.meeting.node
+    node = _place(adaptation.config) if here and not adaptation.is_shared else adaptation.meeting.node
     since, message, gone = verdict
     sure = len({each.model_type for each in known}) == 1 and not adaptation.is_shared and here
-    fix = (
-        _fix(view, adaptation, gone, is_sure=model.is_sure and adaptation.models.is_complete) if sure and gone else None
-    )
+    certain = model.is_sure and adaptation.models.is_complete and given.is_sure
+    fix = _fix(view, adaptation, gone, is_sure=certain) if sure and gone else None
     yield view.finding(node, message, fix=fix, since=since)
 
 
 def _place(config: CallSite) -> ast.AST:
-    return config.argument("target_modules") or config.node
+    return adapters.setting(config, _FIELD).node or config.node
 
 
 def _verdict(
@@ -198,7 +226,8 @@ def _matches_rest(model: Model, rest: list[str], view: ModuleView) -> bool:
 
 def _fix(view: ModuleView, adaptation: Adaptation, gone: list[Renamed], *, is_sure: bool) -> Fix | None:
     """Put the new names in the place of the old ones, in the list as it is written."""
-    given = adaptation.config.argument("target_modules")
+    node = adapters.setting(adaptation.config, _FIELD).node
+    given = adapters.written(view, node) if node is not None else None
     if not isinstance(given, (ast.List, ast.Tuple, ast.Set)) or any(not each.news for each in gone):
         return None
     news = {each.target: each.news for each in gone}

@@ -117,11 +117,23 @@ def owners(view: ModuleView, node: ast.expr, kinds: Container[str]) -> list[Owne
         for each in _of_value(view, node, value):
             if each.kind in kinds:
                 found.setdefault(each.name, each)
+    if not found and "model" in kinds and isinstance(node, (ast.Name, ast.Attribute)):
+        found.update((each.name, each) for each in _behind_wrappers(view, node))
     if not found and "encoding" in kinds:
         call = view.links.defining_call(node)
         if call is not None and owners(view, call.func, ("tokenizer",)):
             found[ENCODING] = Owner(ENCODING, ENCODING, "encoding", is_exact=True)
     return list(found.values())
+
+
+def _behind_wrappers(view: ModuleView, node: ast.expr) -> Iterator[Owner]:
+    """The models that are wrapped in what an expression stands for: `DataParallel(model).module`, `compile(model)`."""
+    made = models.models(view, node)
+    if made.is_complete and not any(each.is_inside or each.is_own for each in made.found):
+        for each in made.found:
+            kind = lookup.kind_of(each.name)
+            if kind == "model" and each.call is not None:
+                yield Owner(each.name, each.name, "model", is_exact=True)
 
 
 def _of_value(view: ModuleView, node: ast.expr, value: Value) -> Iterator[Owner]:
@@ -148,7 +160,8 @@ def _of_class(view: ModuleView, node: ast.expr, of: ClassValue) -> Iterator[Owne
         kind = kind_of(name)
         shown = of.name
         if lookup.kind_of(name) == "auto_model":
-            known = [each.name for each in models.models(view, node).found if lookup.kind_of(each.name) == "model"]
+            found = [each.name for each in models.models(view, node).found]
+            known = found if all(lookup.kind_of(each) == "model" for each in found) else []
             for each in known:
                 yield Owner(each, each, kind, is_exact=True, of=of)
             if known:
@@ -209,7 +222,7 @@ def gone(
             continue
         removals = [(each, removal(each, node.attr, target)) for each in found]
         removed = next(((each, what) for each, what in removals if what is not None), None)
-        if removed is None or any(what is None and _has(each, node.attr, target) for each, what in removals):
+        if removed is None or any(what is None and _may_have(each, node.attr, target) for each, what in removals):
             continue
         if given is None:
             given = _given_attributes(view)
@@ -251,8 +264,9 @@ def removal(owner: Owner, name: str, target: str) -> Removal | None:
     return found
 
 
-def _has(owner: Owner, name: str, target: str) -> bool:
-    return name in (lookup.members(owner.name, target) or ())
+def _may_have(owner: Owner, name: str, target: str) -> bool:
+    """Whether an object may have an attribute: its class has it, or only the base of its class is known."""
+    return not owner.is_exact or name in (lookup.members(owner.name, target) or ())
 
 
 def is_own_attribute(view: ModuleView, node: ast.Attribute) -> bool:

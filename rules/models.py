@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
+import ast
+
 from v5lint.rules import checkpoints, library, origins
 from v5lint.rules.knowledge import lookup
 from v5lint.view.values import Constant, External, Instance, Partial, Unknown
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import ast
-
     from v5lint.rules.origins import Origin
     from v5lint.view.calls import CallSite
     from v5lint.view.module import ModuleView
     from v5lint.view.values import ClassValue
 
 #: Where a checkpoint may come from beside its default: the default is what most runs take.
-_DEFAULTS = frozenset({"command line", "environment"})
+_DEFAULTS = frozenset({"caller", "command line", "environment"})
 
 
 class Model:
@@ -27,11 +27,12 @@ class Model:
         model_type: "vit"; "" when it is not known.
         is_adapted: whether PEFT is around it.
         is_sure: whether nothing but this class and type can be meant (a command line may name another checkpoint).
+        is_inside: whether a part of it may be meant: the `.model` in it.
         call: the call that makes it; None where only its class is known.
         is_own: whether it is a class of the repository that inherits from transformers'.
     """
 
-    __slots__ = ("call", "is_adapted", "is_own", "is_sure", "model_type", "name")
+    __slots__ = ("call", "is_adapted", "is_inside", "is_own", "is_sure", "model_type", "name")
 
     def __init__(
         self,
@@ -46,6 +47,7 @@ class Model:
         self.name = name
         self.model_type = model_type
         self.is_adapted = is_adapted
+        self.is_inside = False
         self.is_sure = is_sure
         self.call = call
         self.is_own = is_own
@@ -83,6 +85,8 @@ def models(view: ModuleView, node: ast.expr) -> Models:
     complete = made.is_complete
     for origin in made.found:
         here = _made(origin)
+        for each in here:
+            each.is_inside = origin.is_inside
         found += here
         complete = complete and bool(here)
     if not found:
@@ -90,6 +94,20 @@ def models(view: ModuleView, node: ast.expr) -> Models:
         for of in view.classes_of(node):
             found += [each for name in library.library_classes(view, of) if (each := _of_class(name, of)) is not None]
     return Models(found, is_complete=complete)
+
+
+def of_model_or_part(view: ModuleView, node: ast.expr) -> Models:
+    """The models that an expression may stand for; for the base model in one (`model.vit`) the model around it."""
+    found = models(view, node)
+    if not found.found and isinstance(node, ast.Attribute):
+        around = models(view, node.value)
+        if around.found and all(node.attr == _joined(each.model_type) for each in around.found):
+            return around
+    return found
+
+
+def _joined(model_type: str) -> str:
+    return model_type.replace("_", "").replace("-", "")
 
 
 def _made(origin: Origin) -> list[Model]:

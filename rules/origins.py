@@ -38,13 +38,15 @@ class Origin:
     Attributes:
         call: the call, in its module.
         is_adapted: whether PEFT was put around the object on the way.
+        is_inside: whether the object is, or may be, a part of what the call makes: its `.model` or `.base_model`.
     """
 
-    __slots__ = ("call", "is_adapted")
+    __slots__ = ("call", "is_adapted", "is_inside")
 
-    def __init__(self, call: CallSite, *, is_adapted: bool = False) -> None:
+    def __init__(self, call: CallSite, *, is_adapted: bool = False, is_inside: bool = False) -> None:
         self.call = call
         self.is_adapted = is_adapted
+        self.is_inside = is_inside
 
 
 class Origins:
@@ -78,6 +80,7 @@ class _Search:
     def __init__(self, into: Origins) -> None:
         self.into = into
         self.seen: set[ast.AST] = set()
+        self.inside = 0  # how many parts were entered on the way
 
     def lost(self) -> None:
         self.into.is_complete = False
@@ -131,8 +134,12 @@ class _Search:
         if isinstance(node.value, ast.Name) and node.value.id in ("self", "cls") and assigned:
             for each in assigned:
                 self.expression(view, each, adapted=adapted, depth=depth)
-        elif node.attr in ("module", "base_model", "model") and isinstance(node.value, ast.Name):
+        elif node.attr == "module" and isinstance(node.value, (ast.Name, ast.Attribute)):
             self.expression(view, node.value, adapted=adapted, depth=depth)
+        elif node.attr in ("base_model", "model") and isinstance(node.value, ast.Name):
+            self.inside += 1
+            self.expression(view, node.value, adapted=adapted, depth=depth)
+            self.inside -= 1
         else:
             self.lost()
 
@@ -154,7 +161,7 @@ class _Search:
                     if each is not None:
                         self.expression(function.view, each, adapted=adapted, depth=depth)
             return
-        self.into.found.append(Origin(call, is_adapted=adapted))
+        self.into.found.append(Origin(call, is_adapted=adapted, is_inside=self.inside > 0))
 
     def returned(self, view: ModuleView, node: ast.expr, index: int, *, adapted: bool, depth: int) -> None:
         """Follow `model, tokenizer = load()` into the tuple that the function gives back."""

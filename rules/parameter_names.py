@@ -6,9 +6,9 @@ import ast
 import re
 
 from v5lint.rule import Rule
-from v5lint.rules import library, models
+from v5lint.rules import held_models, library, models
 from v5lint.rules.knowledge import lookup
-from v5lint.view.values import Constant, Partial
+from v5lint.view.values import Constant, External, Partial
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,11 +16,16 @@ if TYPE_CHECKING:
 
     from v5lint.releases import Release
     from v5lint.rule import Finding, Unseen
+    from v5lint.rules.held_models import Held
     from v5lint.rules.models import Model, Models
     from v5lint.view.module import ModuleView
 
 _LISTS = frozenset({"named_parameters", "named_modules", "state_dict"})
 _TESTS = frozenset({"startswith", "endswith"})
+_EXPRESSIONS = frozenset({"search", "match", "fullmatch"})
+
+#: What a regular expression may name before the parts of the base model: `vit.` of `^vit\\.encoder\\.layer`.
+_PREFIXES = re.compile(r"^\^?(\w+)\\?\.")
 _BEFORE = "4.57"
 
 #: Texts that stand for layers which are called otherwise now; worth a word where the model is not known.
@@ -33,9 +38,9 @@ class FrozenParameterName(Rule):
     ## What it does
 
     Finds loops over `named_parameters()`, `named_modules()` or `state_dict().items()` whose conditions ask for a text
-    in the name (`"encoder.layer" in name`, `name.startswith(...)`, `any(key in name for key in [...])`) that was in
-    names of the model's layers under 4.x and is in none of them now. The model must be in sight: a known class, or an
-    Auto class with a known checkpoint.
+    in the name (`"encoder.layer" in name`, `name.startswith(...)`, `re.search(...)`, `any(key in name for key in
+    [...])`) that was in names of the model's layers under 4.x and is in none of them now. The model must be in sight:
+    a known class, an Auto class with a known checkpoint, or a module of the repository that holds one of them.
 
     ## Why it breaks
 
@@ -73,30 +78,47 @@ class FrozenParameterName(Rule):
         for call in module.calls(_LISTS):
             if not isinstance(call.func, ast.Attribute):
                 continue
-            tests = [*_conditions(module, call.node)]
-            if not tests:
+            questions = [*_conditions(module, call.node)]
+            if not questions:
                 continue
-            found = _receiver(module, call.func.value)
-            for node, text in tests:
-                yield from _check(module, found, node, text)
+            found = models.of_model_or_part(module, call.func.value)
+            held = [] if found.found else held_models.held(module, call.func.value)
+            for node, question in questions:
+                yield from (
+                    _check(module, found, node, question) if not held else _in_parts(module, held, node, question)
+                )
 
 
-def _receiver(view: ModuleView, node: ast.expr) -> Models:
-    """The model whose parameters are listed; for a part of a model (`model.vit`) the model around it."""
-    found = models.models(view, node)
-    if not found.found and isinstance(node, ast.Attribute):
-        around = models.models(view, node.value)
-        if around.found and all(node.attr == _joined(each.model_type) for each in around.found):
-            return around
-    return found
+class Question:
+    """What a condition asks of a name.
+
+    Attributes:
+        text: a piece of the name, with `*` for what is not known; or a regular expression.
+        how: "in" for a piece; "search", "match" or "fullmatch" for an expression.
+    """
+
+    __slots__ = ("how", "text")
+
+    def __init__(self, text: str, how: str = "in") -> None:
+        self.text = text
+        self.how = how
+
+    def without(self, prefix: str) -> Question:
+        """The question behind a prefix, as far as it is a piece that begins with it."""
+        if self.how != "in" or not self.text.startswith(prefix):
+            return self
+        return Question(self.text.removeprefix(prefix), self.how)
+
+    def holds(self, name: str) -> bool:
+        """Whether the condition is true of a name."""
+        if self.how != "in":
+            return getattr(re, self.how)(self.text, name) is not None
+        pattern = re.escape(self.text).replace(r"\*", r"[\w.]*")
+        return re.search(pattern, f".{name}") is not None
 
 
-def _joined(model_type: str) -> str:
-    return model_type.replace("_", "").replace("-", "")
-
-
-def _conditions(view: ModuleView, listing: ast.Call) -> Iterator[tuple[ast.expr, str]]:
-    """The texts that a loop over a list of parameters asks for, each with the expression of the condition."""
+def _conditions(view: ModuleView, listing: ast.Call) -> Iterator[tuple[ast.expr, Question]]:
+    """What a loop over a list of parameters asks of the names, each with the expression of the condition."""
     at: ast.AST = listing
     around: list[ast.AST]
     for parent in view.tree.ancestors(listing):
@@ -121,18 +143,38 @@ def _first_name(target: ast.expr) -> str:
     return ""
 
 
-def _tests(view: ModuleView, node: ast.AST, name: str) -> Iterator[tuple[ast.expr, str]]:
+def _tests(view: ModuleView, node: ast.AST, name: str) -> Iterator[tuple[ast.expr, Question]]:
     if isinstance(node, ast.Compare) and len(node.ops) == 1 and isinstance(node.ops[0], (ast.In, ast.NotIn)):
         if isinstance(node.comparators[0], ast.Name) and node.comparators[0].id == name:
             for text in _patterns(view, node.left):
-                yield node, text
+                yield node, Question(text)
     elif isinstance(node, ast.Call) and node.args and isinstance(node.func, ast.Attribute):
         asked, given = node.func.value, node.args[0]
-        if node.func.attr not in _TESTS or not isinstance(asked, ast.Name) or asked.id != name:
+        if node.func.attr in _EXPRESSIONS:
+            yield from _matches(view, node, name)
+        elif node.func.attr in _TESTS and isinstance(asked, ast.Name) and asked.id == name:
+            for each in given.elts if isinstance(given, ast.Tuple) else [given]:
+                for text in _patterns(view, each):
+                    yield node, Question(text)
+
+
+def _matches(view: ModuleView, node: ast.Call, name: str) -> Iterator[tuple[ast.expr, Question]]:
+    """What `re.search(expression, name)` asks, or the same of an expression that was compiled."""
+    assert isinstance(node.func, ast.Attribute)
+    asked, given = node.args[-1], node.args[0]
+    if External(f"re.{node.func.attr}") not in view.values(node.func):
+        made = view.links.defining_call(node.func.value)
+        if made is None or not made.args or External("re.compile") not in view.values(made.func):
             return
-        for each in given.elts if isinstance(given, ast.Tuple) else [given]:
-            for text in _patterns(view, each):
-                yield node, text
+        given = made.args[0]
+    if not isinstance(asked, ast.Name) or asked.id != name:
+        return
+    for text in view.constants(given):
+        try:
+            re.compile(str(text))
+        except re.error:
+            continue
+        yield node, Question(str(text), node.func.attr)
 
 
 def _patterns(view: ModuleView, node: ast.expr) -> Iterator[str]:
@@ -144,25 +186,51 @@ def _patterns(view: ModuleView, node: ast.expr) -> Iterator[str]:
             yield "*".join(value.parts)
 
 
-def _check(view: ModuleView, found: Models, node: ast.expr, text: str) -> Iterator[Finding | Unseen]:
+def _check(view: ModuleView, found: Models, node: ast.expr, question: Question) -> Iterator[Finding | Unseen]:
     known = [each for each in found.found if each.model_type]
     if not known or len(known) < len(found.found):
         likely = not found.found or any(
             each.name.endswith(("ImageClassification", "AutoModel")) for each in found.found
         )
-        if found.found and likely and _OLD.search(text):
-            yield view.unseen(node, f"whether a parameter has `{text}` in its name depends on the model")
+        if found.found and likely and _OLD.search(question.text):
+            yield view.unseen(node, f"whether a parameter has `{question.text}` in its name depends on the model")
         return
-    lost = [_lost_in(each, text, view.settings.target) for each in known]
-    if not all(lost) or view.guards.is_dead(node):
+    lost = [_lost_in(each, question, view.settings.target) for each in known]
+    if all(lost) and not view.guards.is_dead(node):
+        yield _finding(view, node, known[0], question, lost[0])
+
+
+def _in_parts(view: ModuleView, held: list[Held], node: ast.expr, question: Question) -> Iterator[Finding]:
+    """The same for a module of the repository, in whose names those of its parts stand behind the attributes."""
+    mine = [each for each in held if question.text.startswith(f"{each.name}.")]
+    parts = mine or held
+    if question.how != "in" or not all(each.models for each in parts) or view.guards.is_dead(node):
         return
-    model, since = known[0], lost[0]
+    target = view.settings.target
+    lost = [
+        (model, since)
+        for each in parts
+        for model in each.models
+        if (since := _lost_in(model, question.without(f"{each.name}."), target))
+    ]
+    asked = [question.without(f"{each.name}.") for each in parts for _ in each.models]
+    all_models = [model for each in parts for model in each.models]
+    now = library.release_text(target)
+    if not lost or any(not model.model_type for model in all_models):
+        return
+    if any(_has(_names(model.model_type, now), each) for model, each in zip(all_models, asked, strict=True)):
+        return
+    yield _finding(view, node, lost[0][0], question, lost[0][1])
+
+
+def _finding(view: ModuleView, node: ast.expr, model: Model, question: Question, since: str) -> Finding:
     example = _example(model, view.settings.target)
+    asked = f"has `{question.text}` in its name" if question.how == "in" else f"matches `{question.text}`"
     message = (
-        f"no layer of `{model.name}` has `{text}` in its name any more (they are called `{example}`): this never "
+        f"no layer of `{model.name}` {asked} any more (they are called `{example}`): this never "
         "matches, and nothing is said"
     )
-    yield view.finding(node, message, since=since)
+    return view.finding(node, message, since=since)
 
 
 def _example(model: Model, release: Release) -> str:
@@ -170,18 +238,18 @@ def _example(model: Model, release: Release) -> str:
     return next((path.replace("*", "0") for path in paths if "q_proj" in path), paths[0] if paths else "")
 
 
-def _lost_in(model: Model, text: str, release: Release) -> str:
-    """The release since which no layer of a model has a text in its name; "" where one has, or none ever had."""
+def _lost_in(model: Model, question: Question, release: Release) -> str:
+    """The release since which a condition is true of no layer of a model; "" where it is of one, or never was."""
     before = _names(model.model_type, _BEFORE)
     now = _names(model.model_type, library.release_text(release))
-    head, dot, rest = text.partition(".")
-    if not _has(before, text) and dot and head.isidentifier() and rest:
-        text = rest  # "vit.encoder.layer": the base model's own name stands before
-    if not before or not now or not _has(before, text) or _has(now, text):
+    head, dot, rest = question.text.partition(".")
+    if not _has(before, question) and question.how == "in" and dot and head.isidentifier() and rest:
+        question = Question(rest)  # "vit.encoder.layer": the base model's own name stands before
+    if not before or not now or not _has(before, question) or _has(now, question):
         return ""
     for minor in range(release[1] + 1 if len(release) > 1 else 1):
         names = _names(model.model_type, f"{release[0]}.{minor}")
-        if names and not _has(names, text):
+        if names and not _has(names, question):
             return f"{release[0]}.{minor}"
     return library.release_text(release)
 
@@ -191,8 +259,10 @@ def _names(model_type: str, release: str) -> tuple[str, ...]:
     return tuple(f"{path}.weight" for path in lookup.linear_names(model_type, release) or ())
 
 
-def _has(names: tuple[str, ...], text: str) -> bool:
-    """Whether a text is in one of some names."""
-    pattern = re.compile(re.escape(text).replace(r"\*", r"[\w.]*"))
-    numbers = {"0", *re.findall(r"\d+", text)}
-    return any(pattern.search("." + name.replace("*", number)) for name in names for number in numbers)
+def _has(names: tuple[str, ...], question: Question) -> bool:
+    """Whether a condition is true of one of some names, as they are in the base model or behind a name of its own."""
+    numbers = {"0", "11", *re.findall(r"\d+", question.text)}
+    named = _PREFIXES.match(question.text) if question.how != "in" else None
+    prefixes = ("", f"{named[1]}.") if named is not None else ("",)
+    tried = [prefix + name.replace("*", number) for name in names for number in numbers for prefix in prefixes]
+    return any(question.holds(each) for each in tried)

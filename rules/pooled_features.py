@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import ast
+import re
 
 from v5lint.rule import Edit, Fix, Rule
 from v5lint.rules import members
 from v5lint.rules.knowledge import lookup
+from v5lint.view.values import LocalFunction
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,6 +20,12 @@ if TYPE_CHECKING:
     from v5lint.view.module import ModuleView
 
 _OUTPUT = "pooler_output"
+
+#: The names of classes that are one tower: `ClapTextModelWithProjection`, `CLIPVisionModel`.
+_TOWER = re.compile(r"(Text|Vision|Audio)(Model|Encoder)")
+
+#: Functions that ask what an object is, or has.
+_ASKS = frozenset({"isinstance", "hasattr", "getattr"})
 
 #: The methods of which a call may be one of transformers when the receiver could not be followed.
 _METHODS = ("get_image_features", "get_text_features", "get_audio_features", "get_video_features")
@@ -85,10 +93,15 @@ class PooledFeatures(Rule):
                 continue
             owners = members.owners(module, func.value, ("model",))
             mine = [each for each in owners if func.attr in lookup.feature_methods(each.name)]
-            if mine and len(mine) == len(owners):
+            if mine and all(each in mine or _is_tower(each) for each in owners):
                 yield _finding(module, call, func.attr, mine[0].shown)
             elif func.attr in _METHODS and _may_be_ours(module, func, owners):
                 yield module.unseen(call.node, f"which model `{module.source(func.value)}` is could not be followed")
+
+
+def _is_tower(owner: Owner) -> bool:
+    """Whether a class is one tower of a model, which has no such method and cannot be meant where it is called."""
+    return owner.is_exact and _TOWER.search(owner.name) is not None
 
 
 def _may_be_ours(view: ModuleView, func: ast.Attribute, owners: list[Owner]) -> bool:
@@ -122,6 +135,23 @@ def _is_read_as_output(view: ModuleView, call: CallSite) -> bool:
         if isinstance(around, ast.Attribute) and around.attr in (_OUTPUT, "last_hidden_state", "image_embeds"):
             return True
         asks = isinstance(around, ast.Call) and isinstance(around.func, ast.Name) and node in around.args
-        if asks and around.func.id in ("isinstance", "hasattr", "getattr"):  # type: ignore[attr-defined]
+        if asks and around.func.id in _ASKS:  # type: ignore[attr-defined]
+            return True
+        if isinstance(around, ast.Call) and node in around.args and _is_asked_inside(view, around, node):
             return True
     return isinstance(parent, ast.Expr)
+
+
+def _is_asked_inside(view: ModuleView, call: ast.Call, given: ast.AST) -> bool:
+    """Whether a function of the repository that gets an output asks what it is, or reads it as one."""
+    for callee in view.values(call.func):
+        if not isinstance(callee, LocalFunction) or isinstance(callee.node, ast.Lambda):
+            continue
+        binding = callee.view.links.parameter_for(callee, call, "", call.args.index(given))  # type: ignore[arg-type]
+        for use in callee.view.links.uses(binding) if binding is not None else ():
+            around = callee.view.tree.parents[use]
+            if isinstance(around, ast.Attribute) and around.attr == _OUTPUT:
+                return True
+            if isinstance(around, ast.Call) and isinstance(around.func, ast.Name) and around.func.id in _ASKS:
+                return True
+    return False

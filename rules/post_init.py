@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os.path
 
 from v5lint.rule import Edit, Fix, FixUnavailableError, Rule
 from v5lint.rules.knowledge import lookup
@@ -21,6 +22,12 @@ _OLD = "init_weights"
 #: The bases whose constructors leave the call to their subclasses.
 _ABSTRACT = "PreTrainedModel"
 
+#: What loading gives a constructor: `self` and the configuration.
+_LOADED_WITH = 2
+
+#: How many bases back a class is followed.
+_DEPTH = 8
+
 
 class MissingPostInit(Rule):
     """A `PreTrainedModel` whose constructor does not call `post_init()`.
@@ -30,8 +37,8 @@ class MissingPostInit(Rule):
     Finds classes that inherit from `PreTrainedModel`, or from the `...PreTrainedModel` of a family
     (`BertPreTrainedModel`), and whose `__init__` calls neither `self.post_init()` nor a constructor that does. Classes
     that inherit from a whole model (`BertModel`) are left alone: the base calls it. So are bases of other classes that
-    call it themselves, parts that are only built inside of another model of the file (its call covers them), and
-    classes of which a base could not be followed.
+    call it themselves, parts that are only built inside of another model of the file (its call covers them), classes
+    whose constructor needs more than a configuration, and those of which a base could not be followed.
 
     ## Why it breaks
 
@@ -69,20 +76,18 @@ class MissingPostInit(Rule):
     code = "V5503"
     name = "missing-post-init"
     since = "5.0"
-    tokens = ("PreTrainedModel",)
+    tokens = ("PreTrainedModel", "post_init", "init_weights", "__init__(config")
 
     def check(self, module: ModuleView) -> Iterator[Finding]:
         """See Rule."""
-        classes = [each for each in module.tree.nodes.get(ast.ClassDef, ()) if isinstance(each, ast.ClassDef)]
-        for node in classes:
-            of = LocalClass(module, node)
+        for of in _classes(module):
+            node = of.node
             init = _method(node, "__init__")
             if init is None or module.guards.is_dead(node) or not _is_model(of) or _is_called(of):
                 continue
-            if _OLD not in _called_on_self(init) and _is_part(module, node):
+            if _OLD not in _called_on_self(init) and _is_part(of):
                 continue
-            below = [LocalClass(module, each) for each in classes if _inherits(LocalClass(module, each), of)]
-            if below and all(_is_called(each) for each in below):
+            if _OLD not in _called_on_self(init) and (_is_made_by_hand(init) or _leaves_it_to_others(of)):
                 continue
             yield _finding(module, node, init)
 
@@ -113,16 +118,81 @@ def _is_model(of: LocalClass) -> bool:
     return found
 
 
-def _is_part(view: ModuleView, node: ast.ClassDef) -> bool:
-    """Whether a class is only built inside of another one, whose call covers it, and never loaded."""
+def _leaves_it_to_others(of: LocalClass) -> bool:
+    """Whether a class is only there to be inherited from, by classes of the repository with constructors of their own.
+
+    Those are asked for themselves.
+    """
+    view = of.view
+    if any(_is_made(view, each) for each in view.links.mentions(of.name)):
+        return False
+    below = [each for other in _modules_with(of) for each in _classes(other) if _inherits(each, of)]
+    return bool(below) and all(_is_called(each) or _builds_itself(each, of) for each in below)
+
+
+def _builds_itself(below: LocalClass, of: LocalClass) -> bool:
+    """Whether a class has another constructor than the one that it inherits from."""
+    init = _init_of(below)
+    return init is not None and not _is_same(init, of)
+
+
+def _is_made_by_hand(init: ast.FunctionDef) -> bool:
+    """Whether a constructor cannot do without more than the configuration, which is all that loading gives it."""
+    required = len(init.args.posonlyargs) + len(init.args.args) - len(init.args.defaults)
+    if required > _LOADED_WITH or any(default is None for default in init.args.kw_defaults):
+        return True
+    given = [each.arg for each in init.args.args[1:2]]
+    return any(  # `super().__init__(model.config)`: what it gets is a model
+        isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and node.func.attr == "__init__"
+        and [ast.unparse(each) for each in node.args[:1]] == [f"{name}.config" for name in given]
+        and bool(given)
+        for node in ast.walk(init)
+    )
+
+
+def _modules_with(of: LocalClass) -> Iterator[ModuleView]:
+    """The modules of the repository that may inherit from a class."""
+    view = of.view
+    yield view
+    for file in view.project.importers(view.path, of.name):
+        other = view.project.view(file, view.settings)
+        if other is not None and other is not view:
+            yield other
+
+
+def _classes(view: ModuleView) -> list[LocalClass]:
+    return [LocalClass(view, each) for each in view.tree.nodes.get(ast.ClassDef, ()) if isinstance(each, ast.ClassDef)]
+
+
+def _is_made(view: ModuleView, mention: ast.Name) -> bool:
+    """Whether an object of a class is made where it is named."""
+    parent = view.tree.parents.get(mention)
+    if isinstance(parent, ast.Attribute):
+        return parent.attr.startswith(("from_", "_from_"))
+    return isinstance(parent, ast.Call) and parent.func is mention
+
+
+def _init_of(of: LocalClass, depth: int = 0) -> LocalClass | None:
+    """The class whose constructor makes the objects of a class, as far as it is one of the repository."""
+    if _method(of.node, "__init__") is not None:
+        return of
+    found = [_init_of(each, depth + 1) for each in _local_bases(of)] if depth < _DEPTH else []
+    return next((each for each in found if each is not None), None)
+
+
+def _is_part(of: LocalClass) -> bool:
+    """Whether a class is only built inside of other ones, whose call covers it, and never loaded."""
     inside = False
-    for mention in view.links.mentions(node.name):
-        parent = view.tree.parents.get(mention)
-        if isinstance(parent, ast.Attribute) and parent.attr == "from_pretrained":
-            return False
-        around = view.links.class_around(mention)
-        if isinstance(parent, ast.Call) and parent.func is mention and around is not None and around is not node:
-            inside = True
+    for view in _modules_with(of):
+        for mention in view.links.mentions(of.name):
+            parent = view.tree.parents.get(mention)
+            if isinstance(parent, ast.Attribute) and parent.attr == "from_pretrained":
+                return False
+            around = view.links.class_around(mention)
+            if isinstance(parent, ast.Call) and parent.func is mention and around is not None and around is not of.node:
+                inside = True
     return inside
 
 
@@ -131,7 +201,16 @@ def _is_abstract(base: External) -> bool:
 
 
 def _inherits(of: LocalClass, base: LocalClass) -> bool:
-    return any(each == base or (isinstance(each, LocalClass) and _inherits(each, base)) for each in _local_bases(of))
+    return any(_is_same(each, base) or _inherits(each, base) for each in _local_bases(of))
+
+
+def _is_same(one: LocalClass, other: LocalClass) -> bool:
+    """Whether two classes are one, which a sibling sees in a view of its own."""
+    return one == other or (
+        one.name == other.name
+        and one.node.lineno == other.node.lineno
+        and os.path.realpath(one.view.path) == os.path.realpath(other.view.path)
+    )
 
 
 def _local_bases(of: LocalClass) -> list[LocalClass]:
@@ -146,10 +225,19 @@ def _is_called(of: LocalClass, depth: int = 0) -> bool:
         if _CALL in called:
             return True
         for name in called - {"__init__", _OLD}:
-            method = _method(of.node, name)
+            method = _inherited(of, name)
             if method is not None and _CALL in _called_on_self(method):
                 return True
-    return depth < 8 and any(_is_called(base, depth + 1) for base in _local_bases(of))
+    return depth < _DEPTH and any(_is_called(base, depth + 1) for base in _local_bases(of))
+
+
+def _inherited(of: LocalClass, name: str, depth: int = 0) -> ast.FunctionDef | None:
+    """A method of a class, its own or that of a base in the repository."""
+    found = _method(of.node, name)
+    if found is not None or depth >= _DEPTH:
+        return found
+    bases = (_inherited(each, name, depth + 1) for each in _local_bases(of))
+    return next((each for each in bases if each is not None), None)
 
 
 def _called_on_self(function: ast.FunctionDef) -> set[str]:

@@ -66,7 +66,7 @@ class LoraSavedModuleMissing(Rule):
     code = "V5702"
     name = "lora-saved-module-missing"
     since = "4.20"
-    tokens = ("modules_to_save",)
+    tokens = ("modules_to_save", *adapters.TOKENS)
 
     def check(self, module: ModuleView) -> Iterator[Finding]:
         """See Rule."""
@@ -95,7 +95,7 @@ def _check(view: ModuleView, adaptation: Adaptation) -> Iterator[Finding]:
 
 def _names(adaptation: Adaptation) -> Iterator[tuple[str, ast.expr | None]]:
     """The names that a configuration saves, each with the string in which it is written."""
-    for value in adaptation.config.values_of("modules_to_save"):
+    for value in adapters.setting(adaptation.config, "modules_to_save").values:
         if isinstance(value, Elements):
             for item in value.items:
                 for each in item:
@@ -110,9 +110,14 @@ def _heads(model: Model) -> set[str]:
     return {"classifier"} if not found and model.name in _SIGLIP else found
 
 
+def _old_heads(model: Model) -> set[str]:
+    """The heads that a model had under 4.x, by the first parts of their names."""
+    return {path.partition(".")[0] for path in lookup.head_names(model.name, "4.57") or ()}
+
+
 def _verdict(model: Model, name: str) -> str:
     """What is wrong with a name for a model; "" where nothing is, or cannot be known."""
-    if name not in _HEADS:
+    if name not in _HEADS and name not in _old_heads(model):
         return ""
     facts = lookup.model_type(model.model_type)
     is_bare = facts is not None and facts.models.get("AutoModel") == model.name and not _heads(model)

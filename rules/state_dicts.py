@@ -21,6 +21,13 @@ if TYPE_CHECKING:
 #: Functions that read a file of weights.
 _READERS = frozenset({"load", "load_file", "torch_load", "load_state_dict_from_url"})
 
+#: Methods of a dict that give its entries, and functions that copy one.
+_TAKES = frozenset({"items", "get", "pop", "copy"})
+_COPIES = frozenset({"dict", "OrderedDict"})
+
+#: How many such steps a state dict is followed back.
+_DEPTH = 6
+
 #: What `save_pretrained` calls its files, whose names of weights are those of 4.x under every release.
 _FILES = ("pytorch_model.bin", "model.safetensors")
 
@@ -79,7 +86,7 @@ class StateDictMismatch(Rule):
                 continue
             loose = Constant(False) in call.values_of("strict", 1)
             file = _file(module, given)
-            if file is None or not (loose or file.endswith(_FILES)):
+            if file is None or not (loose or file.endswith(_FILES)) or _is_written_here(module, given):
                 continue
             yield from _check(module, call, loose=loose)
 
@@ -114,9 +121,42 @@ def _models(view: ModuleView, node: ast.expr) -> list[Model]:
     return found[:1]
 
 
-def _file(view: ModuleView, node: ast.expr) -> str | None:
+def _file(view: ModuleView, node: ast.expr, depth: int = 0) -> str | None:
     """The file that a state dict is read from, "" where its name is not known; None where it is from no file."""
     for origin in origins.origins(view, node).found:
         if origin.call.name in _READERS:
             return next(iter(library.texts(origin.call.values_of("f", 0))), "")
+    if depth > _DEPTH:
+        return None
+    for each in _inside(view, node):
+        found = _file(view, each, depth + 1)
+        if found is not None:
+            return found
     return None
+
+
+def _inside(view: ModuleView, node: ast.expr) -> list[ast.expr]:
+    """What a state dict is taken out of, or made from: `file["state_dict"]`, `{rename(k): v for k, v in ...}`."""
+    if isinstance(node, ast.Subscript):
+        return [node.value]
+    if isinstance(node, ast.DictComp):
+        return [node.generators[0].iter]
+    if isinstance(node, (ast.ListComp, ast.GeneratorExp)):
+        return [node.generators[0].iter]
+    if isinstance(node, ast.Call):
+        if isinstance(node.func, ast.Attribute) and node.func.attr in _TAKES:
+            return [node.func.value]
+        return node.args[:1] if isinstance(node.func, ast.Name) and node.func.id in _COPIES else []
+    if isinstance(node, ast.Name):
+        return [each.value for each in view.links.bindings_read(node) if each.kind == "assign" and each.value]
+    return []
+
+
+def _is_written_here(view: ModuleView, node: ast.expr) -> bool:
+    """Whether the module writes the file itself, under the names that its own release gives the weights."""
+    paths = {
+        ast.unparse(origin.call.args[0])
+        for origin in origins.origins(view, node).found
+        if origin.call.name in _READERS and origin.call.args
+    }
+    return any(ast.unparse(call.args[1]) in paths for call in view.calls({"save", "save_file"}) if len(call.args) > 1)

@@ -32,6 +32,12 @@ _FLAT = frozenset({"text_model", "vision_model"})
 _OF_LLAVA = frozenset({"language_model", "vision_tower", "multi_modal_projector", "audio_tower"})
 _INNER_SINCE = "4.52"
 
+#: What is read of a language model without its head as of one with it.
+_OF_BASE = frozenset(
+    "config parameters named_parameters requires_grad_ eval train to dtype device get_input_embeddings "
+    "resize_token_embeddings gradient_checkpointing_enable".split()
+)
+
 
 class MovedSubmodule(Rule):
     """A submodule of a model under its path of v4.
@@ -68,7 +74,8 @@ class MovedSubmodule(Rule):
 
     Unsafe where a flat model is read (`model.vision_model.embeddings` becomes `model.embeddings`), and held back while
     the project supports a release before 5.6. Unsafe for the parts of LLaVA and its like (`.model.language_model`,
-    which exists since 4.52): before 4.52 the language model there had a head of its own. No fix for layers and their
+    which exists since 4.52): before 4.52 the language model there had a head of its own, so that it is left to a person
+    wherever more than its parameters, its configuration or its input embeddings is read. No fix for layers and their
     parts (`attention.attention.query` became `attention.q_proj`): older releases have the old names alone.
 
     ## References
@@ -149,6 +156,9 @@ def _fix(view: ModuleView, found: Gone) -> Fix | None:
     """The fix that reads a part of the flat model itself."""
     node = found.node
     if _inner(found):
+        around = view.tree.parents[node]
+        if node.attr == "language_model" and not (isinstance(around, ast.Attribute) and around.attr in _OF_BASE):
+            return None
         edit = Edit(*view.name_span(node), f"model.{node.attr}")
         return Fix(f"Read `.model.{node.attr}`", [edit], applicability="unsafe", requires=_INNER_SINCE)
     if node.attr not in _FLAT or found.removal.gone != "5.6" or len(members.owners(view, node.value, ("model",))) != 1:

@@ -6,7 +6,7 @@ import ast
 
 from v5lint.rule import Edit, Fix, Rule
 from v5lint.rules import library, members
-from v5lint.view.values import LocalClass
+from v5lint.view.values import Elements, LocalClass
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -72,8 +72,8 @@ class TiedWeightsList(Rule):
             assert isinstance(node, ast.ClassDef)
             if module.guards.is_dead(node):
                 continue
-            for each in node.body:
-                listed = _listed(each)
+            for each in _statements(node):
+                listed = _listed(module, each)
                 is_method = isinstance(each, ast.FunctionDef) and each.name == _TIE and not _takes_arguments(each)
                 if (listed is not None or is_method) and _is_model(module, node):
                     if listed is not None:
@@ -85,17 +85,34 @@ class TiedWeightsList(Rule):
                         yield _method(module, each)
 
 
-def _listed(statement: ast.stmt) -> ast.expr | None:
-    """The list that a class gives to the attribute."""
+def _statements(node: ast.ClassDef) -> Iterator[ast.stmt]:
+    """The statements of a class, and those of its methods that give something to an attribute of its objects."""
+    for each in node.body:
+        yield each
+        if isinstance(each, ast.FunctionDef) and each.args.args:
+            first = each.args.args[0].arg
+            for inner in ast.walk(each):
+                if isinstance(inner, ast.Assign) and any(
+                    isinstance(target, ast.Attribute) and ast.unparse(target.value) == first for target in inner.targets
+                ):
+                    yield inner
+
+
+def _listed(view: ModuleView, statement: ast.stmt) -> ast.expr | None:
+    """The list that a statement gives to the attribute of a class, or of its objects."""
     targets: list[ast.expr] = []
     if isinstance(statement, ast.Assign):
         targets = statement.targets
     elif isinstance(statement, ast.AnnAssign):
         targets = [statement.target]
-    if not any(isinstance(each, ast.Name) and each.id == _KEYS for each in targets):
+    if not any(_KEYS in (getattr(each, "id", ""), getattr(each, "attr", "")) for each in targets):
         return None
     value = statement.value  # type: ignore[attr-defined]
-    return value if isinstance(value, (ast.List, ast.Tuple, ast.Set, ast.ListComp, ast.BinOp)) else None
+    if isinstance(value, (ast.List, ast.Tuple, ast.Set, ast.ListComp, ast.BinOp)):
+        return value
+    if value is not None and all(isinstance(each, Elements) for each in view.values(value)):
+        return value
+    return None
 
 
 def _is_model(view: ModuleView, node: ast.ClassDef) -> bool:

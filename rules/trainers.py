@@ -41,7 +41,7 @@ def trainings(view: ModuleView) -> Iterator[Training]:
     for node in view.tree.nodes.get(ast.Call, ()):
         assert isinstance(node, ast.Call)
         call = CallSite(view, node)
-        if call.name.endswith(_BASE) and is_trainer(call):
+        if call.name[:1].isupper() and is_trainer(call):
             yield Training(call, _models(view, call), _arguments(view, call))
 
 

@@ -134,7 +134,7 @@ def _fix(view: ModuleView, adaptation: Adaptation) -> Fix | None:
 def _names(config: CallSite) -> set[str]:
     names: set[str] = set()
     for value in config.values_of("target_modules"):
-        if not isinstance(value, Elements):
+        if not isinstance(value, Elements) or value.is_open:
             return set()
         for item in value.items:
             names |= {each.value for each in item if isinstance(each, Constant) and isinstance(each.value, str)}

@@ -397,7 +397,7 @@ class Evaluator:
             return strings.filled(text.value, given, named)
         if method == "join":
             items = list(given[0]) if len(given) == 1 else []
-            if len(items) == 1 and isinstance(items[0], Elements):
+            if len(items) == 1 and isinstance(items[0], Elements) and not items[0].is_open:
                 return strings.joined(list(items[0].items), text.value)
             return NOTHING_KNOWN
         constants = [next(iter(each)) for each in given if len(each) == 1]
@@ -526,7 +526,7 @@ class Evaluator:
                 (first,), (second,) = left, right
                 assert isinstance(first, Elements)
                 assert isinstance(second, Elements)
-                return {Elements(first.items + second.items)}
+                return {Elements(first.items + second.items, is_open=first.is_open or second.is_open)}
             return strings.joined([left, right], "")
         if isinstance(node.op, ast.Div):
             return strings.joined([self.values(node.left), self.values(node.right)], "/")
@@ -565,6 +565,10 @@ class Evaluator:
         if any(isinstance(each, ast.Starred) for each in node.elts) or len(node.elts) > 256:
             return NOTHING_KNOWN
         return {Elements(tuple(self.values(each) for each in node.elts))}
+
+    def _comprehension(self, node: ast.ListComp | ast.SetComp | ast.GeneratorExp) -> Iterable[Value]:
+        """Of a list that a comprehension makes, the values that its elements have: how many it has is not known."""
+        return {Elements((self.values(node.elt),), is_open=True)}
 
     def _subscript(self, node: ast.Subscript) -> Iterable[Value]:
         containers = self.values(node.value)
@@ -643,7 +647,7 @@ class Evaluator:
                     found.add(container)
                 else:
                     found.add(UNKNOWN)
-            elif index is None:
+            elif index is None or container.is_open:
                 for item in container.items:
                     found |= item
             elif -len(container.items) <= index < len(container.items):
@@ -678,5 +682,8 @@ _EXPRESSIONS: dict[type[ast.expr], Callable[[Evaluator, Any], Iterable[Value]]] 
     ast.List: Evaluator._elements,
     ast.Tuple: Evaluator._elements,
     ast.Set: Evaluator._elements,
+    ast.ListComp: Evaluator._comprehension,
+    ast.SetComp: Evaluator._comprehension,
+    ast.GeneratorExp: Evaluator._comprehension,
     ast.Subscript: Evaluator._subscript,
 }

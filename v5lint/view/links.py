@@ -255,13 +255,22 @@ class Links:
     # Attributes of self
 
     def self_assignments(self, owner: ast.ClassDef) -> dict[str, list[ast.expr]]:
-        """The values that the methods of a class give to each attribute of `self`."""
+        """The values that the methods of a class give to each attribute of `self`.
+
+        The pipelines of diffusers give theirs by `self.register_modules(unet=unet)`.
+        """
         known = self._assigned.get(owner)
         if known is None:
             known = self._assigned[owner] = {}
             for target, value in self._attribute_targets():
                 if self.class_around(target) is owner and self._is_self(target.value):
                     known.setdefault(target.attr, []).append(value)
+            for call in self.calls_named("register_modules"):
+                func = call.func
+                if isinstance(func, ast.Attribute) and self.class_around(call) is owner and self._is_self(func.value):
+                    for each in call.keywords:
+                        if each.arg is not None:
+                            known.setdefault(each.arg, []).append(each.value)
         return known
 
     def _attribute_targets(self) -> Iterator[tuple[ast.Attribute, ast.expr]]:

@@ -200,15 +200,21 @@ class Mapping(Value):
 
 
 class Elements(Value):
-    """A list, tuple or set whose elements are known, each as the values it may have."""
+    """A list, tuple or set whose elements are known, each as the values it may have.
 
-    __slots__ = ("items",)
+    Attributes:
+        items: the elements in order.
+        is_open: whether there may be any number of them, each with one of the values: what a comprehension makes.
+    """
 
-    def __init__(self, items: tuple[Values, ...]) -> None:
+    __slots__ = ("is_open", "items")
+
+    def __init__(self, items: tuple[Values, ...], *, is_open: bool = False) -> None:
         self.items = items
+        self.is_open = is_open
 
     def _key(self) -> tuple[Any, ...]:
-        return (self.items,)
+        return (self.items, self.is_open)
 
 
 UNKNOWN = Unknown()

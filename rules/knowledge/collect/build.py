@@ -145,7 +145,8 @@ def make_sections(found: dict[str, Gathered], linear: Path | None, earlier: Stor
 
     Args:
         found: what `gather` gave.
-        linear: the folder with what `linear_names.py` wrote, or None to keep the records of the earlier file.
+        linear: the folder with what `linear_names.py` wrote, of every release since 4.57 or of those alone that the
+            earlier file does not know; None to keep its records.
         earlier: the data file that is replaced, if there is one.
 
     Raises:
@@ -182,7 +183,7 @@ def make_sections(found: dict[str, Gathered], linear: Path | None, earlier: Stor
         "checkpoints": _checkpoint_lines(transformers),
     }
     if linear is not None:
-        sections["linear"], sections["heads"] = linear_lines(linear)
+        sections["linear"], sections["heads"] = linear_lines(linear, earlier)
     elif earlier is not None:
         for name in ("linear", "heads"):
             sections[name] = ["\t".join(record) for record in earlier.records(name)]

@@ -1,0 +1,111 @@
+"""V5510: models of a repository whose `forward` takes the cache under its old name."""
+
+from __future__ import annotations
+
+import ast
+
+from v5lint.rule import Rule
+from v5lint.rules import library
+from v5lint.rules.knowledge import lookup
+from v5lint.view.values import LocalClass, LocalFunction
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from v5lint.rule import Finding
+    from v5lint.view.module import ModuleView
+
+_OLD = "past_key_values"
+_NEW = "cache"
+_GENERATES = "GenerationMixin"
+_PREPARE = "prepare_inputs_for_generation"
+
+
+class RenamedCacheParameter(Rule):
+    """A model that generates, and whose `forward` takes its cache as `past_key_values`.
+
+    ## What it does
+
+    Finds classes of the repository that inherit from `GenerationMixin`, or from a model that generates, and whose own
+    `forward` has a parameter `past_key_values` and none that is called `cache`. Classes with a `generate` of their own
+    are left alone.
+
+    ## Why it breaks
+
+    Since 5.24 `generate` hands the cache on as `cache`. A `forward` without `**kwargs` fails (measured on 5.24.0):
+
+        TypeError: A.forward() got an unexpected keyword argument 'cache'
+
+    One that takes any keyword gets `past_key_values=None` and, after the first step, the last token alone: it computes
+    without all that stood before. Nothing is raised, and the tokens are other ones (measured: four greedy tokens, three
+    of them wrong; the same model was right on 5.23.0). With a `prepare_inputs_for_generation` of the class the whole
+    text is computed anew for every token.
+
+    ## Example
+
+        class Model(GPT2PreTrainedModel, GenerationMixin):
+            def forward(self, input_ids=None, past_key_values=None, attention_mask=None, **kwargs):
+                outputs = self.transformer(input_ids, past_key_values=past_key_values, attention_mask=attention_mask)
+
+    write, which works before 5.24, too,
+
+        class Model(GPT2PreTrainedModel, GenerationMixin):
+            def forward(self, input_ids=None, past_key_values=None, attention_mask=None, cache=None, **kwargs):
+                past_key_values = cache if cache is not None else past_key_values
+                outputs = self.transformer(input_ids, past_key_values=past_key_values, attention_mask=attention_mask)
+
+    ## Fix safety
+
+    No fix: what else of the class goes by the old name is not in sight.
+
+    ## References
+
+    - https://github.com/huggingface/transformers/blob/main/src/transformers/generation/utils.py
+    """
+
+    code = "V5510"
+    name = "renamed-cache-parameter"
+    since = "5.24"
+    tokens = (_OLD,)
+
+    def check(self, module: ModuleView) -> Iterator[Finding]:
+        """See Rule."""
+        for node in module.tree.nodes.get(ast.ClassDef, ()):
+            assert isinstance(node, ast.ClassDef)
+            forward = _method(node, "forward")
+            given = _parameters(forward) if forward is not None else {}
+            if forward is None or _OLD not in given or _NEW in given or module.guards.is_dead(node):
+                continue
+            of = LocalClass(module, node)
+            if _generates(of) and not _is_written_here(of, "generate"):
+                if _is_written_here(of, _PREPARE):
+                    effect = "computes without it"
+                elif forward.args.kwarg is None:
+                    effect = "raises a TypeError"
+                else:
+                    effect = "goes wrong without a word"
+                message = f"`generate` passes the cache as `{_NEW}` since transformers 5.24, and `{node.name}` {effect}"
+                yield module.finding(given[_OLD], f"{message}: take both names")
+
+
+def _method(node: ast.ClassDef, name: str) -> ast.FunctionDef | None:
+    return next((each for each in node.body if isinstance(each, ast.FunctionDef) and each.name == name), None)
+
+
+def _parameters(function: ast.FunctionDef) -> dict[str, ast.arg]:
+    args = function.args
+    return {each.arg: each for each in [*args.posonlyargs, *args.args, *args.kwonlyargs]}
+
+
+def _generates(of: LocalClass) -> bool:
+    """Whether `generate` of transformers is a method of a class."""
+    return any(
+        name == _GENERATES or lookup.is_subclass(name, _GENERATES) for name in library.library_classes(of.view, of)
+    )
+
+
+def _is_written_here(of: LocalClass, name: str) -> bool:
+    """Whether a method of a class is the repository's own."""
+    found = of.view.evaluator.class_attribute(of, name, instance=False)
+    return any(isinstance(each, LocalFunction) for each in found)
