@@ -157,6 +157,8 @@ def _arguments(
         replace[each] = f"{known.positional[place]}={view.source(each)}"
     if method == "prepare_seq2seq_batch":
         return _seq2seq(view, call, replace)
+    if method == "batch_encode_plus" and _is_text_in_splat(call):
+        return None
     if method == "encode_plus":
         texts = [call.argument("text", 0), call.argument("text_pair", 1)]
         if call.keyword("is_split_into_words") is None and any(_is_tokens(view, each) for each in texts):
@@ -165,6 +167,13 @@ def _arguments(
     if keyword is not None:
         replace[keyword] = f"text={view.source(keyword.value)}"
     return replace, [], []
+
+
+def _is_text_in_splat(call: CallSite) -> bool:
+    """Whether a dict gives the texts, under the name that only the method has, or may do so."""
+    if call.entry("batch_text_or_text_pairs") is not None:
+        return True
+    return call.is_open and call.argument("batch_text_or_text_pairs", 0) is None
 
 
 def _is_tokens(view: ModuleView, node: ast.expr | None) -> bool:
