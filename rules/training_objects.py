@@ -70,6 +70,8 @@ def gone(view: ModuleView, names: Container[str], base: str) -> Iterator[tuple[M
         if not _may_be(view, each.holder, base, heirs):
             continue
         found = _owners(view, each.holder, base)
+        if base == TRAINER and any(_has_foreign_base(view, of) for of in found):
+            continue
         if not found or _is_own(view, each, found, base) or members.is_prepared(view, each.node):
             continue
         removal = lookup.removed_parameter(CLASS, each.name, target) if base == CLASS else None
@@ -129,6 +131,14 @@ def is_a(view: ModuleView, of: ClassValue, base: str) -> bool:
     if any(lookup.is_subclass(name, base) for name in library.library_classes(view, of)):
         return True
     return base == TRAINER and any(trl_trainers.is_trainer(view, root) for root in view.roots(of))
+
+
+def _has_foreign_base(view: ModuleView, of: ClassValue) -> bool:
+    """Whether a class also inherits from another library's trainer, which may have the attribute itself."""
+    return any(
+        root.package != "transformers" and root.name.endswith(TRAINER) and not trl_trainers.is_trainer(view, root)
+        for root in view.roots(of)
+    )
 
 
 def _owners(view: ModuleView, holder: ast.expr, base: str) -> list[ClassValue]:
@@ -218,7 +228,7 @@ def is_event(view: ModuleView, function: ast.FunctionDef) -> bool:
     return (
         function.name.startswith("on_")
         and isinstance(around, ast.ClassDef)
-        and any(lookup.is_subclass(name, CALLBACK) for name in library.library_classes(view, LocalClass(view, around)))
+        and any(_is_callback(name) for name in library.library_classes(view, LocalClass(view, around)))
     )
 
 
@@ -229,3 +239,8 @@ def _set_from_outside(view: ModuleView, names: Container[str]) -> set[str]:
         for each in _mentions(view, names)
         if not each.is_read and not _is_self(each.holder)
     }
+
+
+def _is_callback(name: str) -> bool:
+    """Whether a class of transformers is a callback of the Trainer: those of `integrations` are called so as well."""
+    return lookup.is_subclass(name, CALLBACK) or (name.endswith("Callback") and not name.startswith("Keras"))
