@@ -22,6 +22,14 @@ _KEYWORD = "return_dict"
 #: The first release whose tokenizers take `return_dict=`.
 _SINCE = "4.40"
 
+#: Attributes that a dict of tensors has, and no list or tensor.
+_OF_DICTS = frozenset("input_ids attention_mask items keys values get".split())
+
+#: Methods that give the same back.
+_SAME = frozenset("to cuda cpu".split())
+
+_QUESTIONS = frozenset("hasattr isinstance getattr".split())
+
 
 class ChatTemplateDict(Rule):
     """`apply_chat_template` of a tokenizer that is read as a list of ids or as a tensor.
@@ -29,8 +37,9 @@ class ChatTemplateDict(Rule):
     ## What it does
 
     Finds calls of `apply_chat_template` on tokenizers that say nothing of `return_dict`, and tokenize. Processors are
-    left alone (they still return text, or what they returned), as are `tokenize=False`, TRL's function of the same name
-    and own methods. What is a tokenizer by its name alone (a parameter) is said to be unseen.
+    left alone (they still return text, or what they returned), as are `tokenize=False`, TRL's function of the same
+    name, own methods, and calls whose result is read as a dict (`["input_ids"]`, `**inputs`) or asked what it is. What
+    is a tokenizer by its name alone (a parameter) is said to be unseen.
 
     ## Why it breaks
 
@@ -73,6 +82,8 @@ class ChatTemplateDict(Rule):
             tokenize = call.values_of("tokenize", 6)
             if Constant(False) in tokenize and len(tokenize) == 1:
                 continue
+            if _is_read_as_dict(module, call.node):
+                continue
             found = members.owners(module, func.value, ("tokenizer", "processor"))
             if any(each.kind == "processor" for each in found) or members.is_own_attribute(module, func):
                 continue
@@ -81,6 +92,47 @@ class ChatTemplateDict(Rule):
             elif found or members.is_untyped(module, func, "tok"):
                 what = "the arguments come" if found else f"what `{module.source(func.value)}` is comes"
                 yield module.unseen(call.node, f"{what} from elsewhere: with a tokenizer the result is a dict now")
+
+
+def _is_read_as_dict(view: ModuleView, node: ast.expr) -> bool:
+    """Whether a program takes what a call gives for a dict, or asks what it is: it was written for 5.0."""
+    waiting, seen = [node], {node}
+    while waiting:
+        at = waiting.pop()
+        parent = view.tree.parents[at]
+        if isinstance(parent, ast.Attribute):
+            around = view.tree.parents[parent]
+            if parent.attr in _OF_DICTS:
+                return True
+            if parent.attr in _SAME and isinstance(around, ast.Call):
+                following: list[ast.expr] = [around]
+            else:
+                continue
+        elif isinstance(parent, ast.Subscript) and parent.value is at:
+            if any(isinstance(value, Constant) and isinstance(value.value, str) for value in view.values(parent.slice)):
+                return True
+            continue
+        elif (isinstance(parent, ast.keyword) and parent.arg is None) or _is_question(parent):
+            return True
+        elif isinstance(parent, (ast.Assign, ast.AnnAssign, ast.NamedExpr)):
+            targets = parent.targets if isinstance(parent, ast.Assign) else [parent.target]
+            names = [each for each in targets if isinstance(each, ast.Name)]
+            following = [
+                use for name in names for each in view.links.bindings_at(name) for use in view.links.uses(each)
+            ]
+        elif isinstance(parent, (ast.IfExp, ast.Await)):
+            following = [parent]
+        else:
+            continue
+        for each in following:
+            if each not in seen:
+                seen.add(each)
+                waiting.append(each)
+    return False
+
+
+def _is_question(node: ast.AST) -> bool:
+    return isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in _QUESTIONS
 
 
 _MESSAGE = (

@@ -1,50 +1,68 @@
-"""V5410: `pad_to_max_length=True` given to a tokenizer, which pads nothing any more."""
+"""V5410: arguments of a tokenizer's call that spell padding and truncation as transformers 2 did."""
 
 from __future__ import annotations
 
 import ast
 
 from v5lint.rule import Fix, Rule
-from v5lint.rules import members
-from v5lint.view.values import Constant
+from v5lint.rules import arguments, members
+from v5lint.rules.arguments import Given
+from v5lint.rules.knowledge.lookup import Removal
+from v5lint.view.values import Unknown
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from v5lint.rule import Edit, Finding
+    from v5lint.rule import Applicability, Edit, Finding
     from v5lint.view.calls import CallSite
     from v5lint.view.module import ModuleView
+    from v5lint.view.values import Value
 
-_OLD = "pad_to_max_length"
+_PADS, _CUTS = "pad_to_max_length", "truncation_strategy"
+_SINCE = "4.52"
+
+#: The arguments, and what takes their place; measured, for no signature names them.
+_REMOVALS = {
+    old: Removal(f"{members.TOKENIZER}.{old}", "parameter", "transformers", "", _SINCE, [new, "", "4.20", "", ""])
+    for old, new in ((_PADS, "padding"), (_CUTS, "truncation"))
+}
 _METHODS = frozenset({"encode", "encode_plus", "batch_encode_plus", "__call__", "prepare_for_model", "pad"})
 
 
 class IgnoredPaddingArgument(Rule):
-    """`pad_to_max_length=` given to a tokenizer.
+    """`pad_to_max_length=` or `truncation_strategy=` given to a tokenizer.
 
     ## What it does
 
-    Finds the argument in calls of a tokenizer and of its methods: `tokenizer(..., pad_to_max_length=True)`,
-    `tokenizer.encode_plus(...)`. Settings and parameters of that name that are a project's own are left alone.
+    Finds the arguments in calls of a tokenizer and of its methods, by keyword and in dicts that are splatted into the
+    call: `tokenizer(..., pad_to_max_length=True)`, `tokenizer.encode(..., truncation_strategy="only_first")`. Settings
+    and parameters of these names that are a project's own are left alone.
 
     ## Why it breaks
 
-    Silently: since 4.52 the argument is ignored (until 4.57 a tokenizer in Rust raised a TypeError), and nothing is
+    Since 4.52 `pad_to_max_length` is ignored (until 4.57 a tokenizer in Rust raised a TypeError), and nothing is
     padded. Measured on 5.23, of a text of two words, `tokenizer(text, pad_to_max_length=True, max_length=6)` gives four
     ids, where 4.51 gave six. What follows fails where the lengths differ, or trains on another shape.
 
+    `truncation_strategy` raises. Measured on 5.24:
+
+        TypeError: transformers.tokenization_utils_tokenizers.TokenizersBackend._encode_plus() got multiple values for
+        keyword argument 'truncation_strategy'
+
     ## Example
 
-        encoded = tokenizer(text, max_length=128, pad_to_max_length=True, truncation=True)
+        encoded = tokenizer(text, max_length=128, pad_to_max_length=True, truncation_strategy="longest_first")
 
     becomes
 
-        encoded = tokenizer(text, max_length=128, padding="max_length", truncation=True)
+        encoded = tokenizer(text, max_length=128, padding="max_length", truncation="longest_first")
 
     ## Fix safety
 
-    Safe for a literal `True` or `False` without another `padding=`; for a variable the fix is a conditional.
+    Safe where the receiver is known, for a literal `True` or `False`; for a variable the fix is a conditional. Beside
+    another `padding=` or `truncation=`, which v4 preferred, the old argument goes. Unsafe where only the name says that
+    it is a tokenizer.
 
     ## References
 
@@ -54,40 +72,70 @@ class IgnoredPaddingArgument(Rule):
     code = "V5410"
     name = "ignored-padding-argument"
     since = "4.52"
-    tokens = (_OLD,)
+    tokens = (_PADS, _CUTS)
 
     def check(self, module: ModuleView) -> Iterator[Finding]:
         """See Rule."""
-        for call, keyword in module.keywords({_OLD}):
-            if not module.guards.is_dead(call.node) and _is_tokenizer_call(module, call):
-                message = f"a tokenizer ignores `{_OLD}=` since transformers 4.52 and pads nothing: pass "
-                yield module.finding(keyword, message + '`padding="max_length"`', fix=_fix(module, call, keyword))
+        for each in arguments.given(module, _REMOVALS, _functions, judge=lambda _, name, __: _REMOVALS[name]):
+            if isinstance(each, Given):
+                new = '`padding="max_length"`' if each.name == _PADS else "`truncation=`"
+                did = "ignores" if each.name == _PADS else "takes no"
+                what = " and pads nothing" if each.name == _PADS else ""
+                message = f"a tokenizer {did} `{each.name}=` since transformers {_SINCE}{what}: pass {new}"
+                yield module.finding(each.node, message, fix=_fix(each))
 
 
-def _is_tokenizer_call(view: ModuleView, call: CallSite) -> bool:
-    func = call.func
+def _functions(call: CallSite, callee: Value) -> Iterator[str]:
+    """A tokenizer, where it is what is called, or one of its methods is."""
+    view, func = call.view, call.func
+    if not isinstance(func, (ast.Name, ast.Attribute)):
+        return
     if isinstance(func, ast.Attribute) and func.attr in _METHODS:
         if members.owners(view, func.value, ("tokenizer",)):
-            return not members.is_own_attribute(view, func)
-        return members.is_untyped(view, func, "tok") and members.imports_transformers(view)
-    return bool(members.owners(view, func, ("tokenizer",))) and isinstance(func, (ast.Name, ast.Attribute))
+            if not members.is_own_attribute(view, func):
+                yield members.TOKENIZER
+        elif members.is_untyped(view, func, "tok") and members.imports_transformers(view):
+            yield members.TOKENIZER
+    elif members.owners(view, func, ("tokenizer",)) or _is_named_so(call):
+        yield members.TOKENIZER
 
 
-def _fix(view: ModuleView, call: CallSite, keyword: ast.keyword) -> Fix | None:
-    values = view.values(keyword.value)
-    written = view.source(keyword.value)
-    if call.keyword("padding") is not None or call.is_open:
+def _is_named_so(call: CallSite) -> bool:
+    """Whether something is called of which only a name is known, which says that it is a tokenizer."""
+    return (
+        call.name.lower().endswith(("tokenizer", "tok"))
+        and all(isinstance(each, Unknown) for each in call.callees)
+        and members.imports_transformers(call.view)
+    )
+
+
+def _fix(given: Given) -> Fix | None:
+    new = _REMOVALS[given.name].replacement
+    if new is None or given.value is None or not given.is_editable:
         return None
-    if values == frozenset({Constant(True)}) and written == "True":
-        text = 'padding="max_length"'
+    beside = given.other(new.new)
+    level: Applicability = arguments.safety(given)[0] if _is_known(given.call) else "unsafe"
+    if beside is not None:
+        wins = isinstance(beside, ast.Constant) and beside.value not in (False, None, ...)
+        return arguments.removal_fix([given], level) if wins else None
+    if given.name == _CUTS:
+        return arguments.rename_fix(given, new.new, new.since, level)
+    written = given.view.source(given.value)
+    if given.constants == [True] and written == "True":
+        value = '"max_length"'
     elif written == "False":
-        text = "padding=False"
+        value = "False"
     else:
-        text = f'padding="max_length" if {written} else False'
+        value = f'"max_length" if {arguments.operand(given)} else False'
 
     def build() -> list[Edit]:
-        from v5lint.edits.arguments import edit_arguments
+        return given.replaced(new.new, value)
 
-        return [edit_arguments(view, call.node, replace={keyword: text})]
+    return Fix(f"Replace `{_PADS}=` with `padding=`", build, applicability=level)
 
-    return Fix(f"Replace `{_OLD}=` with `padding=`", build)
+
+def _is_known(call: CallSite) -> bool:
+    """Whether the receiver is known to be a tokenizer by more than its name."""
+    func = call.func
+    holder = func.value if isinstance(func, ast.Attribute) and func.attr in _METHODS else func
+    return bool(members.owners(call.view, holder, ("tokenizer",)))

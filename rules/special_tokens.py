@@ -28,8 +28,9 @@ class AdditionalSpecialTokens(Rule):
     ## What it does
 
     Finds `tokenizer.additional_special_tokens`, `..._ids`, where they are read and where they are set, the entry
-    `special_tokens_map["additional_special_tokens"]`, and `add_special_tokens(replace_additional_special_tokens=)`.
-    `add_special_tokens({"additional_special_tokens": [...]})` goes on working and is left alone.
+    `special_tokens_map["additional_special_tokens"]` (and `.get` of it, which gives its default), and
+    `add_special_tokens(replace_additional_special_tokens=)`. `add_special_tokens({"additional_special_tokens": [...]})`
+    goes on working and is left alone.
 
     ## Why it breaks
 
@@ -74,6 +75,8 @@ class AdditionalSpecialTokens(Rule):
         for node in module.tree.nodes.get(ast.Subscript, ()):
             assert isinstance(node, ast.Subscript)
             yield from _entry(module, node)
+        for asking in module.links.calls_named("get"):
+            yield from _entry(module, asking)
         for call, keyword in module.keywords({_ARGUMENT}):
             func = call.func
             if call.name == "add_special_tokens" and isinstance(func, ast.Attribute) and _is_tokenizer(module, func):
@@ -112,18 +115,33 @@ def _attribute(view: ModuleView, node: ast.Attribute) -> Iterator[Finding | Unse
     yield view.finding(node, message, fix=fix if node.attr != "additional_special_tokens_id" else None)
 
 
-def _entry(view: ModuleView, node: ast.Subscript) -> Iterator[Finding]:
-    table = node.value
+def _entry(view: ModuleView, node: ast.Subscript | ast.Call) -> Iterator[Finding]:
+    """What reads the entry of `special_tokens_map`: by its key, or by `get`."""
+    func = node.func if isinstance(node, ast.Call) else None
+    if isinstance(node, ast.Subscript):
+        table, key, is_safe = node.value, node.slice, isinstance(node.ctx, ast.Load)
+        if not is_safe:
+            return
+    elif isinstance(func, ast.Attribute) and func.attr == "get" and node.args and not node.keywords:
+        table, key = func.value, node.args[0]
+        # Without such tokens `get` gave its default, and the attribute is an empty list.
+        is_safe = len(node.args) > 1 and isinstance(node.args[1], (ast.List, ast.Tuple)) and not node.args[1].elts
+    else:
+        return
     if (
         isinstance(table, ast.Attribute)
         and table.attr == "special_tokens_map"
-        and isinstance(node.slice, ast.Constant)
-        and node.slice.value == "additional_special_tokens"
-        and isinstance(node.ctx, ast.Load)
+        and isinstance(key, ast.Constant)
+        and key.value == "additional_special_tokens"
         and members.owners(view, table.value, ("tokenizer",))
         and not members.is_prepared(view, table)
     ):
         new = f"{view.source(table.value)}.extra_special_tokens"
         message = "`special_tokens_map` holds no additional special tokens since transformers 5.0: read "
-        fix = Fix("Read `extra_special_tokens`", [view.replace(node, new)], requires=_SINCE)
+        fix = Fix(
+            "Read `extra_special_tokens`",
+            [view.replace(node, new)],
+            applicability="safe" if is_safe else "unsafe",
+            requires=_SINCE,
+        )
         yield view.finding(node, message + "`extra_special_tokens`", fix=fix)

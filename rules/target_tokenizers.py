@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import ast
+import re
 
 from v5lint.rule import Edit, Fix, FixUnavailableError, Rule
 from v5lint.rules import members
 from v5lint.view.guards import IMPORT_ERRORS
+from v5lint.view.values import LocalFunction
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,9 +21,12 @@ if TYPE_CHECKING:
 _METHODS = {"as_target_tokenizer": ("text_target", ""), "as_target_processor": ("text", "labels")}
 _SINCE = "4.22"
 
+#: The parameters of a tokenizer's call that take a text.
+_TEXTS = ("text", "text_pair")
+
 #: What does not depend on which side the tokenizer is switched to.
 _NEUTRAL = frozenset(
-    "pad_token pad_token_id eos_token eos_token_id bos_token_id unk_token_id decode batch_decode".split()
+    "pad pad_token pad_token_id eos_token eos_token_id bos_token_id unk_token_id decode batch_decode".split()
 )
 
 
@@ -55,7 +60,8 @@ class TargetTokenizerContext(Rule):
     ## Fix safety
 
     Safe: measured equal on 4.57 and 5.23. No fix where the block does something else with the tokenizer than calling it
-    with one text (`tokenizer.encode(...)`, handing it to a function), as that has no spelling for targets.
+    with a text or a pair (`tokenizer.encode(...)`, handing it to a function, calling a function that uses it), as that
+    has no spelling for targets.
 
     ## References
 
@@ -88,20 +94,51 @@ def _fix(view: ModuleView, func: ast.Attribute) -> Fix | None:
     call = view.tree.parents[func]
     item = view.tree.parents[call]
     statement = view.tree.parents[item]
-    if not isinstance(item, ast.withitem) or not isinstance(statement, ast.With):
-        return None
-    if len(statement.items) != 1 or item.optional_vars is not None or statement.body[0].lineno == statement.lineno:
+    if not isinstance(item, ast.withitem) or not isinstance(statement, ast.With) or item.optional_vars is not None:
         return None
     if view.guards.handled(func, IMPORT_ERRORS) is not None:
         return None
     edits = _inner_edits(view, statement, func)
-    if edits is None:
+    if not edits or _uses_elsewhere(view, statement, func.value):
         return None
 
     def build() -> list[Edit]:
+        if len(statement.items) > 1:
+            return [_without_item(view, statement, item), *edits]
         return [_dedented(view, statement, edits)]
 
     return Fix(f"Replace the block with `{_METHODS[func.attr][0]}=`", build, requires=_SINCE)
+
+
+def _uses_elsewhere(view: ModuleView, statement: ast.With, holder: ast.expr) -> bool:
+    """Whether a block names a function of the module that works with the same tokenizer: it is switched as well."""
+    same = ast.dump(holder)
+    for each in statement.body:
+        for node in ast.walk(each):
+            if not isinstance(node, (ast.Name, ast.Attribute)) or not isinstance(node.ctx, ast.Load):
+                continue
+            for value in view.values(node):
+                if isinstance(value, LocalFunction) and value.view is view:
+                    inside = (n for n in ast.walk(value.node) if isinstance(n, (ast.Name, ast.Attribute)))
+                    if any(ast.dump(n) == same for n in inside):
+                        return True
+    return False
+
+
+def _without_item(view: ModuleView, statement: ast.With, item: ast.withitem) -> Edit:
+    """The edit that takes one of several context managers out of the head of a block."""
+    place = statement.items.index(item)
+    start, end = view.span(item.context_expr)
+    if place:
+        before = statement.items[place - 1]
+        start = view.span(before.optional_vars or before.context_expr)[1]
+        between = view.text[start : view.span(item.context_expr)[0]]
+    else:
+        end = view.span(statement.items[1].context_expr)[0]
+        between = view.text[view.span(item.context_expr)[1] : end]
+    if not re.fullmatch(r"\s*,\s*(\\\s*)?", between):
+        raise FixUnavailableError("something stands between the context managers")
+    return Edit(start, end, "")
 
 
 def _inner_edits(view: ModuleView, statement: ast.With, func: ast.Attribute) -> list[Edit] | None:
@@ -118,7 +155,9 @@ def _inner_edits(view: ModuleView, statement: ast.With, func: ast.Attribute) -> 
             parent = view.tree.parents[node]
             if isinstance(parent, ast.Attribute):
                 around = view.tree.parents[parent]
-                if padded and parent.attr == "pad" and isinstance(around, ast.Call) and around.func is parent:
+                if padded and parent.attr == "pad":
+                    if not isinstance(around, ast.Call) or around.func is not parent:
+                        return None
                     edit = _named(view, around, padded, "input_features")
                     if edit is None:
                         return None
@@ -128,21 +167,33 @@ def _inner_edits(view: ModuleView, statement: ast.With, func: ast.Attribute) -> 
                 continue
             if not isinstance(parent, ast.Call) or parent.func is not node:
                 return None
-            edit = _named(view, parent, argument, "text")
-            if edit is None:
+            found = _named_both(view, parent) if argument == "text_target" else [_named(view, parent, argument, "text")]
+            if None in found:
                 return None
-            edits.append(edit)
+            edits += [each for each in found if each is not None]
     return edits
 
 
-def _named(view: ModuleView, call: ast.Call, name: str, old: str) -> Edit | None:
-    """The edit that gives the one positional argument of a call its name."""
+def _named_both(view: ModuleView, call: ast.Call) -> list[Edit | None]:
+    """The edits that make the text of a call, and that of its pair, the targets."""
+    pair = next((each for each in call.keywords if each.arg == "text_pair"), None)
+    found: list[Edit | None] = []
+    if pair is not None:
+        found.append(Edit(*view.name_span(pair), "text_pair_target"))
+    elif len(call.args) == len(_TEXTS) and not isinstance(call.args[1], (ast.Starred, ast.GeneratorExp)):
+        between = view.text[view.span(call.args[0])[1] : (start := view.span(call.args[1])[0])]
+        found.append(Edit(start, start, "text_pair_target=") if not between.strip(" \t\r\n,") else None)
+    return [_named(view, call, "text_target", "text", most=1 + len(found)), *found]
+
+
+def _named(view: ModuleView, call: ast.Call, name: str, old: str, most: int = 1) -> Edit | None:
+    """The edit that gives the first of at most so many positional arguments of a call its name."""
     given = next((each for each in call.keywords if each.arg == old), None)
     if any(each.arg == name and each is not given for each in call.keywords):
         return None
     if not call.args and given is not None:
         return Edit(*view.name_span(given), name)
-    if len(call.args) != 1 or isinstance(call.args[0], ast.Starred) or given is not None:
+    if not 0 < len(call.args) <= most or isinstance(call.args[0], ast.Starred) or given is not None:
         return None
     start = view.span(call.args[0])[0]
     if isinstance(call.args[0], ast.GeneratorExp) or (view.text[start - 1] == "(" and _is_wrapped(view, call)):
@@ -158,6 +209,8 @@ def _is_wrapped(view: ModuleView, call: ast.Call) -> bool:
 
 def _dedented(view: ModuleView, statement: ast.With, edits: list[Edit]) -> Edit:
     """The edit that puts the statements of a block in the place of the block."""
+    if statement.body[0].lineno == statement.lineno:
+        return _on_one_line(view, statement, edits)
     first = view.offset(statement.lineno, 0)
     start, end = view.span(statement)
     outer = view.text[first:start]
@@ -176,6 +229,16 @@ def _dedented(view: ModuleView, statement: ast.With, edits: list[Edit]) -> Edit:
     moved = [line[cut:] if line.startswith(inner[:cut]) else line for line in lines]
     kept = _comments(above, outer, inner)
     return Edit(first, end, kept + "".join(moved))
+
+
+def _on_one_line(view: ModuleView, statement: ast.With, edits: list[Edit]) -> Edit:
+    """The edit for a block that stands in the line of its head: the head goes."""
+    start, end = view.span(statement)
+    body = view.span(statement.body[0])[0]
+    text = view.text[body:end]
+    for edit in sorted(edits, reverse=True):
+        text = text[: edit.start - body] + edit.content + text[edit.end - body :]
+    return Edit(start, end, text)
 
 
 def _comments(above: str, outer: str, inner: str) -> str:

@@ -27,6 +27,8 @@ _BEFORE = "4.57"
 #: Names of what is tokenized already: `encode_plus` of a slow tokenizer took lists of tokens and ids, a call does not.
 _TOKENS = re.compile(r"(^|_)(tokens?|toks?|ids?|words?|pieces|tokenized|subwords?|encod\w+|span\w*)(_[a-z0-9]+)?$")
 
+_IDS = re.compile(r"(^|_)(ids|tokens)$")
+
 _LIST = re.compile(r"[\"']?(typing\.)?(List|list|Sequence)\b")
 
 
@@ -157,6 +159,8 @@ def _arguments(
         replace[each] = f"{known.positional[place]}={view.source(each)}"
     if method == "prepare_seq2seq_batch":
         return _seq2seq(view, call, replace)
+    if method == "batch_encode_plus" and (_is_text_in_splat(call) or _holds_ids(view, call)):
+        return None
     if method == "encode_plus":
         texts = [call.argument("text", 0), call.argument("text_pair", 1)]
         if call.keyword("is_split_into_words") is None and any(_is_tokens(view, each) for each in texts):
@@ -165,6 +169,25 @@ def _arguments(
     if keyword is not None:
         replace[keyword] = f"text={view.source(keyword.value)}"
     return replace, [], []
+
+
+def _is_text_in_splat(call: CallSite) -> bool:
+    """Whether a dict gives the texts, under the name that only the method has, or may do so."""
+    if call.entry("batch_text_or_text_pairs") is not None:
+        return True
+    return call.is_open and call.argument("batch_text_or_text_pairs", 0) is None
+
+
+def _holds_ids(view: ModuleView, call: CallSite) -> bool:
+    """Whether the batch is written as a list of lists of ids: `[input_ids]`, `[(input_ids, None)]`."""
+    batch = call.argument("batch_text_or_text_pairs", 0)
+    for each in batch.elts if isinstance(batch, (ast.List, ast.Tuple)) else ():
+        for one in each.elts if isinstance(each, ast.Tuple) else [each]:
+            if _IDS.search(one.id if isinstance(one, ast.Name) else "") or (
+                isinstance(one, ast.List) and one.elts and all(view.constants(item, int) for item in one.elts)
+            ):
+                return True
+    return False
 
 
 def _is_tokens(view: ModuleView, node: ast.expr | None) -> bool:
@@ -190,7 +213,12 @@ def _is_tokens(view: ModuleView, node: ast.expr | None) -> bool:
         if any(each.annotation is not None and _LIST.match(view.source(each.annotation)) for each in bindings):
             return True
         values = [each.value for each in bindings if each.kind == "assign"]
-        return any(isinstance(each, (ast.Call, ast.List, ast.ListComp)) and _is_tokens(view, each) for each in values)
+        made = (ast.Call, ast.List, ast.ListComp)
+        return any(
+            (isinstance(each, made) and _is_tokens(view, each))
+            or (isinstance(each, ast.Name) and _TOKENS.search(each.id.lower()) is not None)
+            for each in values
+        )
     return False
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 
 from v5lint.rule import Rule
-from v5lint.rules import arguments, library, loading, processor_parts
+from v5lint.rules import arguments, library, loading, processor_parts, trl_trainers
 from v5lint.rules.arguments import Given
 from v5lint.rules.knowledge import lookup
 from v5lint.view.values import External, Method
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from v5lint.rule import Finding, Unseen
+    from v5lint.rules.knowledge.lookup import Removal
     from v5lint.view.calls import CallSite
     from v5lint.view.module import ModuleView
     from v5lint.view.values import Value
@@ -34,7 +35,9 @@ class RemovedTrainerArgument(Rule):
 
     Finds `tokenizer=` given to `Trainer`, `Seq2SeqTrainer` and a project's own subclasses that hand it on, to their
     `super().__init__`, and in dicts that are splatted into the call; and `model_path=` given to `train`. A subclass
-    whose own `__init__` takes a `tokenizer`, and the trainers of other libraries, are judged by what they do with it.
+    whose own `__init__` takes a `tokenizer` is judged by what it does with it. The trainers of trl lost the argument in
+    releases of their own (0.13 to 0.16; they take `processing_class=` since 0.12): they are left alone where the
+    project requires an older trl. The trainers of other libraries are theirs.
     A feature extractor or image processor given as `tokenizer=`, in a file that names feature extractors, is V5001's
     matter.
 
@@ -56,7 +59,8 @@ class RemovedTrainerArgument(Rule):
     ## Fix safety
 
     Safe: `processing_class` does what `tokenizer` did. It exists since 4.46, and the fix waits until the project
-    supports nothing older. Unsafe where the argument also goes somewhere that could not be followed.
+    supports nothing older. Unsafe where the argument also goes somewhere that could not be followed, and for trl where
+    the project supports releases before 0.12 as well.
 
     ## References
 
@@ -70,12 +74,21 @@ class RemovedTrainerArgument(Rule):
 
     def check(self, module: ModuleView) -> Iterator[Finding | Unseen]:
         """See Rule."""
-        for each in arguments.given(module, NAMES, functions):
+        for each in arguments.given(module, NAMES, functions, judge=_judge):
             if isinstance(each, Given) and not _is_of_extractor(module, each):
                 level, remark = arguments.safety(each)
+                if each.removal.package == trl_trainers.PACKAGE and trl_trainers.may_be_old(module):
+                    level = "unsafe"
                 new = each.removal.replacement
                 fix = arguments.rename_fix(each, new.new, new.since, level) if new is not None else None
                 yield loading.finding(each, fix, remark)
+
+
+def _judge(function: str, name: str, target: str) -> Removal | None:
+    package, _, trainer = function.rpartition(":")
+    if package != trl_trainers.PACKAGE:
+        return arguments.removal_of(function, name, target)
+    return trl_trainers.removed_tokenizer(trainer) if name == NAMES[0] else None
 
 
 def _is_of_extractor(view: ModuleView, of: Given) -> bool:
@@ -91,6 +104,8 @@ def functions(call: CallSite, callee: Value) -> Iterator[str]:
     if isinstance(callee, External):
         if callee.package == "transformers" and lookup.is_subclass(callee.name, _BASE):
             yield callee.name
+        elif trl_trainers.is_trainer(call.view, callee):
+            yield f"{trl_trainers.PACKAGE}:{callee.name}"
     elif isinstance(callee, Method) and callee.name == "__init__" and isinstance(callee.owner, External):
         yield from functions(call, callee.owner)
     elif isinstance(callee, Method) and callee.name == _TRAIN:

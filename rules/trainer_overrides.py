@@ -1,11 +1,11 @@
-"""V5306: methods of a Trainer subclass that cannot take what the Trainer gives them."""
+"""V5306: methods of a Trainer subclass that cannot take what the Trainer gives them, or that it no longer calls."""
 
 from __future__ import annotations
 
 import ast
 
 from v5lint.rule import Edit, Fix, Rule
-from v5lint.rules import library
+from v5lint.rules import library, training_objects
 from v5lint.rules.knowledge import lookup
 from v5lint.view.values import LocalClass
 
@@ -27,29 +27,55 @@ _GIVEN = {
     "get_batch_samples": (3, "", "4.50"),
     "_get_train_sampler": (1, "", "4.52"),
     "_maybe_log_save_evaluate": (7, "learning_rate", "4.51"),
+    "evaluate": (0, "ignore_keys", "4.9"),
+    "prediction_step": (3, "ignore_keys", "4.0"),
+    "save_model": (1, "_internal_call", "4.16"),
+    "create_optimizer": (1, "", "5.3"),
 }
 
 #: A method that others had before the Trainer did, and its parameters since then.
 _SAMPLES = ("get_batch_samples", "epoch_iterator", "num_batches")
 
-#: The parameter that is missing most often, and which may as well be ignored.
+#: The parameter that is missing most often, and its default.
 _ADDED = {
-    "compute_loss": "num_items_in_batch",
-    "training_step": "num_items_in_batch",
-    "log": "start_time",
-    "get_batch_samples": "device",
-    "_get_train_sampler": "train_dataset",
+    "compute_loss": ("num_items_in_batch", "None"),
+    "training_step": ("num_items_in_batch", "None"),
+    "log": ("start_time", "None"),
+    "get_batch_samples": ("device", "None"),
+    "_get_train_sampler": ("train_dataset", "None"),
+    "evaluate": ("ignore_keys", "None"),
+    "prediction_step": ("ignore_keys", "None"),
+    "save_model": ("_internal_call", "False"),
+    "create_optimizer": ("model", "None"),
 }
+
+#: What is given only now and then, and must not be ignored: no fix adds it.
+_SOMETIMES = {"create_optimizer": "the Trainer makes the optimizer of the wrapped `model` under FSDP"}
+
+#: Methods that the Trainer called itself while it had them: that the target lacks them is asked of the knowledge.
+_HOOKS = (
+    "_activate_neftune", "_add_sm_patterns_to_gitignore", "_align_special_tokens", "_deactivate_neftune",
+    "_fsdp_qlora_plugin_updates", "_gather_and_numpify", "_is_attention_mask_causal", "_nested_gather",
+    "_pad_across_processes", "_rotate_checkpoints", "_save_tpu", "_sorted_checkpoints",
+    "compare_trainer_and_checkpoint_args", "ipex_optimize_model", "prediction_loop", "propagate_args_to_deepspeed",
+    "torch_jit_model_eval",
+)  # fmt: skip
+
+#: Methods of the Trainer that take less than they did.
+_NARROWED = {"_save_checkpoint": "4.47"}
 
 
 class TrainerOverrideMismatch(Rule):
-    """A method of a Trainer subclass that cannot take what the Trainer gives it.
+    """A method of a Trainer subclass that cannot take what the Trainer gives it, or that it no longer calls.
 
     ## What it does
 
-    Finds `compute_loss`, `training_step`, `log`, `get_batch_samples`, `_get_train_sampler` and
-    `_maybe_log_save_evaluate` in subclasses of `Trainer` and `Seq2SeqTrainer`, where their signature has no room for
-    an argument that the Trainer of the target release passes.
+    Finds `compute_loss`, `training_step`, `prediction_step`, `evaluate`, `log`, `save_model`, `create_optimizer`,
+    `get_batch_samples`, `_get_train_sampler` and `_maybe_log_save_evaluate` in subclasses of `Trainer`,
+    `Seq2SeqTrainer` and trl's trainers, where their signature has no room for an argument that the Trainer of the
+    target release passes. Also methods that the Trainer called until it lost them (`_rotate_checkpoints`,
+    `_nested_gather`, `prediction_loop`, ...) and that the program does not call itself; and
+    `super()._save_checkpoint(..., metrics=...)`.
 
     ## Why it breaks
 
@@ -58,7 +84,9 @@ class TrainerOverrideMismatch(Rule):
         TypeError: MyTrainer.compute_loss() got an unexpected keyword argument 'num_items_in_batch'
         TypeError: MyTrainer.training_step() takes 3 positional arguments but 4 were given
 
-    `compute_loss` and `training_step` get it since 4.46, `log` since 4.47, `_get_train_sampler` since 4.52.
+    `compute_loss` and `training_step` get it since 4.46, `log` since 4.47, `_get_train_sampler` since 4.52;
+    `create_optimizer` gets the wrapped model since 5.3, where FSDP is used. A method that the Trainer has lost raises
+    nothing, and is never called: checkpoints are rotated, or tensors gathered, as the Trainer does it.
 
     ## Example
 
@@ -75,7 +103,7 @@ class TrainerOverrideMismatch(Rule):
     ## Fix safety
 
     Unsafe: with gradient accumulation a loss that ignores `num_items_in_batch` is averaged over another number of items
-    than the Trainer's own.
+    than the Trainer's own. Dropping what `_save_checkpoint` does not take is safe.
 
     ## References
 
@@ -85,40 +113,88 @@ class TrainerOverrideMismatch(Rule):
     code = "V5306"
     name = "trainer-override-mismatch"
     since = "4.46"
-    tokens = tuple(_GIVEN)
+    tokens = (*_GIVEN, *_HOOKS, *_NARROWED)
 
     def check(self, module: ModuleView) -> Iterator[Finding | Unseen]:
         """See Rule."""
-        target = module.settings.target
+        wanted = {*_GIVEN, *_HOOKS, *_NARROWED}
         for node in module.tree.nodes.get(ast.ClassDef, ()):
             assert isinstance(node, ast.ClassDef)
-            methods = [each for each in node.body if isinstance(each, ast.FunctionDef) and each.name in _GIVEN]
-            if not methods or not _is_trainer(module, node):
+            methods = [each for each in node.body if isinstance(each, ast.FunctionDef) and each.name in wanted]
+            if not methods or not training_objects.is_a(module, LocalClass(module, node), _TRAINER):
                 continue
             for method in methods:
-                name = method.name
-                added = _ADDED.get(name, "")
-                known = lookup.parameters(f"{_TRAINER}.{name}", library.release_text(target))
-                lacks = _lack(method)
-                if not lacks or known is None or (added and added not in known) or method.decorator_list:
-                    continue
                 if module.guards.is_dead(method):
                     continue
-                since = _GIVEN[name][2]
-                said = f"the Trainer gives `{name}` {lacks} since transformers {since}"
-                advice = (
-                    f": add `{added}=None`, and make the loss take it into account"
-                    if added == "num_items_in_batch"
-                    else ""
-                )
-                advice = advice or (f": add `{added}=None`" if added else "")
-                fix = _fix(module, method, added) if added else None
-                yield _finding(module, method, f"{said}{advice}", fix, since)
+                if method.name in _GIVEN:
+                    yield from _narrow(module, method)
+                elif method.name in _HOOKS:
+                    yield from _never_called(module, method)
+                else:
+                    yield from _handed_too_much(module, method)
 
 
-def _is_trainer(view: ModuleView, node: ast.ClassDef) -> bool:
-    names = library.library_classes(view, LocalClass(view, node))
-    return any(lookup.is_subclass(name, _TRAINER) for name in names)
+def _narrow(view: ModuleView, method: ast.FunctionDef) -> Iterator[Finding]:
+    """The finding about a method that has no room for what it is given."""
+    name = method.name
+    added, default = _ADDED.get(name, ("", ""))
+    known = lookup.parameters(f"{_TRAINER}.{name}", library.release_text(view.settings.target))
+    lacks = _lack(method)
+    if not lacks or known is None or (added and added not in known) or method.decorator_list:
+        return
+    since = _GIVEN[name][2]
+    said = f"the Trainer gives `{name}` {lacks} since transformers {since}"
+    if name in _SOMETIMES:
+        yield _finding(view, method, f"{said}: {_SOMETIMES[name]}", None, since)
+        return
+    advice = f": add `{added}={default}`" if added else ""
+    if added == "num_items_in_batch":
+        advice += ", and make the loss take it into account"
+    yield _finding(view, method, f"{said}{advice}", _fix(view, method, added, default) if added else None, since)
+
+
+def _never_called(view: ModuleView, method: ast.FunctionDef) -> Iterator[Finding]:
+    """The finding about a method that only the Trainer called, and no longer does."""
+    removal = lookup.removed_member(_TRAINER, method.name, library.release_text(view.settings.target))
+    if removal is None:
+        return
+    for node in view.tree.nodes.get(ast.Attribute, ()):
+        if isinstance(node, ast.Attribute) and node.attr == method.name and not _is_super(node.value):
+            return  # the program calls it itself
+    message = f"the Trainer has no `{method.name}` since transformers {removal.gone}: nothing calls this method now"
+    yield _finding(view, method, message, None, removal.gone)
+
+
+def _handed_too_much(view: ModuleView, method: ast.FunctionDef) -> Iterator[Finding]:
+    """The findings about calls of the Trainer's own method with arguments that it no longer takes."""
+    name = method.name
+    known = lookup.parameters(f"{_TRAINER}.{name}", library.release_text(view.settings.target))
+    for call in view.links.calls_named(name):
+        func = call.func
+        if known is None or known.open or not isinstance(func, ast.Attribute) or not _is_super(func.value):
+            continue
+        if view.links.function_around(call) is not method:
+            continue
+        extra: list[ast.AST] = [each for each in call.keywords if each.arg is not None and each.arg not in known]
+        if not any(isinstance(each, ast.Starred) for each in call.args):
+            extra += call.args[len(known.positional) :]
+        if extra:
+            shown = ", ".join(f"`{view.source(each)}`" for each in extra)
+            message = f"`{_TRAINER}.{name}` does not take {shown} since transformers {_NARROWED[name]}"
+            yield view.finding(call, message, fix=_dropped(view, call, extra), since=_NARROWED[name])
+
+
+def _dropped(view: ModuleView, call: ast.Call, extra: list[ast.AST]) -> Fix:
+    def build() -> list[Edit]:
+        from v5lint.edits.arguments import edit_arguments
+
+        return [edit_arguments(view, call, remove=extra)]
+
+    return Fix("Drop what is not taken", build)
+
+
+def _is_super(node: ast.expr) -> bool:
+    return isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "super"
 
 
 def _lack(method: ast.FunctionDef) -> str:
@@ -127,7 +203,7 @@ def _lack(method: ast.FunctionDef) -> str:
     args = method.args
     positional = [each.arg for each in (*args.posonlyargs, *args.args)][1:]
     if args.vararg is None and len(positional) < count:
-        return f"{count} arguments by position"
+        return f"{count} argument{'s' if count > 1 else ''} by position"
     named = {*positional[count:], *(each.arg for each in args.kwonlyargs)}
     if keyword and args.kwarg is None and keyword not in named:
         return f"`{keyword}`"
@@ -142,7 +218,7 @@ def _finding(view: ModuleView, method: ast.FunctionDef, message: str, fix: Fix |
     return Finding(message, at, at + len(method.name), fix=fix, since=since)
 
 
-def _fix(view: ModuleView, method: ast.FunctionDef, added: str) -> Fix | None:
+def _fix(view: ModuleView, method: ast.FunctionDef, added: str, default: str) -> Fix | None:
     """Add a parameter behind the last one that can be given by position."""
     args = method.args
     positional = [*args.posonlyargs, *args.args]
@@ -158,4 +234,4 @@ def _fix(view: ModuleView, method: ast.FunctionDef, added: str) -> Fix | None:
         view.text[view.span(method)[0] : end].count(")") + 1
     ):
         end += 1  # a default in parentheses
-    return Fix(f"Add `{added}=None`", [Edit(end, end, f", {added}=None")], applicability="unsafe")
+    return Fix(f"Add `{added}={default}`", [Edit(end, end, f", {added}={default}")], applicability="unsafe")

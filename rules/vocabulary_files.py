@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import ast
+
 from v5lint.rule import Fix, Rule
 from v5lint.rules import library
 from v5lint.rules.knowledge import lookup
+from v5lint.view.calls import CallSite
 from v5lint.view.values import External, LocalClass, Method
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import ast
     from collections.abc import Iterator
 
     from v5lint.rule import Edit, Finding
-    from v5lint.view.calls import CallSite
+    from v5lint.rules.knowledge.lookup import Parameters
     from v5lint.view.module import ModuleView
 
 #: The arguments, in the order in which the constructors take them, and what they are called now.
@@ -51,7 +53,8 @@ class IgnoredVocabularyFile(Rule):
     ## Fix safety
 
     Safe: by position the files are read by both majors, measured equal. No fix where only one of two files is given,
-    where other arguments are passed by position, and for models of sentencepiece: use `from_pretrained`.
+    where other arguments are passed by position or come in a dict, where the files are no longer the first parameters
+    (`BlenderbotTokenizer`), and for models of sentencepiece: use `from_pretrained`.
 
     ## References
 
@@ -66,16 +69,33 @@ class IgnoredVocabularyFile(Rule):
     def check(self, module: ModuleView) -> Iterator[Finding]:
         """See Rule."""
         seen: set[ast.Call] = set()
-        for call, _ in module.keywords(_FILES):
+        for call in self._calls(module):
             if call.node in seen or module.guards.is_dead(call.node):
                 continue
             seen.add(call.node)
             name = _made(call)
-            given = [each for each in call.node.keywords if each.arg in _FILES]
-            if name and _is_ignored(module, name) and not any(call.keyword(each) for each in _INSTEAD):
-                listed = " and ".join(f"`{each.arg}=`" for each in given)
+            written = [each for each in call.node.keywords if each.arg in _FILES]
+            given = [each for each in _FILES if _is_given(call, each)]
+            if name and given and _is_ignored(module, name) and not any(_is_given(call, each) for each in _INSTEAD):
+                listed = " and ".join(f"`{each}=`" for each in given)
                 message = f"`{name}` ignores {listed} since transformers 5.0 and is left with an empty vocabulary"
-                yield module.finding(call.node, f"{message}: pass it by position", fix=_fix(module, call, name, given))
+                fix = _fix(module, call, name, written) if len(written) == len(given) else None
+                yield module.finding(call.node, f"{message}: pass it by position", fix=fix)
+
+    def _calls(self, module: ModuleView) -> Iterator[CallSite]:
+        """The calls that may get such a file: by keyword, or in a dict."""
+        for call, _ in module.keywords(_FILES):
+            yield call
+        for keyword in module.tree.nodes.get(ast.keyword, ()):
+            call_node = module.tree.parents[keyword]
+            if isinstance(keyword, ast.keyword) and keyword.arg is None and isinstance(call_node, ast.Call):
+                site = CallSite(module, call_node)
+                if "okenizer" in site.name:
+                    yield site
+
+
+def _is_given(call: CallSite, name: str) -> bool:
+    return call.keyword(name) is not None or call.entry(name) is not None
 
 
 def _made(call: CallSite) -> str:
@@ -94,9 +114,18 @@ def _made(call: CallSite) -> str:
 
 
 def _is_ignored(view: ModuleView, name: str) -> bool:
+    now = _parameters(view, name)
+    return now is not None and "vocab_file" not in now and _FILES["vocab_file"] in now
+
+
+def _parameters(view: ModuleView, name: str) -> Parameters | None:
+    """The parameters of a tokenizer under the target; those of its base class where it hands all on."""
     target = library.release_text(view.settings.target)
-    now = lookup.parameters(name, target)
-    return now is not None and "vocab_file" not in now and now.positional[:1] == ("vocab",)
+    for each in (name, *lookup.ancestors(name)):
+        found = lookup.parameters(each, target)
+        if found is not None and not (found.variadic and not found.positional):
+            return found
+    return None
 
 
 def _is_sentencepiece(name: str) -> bool:
@@ -108,8 +137,13 @@ def _is_sentencepiece(name: str) -> bool:
 
 
 def _fix(view: ModuleView, call: CallSite, name: str, given: list[ast.keyword]) -> Fix | None:
-    now = lookup.parameters(name, library.release_text(view.settings.target))
-    if now is None or call.node.args or any(each.arg in (None, *_FILES.values()) for each in call.node.keywords):
+    now = _parameters(view, name)
+    if (
+        now is None
+        or now.positional[0] != _FILES["vocab_file"]
+        or call.node.args
+        or any(each.arg in (None, *_FILES.values()) for each in call.node.keywords)
+    ):
         return None
     if _is_sentencepiece(name):
         return None

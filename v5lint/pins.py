@@ -1,4 +1,4 @@
-"""The oldest transformers release that a project says it supports, read from its own requirements.
+"""What a project requires, read from its own metadata: the oldest transformers release that it says it supports.
 
 Read are `pyproject.toml`, `setup.cfg`, `setup.py`, `requirements*.txt` and `requirements/*.txt`; see `v5lint.metadata`.
 """
@@ -36,12 +36,55 @@ def pinned_minimum(folder: str) -> Release | None:
     Returns:
         The bound, or None where there is no requirement, or none with a lower bound, or none that admits v5.
     """
+    bounds = [bound for bound in map(lower_bound, specifiers(folder, "transformers")) if bound]
+    return min(bounds, default=None)
+
+
+def specifiers(folder: str, package: str) -> list[str]:
+    """What the requirements on a package say that hold for the files of a folder: [">=4.40,<6"].
+
+    Args:
+        folder: an absolute path.
+        package: the normalized name of the package.
+
+    Returns:
+        One text a requirement, of the nearest folder that has any.
+    """
     for place in _upwards(folder):
-        requirements = list(_requirements(place))
-        if requirements:
-            bounds = [bound for bound in map(lower_bound, requirements) if bound]
-            return min(bounds, default=None)
-    return None
+        found = list(_requirements(place, package))
+        if found:
+            return found
+    return []
+
+
+def excludes_from(specifier: str, release: Release) -> bool:
+    """Whether the specifiers of one requirement leave out a release and all newer ones: "==0.8.6" and "<0.9" do."""
+    for operator, text in _clauses(specifier):
+        bound = parse_release(text)
+        if operator in ("==", "===", "<=") and bound < release:
+            return True
+        if operator == "<" and bound <= release:
+            return True
+        if operator == "~=":  # up to the next number before the last that is written
+            numbers = [int(each) for each in re.findall(r"\d+", text)][:-1]
+            if numbers and (*numbers[:-1], numbers[-1] + 1) <= release:
+                return True
+    return False
+
+
+def admits_before(specifier: str, release: Release) -> bool:
+    """Whether the specifiers of one requirement let older releases pass: ">=0.7" does for 0.12."""
+    bounds = [
+        parse_release(text) for operator, text in _clauses(specifier) if operator in ("==", "===", "~=", ">=", ">")
+    ]
+    return max(bounds, default=(0,)) < release
+
+
+def _clauses(specifier: str) -> Iterator[tuple[str, str]]:
+    for clause in specifier.split(","):
+        match = _CLAUSE.match(clause)
+        if match:
+            yield match[1], match[2]
 
 
 def lower_bound(specifier: str) -> Release | None:
@@ -104,17 +147,17 @@ def _ancestors(folder: str) -> Iterator[str]:
         folder = parent
 
 
-def _requirements(folder: str) -> Iterator[str]:
-    """The specifiers of every requirement on transformers in a folder's files."""
+def _requirements(folder: str, package: str) -> Iterator[str]:
+    """The specifiers of every requirement on a package in a folder's files."""
     for name, kind in (("pyproject.toml", "pyproject"), ("setup.cfg", "setup_cfg"), ("setup.py", "setup_py")):
-        yield from _specifiers(os.path.join(folder, name), kind)
+        yield from _specifiers(os.path.join(folder, name), kind, package)
     for path in _requirement_files(folder):
-        yield from _specifiers(path, "requirement_file")
+        yield from _specifiers(path, "requirement_file", package)
 
 
-def _specifiers(path: str, kind: str) -> Iterator[str]:
+def _specifiers(path: str, kind: str, package: str) -> Iterator[str]:
     text = _text(path)
-    if "transformers" not in text.lower():
+    if package not in text.lower():
         return
     from v5lint.document import UnreadableError
     from v5lint.metadata import requirements_in
@@ -123,7 +166,7 @@ def _specifiers(path: str, kind: str) -> Iterator[str]:
         requirements = requirements_in(kind, text)
     except UnreadableError:
         return  # where v5lint is to lint that file, it says so
-    yield from (requirement.specifier for requirement in requirements if requirement.name == "transformers")
+    yield from (requirement.specifier for requirement in requirements if requirement.name == package)
 
 
 def _requirement_files(folder: str) -> Iterator[str]:

@@ -69,6 +69,7 @@ class Project:
         self._mentions: dict[bytes, list[str]] = {}
         self._readers: dict[str, dict[str, set[str]]] = {}
         self._busy: set[tuple[str, str]] = set()
+        self._required: dict[tuple[str, str], list[str]] = {}
 
     def is_first_party(self, package: str, path: str) -> bool:
         """Whether an absolute import of a top-level name in a file means a package or module of this repository.
@@ -79,6 +80,20 @@ class Project:
         if not package or package.startswith("."):
             return package.startswith(".")
         return self._file_of(package, path) is not None
+
+    def required(self, package: str, path: str) -> list[str]:
+        """What the requirements on a package say that hold for a file, as specifiers; nothing where there are none.
+
+        Args:
+            package: the normalized name of the package, as in an index: "trl".
+            path: the file.
+        """
+        from v5lint.pins import specifiers
+
+        key = (package, os.path.dirname(os.path.abspath(path)))
+        if key not in self._required:
+            self._required[key] = specifiers(key[1], package)
+        return self._required[key]
 
     def package_of(self, path: str) -> str:
         """The dotted name of the package that a file belongs to; "" for a script in a folder that is none."""

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from v5lint.pins import lower_bound, pinned_minimum, project_root
+from v5lint.pins import admits_before, excludes_from, lower_bound, pinned_minimum, project_root
 from v5lint.releases import parse_release
 
 Write = Callable[..., Path]
@@ -133,3 +133,15 @@ def test_project_root(write: Write, folder: Path) -> None:
     assert project_root(str(folder / "repo/package/deep")) == str(folder / "repo/package")
     assert project_root(str(folder / "repo")) == str(folder / "repo")
     assert project_root(str(folder)) is None
+
+
+@pytest.mark.parametrize("specifier", ["==0.8.6", "<0.9", "<0.12", "<=0.11.4", "~=0.9.4", ">=0.7,<0.10", "==0.11.*"])
+def test_requirements_that_leave_a_release_and_all_newer_ones_out(specifier: str) -> None:
+    assert excludes_from(specifier, (0, 12))
+    assert admits_before(specifier, (0, 12))
+
+
+@pytest.mark.parametrize(("specifier", "older"), [(">=0.7", True), ("~=0.9", True), ("", True), (">=0.12,<1", False)])
+def test_requirements_that_admit_a_release(specifier: str, older: bool) -> None:
+    assert not excludes_from(specifier, (0, 12))
+    assert admits_before(specifier, (0, 12)) is older

@@ -66,6 +66,9 @@ _OPTION_FACTORIES = frozenset({"typer.Option", "typer.Argument", "fastapi.Query"
 #: Classes whose objects have as attributes what they are made with.
 _NAMESPACES = frozenset({"types.SimpleNamespace", "argparse.Namespace", "easydict.EasyDict", "munch.Munch"})
 
+#: Decorators of a method that is read like an attribute.
+_PROPERTIES = frozenset({"property", "cached_property"})
+
 #: Methods of strings that put other values into a text.
 _FILLERS = frozenset({"format", "join"})
 
@@ -325,6 +328,8 @@ class Evaluator:
             for value in self.binding_values(binding):
                 if isinstance(value, Result) and strings.is_field(value.of):
                     found |= self._field_default(value)
+                elif instance and isinstance(value, LocalFunction) and _is_property(value):
+                    found |= self.returned(value)
                 else:
                     found.add(value)
             if binding.kind in ("assign", "declare") and binding.annotation is not None and self._is_settable(of):
@@ -658,6 +663,12 @@ class Evaluator:
 def callee_name(function: LocalFunction) -> str:
     """The name of a function; empty for a lambda."""
     return "" if isinstance(function.node, ast.Lambda) else function.node.name
+
+
+def _is_property(function: LocalFunction) -> bool:
+    """Whether a method is read like an attribute."""
+    decorators = getattr(function.node, "decorator_list", ())
+    return any(strings.dotted(each).rpartition(".")[2] in _PROPERTIES for each in decorators)
 
 
 def _bounded(values: Iterable[Value]) -> Values:

@@ -1,0 +1,55 @@
+"""The trainers of trl, which follow the Trainer of transformers with releases of their own."""
+
+from __future__ import annotations
+
+from v5lint.pins import admits_before, excludes_from
+from v5lint.rules.knowledge.lookup import Removal
+from v5lint.view.values import External
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from v5lint.releases import Release
+    from v5lint.view.module import ModuleView
+
+PACKAGE = "trl"
+
+#: The first release whose trainers take `processing_class=`.
+_SINCE: Release = (0, 12)
+
+#: The first release of trl whose trainer takes no `tokenizer=` any more.
+#: (read in the wheels of 0.7 to 1.16; until then it was renamed, with a warning, since 0.12)
+_GONE = {
+    "BCOTrainer": "0.13", "CPOTrainer": "0.14", "DPOTrainer": "0.16", "GKDTrainer": "0.13",
+    "IterativeSFTTrainer": "0.13", "KTOTrainer": "0.14", "NashMDTrainer": "0.13", "OnlineDPOTrainer": "0.14",
+    "ORPOTrainer": "0.15", "PPOTrainer": "0.12", "PPOv2Trainer": "0.12", "RLOOTrainer": "0.14",
+    "RewardTrainer": "0.15", "SFTTrainer": "0.16", "XPOTrainer": "0.13",
+}  # fmt: skip
+
+#: Trainers that became another class in the same release: not only the name of the argument changed.
+_REMADE = frozenset({"PPOTrainer", "PPOv2Trainer"})
+
+
+def is_trainer(view: ModuleView, of: object) -> bool:
+    """Whether a class is a trainer of trl that took a tokenizer, in a release that may meet transformers 5."""
+    return isinstance(of, External) and of.package == PACKAGE and of.name in _GONE and not is_of_old_release(view)
+
+
+def is_of_old_release(view: ModuleView) -> bool:
+    """Whether the project requires a trl whose trainers know nothing of `processing_class=`."""
+    required = view.project.required(PACKAGE, view.path)
+    return bool(required) and all(excludes_from(each, _SINCE) for each in required)
+
+
+def may_be_old(view: ModuleView) -> bool:
+    """Whether the project says that it supports such a release beside newer ones."""
+    return any(admits_before(each, _SINCE) for each in view.project.required(PACKAGE, view.path))
+
+
+def removed_tokenizer(name: str) -> Removal:
+    """What took `tokenizer=` from a trainer."""
+    advice = (
+        ["", "", "", "", "The class is another one since trl 0.12: see its documentation."]
+        if name in _REMADE
+        else ["processing_class", "1", "4.46", "", ""]
+    )
+    return Removal(f"{PACKAGE}.{name}.tokenizer", "parameter", PACKAGE, "", _GONE[name], advice)
