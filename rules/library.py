@@ -80,7 +80,8 @@ def standing(view: ModuleView, reference: Reference) -> Standing:
         return Standing("live")
     if handled.kind == "fallback":
         fetched = [*_fetched(view, handled.handler)]
-        if any(resolves(view, path) for path in fetched) or (not fetched and reference.how == "import"):
+        expected = reference.how == "import" or _names_error(handled.handler, "AttributeError")
+        if any(resolves(view, path) for path in fetched) or (not fetched and expected):
             return Standing("prepared")
         if fetched:
             return Standing("live")
@@ -88,6 +89,12 @@ def standing(view: ModuleView, reference: Reference) -> Standing:
         caught = ast.unparse(handled.handler.type) if handled.handler.type is not None else ""
         return Standing("swallowed", f"the `except{' ' if caught else ''}{caught}` in line {handled.handler.lineno}")
     return Standing("swallowed", "the `suppress` around it")
+
+
+def _names_error(handler: ast.AST, error: str) -> bool:
+    """Whether an `except` clause asks for an error by its name."""
+    asked = handler.type if isinstance(handler, ast.ExceptHandler) else None
+    return asked is not None and any(getattr(each, "id", "") == error for each in ast.walk(asked))
 
 
 def _is_second_choice(view: ModuleView, node: ast.AST) -> bool:
@@ -184,6 +191,14 @@ def looks_itself_up(view: ModuleView) -> bool:
     for name in ("globals", "eval", "exec"):
         if any(isinstance(call.func, ast.Name) for call in view.links.calls_named(name)):
             return True
+    for name in ("vars", "locals", "dir"):
+        calls = [call for call in view.links.calls_named(name) if isinstance(call.func, ast.Name) and not call.args]
+        if any(view.tree.scope_of(call) is view.tree.scope for call in calls):
+            return True
+    for name in ("import_module", "__import__", "get"):
+        for call in view.links.calls_named(name):
+            if any(isinstance(each, ast.Name) and each.id == "__name__" for each in call.args):
+                return True
     return any(
         isinstance(node.slice, ast.Name)
         and node.slice.id == "__name__"

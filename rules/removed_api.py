@@ -11,6 +11,7 @@ import re
 from v5lint.rules import cache_variables, library
 from v5lint.rules.knowledge import lookup
 from v5lint.view.module import Reference
+from v5lint.view.values import Constant
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -244,6 +245,9 @@ def _begins_with(view: ModuleView, node: ast.Attribute, gone: set[ast.AST]) -> b
         return False
     for binding in view.links.bindings_read(root):
         alias = binding.node
+        made = binding.value if binding.kind == "assign" and binding.index < 0 else None
+        if isinstance(made, ast.Call) and any(each in gone for each in made.args[:1]):
+            return True  # `gone = import_module("transformers.gone")`
         if alias not in gone or not isinstance(alias, ast.alias):
             continue
         if alias.asname or isinstance(binding.statement, ast.ImportFrom):
@@ -271,22 +275,41 @@ def _strings(view: ModuleView) -> Iterator[Reference]:
     if view.project.is_first_party(PACKAGE, view.path):
         return
     annotations = {constant for constant, _ in view.tree.annotations}
+    looked_up = _looked_up(view)
     for node in view.tree.nodes.get(ast.Constant, ()):
         assert isinstance(node, ast.Constant)
         text = node.value
         if not isinstance(text, str) or not text.startswith(PACKAGE + ".") or not text.replace(".", "_").isidentifier():
             continue
         parent = view.tree.parents[node]
-        resolved = node in annotations
+        resolved = node in annotations or node in looked_up
         if isinstance(parent, ast.Call) and parent.args[:1] == [node]:
             func = parent.func
             name = func.attr if isinstance(func, ast.Attribute) else func.id if isinstance(func, ast.Name) else ""
             resolved = resolved or name in _RESOLVERS
         elif isinstance(parent, ast.Dict) and node in parent.values:
             key = parent.keys[parent.values.index(node)]
-            resolved = isinstance(key, ast.Constant) and key.value == "_target_"
+            resolved = resolved or (isinstance(key, ast.Constant) and key.value == "_target_")
         if resolved:
             yield Reference(text, node, "string")
+
+
+def _looked_up(view: ModuleView) -> set[ast.AST]:
+    """The strings that reach a resolver through a name or a table, or are taken apart at a dot to be imported."""
+    paths = [
+        call.args[0]
+        for name in _RESOLVERS
+        for call in view.links.calls_named(name)
+        if call.args and not isinstance(call.args[0], ast.Constant)
+    ]
+    if any(view.links.calls_named(name) for name in ("import_module", "__import__")):
+        paths += [
+            call.func.value
+            for name in ("rsplit", "rpartition")
+            for call in view.links.calls_named(name)
+            if isinstance(call.func, ast.Attribute) and "." in view.constants(call.args[0] if call.args else call.func)
+        ]
+    return {value.node for path in paths for value in view.values(path) if isinstance(value, Constant) and value.node}
 
 
 def _is_fallback(view: ModuleView, reference: Reference) -> bool:
