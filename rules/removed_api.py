@@ -49,6 +49,12 @@ _BACKEND_CLASS = re.compile(r"_?(?:TF|Flax)[A-Z]")
 _BACKEND_MODULE = re.compile(r"(?:^|[._])(?:tf|flax|keras)(?:_|$|\.)")
 _DOCUMENTATION = re.compile(r"DOCSTRINGS?(?:_|$)|_DOC$|_EXPECTED_(?:OUTPUT|LOSS)|^_\w*CHECKPOINT(?:_FOR|$)")
 
+#: Names that no release had: code written before LLaMA was released in 4.28 spells them so.
+_BEFORE_RELEASE = {
+    f"LLaMA{part}": (f"Llama{part}", "4.28")
+    for part in ("Config", "ForCausalLM", "Model", "PreTrainedModel", "Tokenizer")
+}
+
 _TYPE_TESTS = frozenset({"isinstance", "issubclass"})
 _TYPE_FORMS = frozenset("Union Optional Type type List list Tuple tuple Dict dict Sequence Iterable Callable".split())
 
@@ -157,8 +163,17 @@ def removed(view: ModuleView, path: str) -> Removal | None:
     """What is gone under the target release of what a dotted path leads to."""
     key = (path, view.settings.target)
     if key not in _removals:
-        _removals[key] = lookup.removed_in(path, view.settings.target)
+        _removals[key] = lookup.removed_in(path, view.settings.target) or _never_released(path)
     return _removals[key]
+
+
+def _never_released(path: str) -> Removal | None:
+    """What is known of a name that was written before the release that brought it under another one."""
+    module, _, name = path.rpartition(".")
+    new, since = _BEFORE_RELEASE.get(name, ("", ""))
+    if not new or module != PACKAGE:
+        return None
+    return lookup.Removal(path, "name", PACKAGE, f"..{since}", since, [f"{PACKAGE}.{new}", "1", since, "", ""])
 
 
 def _told(view: ModuleView, path: str) -> Removal | None:
@@ -227,7 +242,7 @@ def _references(view: ModuleView) -> Iterator[Reference]:
     gone = {each.node for each in imports if removed(view, each.path) is not None}
     yield from imports
     if not _dropped:
-        _dropped = lookup.dropped_names(PACKAGE)
+        _dropped = lookup.dropped_names(PACKAGE) | _BEFORE_RELEASE.keys()
     for reference in view.references(_dropped, PACKAGE):
         if reference.how not in ("import", "string") and removed(view, reference.path) is not None:
             node = reference.node
