@@ -85,8 +85,8 @@ class Lost:
     @property
     def new(self) -> str:
         """The dotted path to write instead; "" where there is none, or where it is more than a path."""
-        replacement = self.removal.replacement
-        return replacement.new if replacement is not None and "(" not in replacement.new else ""
+        new = _new(self.removal)
+        return new if "(" not in new else ""
 
     @property
     def is_drop_in(self) -> bool:
@@ -213,7 +213,7 @@ def _is_of_another_rule(reference: Reference) -> bool:
 
 def _family(reference: Reference, removal: Removal) -> Family:
     name = reference.name
-    new = removal.replacement.new if removal.replacement is not None else ""
+    new = _new(removal)
     if name in ANSWERS and reference.how != "module":
         return "availability"
     if _is_backend(reference, removal):
@@ -225,6 +225,12 @@ def _family(reference: Reference, removal: Removal) -> Family:
     if new:
         return "moved" if new.rpartition(".")[2] == name else "replaced"
     return "module" if removal.kind == "module" else "name"
+
+
+def _new(removal: Removal) -> str:
+    """What takes the place; "" where that is gone by now itself: `huggingface_hub.HfFolder` of `transformers.hf_api`."""
+    new = removal.replacement.new if removal.replacement is not None else ""
+    return "" if new.partition(".")[0] != PACKAGE and lookup.removed_in(new) is not None else new
 
 
 def _is_backend(reference: Reference, removal: Removal) -> bool:
