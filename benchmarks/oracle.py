@@ -30,6 +30,8 @@ RESOLVER = Path(__file__).with_name("oracle_resolve.py")
 SUFFIXES = (".py", ".pyi", ".ipynb")
 PROTECTING = frozenset({"try", "handler", "version", "default"})
 
+READ = frozenset({"attribute", "getattr", "patch"})
+
 Answers = dict[str, dict[str, str]]
 
 
@@ -119,7 +121,7 @@ def settle(references: list[Reference], answers: Answers) -> list[dict[str, Any]
     }
     rows = []
     for reference in references:
-        if reference.imported and reference.module in absent:
+        if reference.kind in READ and reference.module in absent:
             continue
         row = asdict(reference)
         guarded = reference.guard in PROTECTING and not (reference.guard == "handler" and reference.fallback in failing)

@@ -102,7 +102,9 @@ def is_handed_on(view: ModuleView, binding: Binding) -> bool:
         return False
     name = re.escape(binding.name.encode())
     imported = re.compile(
-        rb"^[ \t]*from[ \t]+(?!transformers\b)[\w.]+[ \t]+import[ \t]*(?:\([^)]*?|[^\n#(]*?)\b" + name + rb"\b",
+        rb"^[ \t]*from[ \t]+(?!(?:transformers|huggingface_hub|peft)\b)[\w.]+[ \t]+import[ \t]*(?:\([^)]*?|[^\n#(]*?)\b"
+        + name
+        + rb"\b",
         re.MULTILINE,
     )
     mentioning = view.project.mentioning(binding.name.encode(), view.path)

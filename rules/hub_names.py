@@ -5,24 +5,21 @@ from __future__ import annotations
 import ast
 
 from v5lint.rule import Edit, Fix, Rule
-from v5lint.rules import arguments, hub, library
+from v5lint.rules import arguments, hub, library, required_names
 from v5lint.rules.api_edits import Rewrites
-from v5lint.rules.knowledge import lookup
-from v5lint.rules.removed_api import Lost
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from v5lint.rule import Finding, Unseen
+    from v5lint.rules.removed_api import Lost
     from v5lint.view.module import ModuleView, Reference
 
 _FOLDER = "HfFolder"
 
 #: What takes the place of the methods of HfFolder, and whether nothing else changes: `login` asks the Hub first.
 _METHODS = {"get_token": ("get_token", True), "delete_token": ("logout", True), "save_token": ("login", False)}
-
-_dropped: set[str] = set()
 
 
 class RemovedHubName(Rule):
@@ -72,17 +69,8 @@ class RemovedHubName(Rule):
         """See Rule."""
         release = hub.release(module)
         rewrites = Rewrites(module)
-        folder: list[Reference] = []
-        found: list[Lost] = []
-        seen: set[ast.AST] = set()
-        for reference in _references(module):
-            removal = lookup.removed_in(reference.path, release)
-            if removal is None or reference.node in seen or _is_prepared(module, reference, release):
-                continue
-            seen.add(reference.node)
-            found.append(Lost(reference, removal, library.Standing("live")))
-            if reference.name == _FOLDER:
-                folder.append(reference)
+        found = [*required_names.lost(module, hub.PACKAGE, release)]
+        folder = [lost.reference for lost in found if lost.reference.name == _FOLDER]
         folder_fix = _folder_fix(module, folder) if folder else None
         for lost in found:
             fix = rewrites.without(lost)
@@ -93,15 +81,6 @@ class RemovedHubName(Rule):
             yield module.finding(lost.reference.node, _message(lost, release), fix=fix)
 
 
-def _references(view: ModuleView) -> Iterator[Reference]:
-    yield from view.imports(hub.PACKAGE)
-    if not _dropped:
-        _dropped.update(lookup.dropped_names(hub.PACKAGE))
-    for reference in view.references(_dropped, hub.PACKAGE):
-        if reference.how not in ("import", "string"):
-            yield reference
-
-
 def _message(lost: Lost, release: str) -> str:
     removal = lost.removal
     gone = f"`{lost.reference.path}` was removed in huggingface_hub {removal.gone}"
@@ -109,55 +88,6 @@ def _message(lost: Lost, release: str) -> str:
     if removal.note:
         return f"{said}: {arguments.clause(removal.note)}"
     return f"{said}: write `{lost.new}`" if lost.new else said
-
-
-def _is_prepared(view: ModuleView, reference: Reference, release: str) -> bool:
-    """Whether a reference does not run, or something that works takes its place."""
-    node = reference.node
-    if view.guards.is_dead(node) or view.guards.is_dead(node, hub.PACKAGE) or view.guards.dead_constant(node):
-        return True
-    if reference.has_default or reference.name in _set_names(view):
-        return True
-    for parent in view.tree.ancestors(node):
-        if isinstance(parent, ast.ExceptHandler):
-            statement = view.tree.parents[parent]
-            if isinstance(statement, ast.Try) and _works(statement.body, release):
-                return True
-    for test, _ in view.reach.conditions(node):
-        if any(isinstance(each, ast.Constant) and each.value == reference.name for each in ast.walk(test)):
-            return True  # hasattr(huggingface_hub, "...")
-    handled = view.guards.handled(node)
-    if handled is None:
-        return False
-    if isinstance(handled.handler, ast.ExceptHandler) and handled.kind == "fallback":
-        return _works(handled.handler.body, release) or not _imports_hub(handled.handler.body)
-    return False
-
-
-def _set_names(view: ModuleView) -> frozenset[str]:
-    """The names that a module puts into huggingface_hub itself."""
-    return frozenset(
-        node.attr
-        for node in view.tree.nodes.get(ast.Attribute, ())
-        if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store) and view.is_of(node.value, hub.PACKAGE)
-    )
-
-
-def _imports(body: list[ast.stmt]) -> list[ast.ImportFrom]:
-    found = [each for statement in body for each in ast.walk(statement) if isinstance(each, ast.ImportFrom)]
-    return [each for each in found if (each.module or "").partition(".")[0] == hub.PACKAGE and not each.level]
-
-
-def _imports_hub(body: list[ast.stmt]) -> bool:
-    return bool(_imports(body))
-
-
-def _works(body: list[ast.stmt], release: str) -> bool:
-    """Whether some statements import from huggingface_hub, and only what the release has."""
-    found = _imports(body)
-    return bool(found) and all(
-        lookup.resolves(f"{each.module}.{alias.name}", release) for each in found for alias in each.names
-    )
 
 
 def _folder_fix(view: ModuleView, references: list[Reference]) -> Fix | None:

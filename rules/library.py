@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 
 from v5lint.rules.knowledge import lookup
+from v5lint.view.guards import IMPORT_ERRORS, catches
 from v5lint.view.values import Constant, External, Partial, Unknown
 
 TYPE_CHECKING = False
@@ -71,7 +72,10 @@ def standing(view: ModuleView, reference: Reference) -> Standing:
     node = reference.node
     if view.guards.is_dead(node) or view.guards.in_fallback(node, lambda each: try_succeeds(view, each)):
         return Standing("prepared")
-    if reference.name in shimmed_names(view) or _is_second_choice(view, node) or _is_after_a_try(view, node):
+    is_second = _is_second_choice(view, node) or _is_after_a_try(view, node) or _is_passed_over(view, node)
+    if is_second or reference.name in shimmed_names(view):
+        return Standing("prepared")
+    if any(reference.path == each or reference.path.startswith(f"{each}.") for each in _shimmed_modules(view)):
         return Standing("prepared")
     if reference.has_default:
         is_prepared = _has_second_choice(view, node) or _has_good_default(view, node)
@@ -81,7 +85,8 @@ def standing(view: ModuleView, reference: Reference) -> Standing:
         return Standing("live")
     if handled.kind == "fallback":
         fetched = [*_fetched(view, handled.handler)]
-        if any(resolves(view, path) for path in fetched) or (not fetched and reference.how == "import"):
+        expected = reference.how == "import" or _names_error(handled.handler, "AttributeError")
+        if any(resolves(view, path) for path in fetched) or (not fetched and expected):
             return Standing("prepared")
         if fetched:
             return Standing("live")
@@ -89,6 +94,83 @@ def standing(view: ModuleView, reference: Reference) -> Standing:
         caught = ast.unparse(handled.handler.type) if handled.handler.type is not None else ""
         return Standing("swallowed", f"the `except{' ' if caught else ''}{caught}` in line {handled.handler.lineno}")
     return Standing("swallowed", "the `suppress` around it")
+
+
+def _is_passed_over(view: ModuleView, node: ast.AST) -> bool:
+    """Whether a node stands in the branch that is not taken because an import works: `if not HAS_NEW_NAME:`."""
+    for test, wanted in view.reach.conditions(node):
+        truth = _truth_by_import(view, test)
+        if truth is not None and truth is not wanted:
+            return True
+    return False
+
+
+def _truth_by_import(view: ModuleView, test: ast.expr) -> bool | None:
+    """The truth of a test of a name that a `try` sets, whose imports the target release has; None of any other."""
+    if isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not):
+        truth = _truth_by_import(view, test.operand)
+        return None if truth is None else not truth
+    asks_none = isinstance(test, ast.Compare) and isinstance(test.ops[0], (ast.Is, ast.IsNot))
+    if isinstance(test, ast.Compare):
+        if not asks_none or not isinstance(test.left, ast.Name) or ast.unparse(test.comparators[0]) != "None":
+            return None
+        is_none = _value_by_import(view, test.left, asks_none=True)
+        return None if is_none is None else is_none is isinstance(test.ops[0], ast.Is)
+    return _value_by_import(view, test, asks_none=False) if isinstance(test, ast.Name) else None
+
+
+def _value_by_import(view: ModuleView, name: ast.Name, *, asks_none: bool) -> bool | None:
+    """Whether a name is true, or None, once the `try` that sets it has succeeded."""
+    found = view.links.bindings_read(name)
+    left = [each for each in found if not view.guards.in_fallback(each.node, lambda tried: try_succeeds(view, tried))]
+    set_by = [tried for each in left if (tried := _succeeding_try(view, each.node)) is not None]
+    if set_by:
+        first = min(tried.lineno for tried in set_by)
+        left = [each for each in left if each.at[0] >= first]
+    elif len(left) == len(found):
+        return None
+    truths: set[bool | None] = set()
+    for each in left:
+        if each.kind == "import":
+            truths.add(not asks_none)  # a module, a class or a function: true, and not None
+        elif each.kind == "assign" and isinstance(each.value, ast.Constant):
+            truths.add(each.value.value is None if asks_none else bool(each.value.value))
+        else:
+            truths.add(None)
+    return truths.pop() if len(truths) == 1 else None
+
+
+def _succeeding_try(view: ModuleView, node: ast.AST) -> ast.Try | None:
+    """The `try` around a node, in its body or `else`, that is prepared for a failing import which does not fail."""
+    child = node
+    for parent in view.tree.ancestors(node):
+        if isinstance(parent, ast.Try) and (child in parent.body or child in parent.orelse):
+            prepared = any(catches(each, IMPORT_ERRORS, view) for each in parent.handlers)
+            return parent if prepared and try_succeeds(view, parent) else None
+        child = parent
+    return None
+
+
+def _shimmed_modules(view: ModuleView) -> frozenset[str]:
+    """The modules of transformers that a module puts in their place itself: `sys.modules["transformers.x"] = y`."""
+    keys = [
+        node.slice
+        for node in view.tree.nodes.get(ast.Subscript, ())
+        if isinstance(node, ast.Subscript)
+        and isinstance(node.ctx, ast.Store)
+        and External("sys.modules") in view.values(node.value)
+    ]
+    for call in view.calls({"setdefault"}):
+        func = call.func
+        if isinstance(func, ast.Attribute) and call.args and External("sys.modules") in view.values(func.value):
+            keys.append(call.args[0])
+    return frozenset(str(each) for key in keys for each in view.constants(key))
+
+
+def _names_error(handler: ast.AST, error: str) -> bool:
+    """Whether an `except` clause asks for an error by its name."""
+    asked = handler.type if isinstance(handler, ast.ExceptHandler) else None
+    return asked is not None and any(getattr(each, "id", "") == error for each in ast.walk(asked))
 
 
 def _is_second_choice(view: ModuleView, node: ast.AST) -> bool:
@@ -222,6 +304,14 @@ def looks_itself_up(view: ModuleView) -> bool:
     for name in ("globals", "eval", "exec"):
         if any(isinstance(call.func, ast.Name) for call in view.links.calls_named(name)):
             return True
+    for name in ("vars", "locals", "dir"):
+        calls = [call for call in view.links.calls_named(name) if isinstance(call.func, ast.Name) and not call.args]
+        if any(view.tree.scope_of(call) is view.tree.scope for call in calls):
+            return True
+    for name in ("import_module", "__import__", "get"):
+        for call in view.links.calls_named(name):
+            if any(isinstance(each, ast.Name) and each.id == "__name__" for each in call.args):
+                return True
     return any(
         isinstance(node.slice, ast.Name)
         and node.slice.id == "__name__"

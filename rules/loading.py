@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterator
 
     from v5lint.rule import Finding, Fix, Unseen
-    from v5lint.rules.arguments import Functions, Given
+    from v5lint.rules.arguments import Functions, Given, Judge
     from v5lint.view.calls import CallSite
     from v5lint.view.dicts import Receiver
     from v5lint.view.module import ModuleView
@@ -94,6 +94,7 @@ def check(
     names: Container[str],
     called: Functions,
     result: Callable[[list[Given]], Iterator[Finding]],
+    judge: Judge | None = None,
 ) -> Iterator[Finding | Unseen]:
     """Yield what is wrong with some arguments.
 
@@ -102,9 +103,10 @@ def check(
         names: the arguments.
         called: see `arguments.Functions`.
         result: the findings about the arguments of one call or dict.
+        judge: see `arguments.Judge`.
     """
     found: list[Given] = []
-    for each in arguments.given(view, names, called, takers):
+    for each in arguments.given(view, names, called, takers, judge):
         if isinstance(each, arguments.Given):
             found.append(each)
         elif members.imports_transformers(view):

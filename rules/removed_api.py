@@ -11,6 +11,7 @@ import re
 from v5lint.rules import cache_variables, library
 from v5lint.rules.knowledge import lookup
 from v5lint.view.module import Reference
+from v5lint.view.values import Constant
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -48,6 +49,12 @@ _BACKEND_CLASS = re.compile(r"_?(?:TF|Flax)[A-Z]")
 _BACKEND_MODULE = re.compile(r"(?:^|[._])(?:tf|flax|keras)(?:_|$|\.)")
 _DOCUMENTATION = re.compile(r"DOCSTRINGS?(?:_|$)|_DOC$|_EXPECTED_(?:OUTPUT|LOSS)|^_\w*CHECKPOINT(?:_FOR|$)")
 
+#: Names that no release had: code written before LLaMA was released in 4.28 spells them so.
+_BEFORE_RELEASE = {
+    f"LLaMA{part}": (f"Llama{part}", "4.28")
+    for part in ("Config", "ForCausalLM", "Model", "PreTrainedModel", "Tokenizer")
+}
+
 _TYPE_TESTS = frozenset({"isinstance", "issubclass"})
 _TYPE_FORMS = frozenset("Union Optional Type type List list Tuple tuple Dict dict Sequence Iterable Callable".split())
 
@@ -78,8 +85,8 @@ class Lost:
     @property
     def new(self) -> str:
         """The dotted path to write instead; "" where there is none, or where it is more than a path."""
-        replacement = self.removal.replacement
-        return replacement.new if replacement is not None and "(" not in replacement.new else ""
+        new = _new(self.removal)
+        return new if "(" not in new else ""
 
     @property
     def is_drop_in(self) -> bool:
@@ -156,8 +163,17 @@ def removed(view: ModuleView, path: str) -> Removal | None:
     """What is gone under the target release of what a dotted path leads to."""
     key = (path, view.settings.target)
     if key not in _removals:
-        _removals[key] = lookup.removed_in(path, view.settings.target)
+        _removals[key] = lookup.removed_in(path, view.settings.target) or _never_released(path)
     return _removals[key]
+
+
+def _never_released(path: str) -> Removal | None:
+    """What is known of a name that was written before the release that brought it under another one."""
+    module, _, name = path.rpartition(".")
+    new, since = _BEFORE_RELEASE.get(name, ("", ""))
+    if not new or module != PACKAGE:
+        return None
+    return lookup.Removal(path, "name", PACKAGE, f"..{since}", since, [f"{PACKAGE}.{new}", "1", since, "", ""])
 
 
 def _told(view: ModuleView, path: str) -> Removal | None:
@@ -197,7 +213,7 @@ def _is_of_another_rule(reference: Reference) -> bool:
 
 def _family(reference: Reference, removal: Removal) -> Family:
     name = reference.name
-    new = removal.replacement.new if removal.replacement is not None else ""
+    new = _new(removal)
     if name in ANSWERS and reference.how != "module":
         return "availability"
     if _is_backend(reference, removal):
@@ -209,6 +225,12 @@ def _family(reference: Reference, removal: Removal) -> Family:
     if new:
         return "moved" if new.rpartition(".")[2] == name else "replaced"
     return "module" if removal.kind == "module" else "name"
+
+
+def _new(removal: Removal) -> str:
+    """What takes the place; "" where that is gone by now itself: `huggingface_hub.HfFolder` of `transformers.hf_api`."""
+    new = removal.replacement.new if removal.replacement is not None else ""
+    return "" if new.partition(".")[0] != PACKAGE and lookup.removed_in(new) is not None else new
 
 
 def _is_backend(reference: Reference, removal: Removal) -> bool:
@@ -226,7 +248,7 @@ def _references(view: ModuleView) -> Iterator[Reference]:
     gone = {each.node for each in imports if removed(view, each.path) is not None}
     yield from imports
     if not _dropped:
-        _dropped = lookup.dropped_names(PACKAGE)
+        _dropped = lookup.dropped_names(PACKAGE) | _BEFORE_RELEASE.keys()
     for reference in view.references(_dropped, PACKAGE):
         if reference.how not in ("import", "string") and removed(view, reference.path) is not None:
             node = reference.node
@@ -244,6 +266,9 @@ def _begins_with(view: ModuleView, node: ast.Attribute, gone: set[ast.AST]) -> b
         return False
     for binding in view.links.bindings_read(root):
         alias = binding.node
+        made = binding.value if binding.kind == "assign" and binding.index < 0 else None
+        if isinstance(made, ast.Call) and any(each in gone for each in made.args[:1]):
+            return True  # `gone = import_module("transformers.gone")`
         if alias not in gone or not isinstance(alias, ast.alias):
             continue
         if alias.asname or isinstance(binding.statement, ast.ImportFrom):
@@ -271,22 +296,41 @@ def _strings(view: ModuleView) -> Iterator[Reference]:
     if view.project.is_first_party(PACKAGE, view.path):
         return
     annotations = {constant for constant, _ in view.tree.annotations}
+    looked_up = _looked_up(view)
     for node in view.tree.nodes.get(ast.Constant, ()):
         assert isinstance(node, ast.Constant)
         text = node.value
         if not isinstance(text, str) or not text.startswith(PACKAGE + ".") or not text.replace(".", "_").isidentifier():
             continue
         parent = view.tree.parents[node]
-        resolved = node in annotations
+        resolved = node in annotations or node in looked_up
         if isinstance(parent, ast.Call) and parent.args[:1] == [node]:
             func = parent.func
             name = func.attr if isinstance(func, ast.Attribute) else func.id if isinstance(func, ast.Name) else ""
             resolved = resolved or name in _RESOLVERS
         elif isinstance(parent, ast.Dict) and node in parent.values:
             key = parent.keys[parent.values.index(node)]
-            resolved = isinstance(key, ast.Constant) and key.value == "_target_"
+            resolved = resolved or (isinstance(key, ast.Constant) and key.value == "_target_")
         if resolved:
             yield Reference(text, node, "string")
+
+
+def _looked_up(view: ModuleView) -> set[ast.AST]:
+    """The strings that reach a resolver through a name or a table, or are taken apart at a dot to be imported."""
+    paths = [
+        call.args[0]
+        for name in _RESOLVERS
+        for call in view.links.calls_named(name)
+        if call.args and not isinstance(call.args[0], ast.Constant)
+    ]
+    if any(view.links.calls_named(name) for name in ("import_module", "__import__")):
+        paths += [
+            call.func.value
+            for name in ("rsplit", "rpartition")
+            for call in view.links.calls_named(name)
+            if isinstance(call.func, ast.Attribute) and "." in view.constants(call.args[0] if call.args else call.func)
+        ]
+    return {value.node for path in paths for value in view.values(path) if isinstance(value, Constant) and value.node}
 
 
 def _is_fallback(view: ModuleView, reference: Reference) -> bool:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from v5lint.rule import Rule
-from v5lint.rules import removed_api
+import ast
+
+from v5lint.rule import Edit, Fix, Rule
+from v5lint.rules import api_edits, removed_api
 from v5lint.rules.api_edits import Rewrites
 
 TYPE_CHECKING = False
@@ -16,6 +18,12 @@ if TYPE_CHECKING:
 
 #: Names that look like other words at the beginning of a sentence.
 _PROPER = frozenset({"Flax", "Keras", "Trainer"})
+
+#: Functions whose calls change nothing in the program, and can go with them.
+_IDLE = frozenset({"send_example_telemetry"})
+
+#: What an argument may be made of that goes with its call: evaluating it does nothing.
+_PURE = (ast.Name, ast.Attribute, ast.Constant, ast.keyword, ast.expr_context)
 
 
 class RemovedName(Rule):
@@ -44,8 +52,9 @@ class RemovedName(Rule):
 
     ## Fix safety
 
-    Safe: an import that nothing uses, neither in the module nor from another one, is removed. Nothing else is changed.
-    Where an `except`, a version check or `hasattr` is prepared for the missing name, nothing is reported.
+    Safe: an import that nothing uses, neither in the module nor from another one, is removed, and so are the calls of
+    `send_example_telemetry`, which only counted the uses of an example. Nothing else is changed. Where an `except`, a
+    version check or `hasattr` is prepared for the missing name, nothing is reported.
 
     ## References
 
@@ -62,8 +71,37 @@ class RemovedName(Rule):
         rewrites = Rewrites(module)
         for lost in removed_api.lost(module, "name"):
             yield module.finding(
-                lost.reference.node, _message(lost), fix=rewrites.without(lost), since=lost.removal.gone
+                lost.reference.node,
+                _message(lost),
+                fix=rewrites.without(lost) or _without_calls(module, lost),
+                since=lost.removal.gone,
             )
+
+
+def _without_calls(view: ModuleView, lost: Lost) -> Fix | None:
+    """The fix that takes a function out whose calls do nothing for the program; None where it is more than called."""
+    binding = lost.reference.binding
+    if lost.reference.name not in _IDLE or binding is None or api_edits.is_handed_on(view, binding):
+        return None
+    statements: list[ast.stmt] = []
+    for use in view.links.uses(binding):
+        call = view.tree.parents[use]
+        statement = view.tree.parents[call]
+        if not isinstance(call, ast.Call) or call.func is not use or not isinstance(statement, ast.Expr):
+            return None
+        if not all(isinstance(each, _PURE) for part in (*call.args, *call.keywords) for each in ast.walk(part)):
+            return None
+        statements.append(statement)
+
+    def build() -> list[Edit]:
+        from v5lint.edits.imports import ImportEdits
+        from v5lint.edits.statements import delete_statement
+
+        imports = ImportEdits(view)
+        imports.remove(binding)
+        return [*imports.edits(), *(delete_statement(view, each) for each in statements)]
+
+    return Fix(f"Remove the calls of `{lost.reference.name}`", build)
 
 
 def _message(lost: Lost) -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from v5lint.rule import Rule
 from v5lint.rules import arguments, loading
+from v5lint.rules.knowledge.lookup import Removal
+from v5lint.view.values import External, Method
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -11,12 +13,21 @@ if TYPE_CHECKING:
 
     from v5lint.rule import Finding, Unseen
     from v5lint.rules.arguments import Given
+    from v5lint.view.calls import CallSite
     from v5lint.view.module import ModuleView
+    from v5lint.view.values import Value
 
 _OLD, _NEW = "use_auth_token", "token"
 
 #: The oldest release in which every loader takes `token` (tokenizers and processors do since 4.31).
 _SINCE = "4.32"
+
+#: What reads from the Hub in the package datasets, and the release that dropped the argument there.
+_DATASETS, _DATASETS_GONE = "datasets", "3.0"
+_READERS = frozenset(
+    "load_dataset load_dataset_builder get_dataset_config_names get_dataset_config_info get_dataset_infos "
+    "get_dataset_split_names get_dataset_default_config_name".split()
+)
 
 
 class RemovedAuthToken(Rule):
@@ -39,6 +50,10 @@ class RemovedAuthToken(Rule):
     Tokenizers, processors, configurations and generation configurations accept it and drop it: the request goes out
     without the token, and a gated repository answers as if there were none (measured: `hf_hub_download(token=None)`).
 
+    `datasets` dropped the argument in its release 3.0. Measured on 5.2.0:
+
+        TypeError: JsonConfig.__init__() got an unexpected keyword argument 'use_auth_token'
+
     ## Example
 
         tokenizer = AutoTokenizer.from_pretrained(name, use_auth_token=True)
@@ -49,8 +64,8 @@ class RemovedAuthToken(Rule):
 
     ## Fix safety
 
-    Safe: `token` takes what `use_auth_token` took. Unsafe where the argument also goes somewhere that could not be
-    followed, and where a handler hides the failure.
+    Safe: `token` takes what `use_auth_token` took (`datasets` has it since 2.14). Unsafe where the argument also goes
+    somewhere that could not be followed, and where a handler hides the failure.
 
     ## References
 
@@ -64,8 +79,30 @@ class RemovedAuthToken(Rule):
 
     def check(self, module: ModuleView) -> Iterator[Finding | Unseen]:
         """See Rule."""
-        called = loading.functions(loading.LOAD | loading.SAVE | loading.SHARE, with_pipeline=True)
-        yield from loading.check(module, {_OLD}, called, _results)
+        yield from loading.check(module, {_OLD}, _called, _results, _judge)
+
+
+_of_transformers = loading.functions(loading.LOAD | loading.SAVE | loading.SHARE, with_pipeline=True)
+
+
+def _called(call: CallSite, callee: Value) -> Iterator[str]:
+    """The function that a call is of, of transformers or of datasets."""
+    owner = callee.owner if isinstance(callee, Method) else callee
+    if not isinstance(owner, External) or owner.package != _DATASETS:
+        yield from _of_transformers(call, callee)
+    elif isinstance(callee, Method):
+        if callee.name in loading.SHARE:
+            yield f"{_DATASETS}@:{owner.name}.{callee.name}"
+    elif owner.name in _READERS:
+        yield f"{_DATASETS}@:{owner.name}"
+
+
+def _judge(function: str, name: str, target: str) -> Removal | None:
+    package, _, path = function.partition("@:")
+    if package != _DATASETS:
+        return arguments.removal_of(function, name, target)
+    gone = _DATASETS_GONE
+    return Removal(f"{path}:{name}", "parameter", _DATASETS, f"..{gone}", gone, [_NEW, "1", "", "", ""])
 
 
 def _results(group: list[Given]) -> Iterator[Finding]:
@@ -76,7 +113,8 @@ def _results(group: list[Given]) -> Iterator[Finding]:
             fix = arguments.removal_fix([given], level) if _says_the_same(given) else None
             advice = f"`{_NEW}` is given as well: drop it"
         else:
-            fix = arguments.rename_fix(given, _NEW, _SINCE, level)
+            since = _SINCE if given.removal.package != _DATASETS else ""
+            fix = arguments.rename_fix(given, _NEW, since, level)
         yield loading.finding(given, fix, remark, advice)
 
 

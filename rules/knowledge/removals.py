@@ -17,6 +17,9 @@ _GUIDE = "https://github.com/huggingface/transformers/blob/main/MIGRATION_GUIDE_
 _HUB_GUIDE = "https://huggingface.co/docs/huggingface_hub/concepts/migration"
 _RELEASES = "https://github.com/huggingface/{}/releases/tag/v{}"
 
+#: In the place of the new path, for a name that has none though the module it stood in has a successor.
+_NOTHING = "-"
+
 
 class Replacement:
     """What to write instead.
@@ -244,14 +247,14 @@ def _advice(module: str, name: str) -> list[str] | None:
     What is known of it alone comes first, then the package's own export of that name, then the curated patterns.
     """
     found = _told(module, name)
-    if found is not None:
+    if found is not None and found[0] != _NOTHING:
         return found
     package = module.partition(".")[0]
     public = _name_spans(package, name)
     if module != package and public and history.is_present(public, None):
         return [f"{package}.{name}", "1", history.appeared_in(public), "", ""]
     advice = _pattern([f"{module}.{name}", f"{package}.{name}"] if public else [f"{module}.{name}"])
-    successor = store().record("replaced_holders", module) if advice is None else None
+    successor = store().record("replaced_holders", module) if advice is None and found is None else None
     if successor and successor[0] and resolves(f"{successor[0]}.{name}"):
         return [f"{successor[0]}.{name}", "", history.appeared_in(_module_spans(successor[0])), "", ""]
     if advice is None and module == package:
@@ -273,7 +276,10 @@ def _module_advice(module: str) -> list[str] | None:
 
 
 def _told(module: str, name: str) -> list[str] | None:
-    """Give the fields of the replacement that the data holds for one name of one module."""
+    """Give the fields of the replacement that the data holds for one name of one module.
+
+    They begin with _NOTHING where the data holds that there is none, and None is for what it says nothing of.
+    """
     number = store().number("modules", module)
     package = module.partition(".")[0]
     others: list[str] | None = None
@@ -287,8 +293,8 @@ def _told(module: str, name: str) -> list[str] | None:
                     if steps.startswith("*"):
                         others = fields if steps[1:] == package else others
                     elif number is not None and leads_to(steps, number):
-                        return fields if fields[0] != "-" else None
-    return others if others and others[0] != "-" else None
+                        return fields
+    return others if others and others[0] != _NOTHING else None
 
 
 def _pattern(paths: list[str]) -> list[str] | None:

@@ -30,6 +30,10 @@ if TYPE_CHECKING:
     from v5lint.view.values import ClassValue, Value, Values
 
 
+#: The functions that import a module which they are given as a string, each with the name of that parameter.
+_IMPORTERS = {"import_module": "name", "__import__": "name", "importorskip": "modname"}
+
+
 class Reference:
     """A place where a module fetches a name of another package.
 
@@ -282,13 +286,27 @@ class ModuleView:
             for alias in each.names:
                 if alias.name.partition(".")[0] == package:
                     yield Reference(alias.name, alias, "module")
-        for name in ("import_module", "__import__", "importorskip"):
+        for name in _IMPORTERS:
             for call in self.links.calls_named(name):
-                for value in sorted(self.values(call.args[0]), key=repr) if call.args else ():
-                    if isinstance(value, Constant) and str(value.value).partition(".")[0] == package:
-                        node = value.node if value.node in self.tree.parents else call
-                        assert node is not None
-                        yield Reference(str(value.value), node, "import_module")
+                for path, node in self._imported_by(call, package):
+                    yield Reference(path, node, "import_module")
+
+    def _imported_by(self, call: ast.Call, package: str) -> Iterator[tuple[str, ast.AST]]:
+        """The modules of a package that a call imports, each with its string: `import_module(".x", "package")` too."""
+        site = CallSite(self, call)
+        place = _IMPORTERS[site.name]
+        anchors = site.values_of("package", 1) if site.name == "import_module" else frozenset()
+        within = [str(each.value) for each in anchors if isinstance(each, Constant)]
+        for value in sorted(site.values_of(place, 0), key=repr):
+            if not isinstance(value, Constant) or not isinstance(value.value, str):
+                continue
+            path = value.value
+            if path.startswith(".") and not path.startswith("..") and len(within) == 1:
+                path = within[0] + path
+            if path.partition(".")[0] == package:
+                node = value.node if value.node in self.tree.parents else call
+                assert node is not None
+                yield path, node
 
     def _module_beside(self, name: ast.Constant) -> str:
         """The module in `("transformers", "AutoModel")`, the row of a table that is looked up elsewhere."""

@@ -209,7 +209,8 @@ def _replacement_sections(found: dict[str, Gathered], numbers: dict[str, int]) -
             if own.names.modules.is_current(module):
                 for name in own.names.removed(module):
                     lost[name].append(module)
-    replaced, replaced_holders = name_lines(names.collect(), numbers, lost)
+    collected = names.collect()
+    replaced, replaced_holders = name_lines(collected, numbers, lost, names.astray(collected[""]))
     parameters: dict[str, str] = {}
     members: dict[str, str] = {}
     surfaces_now: dict[str, str] = {}

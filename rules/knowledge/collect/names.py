@@ -73,7 +73,8 @@ class Names:
         presence.length = self.length
         present = []
         for name in {*presence, *namespace.names(module)}:
-            path = None if name.startswith("__") and name != "__version__" else namespace.resolve(module, name)
+            is_dunder = name.startswith("__") and name.endswith("__") and name != "__version__"
+            path = None if is_dunder else namespace.resolve(module, name)
             if path is not None:
                 present.append(name)
                 self.paths[module, name] = path

@@ -145,6 +145,27 @@ class NameReplacements:
             raise CuratedError("\n".join(self.errors))
         return found
 
+    def astray(self, modules: Mapping[str, Replacement]) -> dict[str, list[str]]:
+        """Give the names that the successor of their module does not have: name -> the modules that are gone.
+
+        A lookup takes a name of a module that is gone to be in the module that took its place.
+
+        Args:
+            modules: the replacements of whole modules.
+        """
+        found: dict[str, list[str]] = defaultdict(list)
+        for module, successor in modules.items():
+            package = module.partition(".")[0]
+            names, newest = self.names[package], self.newest.get(successor.new.partition(".")[0])
+            if newest is None:
+                continue
+            for name in names.names.get(module, ()):
+                path = names.paths[module, name]
+                of_package = path.startswith(package + ".") and path not in names.modules
+                if of_package and newest.resolve(successor.new, name) is None:
+                    found[name].append(module)
+        return found
+
     def pattern_lines(self) -> list[str]:
         """Give one line a curated pattern: as written, then the fields of `Replacement`."""
         return [
@@ -255,7 +276,10 @@ class NameReplacements:
 
 
 def name_lines(
-    found: Mapping[str, Mapping[str, Replacement]], numbers: Mapping[str, int], lost: Mapping[str, Collection[str]]
+    found: Mapping[str, Mapping[str, Replacement]],
+    numbers: Mapping[str, int],
+    lost: Mapping[str, Collection[str]],
+    astray: Mapping[str, Collection[str]],
 ) -> tuple[list[str], list[str]]:
     """Spell the replacements of names for the data file.
 
@@ -263,6 +287,7 @@ def name_lines(
         found: what `NameReplacements.collect` gave.
         numbers: the number of each module.
         lost: name -> the modules, still there, that lost it.
+        astray: what `NameReplacements.astray` gave.
 
     Returns:
         Two lists of lines. One line a replacement: its fields, then "name=modules" for each name that it replaces,
@@ -273,22 +298,28 @@ def name_lines(
     nothing = Replacement("-", "", "", "", "")
     places: dict[Replacement, list[str]] = defaultdict(list)
     holders = []
-    for name in sorted(found):
+    for name in sorted({*found, *astray}):
         packages: dict[str, dict[Replacement, list[int]]] = defaultdict(lambda: defaultdict(list))
-        for module, replacement in sorted(found[name].items()):
+        for module, replacement in sorted(found.get(name, {}).items()):
             if not name:
                 holders.append("\t".join([module, *replacement]))
             elif module in numbers:
                 packages[module.partition(".")[0]][replacement].append(numbers[module])
             else:
                 holders.append("\t".join([f"{module}.{name}", *replacement]))
+        gone = {module for module in astray.get(name, ()) if module not in found.get(name, {}) and module in numbers}
+        for module in gone:
+            packages[module.partition(".")[0]][nothing].append(numbers[module])
         for package, groups in sorted(packages.items()):
             for module in lost.get(name, ()):
-                if module not in found[name] and module.partition(".")[0] == package:
+                if module not in found.get(name, {}) and module.partition(".")[0] == package:
                     groups[nothing].append(numbers[module])
-            ordered = sorted(groups.items(), key=lambda item: (len(item[1]), item[0]))
+            ordered = sorted(
+                groups.items(), key=lambda item: (bool(gone) and item[0] != nothing, len(item[1]), item[0])
+            )
             for replacement, modules in ordered:
-                steps = f"*{package}" if replacement == ordered[-1][0] else gaps(modules)
+                is_rest = replacement == ordered[-1][0] and not (gone and replacement == nothing)
+                steps = f"*{package}" if is_rest else gaps(sorted(modules))
                 written = "" if replacement.new.rpartition(".")[2] == name and "." in replacement.new else name
                 places[replacement].append(f"{written}={steps}")
     lines = ["\t".join([*replacement, *names]) for replacement, names in sorted(places.items())]
