@@ -177,8 +177,8 @@ def _is_chosen(view: ModuleView, call: CallSite) -> bool:
     parts = (
         {ast.dump(node) for node in ast.walk(given) if isinstance(node, (ast.Name, ast.Attribute))} if given else set()
     )
-    for name in [each for each in ast.walk(given) if isinstance(each, ast.Name)] if given else []:
-        for binding in view.links.bindings_read(name):
+    for read in [each for each in ast.walk(given) if isinstance(each, ast.Name)] if given else []:
+        for binding in view.links.bindings_read(read):
             if isinstance(binding.value, ast.IfExp):  # the name is chosen by a test: does it choose the class, too?
                 parts.add(ast.dump(binding.value.test))
     for test, _ in view.reach.conditions(call.node):
