@@ -68,7 +68,8 @@ class RemovedCacheVariable(Rule):
 
     Safe in a module that sets the variable for itself or for a child process. Unsafe where another module of the
     repository reads it, where it is set after transformers is imported (it had no effect under v4 either: set
-    `HF_HUB_CACHE` before the import), and in dicts for other programs.
+    `HF_HUB_CACHE` before the import), where the module sets or reads `HF_HUB_CACHE` for something else, and in dicts
+    for other programs. A dict that the module itself asks for the key is its own settings, and left alone.
 
     ## References
 

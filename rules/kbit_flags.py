@@ -49,7 +49,8 @@ class RemovedKbitFlag(Rule):
 
     The condition is meant: `BitsAndBytesConfig(load_in_8bit=False)` quantizes to 4-bit. `bnb_4bit_*` and `llm_int8_*`
     arguments beside the flag move into the configuration; where the call has a `quantization_config` already, the flags
-    only go.
+    only go. What is put into a dict by an assignment of its own goes under an `if` where the dict may hold a
+    configuration already.
 
     Version 4 left the last layer of a model alone, a classifier say; version 5 quantizes it where it has a bias. So the
     configuration of a class that has such a layer names it:

@@ -263,8 +263,8 @@ class _Follow:
         if (key, copied) in self.seen:
             return
         self.seen.add((key, copied))
-        for value in self.view.links.class_attribute_values(node) if not copied else ():
-            self.backward(value)
+        for made in self.view.links.class_attribute_values(node) if not copied else ():
+            self.backward(made)
         for use in self.view.links.same_attributes(node):
             if isinstance(use.ctx, ast.Load):
                 self.expression(use, copied=copied)
