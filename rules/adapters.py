@@ -124,8 +124,8 @@ def written(view: ModuleView, node: ast.expr) -> ast.expr:
     """The expression that a name stands for which is bound once and read once; else the expression itself."""
     if isinstance(node, ast.Name):
         bindings = view.links.bindings_read(node)
-        if len(bindings) == 1 and bindings[0].kind == "assign" and bindings[0].value is not None:
-            (binding,) = bindings
+        binding = bindings[0] if len(bindings) == 1 else None
+        if binding is not None and binding.kind == "assign" and binding.value is not None:
             is_read_once = not view.links.other_bindings(binding) and len(view.links.uses(binding)) == 1
             if is_read_once and not library.is_handed_on(view, binding):
                 return binding.value

@@ -74,7 +74,8 @@ class DefaultDtype(Rule):
                 continue
             if _is_cast(module, call.node):
                 continue
-            message = f"`{names[0]}` is loaded in the dtype of its checkpoint, no longer in float32"
+            shown = next((each.name for each in call.owners({"from_pretrained"})), names[0])
+            message = f"`{shown}` is loaded in the dtype of its checkpoint, no longer in float32"
             yield module.finding(call.node, f'{message}: say which with `dtype="float32"`', fix=_fix(module, call))
 
 

@@ -85,8 +85,8 @@ def models(view: ModuleView, node: ast.expr) -> Models:
     complete = made.is_complete
     for origin in made.found:
         here = _made(origin)
-        for each in here:
-            each.is_inside = origin.is_inside
+        for model in here:
+            model.is_inside = origin.is_inside
         found += here
         complete = complete and bool(here)
     if not found:

@@ -72,5 +72,5 @@ def _read() -> dict[str, dict[str, Loss]]:
         table = loads(file.read())
     for model_type, classes in table.items():
         since = classes.pop("since")
-        found[model_type] = {name: Loss(name, *counts, since) for name, counts in classes.items()}
+        found[model_type] = {name: Loss(name, lost, total, since) for name, (lost, total) in classes.items()}
     return found

@@ -22,6 +22,10 @@ _BEFORE = "4.57"
 #: No parameter of a `forward` has moved that stood before the third.
 _FEWEST = 3
 
+#: What a `forward` calls its cache since 5.24, and what before; the old names are taken until 5.40.
+_CACHE = "cache"
+_CACHE_BEFORE = frozenset({"past_key_values", "cache_params"})
+
 _ARGUMENTS = frozenset({"TrainingArguments", "Seq2SeqTrainingArguments"})
 
 
@@ -170,7 +174,9 @@ def _check(view: ModuleView, call: CallSite, name: str, function: str, *, is_sur
         return
     old, new = before.positional, after.positional
     moved = [
-        place for place in range(min(len(call.node.args), len(old))) if place >= len(new) or old[place] != new[place]
+        place
+        for place in range(min(len(call.node.args), len(old)))
+        if place >= len(new) or not is_same(old[place], new[place])
     ]
     first = moved[0] if moved else 0
     if not moved or any(isinstance(each, ast.Starred) for each in call.node.args[: moved[-1] + 1]):
@@ -185,6 +191,11 @@ def _check(view: ModuleView, call: CallSite, name: str, function: str, *, is_sur
     yield view.finding(call.node.args[first], message, fix=fix)
 
 
+def is_same(old: str, new: str) -> bool:
+    """Whether two names are those of one parameter: since 5.24 the cache is called `cache` in every `forward`."""
+    return old == new or (new == _CACHE and old in _CACHE_BEFORE)
+
+
 def _is_none(node: ast.expr) -> bool:
     return isinstance(node, ast.Constant) and node.value is None
 
@@ -195,7 +206,7 @@ def _fix(
     remove: list[ast.AST] = []
     replace: dict[ast.AST, str] = {}
     for place, given in enumerate(call.node.args[first:], start=first):
-        if old[place] in taken:
+        if any(is_same(old[place], each) for each in taken):
             replace[given] = f"{old[place]}={view.source(given)}"
         elif isinstance(given, ast.Constant) and given.value in (None, False):
             remove.append(given)

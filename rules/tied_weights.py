@@ -107,7 +107,7 @@ def _listed(view: ModuleView, statement: ast.stmt) -> ast.expr | None:
         targets = [statement.target]
     if not any(_KEYS in (getattr(each, "id", ""), getattr(each, "attr", "")) for each in targets):
         return None
-    value = statement.value  # type: ignore[attr-defined]
+    value: ast.expr | None = statement.value  # type: ignore[attr-defined]
     if isinstance(value, (ast.List, ast.Tuple, ast.Set, ast.ListComp, ast.BinOp)):
         return value
     if value is not None and all(isinstance(each, Elements) for each in view.values(value)):

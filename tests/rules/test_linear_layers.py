@@ -67,7 +67,7 @@ def test_new_names_mean_as_many_layers_as_the_old_one() -> None:
         ("SwinForImageClassification", "swin", 156, 221, "5.9"),
         ("Dinov2ForImageClassification", "dinov2", 96, 225, "5.18"),
         ("MixtralForCausalLM", "mixtral", 96, 291, "5.0"),
-        ("DeiTForImageClassification", "deit", 192, 201, "5.9"),  # not measured: as DeiTModel
+        ("DeiTForImageClassification", "deit", 192, 201, "5.9"),
     ],
 )
 def test_what_reloading_loses(name: str, model_type: str, lost: int, total: int, since: str) -> None:
