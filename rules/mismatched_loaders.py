@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import ast
+
 from v5lint.rule import Fix, FixUnavailableError, Rule
 from v5lint.rules import library, siglip_classes
+from v5lint.view.values import Constant
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -75,15 +78,30 @@ class MismatchedLoader(Rule):
                 yield module.finding(call.node, message, fix=_fix(module, call, name, kind))
 
 
+def _is_tested(view: ModuleView, call: CallSite) -> bool:
+    """Whether the module asks for objects of the class by `isinstance`, which those of another are not."""
+    owner = call.func.value if isinstance(call.func, ast.Attribute) else None
+    asked = {id(node) for each in view.calls({"isinstance"}) for node in ast.walk(each.node)}
+    return any(
+        id(use) in asked
+        for binding in (view.links.bindings_read(owner) if isinstance(owner, ast.Name) else ())
+        for use in view.links.uses(binding)
+    )
+
+
 def _fix(view: ModuleView, call: CallSite, name: str, kind: str) -> Fix | None:
     given = call.argument(*library.CHECKPOINT)
     if given is None or len(call.args) > 1 or call.splats:
+        return None
+    if _is_tested(view, call):
         return None
     task = next((task for ending, task in _TASKS.items() if name.endswith(ending)), "")
     others = [each for each in call.node.keywords if each.value is not given]
     arguments = [view.source(given)]
     if kind == "model" and task:
         arguments.append(f'task="{task}"')
+    elif name.endswith("Processor") and not name.endswith("ImageProcessor"):
+        arguments.append('task="retrieval"')  # of images and texts
     names = set()
     for each in others:
         key = str(each.arg)
@@ -92,14 +110,17 @@ def _fix(view: ModuleView, call: CallSite, name: str, kind: str) -> Fix | None:
         key = _RENAMED.get(key, key)
         if key not in _KEPT | set(_RENAMED.values()) or (key == "labels" and task != "classification"):
             return None
+        values = view.values(each.value) if key == "dtype" else frozenset()
+        if any(isinstance(value, Constant) and value.value == "auto" for value in values):
+            if not isinstance(each.value, ast.Constant):
+                return None
+            continue  # the loader takes float32, or what it is told
         if key not in names:
             names.add(key)
             arguments.append(f"{key}={view.source(each.value)}")
     function = "load_model" if kind == "model" else "load_processor"
 
     def edits() -> list[Edit]:
-        import ast
-
         from v5lint.edits.imports import ImportEdits
 
         if "#" in view.source(call.node):

@@ -330,6 +330,11 @@ class ImportEdits:
         for (at, indent, module), names in self._new.items():
             line = f"{indent}from {module} import {', '.join(names)}"
             starts = self._view.region.line_starts
+            gone = next((each for each in found if not each.content and each.start < at <= each.end), None)
+            if gone is not None and gone.start in starts and self._view.text[gone.start : gone.end].endswith(newline):
+                # The line beside which it would stand goes: it takes that line's place.
+                found[found.index(gone)] = Edit(gone.start, gone.end, line + newline)
+                continue
             found.append(Edit(at, at, line + newline if at in starts else newline + line))
         return found
 
