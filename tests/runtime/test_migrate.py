@@ -44,6 +44,14 @@ def load_base(folder: Path) -> transformers.PreTrainedModel:
     return named.from_pretrained(folder, dtype=torch.float32).eval()
 
 
+ROUNDING = 1e-6
+"""Of the largest output: measured 3.4e-7 between two CPUs, and 2.4e-5 for one weight of lora_B that is 0.001 off."""
+
+
+def difference(output: torch.Tensor, expected: torch.Tensor) -> float:
+    return float((output - expected).abs().max() / expected.abs().max())
+
+
 def output_of(model: torch.nn.Module, case: Path) -> tuple[torch.Tensor, torch.Tensor]:
     expected = load_file(case / "expected.safetensors")
     with torch.no_grad():
@@ -57,11 +65,11 @@ def test_an_old_adapter_computes_what_it_computed(case: Path, tmp_path: Path) ->
     assert migration.changed == (Version(RENAMED_IN[base.name]) <= RELEASE)
     model = load_adapter(load_base(base), migration.output)
     output, expected = output_of(model, case)
-    if case.name == "dinov2_swiglu" and migration.changed:
-        # The release itself cut one matrix product of the base model in two, and a shorter product may round otherwise.
-        torch.testing.assert_close(output, expected, rtol=0, atol=5e-7)
-    else:
-        assert torch.equal(output, expected), (output - expected).abs().max()
+    assert difference(output, expected) <= ROUNDING
+    # What was computed elsewhere is rounded otherwise here; the weights themselves are the old ones, bit for bit.
+    old, new = (load_file(folder / "adapter_model.safetensors").values() for folder in (case, migration.output))
+    if case.name != "dinov2_swiglu":
+        assert {tensor.numpy().tobytes() for tensor in new} == {tensor.numpy().tobytes() for tensor in old}
 
 
 def test_a_split_projection_is_split_without_arithmetic(tmp_path: Path) -> None:
@@ -168,4 +176,4 @@ def test_one_wrong_bit_is_seen(tmp_path: Path) -> None:
     weights[name][0, 0] += 1e-3
     save_file(weights, folder / "adapter_model.safetensors")
     output, expected = output_of(load_adapter(load_base(base_of(case)), folder), case)
-    assert not torch.equal(output, expected)
+    assert difference(output, expected) > 10 * ROUNDING
