@@ -6,6 +6,7 @@ import ast
 
 from v5lint.rule import Fix, FixUnavailableError, Rule
 from v5lint.rules import library, siglip_classes, swaps
+from v5lint.view.values import Constant
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -77,16 +78,31 @@ class MismatchedLoader(Rule):
                 yield module.finding(call.node, message, fix=_fix(module, call, name, kind))
 
 
+def _is_tested(view: ModuleView, call: CallSite) -> bool:
+    """Whether the module asks for objects of the class by `isinstance`, which those of another are not."""
+    owner = call.func.value if isinstance(call.func, ast.Attribute) else None
+    asked = {id(node) for each in view.calls({"isinstance"}) for node in ast.walk(each.node)}
+    return any(
+        id(use) in asked
+        for binding in (view.links.bindings_read(owner) if isinstance(owner, ast.Name) else ())
+        for use in view.links.uses(binding)
+    )
+
+
 def _fix(view: ModuleView, call: CallSite, name: str, kind: str) -> Fix | None:
     given = call.argument(*library.CHECKPOINT)
     owner = call.func.value if isinstance(call.func, ast.Attribute) else None
     if given is None or len(call.args) > 1 or call.splats or owner is None or not swaps.names_class(view, owner, name):
         return None  # a class of this repository that inherits from it is no class that the loader knows
+    if _is_tested(view, call):
+        return None
     task = next((task for ending, task in _TASKS.items() if name.endswith(ending)), "")
     others = [each for each in call.node.keywords if each.value is not given]
     arguments = [view.source(given)]
     if kind == "model" and task:
         arguments.append(f'task="{task}"')
+    elif name.endswith("Processor") and not name.endswith("ImageProcessor"):
+        arguments.append('task="retrieval"')  # of images and texts
     names = set()
     for each in others:
         key = str(each.arg)
@@ -95,6 +111,11 @@ def _fix(view: ModuleView, call: CallSite, name: str, kind: str) -> Fix | None:
         key = _RENAMED.get(key, key)
         if key not in _KEPT | set(_RENAMED.values()) or (key == "labels" and task != "classification"):
             return None
+        values = view.values(each.value) if key == "dtype" else frozenset()
+        if any(isinstance(value, Constant) and value.value == "auto" for value in values):
+            if not isinstance(each.value, ast.Constant):
+                return None
+            continue  # the loader takes float32, or what it is told
         if key not in names:
             names.add(key)
             arguments.append(f"{key}={view.source(each.value)}")

@@ -170,7 +170,7 @@ def _extended(view: ModuleView, value: ast.expr, callback: str) -> str:
             end = source.index(")", end) + 1  # of an element in brackets
         return f"{source[:end]}, {callback}{source[end:]}"
     values = view.values(value)
-    if values and all(isinstance(each, Elements) for each in values):
+    if isinstance(value, (ast.BinOp, ast.ListComp)) or (values and all(isinstance(each, Elements) for each in values)):
         return f"[*{source}, {callback}]" if isinstance(value, ast.Name) else f"[*({source}), {callback}]"
     inner = source if isinstance(value, (ast.Name, ast.Attribute, ast.Call, ast.BoolOp)) else f"({source})"
     ending = "" if isinstance(value, ast.BoolOp) and isinstance(value.values[-1], ast.List) else " or []"

@@ -95,7 +95,8 @@ def reason_of(error: Exception) -> str:
 
 def shown(names: object, limit: int = 3) -> str:
     """The first of some names, and how many more there are."""
-    many = isinstance(names, Iterable) and not isinstance(names, str)
-    listed = [str(name) for name in names] if many else [str(names)]
+    listed = (
+        [str(name) for name in names] if isinstance(names, Iterable) and not isinstance(names, str) else [str(names)]
+    )
     more = f" and {len(listed) - limit} more" if len(listed) > limit else ""
     return ", ".join(listed[:limit]) + more

@@ -99,11 +99,14 @@ def _peft_model(model: nn.Module) -> Any:
 
 
 def adapted_layers(model: nn.Module) -> dict[str, Any]:
-    """The layers that carry a LoRA adapter, by their path in the model inside PEFT's wrapper."""
+    """The layers that carry the active LoRA adapter, by their path in the model inside PEFT's wrapper."""
+    active = active_adapter(model) if _peft_model(model) is not None else None
     return {
         name: module
         for name, module in unwrap(model).named_modules()
-        if hasattr(module, "lora_A") and hasattr(module, "base_layer")
+        if hasattr(module, "lora_A")
+        and hasattr(module, "base_layer")
+        and (active is None or active in module.lora_A or active in module.lora_embedding_A)
     }
 
 
@@ -184,11 +187,14 @@ def _check_adapter(findings: Findings, subject: Subject, config: Any, trainable:
         rank = int(pattern_value(config.rank_pattern, path, config.r))
         expected += rank * (d_in + d_out) + d_out * (bool(config.use_dora) + bool(getattr(config, "lora_bias", False)))
         shapes[rank, d_in, d_out] = shapes.get((rank, d_in, d_out), 0) + 1
+    active = active_adapter(subject.model)
     formula = " + ".join(f"{count} x {r} x ({i} + {o})" for (r, i, o), count in shapes.items())
     present = sum(
-        p.numel() for name, p in subject.model.named_parameters() if ".lora_" in name and not _within(name, inside)
+        p.numel()
+        for name, p in subject.model.named_parameters()
+        if _is_lora(name, active) and not _within(name, inside)
     )
-    counted = sum(p.numel() for name, p in trainable.items() if ".lora_" in name and not _within(name, inside))
+    counted = sum(p.numel() for name, p in trainable.items() if _is_lora(name, active) and not _within(name, inside))
     others = sorted(set(adapted) - set(linears) - set(inside))
     if others:
         findings.skip("count", f"{shown(others)} is adapted and no Linear layer: the number is not known.")
@@ -445,6 +451,10 @@ def _shape(module: Any) -> tuple[int, int]:
     if hasattr(base, "nf"):  # GPT-2's Conv1D keeps its weight transposed
         return int(base.weight.shape[0]), int(base.weight.shape[1])
     return int(base.in_features), int(base.out_features)
+
+
+def _is_lora(name: str, adapter: str) -> bool:
+    return ".lora_" in name and f".{adapter}." in f"{name}."
 
 
 def _within(name: str, paths: Iterable[str]) -> bool:

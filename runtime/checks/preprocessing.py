@@ -267,7 +267,8 @@ def _check_random_colours(findings: Findings, title: str, reference: Any, ours: 
 def _straight(ours: Array, theirs: Array) -> tuple[Array, Array, Array]:
     """Slope, shift and explained share of each channel on the processor's channel of the same name."""
     rows = [regress(ours[:, [c] * 3], theirs[:, [c] * 3]) for c in range(3)]
-    return tuple(np.array([getattr(row, name)[0] for row in rows]) for name in ("slope", "shift", "explained"))  # type: ignore[return-value]
+    slope, shift, explained = (np.array([getattr(row, n)[0] for row in rows]) for n in ("slope", "shift", "explained"))
+    return slope, shift, explained
 
 
 def _distance(mean: Sequence[float], std: Sequence[float], other_mean: Any, other_std: Any) -> float:
@@ -469,8 +470,10 @@ def _compare_stored(
     found = regress(*levels)
     straight = Regression((0, 1, 2), found.slope, found.shift, found.explained)
     mean, std = statistics_of(reference)
-    name, *implied = name_statistics(mean, std, straight)
-    if name == "other statistics" and _distance(*implied, mean, std) <= _NEAR:  # colours may be changed at random
+    name, implied_mean, implied_std = name_statistics(mean, std, straight)
+    if (
+        name == "other statistics" and _distance(implied_mean, implied_std, mean, std) <= _NEAR
+    ):  # colours may be changed at random
         straight = Regression((0, 1, 2), np.ones(3), np.zeros(3), found.explained)
     _check_colours(findings, title, reference, straight, ours, _LOOSE)
     findings.measure(f"{title} geometry", "not compared: it is random, or another one")

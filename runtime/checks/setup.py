@@ -47,9 +47,9 @@ def _check_optimizer(findings: Findings, subject: Subject) -> None:
     if type(subject.optimizer).__name__ in ("DeepSpeedZeroOptimizer", "DeepSpeedOptimizerWrapper"):
         findings.skip("optimizer", "DeepSpeed's optimiser holds shards, not the parameters.")
         return
-    moved = getattr(subject.scheduler, "optimizer", None)
+    groups = getattr(getattr(subject.scheduler, "optimizer", None), "param_groups", None)
     # Accelerate's wrapper hands out the lists of what it wraps.
-    if getattr(moved, "param_groups", None) is not None and moved.param_groups is not subject.optimizer.param_groups:
+    if groups is not None and groups is not subject.optimizer.param_groups:
         findings.fail(
             "scheduler_of_another_optimizer",
             "The schedule belongs to another optimiser than the one that trains: this one's learning rate stays as it "

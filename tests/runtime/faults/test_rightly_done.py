@@ -1,0 +1,198 @@
+"""What users rightly do, otherwise than the reference fine-tune does it: no check may fail."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+pytest.importorskip("sklearn", reason="needs scikit-learn")
+
+import torch
+import transformers
+from fault_scene import DIGITS, Pictures, Scene
+from packaging.version import Version
+from peft import IA3Config, LoraConfig, get_peft_model
+from PIL import Image, ImageEnhance, ImageOps
+from torch import nn
+from transformers import AutoImageProcessor, default_data_collator
+
+from v5lint.runtime.loading import load_model
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+if Version(transformers.__version__) < Version("5.18"):
+    pytest.skip("module names are those since transformers 5.18", allow_module_level=True)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _one_thread() -> Iterator[None]:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+def _lora(**options: Any) -> Callable[[Scene], None]:
+    def change(scene: Scene) -> None:
+        given = {"r": 4, "target_modules": ["q_proj", "v_proj"], "modules_to_save": ["classifier"], **options}
+        scene.config = lambda model: LoraConfig(**given)
+
+    return change
+
+
+def _arguments(**options: Any) -> Callable[[Scene], None]:
+    def change(scene: Scene) -> None:
+        scene.options = options
+
+    return change
+
+
+def second_adapter(scene: Scene) -> None:
+    def finish(model: Any) -> Any:
+        model.add_adapter("second", LoraConfig(r=8, target_modules=["q_proj"], modules_to_save=["classifier"]))
+        model.set_adapter("second")
+        return model
+
+    scene.finish = finish
+
+
+def another_method(scene: Scene) -> None:
+    config = IA3Config(target_modules=["k_proj", "v_proj", "fc2"], feedforward_modules=["fc2"],
+                       modules_to_save=["classifier"])  # fmt: skip
+    scene.adapt = lambda model: get_peft_model(model, config)
+
+
+def colours_at_random(scene: Scene) -> None:
+    def prepare(image: Image.Image) -> Any:
+        image = ImageEnhance.Brightness(image).enhance(0.6 + 0.8 * float(torch.rand(())))
+        return scene.prepared(image.convert("L").convert("RGB") if torch.rand(()) < 0.2 else image)
+
+    scene.prepare, scene.prepare_evaluation = prepare, scene.prepared
+
+
+def grey_pictures(scene: Scene) -> None:
+    def grey(side: Any) -> Any:
+        return [picture.convert("L").convert("RGB") for picture in side[0]], side[1]
+
+    scene.train, scene.evaluation = grey(scene.train), grey(scene.evaluation)
+    scene.prepare = lambda image: scene.prepared(image.convert("L").convert("RGB"))
+
+
+def padded_to_a_square(scene: Scene) -> None:
+    scene.prepare = lambda image: scene.prepared(ImageOps.pad(image, (max(image.size),) * 2))
+
+
+def cropped_to_a_square(scene: Scene) -> None:
+    scene.prepare = lambda image: scene.prepared(ImageOps.fit(image, (min(image.size),) * 2))
+
+
+def larger_images(scene: Scene) -> None:
+    processor = AutoImageProcessor.from_pretrained(scene.checkpoint)
+    processor.size = {"height": 64, "width": 64}
+    scene.processor = processor
+
+    def collate(items: list[Any]) -> Any:
+        return {**default_data_collator(items), "interpolate_pos_encoding": True}
+
+    scene.trainer_options = lambda model: {"data_collator": collate}
+
+
+def two_classes_evenly(scene: Scene) -> None:
+    """A model that has learnt nothing yet answers one of two classes."""
+
+    def halved(side: Any) -> Any:
+        return side[0], [index % 2 for index in range(len(side[1]))]
+
+    def finish(model: Any) -> Any:
+        model.get_base_model().classifier.modules_to_save["default"].bias.data[0] += 1e3
+        return model
+
+    scene.train, scene.evaluation = halved(scene.train), halved(scene.evaluation)
+    scene.load = lambda: load_model(scene.checkpoint, labels=["even", "odd"])
+    scene.finish = finish
+
+
+def fewer_classes_evaluated(scene: Scene) -> None:
+    sides = iter((DIGITS, DIGITS[:9]))
+
+    def wrap(dataset: Pictures) -> Pictures:
+        dataset.classes = next(sides)  # type: ignore[attr-defined]
+        return dataset
+
+    pairs = [pair for pair in zip(*scene.evaluation, strict=True) if pair[1] < 9]
+    scene.evaluation = ([a for a, _ in pairs], [b for _, b in pairs])
+    scene.wrap = wrap
+
+
+def stream(scene: Scene) -> None:
+    class Stream(torch.utils.data.IterableDataset[Any]):
+        def __init__(self, data: Any) -> None:
+            self.data = data
+
+        def __iter__(self) -> Any:
+            return (self.data[index] for index in range(len(self.data)))
+
+    scene.wrap = Stream
+
+
+def weighted_loss(scene: Scene) -> None:
+    weight = torch.linspace(0.5, 2, 10)
+    scene.trainer_options = lambda model: {
+        "compute_loss_func": lambda outputs, labels, num_items_in_batch=None: nn.functional.cross_entropy(
+            outputs["logits"], labels, weight=weight
+        )
+    }
+
+
+RIGHT: dict[str, Callable[[Scene], None]] = {
+    "bf16": _arguments(bf16=True),
+    "one step": _arguments(max_steps=1),
+    "warm-up that leaves one step": _arguments(max_steps=2, warmup_steps=1),
+    "gradient accumulation over an epoch": _arguments(max_steps=2, gradient_accumulation_steps=64),
+    "half of the steps warm up": _arguments(lr_scheduler_type="cosine", warmup_steps=0.5, max_steps=6),
+    "DoRA": _lora(use_dora=True),
+    "biases": _lora(bias="all"),
+    "biases of LoRA": _lora(lora_bias=True),
+    "PiSSA": _lora(init_lora_weights="pissa"),
+    "excluded modules": _lora(exclude_modules=r".*layers\.0\..*"),
+    "names of all releases": _lora(target_modules=["query", "value", "q_proj", "v_proj"]),
+    "adapted patch embedding": _lora(target_modules=["q_proj", "v_proj", "projection"]),
+    "second adapter": second_adapter,
+    "another method": another_method,
+    "colours at random": colours_at_random,
+    "grey pictures": grey_pictures,
+    "padded to a square": padded_to_a_square,
+    "cropped to a square": cropped_to_a_square,
+    "larger images": larger_images,
+    "two classes evenly": two_classes_evenly,
+    "fewer classes evaluated": fewer_classes_evaluated,
+    "stream": stream,
+    "weighted loss": weighted_loss,
+}
+
+
+@pytest.mark.parametrize("change", RIGHT.values(), ids=RIGHT)
+def test_nothing_fails(change: Callable[[Scene], None]) -> None:
+    scene = Scene("vit", 0)
+    scene.mode = "train"
+    try:
+        change(scene)
+        report = scene.run()
+    finally:
+        scene.close()
+    assert [f"{result.name}: {result.detail}" for result in report.failed] == []
+    assert "movement" in {result.name for result in report.results if result.status == "passed"}
+
+
+def test_two_trained_adapters_are_both_saved() -> None:
+    """`save_pretrained` writes every adapter, so that none is trained for nothing."""
+    scene = Scene("vit", 0)
+    try:
+        second_adapter(scene)
+        report = scene.run(["parameters", "reload"])
+    finally:
+        scene.close()
+    assert [result.detail for result in report.failed] == []
+    assert {"parameters", "reload"} <= {result.name for result in report.results if result.status == "passed"}
