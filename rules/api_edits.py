@@ -101,16 +101,20 @@ def is_handed_on(view: ModuleView, binding: Binding) -> bool:
         return False
     name = re.escape(binding.name.encode())
     imported = re.compile(
-        rb"^[ \t]*from[ \t]+(?!(?:transformers|huggingface_hub|peft)\b)[\w.]+[ \t]+import[ \t]*(?:\([^)]*?|[^\n#(]*?)\b"
-        + name
-        + rb"\b",
-        re.MULTILINE,
+        rb"^[ \t]*from[ \t]+([\w.]+)[ \t]+import[ \t]*(?:\([^)]*?|[^\n#(]*?)\b" + name + rb"\b", re.MULTILINE
     )
     for file in view.project.mentioning(binding.name.encode(), view.path):
         with open(file, "rb") as stream:
-            if imported.search(stream.read()):
-                return True
+            modules = {found.decode() for found in imported.findall(stream.read())}
+        # `from torch.optim import AdamW` gets nothing from here
+        if any(view.project.is_first_party(_top(module), file) for module in modules):
+            return True
     return False
+
+
+def _top(module: str) -> str:
+    """The package of a dotted path; the dots alone of a relative one."""
+    return "." if module.startswith(".") else module.partition(".")[0]
 
 
 def _is_named(view: ModuleView, name: str) -> bool:
