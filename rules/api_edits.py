@@ -102,13 +102,19 @@ def is_handed_on(view: ModuleView, binding: Binding) -> bool:
         return False
     name = re.escape(binding.name.encode())
     imported = re.compile(
-        rb"^[ \t]*from[ \t]+(?!(?:transformers|huggingface_hub|peft)\b)[\w.]+[ \t]+import[ \t]*(?:\([^)]*?|[^\n#(]*?)\b"
-        + name
-        + rb"\b",
-        re.MULTILINE,
+        rb"^[ \t]*from[ \t]+([\w.]+)[ \t]+import[ \t]*(?:\([^)]*?|[^\n#(]*?)\b" + name + rb"\b", re.MULTILINE
     )
-    mentioning = view.project.mentioning(binding.name.encode(), view.path)
-    return any(imported.search(bytes_of(file)) for file in mentioning)
+    for file in view.project.mentioning(binding.name.encode(), view.path):
+        modules = {found.decode() for found in imported.findall(bytes_of(file))}
+        # `from torch.optim import AdamW` gets nothing from here
+        if any(view.project.is_first_party(_top(module), file) for module in modules):
+            return True
+    return False
+
+
+def _top(module: str) -> str:
+    """The package of a dotted path; the dots alone of a relative one."""
+    return "." if module.startswith(".") else module.partition(".")[0]
 
 
 def _is_named(view: ModuleView, name: str) -> bool:

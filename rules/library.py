@@ -301,13 +301,12 @@ def is_handed_on(view: ModuleView, binding: Binding) -> bool:
 
 def looks_itself_up(view: ModuleView) -> bool:
     """Whether a module reads its own names by strings: `globals()[name]`, `getattr(sys.modules[__name__], name)`."""
-    for name in ("globals", "eval", "exec"):
-        if any(isinstance(call.func, ast.Name) for call in view.links.calls_named(name)):
-            return True
+    if any(_builtin_calls(view, name) for name in ("globals", "eval", "exec")):
+        return True
     for name in ("vars", "locals", "dir"):
-        calls = [call for call in view.links.calls_named(name) if isinstance(call.func, ast.Name) and not call.args]
-        if any(view.tree.scope_of(call) is view.tree.scope for call in calls):
-            return True
+        for call in _builtin_calls(view, name):
+            if not call.args and view.tree.scope_of(call) is view.tree.scope:
+                return True
     for name in ("import_module", "__import__", "get"):
         for call in view.links.calls_named(name):
             if any(isinstance(each, ast.Name) and each.id == "__name__" for each in call.args):
@@ -319,6 +318,15 @@ def looks_itself_up(view: ModuleView) -> bool:
         for node in view.tree.nodes.get(ast.Subscript, ())
         if isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Load)
     )
+
+
+def _builtin_calls(view: ModuleView, name: str) -> list[ast.Call]:
+    """The calls of a builtin function: where the module has one of that name, they are of its own."""
+    return [
+        call
+        for call in view.links.calls_named(name)
+        if isinstance(call.func, ast.Name) and view.evaluator.owner(name, view.tree.scopes[call.func]) is None
+    ]
 
 
 def is_free(view: ModuleView, name: str, node: ast.AST) -> bool:

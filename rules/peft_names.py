@@ -10,7 +10,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from v5lint.rule import Finding, Unseen
+    from v5lint.rule import Applicability, Finding, Unseen
     from v5lint.rules.removed_api import Lost
     from v5lint.view.module import ModuleView
 
@@ -47,7 +47,7 @@ class RemovedPeftName(Rule):
 
     Safe where the successor is the same thing: since PEFT 0.4, `prepare_model_for_int8_training` only called
     `prepare_model_for_kbit_training`. Safe as well where an import that nothing uses is taken out. `BoneConfig` is left
-    to a person: `MissConfig` is another method.
+    to a person: `MissConfig` is another method. Unsafe where a name is found in another module, changed on the way.
 
     ## References
 
@@ -65,8 +65,14 @@ class RemovedPeftName(Rule):
         for lost in required_names.lost(module, _PACKAGE):
             fix = rewrites.without(lost)
             if fix is None and lost.new:
-                fix = rewrites.to_new(lost, "safe" if lost.is_drop_in else "display")
+                fix = rewrites.to_new(lost, _safety(lost))
             yield module.finding(lost.reference.node, _message(lost), fix=fix)
+
+
+def _safety(lost: Lost) -> Applicability:
+    if lost.is_drop_in:
+        return "safe"
+    return "display" if lost.removal.note else "unsafe"
 
 
 def _message(lost: Lost) -> str:

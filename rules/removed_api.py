@@ -228,7 +228,7 @@ def _family(reference: Reference, removal: Removal) -> Family:
 
 
 def _new(removal: Removal) -> str:
-    """What takes the place; "" where that is gone by now itself: `huggingface_hub.HfFolder` of `transformers.hf_api`."""
+    """What takes the place; "" where that is gone by now itself, as `huggingface_hub.HfFolder` is."""
     new = removal.replacement.new if removal.replacement is not None else ""
     return "" if new.partition(".")[0] != PACKAGE and lookup.removed_in(new) is not None else new
 

@@ -229,8 +229,10 @@ class ModuleView:
 
         Args:
             names: the names wanted: the last parts of their dotted paths.
-            package: the top-level package.
+            package: the top-level package; where the repository has one of that name, nothing is of the installed one.
         """
+        if self.project.is_first_party(package, self.path):
+            return
         for statement in self.tree.nodes.get(ast.ImportFrom, ()):
             assert isinstance(statement, ast.ImportFrom)
             yield from self._imported(statement, names, package)
