@@ -8,7 +8,7 @@ from v5lint.rule import Edit, Fix, Rule
 from v5lint.rules import image_processors, library
 from v5lint.rules.knowledge import lookup
 from v5lint.view.guards import CALL_ERRORS
-from v5lint.view.values import Constant, Mapping
+from v5lint.view.values import NOTHING_KNOWN, Constant, Mapping, Unknown
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -48,6 +48,8 @@ _ALIKE = frozenset({"DetrImageProcessor", "YolosImageProcessor", "OwlViTImagePro
 _TOP_300 = frozenset({"ConditionalDetrImageProcessor", "DeformableDetrImageProcessor"})
 
 _NEW = "post_process_object_detection"
+
+_CALLER = frozenset({Unknown("caller")})
 
 #: Processors that handed it on to their image processor.
 _OWL = frozenset({"OwlViTProcessor", "Owlv2Processor"})
@@ -126,6 +128,8 @@ class ImageProcessorMethod(Rule):
                 yield from _of_owl(module, node)
                 continue
             found = image_processors.image_processor(module, node.value)
+            if found is None and _pads_pixels(module, node):
+                found = image_processors.ImageProcessor(module.source(node.value), frozenset())
             if found is None or image_processors.is_own(module, node) or _is_prepared(module, node):
                 continue
             if node.attr in _GONE:
@@ -146,6 +150,20 @@ def _is_prepared(view: ModuleView, node: ast.Attribute) -> bool:
                 return True
     handled = view.guards.handled(node, frozenset({"AttributeError", *CALL_ERRORS}))
     return handled is not None and handled.kind == "fallback"
+
+
+def _pads_pixels(view: ModuleView, node: ast.Attribute) -> bool:
+    """Whether something that is only called an extractor or processor pads what is called pixels."""
+    of = node.value
+    name = of.id if isinstance(of, ast.Name) else of.attr if isinstance(of, ast.Attribute) else ""
+    if name.rpartition("_")[2] not in ("extractor", "processor") or not view.values(of) <= NOTHING_KNOWN | _CALLER:
+        return False
+    call = _call_of(view, node)
+    if node.attr == "pad_and_create_pixel_mask":
+        return call is not None
+    if node.attr != "pad" or call is None or not call.args or not any(k.arg == "return_tensors" for k in call.keywords):
+        return False
+    return "pixel_values" in view.source(call.args[0])
 
 
 def _call_of(view: ModuleView, node: ast.Attribute) -> ast.Call | None:

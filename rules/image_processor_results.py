@@ -158,8 +158,9 @@ def _is_tuple(axes: list[ast.expr]) -> bool:
 
 def _is_one_of(view: ModuleView, func: ast.expr, paths: frozenset[str]) -> bool:
     for each in view.values(func):
-        of = each.owner if isinstance(each, Method) else each
-        if isinstance(of, External) and (of.path if of is each else f"{of.path}.{each.name}") in paths:
+        if isinstance(each, External) and each.path in paths:
+            return True
+        if isinstance(each, Method) and isinstance(each.owner, External) and f"{each.owner.path}.{each.name}" in paths:
             return True
     return False
 

@@ -76,7 +76,7 @@ def modality(view: ModuleView, call: CallSite) -> Modality:
         or _by_saving(view, call)
         or _by_use(view, call)
         or _by_words(names)
-        or _by_models(view)
+        or by_models(view)
         or Modality("")
     )
 
@@ -256,7 +256,8 @@ def _by_call(view: ModuleView, call: ast.Call) -> tuple[str, str]:
     return "", ""
 
 
-def _by_models(view: ModuleView) -> Modality | None:
+def by_models(view: ModuleView) -> Modality | None:
+    """What the models of a module take, where all take the same and nothing in it is about the other."""
     found: dict[str, str] = {}
     for name in library.imported_names(view):
         kind = model_kind(name) if lookup.is_model_class(name) and _is_of_one_kind(name) else ""

@@ -5,10 +5,10 @@ from __future__ import annotations
 import ast
 
 from v5lint.rule import Edit, Fix
-from v5lint.rules import library, modality
+from v5lint.rules import library, modality, origins
 from v5lint.rules.knowledge import lookup
 from v5lint.view.guards import IMPORT_ERRORS
-from v5lint.view.values import Constant, External, Instance, LocalClass, Mapping, Method
+from v5lint.view.values import Constant, External, Instance, LocalClass, Mapping, Method, Unknown
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -130,6 +130,9 @@ def _attributes(view: ModuleView) -> Iterator[Finding | Unseen]:
         if node.attr != _OLD or not isinstance(node.ctx, ast.Load):
             continue
         kind, name = processor_behind(view, node.value)
+        if not kind and _may_be_processor(view, node.value):
+            yield from _of_unknown(view, node)
+            continue
         if not kind or view.guards.is_dead(node) or _is_prepared(view, node, node.value):
             continue
         if kind == "unknown":
@@ -146,6 +149,30 @@ def _attributes(view: ModuleView) -> Iterator[Finding | Unseen]:
             edits.append(view.replace(size, turned))
         fix = Fix(f"Set the size of `{_NEW}` as a dict", edits, requires=_SINCE) if turned else None
         yield view.finding(node, text, fix=fix)
+
+
+def _of_unknown(view: ModuleView, node: ast.Attribute) -> Iterator[Finding | Unseen]:
+    """`processor.feature_extractor`, where only the name says what it is asked of."""
+    if view.guards.is_dead(node) or _is_prepared(view, node, node.value):
+        return
+    beside = modality.by_models(view)
+    if beside is not None and beside.kind == "image":
+        text = f"processors for images have no `{_OLD}` since transformers 5.0, and {beside.because}: it is `{_NEW}`"
+        edits = [Edit(*view.name_span(node), _NEW)]
+        fix = (
+            None if _size_set_of(view, node) else Fix(f"Read `{_NEW}`", edits, applicability="unsafe", requires=_SINCE)
+        )
+        yield view.finding(node, text, fix=fix)
+    elif beside is None:
+        yield view.unseen(node, "whether this processor is for images or for audio is not known")
+
+
+def _may_be_processor(view: ModuleView, node: ast.expr) -> bool:
+    """Whether nothing is known of an expression but that it is called a processor."""
+    name = node.id if isinstance(node, ast.Name) else node.attr if isinstance(node, ast.Attribute) else ""
+    if name.rpartition("_")[2] != "processor" or not any(library.imported_names(view)):
+        return False
+    return all(isinstance(each, Unknown) for each in view.values(node))
 
 
 def _set_attributes(view: ModuleView) -> Iterator[Finding]:
@@ -225,7 +252,7 @@ def _fetched(view: ModuleView) -> Iterator[Finding]:
 
 def processor_behind(view: ModuleView, node: ast.expr) -> tuple[str, str]:
     """What a processor is for, "image", "unknown" or "" (audio, or none of transformers), and its class."""
-    for of in view.classes_of(node):
+    for of in view.classes_of(node) or _made_out_of_sight(view, node):
         for name in library.library_classes(view, of):
             if _wants_image_processor(view, name):
                 return "image", name
@@ -236,6 +263,11 @@ def processor_behind(view: ModuleView, node: ast.expr) -> tuple[str, str]:
                 found = modality.modality(view, load)
                 return {"image": "image", "": "unknown", "mixed": "unknown"}.get(found.kind, ""), name
     return "", ""
+
+
+def _made_out_of_sight(view: ModuleView, node: ast.expr) -> list[External | LocalClass]:
+    """The classes of what a helper gives among other things: `model, processor = load()`."""
+    return [of for each in origins.origins(view, node).found for of in origins.made_classes(each.call)]
 
 
 def _loads_of(view: ModuleView, node: ast.expr) -> Iterator[CallSite]:
