@@ -86,10 +86,11 @@ class RemovedTrainingChoice(Rule):
 def _default(view: ModuleView, of: Declared, gone: dict[str, Removal]) -> Iterator[Finding]:
     """The finding about the default that a subclass gives the field."""
     node = of.default
-    removal = gone.get(node.value) if isinstance(node, ast.Constant) and isinstance(node.value, str) else None
+    value = str(node.value) if isinstance(node, ast.Constant) else ""
+    removal = gone.get(value)
     if removal is not None and isinstance(node, ast.Constant):
-        said = f'`{CLASS}` takes no `{_FIELD}="{node.value}"` since transformers {removal.gone}'
-        fix = _replaced(view, node, str(node.value), removal, "safe")
+        said = f'`{CLASS}` takes no `{_FIELD}="{value}"` since transformers {removal.gone}'
+        fix = _replaced(view, node, value, removal, "safe")
         yield view.finding(node, f"{said}{arguments.advice(removal)}", fix=fix, since=removal.gone)
 
 
