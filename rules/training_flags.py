@@ -131,6 +131,8 @@ def _lists(view: ModuleView, given: ast.expr, seen: set[ast.AST]) -> Iterator[as
     elif isinstance(given, ast.Call) and isinstance(given.func, ast.Attribute) and given.func.attr == "split":
         # `"--a 1 --b".split()`, and `shlex.split("--a 1 --b")`
         yield given.args[0] if given.args and not isinstance(given.func.value, ast.Constant) else given.func.value
+    elif isinstance(given, ast.ListComp):
+        yield from _lists(view, given.generators[0].iter, seen)
     elif isinstance(given, (ast.List, ast.Tuple)):
         yield given
 
