@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import ast
 
-from v5lint.rule import Fix, Rule
-from v5lint.rules import arguments, library, training_arguments
+from v5lint.rule import Edit, Fix, Rule
+from v5lint.rules import arguments, library, redeclared_fields, training_arguments
 from v5lint.rules.arguments import Given
 from v5lint.rules.knowledge import lookup
+from v5lint.rules.training_arguments import CLASS
+from v5lint.view.values import Method
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -15,9 +17,11 @@ if TYPE_CHECKING:
 
     from v5lint.rule import Applicability, Finding, Unseen
     from v5lint.rules.knowledge.lookup import Removal
+    from v5lint.rules.redeclared_fields import Declared
     from v5lint.view.module import ModuleView
 
 _FIELD = "optim"
+_NAMES = "OptimizerNames"
 
 #: Every optimizer that some release dropped; which ones the target lacks is asked of the knowledge.
 CHOICES = ("adamw_hf", "adamw_apex_fused")
@@ -29,7 +33,8 @@ class RemovedTrainingChoice(Rule):
     ## What it does
 
     Finds `optim="adamw_hf"` and `optim="adamw_apex_fused"` given to `TrainingArguments` and to the classes that
-    inherit from it, by keyword and in dicts that are splatted into the call. In which release each went is read from
+    inherit from it, by keyword and in dicts that are splatted into the call, as the default of a subclass, and
+    `OptimizerNames.ADAMW_HF`. In which release each went is read from
     the wheels: 4.50 and 5.8.
 
     ## Why it breaks
@@ -61,7 +66,7 @@ class RemovedTrainingChoice(Rule):
     code = "V5308"
     name = "removed-training-choice"
     since = "5.0"
-    tokens = CHOICES
+    tokens = (*CHOICES, *(each.upper() for each in CHOICES))
 
     def check(self, module: ModuleView) -> Iterator[Finding | Unseen]:
         """See Rule."""
@@ -73,6 +78,41 @@ class RemovedTrainingChoice(Rule):
         for each in arguments.given(module, {_FIELD}, training_arguments.functions, judge=lambda *_: first):
             if isinstance(each, Given):
                 yield from _finding(each, gone)
+        for field in redeclared_fields.declared(module, {_FIELD}):
+            yield from _default(module, field, gone)
+        yield from _members(module, gone)
+
+
+def _default(view: ModuleView, of: Declared, gone: dict[str, Removal]) -> Iterator[Finding]:
+    """The finding about the default that a subclass gives the field."""
+    node = of.default
+    value = str(node.value) if isinstance(node, ast.Constant) else ""
+    removal = gone.get(value)
+    if removal is not None and isinstance(node, ast.Constant):
+        said = f'`{CLASS}` takes no `{_FIELD}="{value}"` since transformers {removal.gone}'
+        fix = _replaced(view, node, value, removal, "safe")
+        yield view.finding(node, f"{said}{arguments.advice(removal)}", fix=fix, since=removal.gone)
+
+
+def _members(view: ModuleView, gone: dict[str, Removal]) -> Iterator[Finding]:
+    """The findings about the members of `OptimizerNames` that went with the values."""
+    members = {each.upper(): each for each in gone}
+    for node in view.tree.nodes.get(ast.Attribute, ()):
+        assert isinstance(node, ast.Attribute)
+        if node.attr not in members or view.guards.is_dead(node):
+            continue
+        for value in view.values(node):
+            if isinstance(value, Method) and value.owner.name == _NAMES:
+                removal = gone[members[node.attr]]
+                message = f"`{_NAMES}` has no `{node.attr}` since transformers {removal.gone}"
+                new = removal.replacement
+                fix = None
+                if new is not None:
+                    edit = Edit(*view.name_span(node), new.new.upper())
+                    level: Applicability = "safe" if node.attr == "ADAMW_HF" else "unsafe"
+                    fix = Fix(f"Replace `{node.attr}`", [edit], applicability=level, requires=new.since)
+                yield view.finding(node, f"{message}{arguments.advice(removal)}", fix=fix, since=removal.gone)
+                break
 
 
 def _finding(given: Given, gone: dict[str, Removal]) -> Iterator[Finding]:
@@ -89,10 +129,14 @@ def _fix(given: Given, value: str, removal: Removal) -> Fix | None:
     new, node = removal.replacement, given.value
     if new is None or not isinstance(node, ast.Constant) or not given.is_editable:
         return None
-    source = given.view.source(node)
-    if source.count(value) != 1:
-        return None
     level, _ = arguments.safety(given)
-    edit = given.view.replace(node, source.replace(value, new.new))
+    return _replaced(given.view, node, value, removal, level)
+
+
+def _replaced(view: ModuleView, node: ast.Constant, value: str, removal: Removal, level: Applicability) -> Fix | None:
+    new, source = removal.replacement, view.source(node)
+    if new is None or source.count(value) != 1:
+        return None
+    edit = view.replace(node, source.replace(value, new.new))
     applicability: Applicability = level if value == "adamw_hf" else "unsafe"
     return Fix(f"Replace `{value}` with `{new.new}`", [edit], applicability=applicability, requires=new.since)

@@ -59,6 +59,16 @@ _MODEL_ID, _ORGANIZATION, _HUB_ID = "push_to_hub_model_id", "push_to_hub_organiz
 _RATIO, _STEPS = "warmup_ratio", "warmup_steps"
 
 
+def had_effect(name: str) -> bool:
+    """Whether some value of a field changed what the Trainer of v4 did."""
+    return _WITHOUT_EFFECT.get(name, ()) is not None
+
+
+def is_share(name: str) -> bool:
+    """Whether a field holds a share of the steps, which another one takes since 5.0."""
+    return name == _RATIO
+
+
 class Plan:
     """What becomes of one field.
 
@@ -154,7 +164,7 @@ def _plan(given: Given, beside: dict[str, Given]) -> Plan:
     if name == _RATIO:
         return _ratio(given, constants)
     if name == "logging_dir":
-        return Plan(given, "remove", safe=_logs_elsewhere(given))
+        return Plan(given, "remove", safe=constants == [None] or _logs_elsewhere(given))
     if name in (_MODEL_ID, _ORGANIZATION):
         return _hub_id(given, beside)
     if name == "torchdynamo" and constants == [None]:
@@ -211,7 +221,7 @@ def _ratio(given: Given, constants: list[object] | None) -> Plan:
     steps = given.other(_STEPS)
     if steps is not None:
         wins = isinstance(steps, ast.Constant) and isinstance(steps.value, (int, float)) and steps.value > 0
-        return Plan(given, "remove") if wins else Plan(given)
+        return Plan(given, "remove", safe=True) if wins or constants == [0.0] else Plan(given)
     shares = [each for each in constants or () if isinstance(each, (int, float))]
     if any(each >= 1 for each in shares):
         return Plan(given)  # from 1 on warmup_steps counts steps

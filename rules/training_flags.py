@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import ast
+import re
 
-from v5lint.rule import Fix, Rule
+from v5lint.rule import Edit, Finding, Fix, Rule
 from v5lint.rules import arguments, library, training_arguments
 from v5lint.rules.knowledge import lookup
 from v5lint.rules.training_arguments import CLASS, FIELDS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
-    from v5lint.rule import Finding, Unseen
+    from v5lint.rule import Unseen
     from v5lint.rules.knowledge.lookup import Removal
     from v5lint.view.calls import CallSite
     from v5lint.view.module import ModuleView
@@ -27,8 +28,10 @@ class RemovedTrainingFlag(Rule):
     ## What it does
 
     Finds `"--evaluation_strategy"` and its like in lists that are given to
-    `HfArgumentParser(...).parse_args_into_dataclasses(args=[...])`, where the parser fills `TrainingArguments` and no
-    other of its classes has a field of the name. (Dicts for `parse_dict` are V5301's matter, shell scripts another's.)
+    `HfArgumentParser(...).parse_args_into_dataclasses(args=[...])`, in what is added to such a list, in texts that are
+    split into one, and in `sys.argv` where the module sets it and the parser reads it; where the parser fills
+    `TrainingArguments` and no other of its classes has a field of the name. (Dicts for `parse_dict` are V5301's matter,
+    shell scripts another's.)
 
     ## Why it breaks
 
@@ -60,39 +63,109 @@ class RemovedTrainingFlag(Rule):
 
     def check(self, module: ModuleView) -> Iterator[Finding | Unseen]:
         """See Rule."""
+        seen: set[int] = set()
         for call in module.calls({_PARSE}):
-            given = call.argument("args", 0)
-            if given is None or not isinstance(call.func, ast.Attribute) or module.guards.is_dead(call.node):
+            if not isinstance(call.func, ast.Attribute) or module.guards.is_dead(call.node):
                 continue
-            classes = list(training_arguments.parsed_classes(call, call.func.value))
-            if classes:
-                yield from _options(module, call, given)
+            if not any(training_arguments.parsed_classes(call, call.func.value)):
+                continue
+            given = call.argument("args", 0)
+            lists = _lists(module, given, set()) if given is not None else _command_line(module)
+            for found in _options(module, call, lists):
+                if found.start not in seen:
+                    seen.add(found.start)
+                    yield found
 
 
-def _options(view: ModuleView, call: CallSite, given: ast.expr) -> Iterator[Finding]:
+def _options(view: ModuleView, call: CallSite, lists: Iterable[ast.expr]) -> Iterator[Finding]:
     target = library.release_text(view.settings.target)
-    for node in _written(view, given):
-        text = str(node.value)
-        name = text[2:].partition("=")[0].replace("-", "_")
+    for node, text, start in _words(view, lists):
+        option = text[2:].partition("=")[0]
+        name = option.replace("-", "_")
         if not text.startswith("--") or name not in FIELDS or _is_declared(call, name):
             continue
         removal = lookup.removed_parameter(CLASS, name, target)
         if removal is not None:
             said = f"`TrainingArguments` has no field `{name}` since transformers {removal.gone}"
-            fix = _fix(view, node, name, removal)
-            yield view.finding(node, f"{said}{arguments.advice(removal)}", fix=fix, since=removal.gone)
+            fix = _fix(view, option, start + len("--"), removal)
+            message = f"{said}{arguments.advice(removal)}"
+            if isinstance(node, ast.Constant) and node.value == text:
+                yield view.finding(node, message, fix=fix, since=removal.gone)
+            elif start >= 0:
+                yield Finding(message, start, start + len(text), fix=fix, since=removal.gone)
 
 
-def _written(view: ModuleView, given: ast.expr) -> Iterator[ast.Constant]:
-    """The strings of the list that an argument is, or that the only assignment to its name makes."""
-    lists = [given]
-    if isinstance(given, ast.Name):
-        lists = [each.value for each in view.links.bindings_read(given) if each.value is not None]
+def _words(view: ModuleView, lists: Iterable[ast.expr]) -> Iterator[tuple[ast.expr, str, int]]:
+    """The words of some command lines: each with the string that it stands in, and where."""
     for each in lists:
         if isinstance(each, (ast.List, ast.Tuple)):
-            for element in each.elts:
-                if isinstance(element, ast.Constant) and isinstance(element.value, str):
-                    yield element
+            strings = [one for one in each.elts if isinstance(one, ast.Constant)]
+            is_line = False
+        else:
+            strings, is_line = [one for one in [each] if isinstance(one, ast.Constant)], True
+        for string in strings:
+            if not isinstance(string.value, str):
+                continue
+            start, end = view.span(string)
+            source = view.text[start:end]
+            for word in string.value.split() if is_line else [string.value]:
+                found = re.search(rf"(?<![\w-]){re.escape(word)}(?![\w-])", source)
+                yield string, word, start + found.start() if found is not None else -1
+
+
+def _lists(view: ModuleView, given: ast.expr, seen: set[ast.AST]) -> Iterator[ast.expr]:
+    """What a list of options is made of: the literals, and the texts that are split into one."""
+    if given in seen:
+        return
+    seen.add(given)
+    if isinstance(given, ast.Name):
+        for binding in view.links.bindings_read(given):
+            if binding.value is not None:
+                yield from _lists(view, binding.value, seen)
+            if binding.kind == "augment" and isinstance(binding.node, ast.AugAssign):
+                yield from _lists(view, binding.node.target, seen)
+        yield from _added(view, given, seen)
+    elif isinstance(given, ast.BinOp) and isinstance(given.op, ast.Add):
+        yield from _lists(view, given.left, seen)
+        yield from _lists(view, given.right, seen)
+    elif isinstance(given, ast.Call) and isinstance(given.func, ast.Attribute) and given.func.attr == "split":
+        # `"--a 1 --b".split()`, and `shlex.split("--a 1 --b")`
+        yield given.args[0] if given.args and not isinstance(given.func.value, ast.Constant) else given.func.value
+    elif isinstance(given, ast.ListComp):
+        yield from _lists(view, given.generators[0].iter, seen)
+    elif isinstance(given, (ast.List, ast.Tuple)):
+        yield given
+
+
+def _added(view: ModuleView, name: ast.expr, seen: set[ast.AST]) -> Iterator[ast.expr]:
+    """What is put into a list later on: `argv.append("--no_cuda")`, `argv.extend([...])`."""
+    for method in ("append", "extend"):
+        for call in view.links.calls_named(method):
+            func = call.func
+            if (
+                len(call.args) != 1
+                or not isinstance(func, ast.Attribute)
+                or ast.unparse(func.value) != ast.unparse(name)
+            ):
+                continue
+            if method == "extend":
+                yield from _lists(view, call.args[0], seen)
+            else:
+                yield ast.List([call.args[0]], ast.Load())
+
+
+def _command_line(view: ModuleView) -> Iterator[ast.expr]:
+    """What a module makes of its own command line: `sys.argv = [...]`, `sys.argv += [...]`."""
+    seen: set[ast.AST] = set()
+    for node in view.tree.nodes.get(ast.Attribute, ()):
+        assert isinstance(node, ast.Attribute)
+        if node.attr != "argv" or not isinstance(node.value, ast.Name) or node.value.id != "sys":
+            continue
+        statement = view.tree.parents[node]
+        if isinstance(statement, (ast.Assign, ast.AugAssign)) and not isinstance(node.ctx, ast.Load):
+            yield from _lists(view, statement.value, seen)
+        elif isinstance(statement, ast.Attribute):
+            yield from _added(view, node, seen)
 
 
 def _is_declared(call: CallSite, name: str) -> bool:
@@ -103,10 +176,9 @@ def _is_declared(call: CallSite, name: str) -> bool:
     )
 
 
-def _fix(view: ModuleView, node: ast.Constant, name: str, removal: Removal) -> Fix | None:
+def _fix(view: ModuleView, option: str, start: int, removal: Removal) -> Fix | None:
     new = removal.replacement
-    source = view.source(node)
-    if new is None or not new.drop_in or source.count(name) != 1:
+    if new is None or not new.drop_in or view.text[start : start + len(option)] != option:
         return None
-    edit = view.replace(node, source.replace(name, new.new))
-    return Fix(f"Replace `--{name}` with `--{new.new}`", [edit], requires=new.since)
+    edit = Edit(start, start + len(option), new.new)
+    return Fix(f"Replace `--{option}` with `--{new.new}`", [edit], requires=new.since)

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 
 PACKAGE = "trl"
 
+#: What replaces the trainers by its own.
+_PATCHES = "unsloth"
+
 #: The first release whose trainers take `processing_class=`.
 _SINCE: Release = (0, 12)
 
@@ -30,8 +33,15 @@ _REMADE = frozenset({"PPOTrainer", "PPOv2Trainer"})
 
 
 def is_trainer(view: ModuleView, of: object) -> bool:
-    """Whether a class is a trainer of trl that took a tokenizer, in a release that may meet transformers 5."""
-    return isinstance(of, External) and of.package == PACKAGE and of.name in _GONE and not is_of_old_release(view)
+    """Whether a class is a trainer of trl that took a tokenizer, in a release that may meet transformers 5.
+
+    Not so in trl itself, nor beside unsloth, which replaces the trainers by its own that take either name.
+    """
+    if not isinstance(of, External) or of.package != PACKAGE or of.name not in _GONE:
+        return False
+    if view.project.is_first_party(PACKAGE, view.path) or any(view.imports(_PATCHES)):
+        return False
+    return not is_of_old_release(view)
 
 
 def is_of_old_release(view: ModuleView) -> bool:
