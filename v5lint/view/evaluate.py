@@ -211,7 +211,7 @@ class Evaluator:
         function = binding.scope.node
         if binding.index > 0:  # *args, **kwargs
             return {Unknown("caller")}
-        owner = self._view.links.class_around(function)
+        owner = self._view.links.class_of_method(function)
         if owner is not None and self._is_first(function, binding.node):
             decorators = {strings.dotted(each) for each in getattr(function, "decorator_list", [])}
             if "staticmethod" not in decorators:

@@ -108,6 +108,15 @@ class Links:
                 return parent
         return None
 
+    def class_of_method(self, function: ast.AST) -> ast.ClassDef | None:
+        """The class that a function is a method of; a function inside a method is none."""
+        for parent in self._view.tree.ancestors(function):
+            if isinstance(parent, ast.ClassDef):
+                return parent
+            if isinstance(parent, FUNCTIONS):
+                return None
+        return None
+
     def function_around(self, node: ast.AST) -> ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda | None:
         """The function that a node is in."""
         for parent in self._view.tree.ancestors(node):
@@ -289,7 +298,7 @@ class Links:
         if function is None:
             return False
         positional = [*function.args.posonlyargs, *function.args.args]
-        return bool(positional) and positional[0].arg == node.id and self.class_around(function) is not None
+        return bool(positional) and positional[0].arg == node.id and self.class_of_method(function) is not None
 
     def class_attribute_reads(self, target: ast.Name) -> list[ast.Attribute]:
         """The reads of an attribute that is assigned in the body of a class: `self.NAME`, `cls.NAME`, `Class.NAME`."""
