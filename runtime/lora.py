@@ -8,6 +8,7 @@ model at hand.
 from __future__ import annotations
 
 import re
+import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -150,7 +151,10 @@ def attach_lora(model: nn.Module, config: LoraConfig | None = None, **options: A
     intended = set(matched_modules(model, config))
     expected = expected_parameters(model, config)
     base: Any = model  # PEFT takes any nn.Module
-    adapted = get_peft_model(base, config)
+    with warnings.catch_warnings():
+        # peft 0.21 reads a property that transformers 5.24 has renamed: nothing that a script could do anything about.
+        warnings.filterwarnings("ignore", "`is_gradient_checkpointing` is deprecated", FutureWarning)
+        adapted = get_peft_model(base, config)
     found = {name.removeprefix("base_model.model.") for name in adapted_modules(adapted)}
     trainable, total = adapted.get_nb_trainable_parameters()
     if found != intended or (trainable, total) != (expected.trainable, expected.total):

@@ -12,6 +12,7 @@ says so. Models wrapped by PEFT are not affected.
 from __future__ import annotations
 
 import re
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -103,6 +104,15 @@ class MovingAverage:
                 held = parameter.detach().clone()
                 parameter.copy_(self.averages[name])
                 self.averages[name] = held
+
+    @contextmanager
+    def swapped(self, model: Any) -> Iterator[None]:
+        """A block in which a model has the averages."""
+        self.swap(model)
+        try:
+            yield
+        finally:
+            self.swap(model)
 
     def save(self, folder: str | Path) -> None:
         """Write the averages beside a checkpoint."""

@@ -10,6 +10,7 @@ too large by the number of accumulated batches, and says nothing.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import math
 import shutil
@@ -130,15 +131,20 @@ class ImageTrainer(Trainer):
         return super().compute_loss(model, inputs, *args, **kwargs)
 
     def evaluation_loop(self, *args: Any, **kwargs: Any) -> Any:
-        """Evaluate; during training, the moving average where there is one."""
+        """Evaluate; during training, the moving average where there is one.
+
+        The loss is that of the collected scores. Trainer's own is the mean over batches in which accelerate has
+        repeated images, so that several processes have as many: it would depend on the number of processes.
+        """
         average = self._average if self.is_in_train else None
-        if average is None:
-            return super().evaluation_loop(*args, **kwargs)
-        average.swap(self.model)
-        try:
-            return super().evaluation_loop(*args, **kwargs)
-        finally:
-            average.swap(self.model)
+        with contextlib.nullcontext() if average is None else average.swapped(self.model):
+            output = super().evaluation_loop(*args, **kwargs)
+        losses = [name for name in output.metrics if name.endswith("_loss")]
+        if losses and output.label_ids is not None:
+            scores = torch.from_numpy(logits_of(output.predictions)).double()
+            loss = self.compute_loss_func({"logits": scores}, torch.from_numpy(np.asarray(output.label_ids)))
+            output.metrics.update(dict.fromkeys(losses, float(loss)))
+        return output
 
     def _get_train_sampler(self, *args: Any, **kwargs: Any) -> Any:
         return super()._get_train_sampler(*args, **kwargs) if self._sampler is None else self._sampler
@@ -319,6 +325,7 @@ def training_arguments(config: FinetuneConfig, images: int | None) -> TrainingAr
         "greater_is_better": config.best_metric != "loss",
         "seed": config.seed,
         "report_to": config.report_to or "none",
+        "log_level_replica": "error",  # or every process but the first says what the first does not
         "disable_tqdm": not config.progress,
         "remove_unused_columns": False,  # the items are tensors already, and timm's forward names none of them
         "label_names": ["labels"],

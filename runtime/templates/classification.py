@@ -19,12 +19,12 @@ import torch
 from datasets import load_dataset
 from sklearn.metrics import accuracy_score, balanced_accuracy_score
 from transformers import Trainer, TrainingArguments, set_seed
-
 from v5lint.runtime import ValidationCallback, attach_lora, check_contract, load_model, load_processor
 from v5lint.runtime.distributed import has_accelerator
 
 CHECKPOINT = "$checkpoint"
-DATA = "$data"  # a folder with one folder of images a class
+# A folder with one folder of images a class.
+DATA = "$data"
 OUTPUT = Path("$output")
 EPOCHS = 3
 BATCH_SIZE = 32

@@ -22,7 +22,8 @@ from v5lint.runtime import (
 )
 
 CHECKPOINT = "$checkpoint"
-DATA = Path("$data")  # with images/ and masks/ of the same names; a mask has one class index a pixel, 255 for none
+# With images/ and masks/ of the same names; a mask has one class index a pixel, 255 for none.
+DATA = Path("$data")
 OUTPUT = Path("$output")
 OPTIONS = SegmentationOptions(epochs=20, batch_size=8, learning_rate=1e-3, seed=42)
 

@@ -3,6 +3,8 @@ from __future__ import annotations
 import ast
 import json
 import runpy
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import numpy
@@ -70,6 +72,20 @@ def test_v5lint_finds_nothing_in_a_script(
     if task != "retrieval":
         assert known.accepts_processor(written.processor_class)
         assert known.accepts_processor(load_processor(checkpoint))
+
+
+@pytest.mark.parametrize("task", ["classification", "retrieval", "dense"])
+def test_a_script_is_in_order_where_v5lint_is_a_third_party(
+    task: str, checkpoints: Callable[..., Path], tmp_path: Path
+) -> None:
+    pytest.importorskip("ruff", reason="needs ruff")
+    write_script(tmp_path / "train.py", str(checkpoints("siglip2")), task)  # type: ignore[arg-type]
+    options = ["--isolated", "--line-length", "120"]
+    for words in (["check", "--select", "E,F,W,I,UP,B,C4,SIM,RUF"], ["format", "--check"]):
+        done = subprocess.run(
+            [sys.executable, "-m", "ruff", *words, *options, "train.py"], cwd=tmp_path, capture_output=True, text=True
+        )
+        assert done.returncode == 0, done.stdout
 
 
 def test_v5lint_does_read_the_script(
