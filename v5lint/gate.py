@@ -33,6 +33,7 @@ class Gate:
         self._tokens = sorted(
             token for token in tokens if not any(other in token for other in tokens if other != token)
         )
+        self._gated = {token: next(short for short in self._tokens if short in token) for token in tokens}
         self._words: frozenset[bytes] = frozenset().union(*(words for _, _, words in self._rules))
 
     def rules_for(self, raw: bytes) -> tuple[Rule, ...]:
@@ -41,15 +42,20 @@ class Gate:
         Args:
             raw: its bytes; all encodings that Python reads source in write ASCII letters as ASCII.
         """
-        token_hit = any(token in raw for token in self._tokens)
+        present = {token for token in self._tokens if token in raw}
         words = self._words_in(raw)
-        if not token_hit and not words:
+        if not present and not words:
             return ()
         return tuple(
             rule
             for rule, tokens, own_words in self._rules
-            if not own_words.isdisjoint(words) or (token_hit and any(token in raw for token in tokens))
+            if not own_words.isdisjoint(words) or any(self._holds(raw, token, present) for token in tokens)
         )
+
+    def _holds(self, raw: bytes, token: bytes, present: set[bytes]) -> bool:
+        """Whether a file holds a token; it is looked for only where the shorter one inside it was found."""
+        short = self._gated[token]
+        return short in present and (short == token or token in raw)
 
     def _words_in(self, raw: bytes) -> frozenset[bytes]:
         if not self._words or (len(self._words) <= _FEW and not any(word in raw for word in self._words)):
