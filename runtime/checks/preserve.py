@@ -52,9 +52,9 @@ def in_own_precision(model: nn.Module) -> Iterator[None]:
     wrapped = [module for module in model.modules() if {"forward", "_original_forward"} <= vars(module).keys()]
     kept = [(module, module.forward) for module in wrapped]
     for module in wrapped:
-        module.forward = module._original_forward  # type: ignore[method-assign,assignment]
+        module.forward = module._original_forward
     try:
         yield
     finally:
         for module, forward in kept:
-            module.forward = forward  # type: ignore[method-assign]
+            module.forward = forward
