@@ -120,7 +120,7 @@ class ImageTrainer(Trainer):
         self.is_in_train = False
         if self.state.best_model_checkpoint is not None:
             self._load_best_model()
-        self.control = self.callback_handler.on_train_end(self.args, self.state, self.control)
+        self.callback_handler.on_train_end(self.args, self.state, self.control)
         return TrainOutput(self.state.global_step, 0.0, {})
 
     def compute_loss(self, model: nn.Module, inputs: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
