@@ -6,7 +6,7 @@ import ast
 
 from v5lint.rules import checkpoints, library, modality, origins, processor_parts
 from v5lint.rules.knowledge import lookup
-from v5lint.view.values import External, Instance, LocalClass, LocalFunction
+from v5lint.view.values import External, Instance, LocalClass
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -117,7 +117,7 @@ def _part(view: ModuleView, node: ast.expr) -> ImageProcessor | None:
 
 def is_own(view: ModuleView, node: ast.Attribute) -> bool:
     """Whether an attribute of an image processor is what a class of this repository defines for it."""
-    return any(isinstance(value, (LocalFunction, LocalClass)) for value in view.values(node))
+    return view.links.is_own_attribute(node)
 
 
 def constructions(view: ModuleView, argument: str) -> Iterator[tuple[CallSite, ImageProcessor, str]]:

@@ -272,7 +272,7 @@ def _may_have(owner: Owner, name: str, target: str) -> bool:
 def is_own_attribute(view: ModuleView, node: ast.Attribute) -> bool:
     """Whether the repository itself defines an attribute: in a subclass, or on the object."""
     values = view.values(node)
-    return not any(isinstance(each, (Method, Unknown)) for each in values)
+    return not any(isinstance(each, (Method, Unknown)) for each in values) or view.links.is_own_attribute(node)
 
 
 def _given_attributes(view: ModuleView) -> set[tuple[str, str]]:

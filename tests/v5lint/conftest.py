@@ -94,7 +94,8 @@ def start(folder: Path) -> Callable[..., subprocess.Popen[bytes]]:
 
     def start(*arguments: str, rules: str = "rules = catalogue()", **options: Any) -> subprocess.Popen[bytes]:
         program = f"""
-import sys
+import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell starts what it puts in the background without it
 sys.path.insert(0, {str(Path(__file__).parents[2])!r})
 from tests.v5lint.rules import *
 from v5lint.cli import main

@@ -322,6 +322,23 @@ class Links:
                 found += [each.value for each in bindings if each.value is not None]
         return found
 
+    def is_own_attribute(self, node: ast.Attribute) -> bool:
+        """Whether a class of this repository defines what is read: in its body, or by setting it on `self`."""
+        for value in self._view.evaluator.values(node.value):
+            at = [value.of if isinstance(value, Instance) else value]
+            seen: set[Value] = set()
+            while at:
+                of = at.pop()
+                if isinstance(of, LocalClass) and of not in seen:
+                    seen.add(of)
+                    links = of.view.links
+                    if node.attr in of.view.tree.scopes[of.node].bindings or node.attr in links.self_assignments(
+                        of.node
+                    ):
+                        return True
+                    at += of.view.evaluator.bases(of)
+        return False
+
     def _is_of(self, node: ast.expr, owner: ast.ClassDef) -> bool:
         """Whether an expression is a class of this module or an object of it, or of one that inherits from it."""
         for value in self._view.evaluator.values(node):

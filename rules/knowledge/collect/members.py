@@ -52,6 +52,9 @@ SIGNATURES_OF_KINDS = {
 }
 """The methods of other classes whose parameters are kept, where they changed."""
 
+GENERIC_HEADS = "transformers.modeling_layers.GenericFor"
+"""The heads whose constructor sets the model in them as `self.base_model_prefix`; other models write their own."""
+
 Members = dict[str, str | None]
 
 
@@ -78,6 +81,8 @@ def members(namespace: Namespace, path: str) -> Members:
         for name in [*own, *facts.get("fields", ())] if facts.get("dataclass") else own:
             found.setdefault(name, None)
         found.update(dict.fromkeys(_set_by_name(namespace, base, facts).difference(found)))
+        if base.startswith(GENERIC_HEADS) and (prefix := _model_prefix(namespace, path)):
+            found.setdefault(prefix, None)
         if "__getattr__" in facts.get("methods", {}):
             found.update({name: None for name in _served(facts) if name not in found})
         if facts.get("dataclass") and "__init__" not in found:
@@ -88,20 +93,23 @@ def members(namespace: Namespace, path: str) -> Members:
 
 
 def _set_by_name(namespace: Namespace, path: str, facts: dict[str, Any]) -> set[str]:
-    """Give the attributes that constructors set under a name that the class holds elsewhere.
-
-    Image processors of 5.x have one for each of their `valid_kwargs`; models one called like their `base_model_prefix`.
-    """
-    found = set()
-    prefix = facts.get("constants", {}).get("base_model_prefix")
-    if isinstance(prefix, str) and prefix:
-        found.add(prefix)
+    """Give the attributes that an image processor of 5.x has: one for each of its `valid_kwargs`."""
+    found: set[str] = set()
     kwargs = facts.get("names", {}).get("valid_kwargs")
     located = namespace.locate(path.rpartition(".")[0], kwargs) if kwargs else None
     if located:
         for base in [located, *namespace.ancestors(located)]:
             found.update((namespace.class_facts(base) or {}).get("fields", ()))
     return found
+
+
+def _model_prefix(namespace: Namespace, path: str) -> str:
+    """Give the `base_model_prefix` of a model, under which a generic head sets the model inside it; "" for none."""
+    for base in [path, *namespace.ancestors(path)]:
+        prefix = (namespace.class_facts(base) or {}).get("constants", {}).get("base_model_prefix")
+        if isinstance(prefix, str):
+            return prefix
+    return ""
 
 
 def _served(facts: dict[str, Any]) -> list[str]:
