@@ -192,7 +192,7 @@ class ClassMembers:
         """
         paths = member_paths(namespace, classes)
         spellings: dict[str, list[str]] = {}
-        for name in self.bases & paths.keys():
+        for name in sorted(self.bases & paths.keys()):  # the order of a set is another in every run
             spellings.setdefault(paths[name], []).append(name)
         signatures: dict[str, str] = {}
         others: dict[str, str] = {}

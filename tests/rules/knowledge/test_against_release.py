@@ -7,6 +7,7 @@ that need a library that is not installed raise ImportError, which is no answer.
 from __future__ import annotations
 
 import importlib
+import importlib.util
 
 import pytest
 
@@ -26,9 +27,11 @@ if parse_release(RELEASE)[:2] != parse_release(lookup.newest())[:2]:
 
 def _is_there(module: str, name: str) -> bool | None:
     try:
-        getattr(importlib.import_module(module), name)
+        owner = importlib.import_module(module)
+        getattr(owner, name)
     except AttributeError:
-        return False
+        # A submodule is an attribute only once it was imported, which other tests may have done.
+        return hasattr(owner, "__path__") and importlib.util.find_spec(f"{module}.{name}") is not None
     except (ImportError, RuntimeError):
         return None  # another library is missing
     return True
