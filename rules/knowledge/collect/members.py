@@ -52,8 +52,6 @@ SIGNATURES_OF_KINDS = {
 }
 """The methods of other classes whose parameters are kept, where they changed."""
 
-_PARTS = ("tokenizer", "_processor", "feature_extractor")
-
 Members = dict[str, str | None]
 
 
@@ -92,14 +90,9 @@ def members(namespace: Namespace, path: str) -> Members:
 def _set_by_name(namespace: Namespace, path: str, facts: dict[str, Any]) -> set[str]:
     """Give the attributes that constructors set under a name that the class holds elsewhere.
 
-    Image processors of 5.x have one for each of their `valid_kwargs`; models one called like their `base_model_prefix`;
-    processors one for each part that their constructor takes.
+    Image processors of 5.x have one for each of their `valid_kwargs`; models one called like their `base_model_prefix`.
     """
     found = set()
-    parameters = facts.get("methods", {}).get("__init__", ())
-    parts = {name for name in parameters if name.endswith(_PARTS)}
-    if parts and any(base.rpartition(".")[2] == "ProcessorMixin" for base in namespace.ancestors(path)):
-        found.update(parts)
     prefix = facts.get("constants", {}).get("base_model_prefix")
     if isinstance(prefix, str) and prefix:
         found.add(prefix)
