@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import re
 
-from v5lint.project import bytes_of
 from v5lint.rule import Edit, Fix
 from v5lint.rules import library
 from v5lint.view.values import External
@@ -100,21 +99,8 @@ def is_handed_on(view: ModuleView, binding: Binding) -> bool:
         return True
     if binding.scope is not view.tree.scope:
         return False
-    name = re.escape(binding.name.encode())
-    imported = re.compile(
-        rb"^[ \t]*from[ \t]+([\w.]+)[ \t]+import[ \t]*(?:\([^)]*?|[^\n#(]*?)\b" + name + rb"\b", re.MULTILINE
-    )
-    for file in view.project.mentioning(binding.name.encode(), view.path):
-        modules = {found.decode() for found in imported.findall(bytes_of(file))}
-        # `from torch.optim import AdamW` gets nothing from here
-        if any(view.project.is_first_party(_top(module), file) for module in modules):
-            return True
-    return False
-
-
-def _top(module: str) -> str:
-    """The package of a dotted path; the dots alone of a relative one."""
-    return "." if module.startswith(".") else module.partition(".")[0]
+    between = view.project.starred_by(view.path)
+    return any(view.project.importers(file, binding.name) for file in between)
 
 
 def _is_named(view: ModuleView, name: str) -> bool:

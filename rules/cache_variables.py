@@ -8,6 +8,7 @@ import re
 
 from v5lint.rule import Edit, Fix, FixUnavailableError, Option, Rule
 from v5lint.rules import library
+from v5lint.rules.standing import standing_of
 from v5lint.view.values import Constant, External
 
 TYPE_CHECKING = False
@@ -92,7 +93,7 @@ class RemovedCacheVariable(Rule):
     def check(self, module: ModuleView) -> Iterator[Finding | Unseen]:
         """See Rule."""
         for reference in module.references(VARIABLES):
-            if library.standing(module, reference).kind == "live" and not module.guards.handled(reference.node):
+            if standing_of(module, reference).kind == "live" and not module.guards.handled(reference.node):
                 yield _constant(module, reference)
         yield from _set_constants(module)
         yield from _variables(module, module.settings.option(self.name, "replacement"))

@@ -8,6 +8,7 @@ import re
 from v5lint.rule import Edit, Fix, Option, Rule
 from v5lint.rules import auto_extractors, checkpoints, library, modality, processor_parts
 from v5lint.rules.knowledge import lookup
+from v5lint.rules.standing import standing_of
 from v5lint.view.calls import CallSite
 from v5lint.view.values import External
 
@@ -111,7 +112,7 @@ class RemovedFeatureExtractor(Rule):
 
 def _removed_classes(view: ModuleView, replacement: str) -> Iterator[Finding]:
     removed = lookup.vision_feature_extractors()
-    found = [(each, library.standing(view, each)) for each in view.references(removed)]
+    found = [(each, standing_of(view, each)) for each in view.references(removed)]
     live = [(each, standing) for each, standing in found if standing.kind != "prepared"]
     use_auto = replacement == "auto" or (
         replacement == "fitting"

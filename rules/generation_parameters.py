@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 
 from v5lint.rule import Edit, Fix, Rule
-from v5lint.rules import members
+from v5lint.rules import library, members
 from v5lint.rules.knowledge import lookup
 from v5lint.view.values import LocalClass, Unknown
 
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 _CONFIG = "config"
 _NEW = "generation_config"
+
+#: What a model that generates inherits from: this, or a mixin of its own called so at its end.
+_MIXIN = "GenerationMixin"
 
 #: Tokens that a model's configuration may go on holding: what `generate` took from there it takes no longer.
 _TOKENS = frozenset({"decoder_start_token_id", "eos_token_id", "pad_token_id", "bos_token_id"})
@@ -62,7 +65,8 @@ class GenerationParameterOnConfig(Rule):
     ## Fix safety
 
     Unsafe: `generate` of v4 took all parameters from the configuration as soon as one of them was changed there, and
-    those that the file does not name come from the checkpoint's generation_config.json now.
+    those that the file does not name come from the checkpoint's generation_config.json now. A model that does not
+    generate, as `BertModel` and `DecisionTransformerModel`, has no generation configuration either: no fix.
 
     ## References
 
@@ -90,8 +94,15 @@ class GenerationParameterOnConfig(Rule):
         stored = {ast.dump(each.value) for each in found if isinstance(each.ctx, ast.Store)}
         for node in found:
             edit = Edit(*module.name_span(node.value), _NEW)  # type: ignore[arg-type]
-            fix = Fix(f"Use `{_NEW}`", [edit], applicability="unsafe")
-            if isinstance(node.ctx, ast.Store):
+            fix: Fix | None = Fix(f"Use `{_NEW}`", [edit], applicability="unsafe")
+            idle = _never_generates(module, node.value)  # type: ignore[arg-type]
+            if idle:
+                fix = None
+                message = (
+                    f"a configuration has no `{node.attr}` since transformers 5.0, and `{idle}`, which does not "
+                    f"generate, no `{_NEW}`: keep the number under a name of its own"
+                )
+            elif isinstance(node.ctx, ast.Store):
                 message = f"`generate` refuses `{node.attr}` on `{_CONFIG}` since transformers 5.0: set it on `{_NEW}`"
             else:
                 message = f"a configuration has no `{node.attr}` since transformers 5.0: read it from `{_NEW}`"
@@ -136,6 +147,16 @@ def _is_of_model(view: ModuleView, node: ast.Attribute) -> bool:
     return (
         bool(owners) and not members.is_own_attribute(view, node) and not any(_has_own_config(each) for each in owners)
     )
+
+
+def _never_generates(view: ModuleView, node: ast.Attribute) -> str:
+    """The model whose `x.config` it is, where it has no generation configuration; "" of all others."""
+    owners = members.owners(view, node.value, ("model",))
+    for each in owners:
+        bases = lookup.ancestors(each.name, library.release_text(view.settings.target))
+        if not each.is_exact or isinstance(each.of, LocalClass) or any(base.endswith(_MIXIN) for base in bases):
+            return ""
+    return owners[0].shown if owners else ""
 
 
 def _has_own_config(owner: members.Owner) -> bool:

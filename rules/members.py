@@ -259,6 +259,8 @@ def removal(owner: Owner, name: str, target: str) -> Removal | None:
         return None
     if owner.kind == "model" and name in (lookup.members("GenerationMixin", target) or ()):
         return None  # a model that generates has it
+    if owner.kind == "processor" and name in (lookup.processor_parts(owner.name, target) or ()):
+        return None  # the base class of all processors sets the parts
     if not owner.is_exact and owner.kind in ("model", "config", "processor") and not (found.replacement or found.note):
         return None  # many of their classes have attributes of their own: only what is written down is sure of all
     return found

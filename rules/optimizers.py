@@ -7,18 +7,21 @@ import ast
 from v5lint.rule import Edit, Fix, Rule
 from v5lint.rules import api_edits, removed_api
 from v5lint.rules.api_edits import Rewrites
+from v5lint.rules.handed_around import is_handed_around, partial
 from v5lint.view.values import Constant
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from v5lint.rule import Finding, Unseen
+    from v5lint.rule import Applicability, Finding, Unseen
     from v5lint.rules.removed_api import Lost
     from v5lint.view.module import ModuleView
 
 #: The defaults of transformers' AdamW that are other ones in torch, with the place of each argument.
 _DEFAULTS = (("eps", 3, "1e-6"), ("weight_decay", 4, "0.0"))
+
+_WRITTEN_OUT = [f"{name}={value}" for name, _, value in _DEFAULTS]
 
 #: Arguments that torch does not take: of the first, only the default can be left out.
 _OWN = ("correct_bias", "no_deprecation_warning")
@@ -55,8 +58,9 @@ class RemovedOptimizer(Rule):
 
     Safe, though not to the last bit: torch adds `eps` after the correction of the bias. Over 300 steps on
     scikit-learn's digits, the losses of transformers 4.49's class and of torch's with these arguments differ by at most
-    0.0001 at a learning rate of 5e-5, and by 0.0005 at 1e-3. `correct_bias=False`, which torch does not have,
-    `**kwargs` and the class handed around as a value are left to a person.
+    0.0001 at a learning rate of 5e-5, and by 0.0005 at 1e-3. Unsafe where the class is handed around as a value, which
+    `partial(AdamW, eps=1e-6, weight_decay=0.0)` then is: it is no class, and who calls it may know `correct_bias`.
+    `correct_bias=False`, which torch does not have, `**kwargs` and a class inherited from are left to a person.
 
     ## References
 
@@ -94,11 +98,16 @@ def _fix(view: ModuleView, lost: Lost) -> Fix | None:
         uses = [reference.node]
     else:
         return None
+    values: list[ast.expr] = []
     for use in uses:
         parent = view.tree.parents[use]
-        is_call = isinstance(parent, ast.Call) and parent.func is use and _can_be_torch(view, parent)
-        if not is_call and not removed_api.names_a_type(view, use):
-            return None
+        if isinstance(parent, ast.Call) and parent.func is use:
+            if not _can_be_torch(view, parent):
+                return None
+        elif not removed_api.names_a_type(view, use):
+            if not is_handed_around(view, use):
+                return None
+            values.append(use)
 
     def build() -> list[Edit]:
         from v5lint.edits.imports import ImportEdits
@@ -109,16 +118,18 @@ def _fix(view: ModuleView, lost: Lost) -> Fix | None:
             written = imports.rename(reference.binding, name, module)
         else:
             written = imports.use(module, name, uses[0])
-        found = [*imports.edits()]
+        found: list[Edit] = []
         for use in uses:
             parent = view.tree.parents[use]
             if isinstance(parent, ast.Call) and parent.func is use:
                 found += _argument_edits(view, parent)
-            if view.source(use) != written:
-                found.append(Edit(*_place(view, use), written))
-        return found
+            here = partial(imports, use, written, _WRITTEN_OUT) if use in values else written
+            if view.source(use) != here:
+                found.append(Edit(*_place(view, use), here))
+        return [*imports.edits(), *found]
 
-    return Fix(f"Use `{lost.new}` with the defaults that transformers had", build)
+    safety: Applicability = "unsafe" if values else "safe"
+    return Fix(f"Use `{lost.new}` with the defaults that transformers had", build, applicability=safety)
 
 
 def _place(view: ModuleView, use: ast.expr) -> tuple[int, int]:

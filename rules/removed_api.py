@@ -10,6 +10,7 @@ import re
 
 from v5lint.rules import cache_variables, library
 from v5lint.rules.knowledge import lookup
+from v5lint.rules.standing import standing_of
 from v5lint.view.module import Reference
 from v5lint.view.values import Constant
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from weakref import WeakKeyDictionary
 
     from v5lint.rules.knowledge.lookup import Removal
-    from v5lint.rules.library import Standing
+    from v5lint.rules.standing import Standing
     from v5lint.view.module import ModuleView
 
     Family = Literal["moved", "replaced", "backend", "optimizer", "availability", "documentation", "module", "name"]
@@ -196,7 +197,7 @@ def _all(view: ModuleView) -> Iterator[Lost]:
             continue
         if view.guards.dead_constant(reference.node) or _is_fallback(view, reference):
             continue
-        standing = library.standing(view, reference)
+        standing = standing_of(view, reference)
         if standing.kind == "prepared" or _is_presence_test(view, reference.node):
             continue
         found = Lost(reference, removal, standing)

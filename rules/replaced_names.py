@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import ast
-
-from v5lint.rule import Edit, Fix, Rule
-from v5lint.rules import api_edits, removed_api
+from v5lint.rule import Rule
+from v5lint.rules import removed_api
 from v5lint.rules.api_edits import Rewrites
+from v5lint.rules.successor_calls import call_fix
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,12 +17,6 @@ if TYPE_CHECKING:
 
 #: Names whose successor does all that they did, beside what the note says of it.
 _ALIKE = frozenset({"LogitsWarper", "isin_mps_friendly"})
-
-#: What a call of the successor says in addition, and what it no longer says.
-_CALLS = {
-    "is_torch_tpu_available": ("transformers.is_torch_xla_available", "check_is_tpu=True", "check_device"),
-    "DataCollatorForWholeWordMask": ("transformers.DataCollatorForLanguageModeling", "whole_word_mask=True", ""),
-}
 
 
 class ReplacedName(Rule):
@@ -54,7 +47,10 @@ class ReplacedName(Rule):
 
     Safe where the successor is the same thing under a new name; it waits until `min-version` has the new name
     (`AutoModelForImageTextToText` came with 4.46). Unsafe where it differs in detail and where an `except` hid the
-    failure. Where the call has to be written otherwise, it is only shown.
+    failure. Where the call is written otherwise (`WarmupLinearSchedule(optimizer, warmup_steps=0, t_total=100)` is
+    `get_linear_schedule_with_warmup(optimizer, num_warmup_steps=0, num_training_steps=100)`), the import changes with
+    all its calls or not at all; a class that is handed around as a value is `partial(New, argument=...)` afterwards,
+    which is unsafe: it is no class.
 
     ## References
 
@@ -72,40 +68,10 @@ class ReplacedName(Rule):
         for lost in removed_api.lost(module, "replaced"):
             fix = rewrites.without(lost)
             if fix is None and not removed_api.is_of_backend(module):
-                fix = _call_fix(module, lost)
+                fix = call_fix(module, lost)
                 if fix is None and lost.new:
                     fix = rewrites.to_new(lost, _safety(lost))
             yield module.finding(lost.reference.node, _message(lost), fix=fix, since=lost.removal.gone)
-
-
-def _call_fix(view: ModuleView, lost: Lost) -> Fix | None:
-    """The fix of an import whose uses are calls alone, which need an argument more."""
-    binding = lost.reference.binding
-    new, added, dropped = _CALLS.get(lost.reference.name, ("", "", ""))
-    if binding is None or not new or api_edits.is_handed_on(view, binding):
-        return None
-    uses = view.links.uses(binding)
-    calls = [parent for use in uses if isinstance(parent := view.tree.parents[use], ast.Call) and parent.func is use]
-    open_ended = any(keyword.arg is None for call in calls for keyword in call.keywords)
-    if len(calls) != len(uses) or open_ended or (dropped and any(call.args for call in calls)):
-        return None
-
-    def build() -> list[Edit]:
-        from v5lint.edits.arguments import edit_arguments
-        from v5lint.edits.imports import ImportEdits
-
-        imports = ImportEdits(view)
-        module, _, name = new.rpartition(".")
-        bound = imports.rename(binding, name, module)
-        found = [*imports.edits(), *(Edit(*view.name_span(use), bound) for use in uses if use.id != bound)]
-        for call in calls:
-            own = [keyword for keyword in call.keywords if keyword.arg == dropped]
-            found.append(edit_arguments(view, call, remove=own, append=[added]))
-        return found
-
-    replacement = lost.removal.replacement
-    since = replacement.since if replacement is not None else ""
-    return Fix(f"Call `{new}({added})`", build, applicability="unsafe", requires=since)
 
 
 def _safety(lost: Lost) -> Applicability:

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import ast
 
-from v5lint.rules import library
 from v5lint.rules.knowledge import lookup
 from v5lint.rules.removed_api import Lost
+from v5lint.rules.standing import Standing
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def lost(view: ModuleView, package: str, release: str | None = None) -> Iterator
         if removal is None or reference.node in seen or _is_prepared(view, reference, package, release):
             continue
         seen.add(reference.node)
-        yield Lost(reference, removal, library.Standing("live"))
+        yield Lost(reference, removal, Standing("live"))
 
 
 def _references(view: ModuleView, package: str) -> Iterator[Reference]:

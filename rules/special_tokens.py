@@ -28,7 +28,7 @@ class AdditionalSpecialTokens(Rule):
     ## What it does
 
     Finds `tokenizer.additional_special_tokens`, `..._ids`, where they are read and where they are set, the entry
-    `special_tokens_map["additional_special_tokens"]` (and `.get` of it, which gives its default), and
+    `special_tokens_map["additional_special_tokens"]` (`.get` of it, which gives its default, a test for it), and
     `add_special_tokens(replace_additional_special_tokens=)`. `add_special_tokens({"additional_special_tokens": [...]})`
     goes on working and is left alone.
 
@@ -77,6 +77,9 @@ class AdditionalSpecialTokens(Rule):
             yield from _entry(module, node)
         for asking in module.links.calls_named("get"):
             yield from _entry(module, asking)
+        for test in module.tree.nodes.get(ast.Compare, ()):
+            assert isinstance(test, ast.Compare)
+            yield from _test(module, test)
         for call, keyword in module.keywords({_ARGUMENT}):
             func = call.func
             if call.name == "add_special_tokens" and isinstance(func, ast.Attribute) and _is_tokenizer(module, func):
@@ -128,14 +131,8 @@ def _entry(view: ModuleView, node: ast.Subscript | ast.Call) -> Iterator[Finding
         is_safe = len(node.args) > 1 and isinstance(node.args[1], (ast.List, ast.Tuple)) and not node.args[1].elts
     else:
         return
-    if (
-        isinstance(table, ast.Attribute)
-        and table.attr == "special_tokens_map"
-        and isinstance(key, ast.Constant)
-        and key.value == "additional_special_tokens"
-        and members.owners(view, table.value, ("tokenizer",))
-        and not members.is_prepared(view, table)
-    ):
+    if _is_entry(view, table, key):
+        assert isinstance(table, ast.Attribute)
         new = f"{view.source(table.value)}.extra_special_tokens"
         message = "`special_tokens_map` holds no additional special tokens since transformers 5.0: read "
         fix = Fix(
@@ -145,3 +142,30 @@ def _entry(view: ModuleView, node: ast.Subscript | ast.Call) -> Iterator[Finding
             requires=_SINCE,
         )
         yield view.finding(node, message + "`extra_special_tokens`", fix=fix)
+
+
+def _test(view: ModuleView, node: ast.Compare) -> Iterator[Finding]:
+    """A test for the entry, which is there no more; it was there with at least one such token."""
+    table, operator = node.comparators[0], node.ops[0]
+    if len(node.ops) > 1 or not isinstance(operator, (ast.In, ast.NotIn)) or not _is_entry(view, table, node.left):
+        return
+    assert isinstance(table, ast.Attribute)
+    tokens = f"{view.source(table.value)}.extra_special_tokens"
+    new = f"len({tokens}) {'>' if isinstance(operator, ast.In) else '=='} 0"
+    message = (
+        "`special_tokens_map` holds no additional special tokens since transformers 5.0: ask `extra_special_tokens`"
+    )
+    fix = Fix("Ask `extra_special_tokens`", [view.replace(node, new)], requires=_SINCE)
+    yield view.finding(node, message + "ask `extra_special_tokens`", fix=fix)
+
+
+def _is_entry(view: ModuleView, table: ast.expr, key: ast.expr) -> bool:
+    """Whether a key of a table is that of the additional tokens in a tokenizer's `special_tokens_map`."""
+    return (
+        isinstance(table, ast.Attribute)
+        and table.attr == "special_tokens_map"
+        and isinstance(key, ast.Constant)
+        and key.value == "additional_special_tokens"
+        and bool(members.owners(view, table.value, ("tokenizer",)))
+        and not members.is_prepared(view, table)
+    )

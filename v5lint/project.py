@@ -66,6 +66,7 @@ class Project:
         self._roots: dict[str, list[str]] = {}
         self._found: dict[tuple[str, str], str | None] = {}
         self._importers: dict[bytes, list[tuple[str, str]]] | None = None
+        self._stars: dict[str, set[str]] | None = None
         self._mentions: dict[bytes, list[str]] = {}
         self._readers: dict[str, dict[str, set[str]]] = {}
         self._busy: set[tuple[str, str]] = set()
@@ -200,6 +201,24 @@ class Project:
                     readers.setdefault(module, set()).add(file)
         found += [file for file in readers.get(stem, ()) if file not in found and os.path.realpath(file) != here]
         return sorted(found)
+
+    def starred_by(self, path: str) -> list[str]:
+        """The other files of the repository that take everything from a file, at first hand or from one that does."""
+        if self._importers is None:
+            self._importers = self._scan()
+        if self._stars is None:
+            self._stars = {}
+            for file, module in self._importers.get(b"*", ()):
+                target = self._file_of(self._absolute(module, file), file)
+                if target is not None:
+                    self._stars.setdefault(os.path.realpath(target), set()).add(os.path.realpath(file))
+        found: set[str] = set()
+        left = [os.path.realpath(path)]
+        while left:
+            new = self._stars.get(left.pop(), set()) - found
+            found |= new
+            left += new
+        return sorted(found - {os.path.realpath(path)})
 
     def mentioning(self, token: bytes, path: str) -> list[str]:
         """The other Python files of the repository whose bytes hold a token.
