@@ -49,6 +49,9 @@ _INHERITING = {
 #: The removed fields that such a library declares itself.
 _OWN_FIELDS = {"sentence_transformers": frozenset({"warmup_ratio"})}
 
+#: The packages that parse a command line into dataclasses, as HfArgumentParser does; trl's inherits from it.
+_PARSING = ("transformers", "trl")
+
 #: Methods of HfArgumentParser that take a dict of fields.
 _PARSERS = frozenset({"parse_dict"})
 
@@ -187,7 +190,7 @@ def parsed_local_classes(call: CallSite, parser: ast.expr) -> list[LocalClass]:
 def _parsed(call: CallSite, parser: ast.expr) -> Iterator[External | LocalClass]:
     view = call.view
     made = view.links.defining_call(parser)
-    if made is None or not view.is_of(made.func, "transformers"):
+    if made is None or not any(view.is_of(made.func, each) for each in _PARSING):
         return
     given = CallSite(view, made).argument("dataclass_types", 0)
     if isinstance(given, ast.Name):
