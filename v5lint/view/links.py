@@ -355,7 +355,7 @@ class Links:
         if self._options is None:
             self._options = {}
             for call in self.calls_named("add_argument"):
-                for destination in _destinations(call):
+                for destination in destinations(call):
                     self._options.setdefault(destination, []).append(call)
         found: set[Value] = set()
         for call in self._options.get(name, ()):
@@ -374,7 +374,7 @@ class Links:
         for decorator in getattr(function, "decorator_list", ()):
             if not isinstance(decorator, ast.Call) or dotted(decorator.func).rpartition(".")[2] != "option":
                 continue
-            if name not in _destinations(decorator):
+            if name not in destinations(decorator):
                 continue
             for keyword in decorator.keywords:
                 if keyword.arg == "default":
@@ -383,7 +383,7 @@ class Links:
         return frozenset(found)
 
 
-def _destinations(call: ast.Call) -> list[str]:
+def destinations(call: ast.Call) -> list[str]:
     """The attribute that an option fills: its `dest`, or its long flags with underscores."""
     for keyword in call.keywords:
         if keyword.arg == "dest" and isinstance(keyword.value, ast.Constant):
