@@ -257,6 +257,10 @@ def given(
 
 def reach(call: CallSite, name: str, functions: Functions, depth: int = 0) -> Reached:
     """What a keyword argument of a call reaches."""
+    if call.bound is not None:
+        found = reach(call.bound, name, functions, depth)
+        found.is_sure = found.is_sure and not call.bound.node.keywords  # which may hold what is written instead
+        return found
     found = Reached()
     for callee in sorted(call.callees, key=repr):
         _follow(found, call, callee, name, functions, depth)
