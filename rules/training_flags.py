@@ -126,13 +126,13 @@ def _started(view: ModuleView, seen: set[int]) -> Iterator[Finding | Unseen]:
         seen.add(start)
         said = f"`{takers[0].script}` fills `TrainingArguments`, which has no field `{name}` since transformers"
         message = f"{said} {removal.gone}{arguments.advice(removal)}"
-        option = re.split(r"[=\s]", word.text)[0]
-        fix = _fix(view, option[len("--") :], start + len("--"), removal) if start >= 0 else None
+        written = re.split(r"[=\s]", word.text)[0]
+        fix = _fix(view, written[len("--") :], start + len("--"), removal) if start >= 0 else None
         kinds = {each.kind for each in parsers}
         if fix is not None and kinds != {"script"}:
             fix.applicability = "unsafe" if kinds == {"script", "module"} or kinds == {"module"} else "display"
         if start >= 0:
-            yield Finding(message, start, start + len(option), fix=fix, since=removal.gone)
+            yield Finding(message, start, start + len(written), fix=fix, since=removal.gone)
         else:
             yield view.finding(word.node, message, since=removal.gone)
 
