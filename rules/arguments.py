@@ -45,15 +45,17 @@ class Reached:
         is_unknown: whether it may reach one that could not be followed.
         is_sure: whether nothing else gets it.
         way: the function or class of the repository that hands it on, "" where there is none.
+        is_asked_for: whether one that hands it on also looks it up by its name, which it has to keep then.
     """
 
-    __slots__ = ("functions", "is_sure", "is_unknown", "way")
+    __slots__ = ("functions", "is_asked_for", "is_sure", "is_unknown", "way")
 
     def __init__(self) -> None:
         self.functions: list[str] = []
         self.is_unknown = False
         self.is_sure = True
         self.way = ""
+        self.is_asked_for = False
 
 
 class Given:
@@ -128,6 +130,8 @@ class Given:
     @property
     def is_editable(self) -> bool:
         """Whether it can be taken out, or written otherwise, where it stands."""
+        if self.reached.is_asked_for:
+            return False
         if self.entry is None:
             return True
         return (
@@ -253,6 +257,10 @@ def given(
 
 def reach(call: CallSite, name: str, functions: Functions, depth: int = 0) -> Reached:
     """What a keyword argument of a call reaches."""
+    if call.bound is not None:
+        found = reach(call.bound, name, functions, depth)
+        found.is_sure = found.is_sure and not call.bound.node.keywords  # which may hold what is written instead
+        return found
     found = Reached()
     for callee in sorted(call.callees, key=repr):
         _follow(found, call, callee, name, functions, depth)
@@ -273,6 +281,7 @@ def _follow(found: Reached, call: CallSite, callee: Value, name: str, functions:
         found.functions += inner.functions
         found.is_sure = found.is_sure and inner.is_sure and bool(inner.functions)
         found.way = found.way or inner.way
+        found.is_asked_for = found.is_asked_for or inner.is_asked_for
     elif isinstance(callee, Method) and isinstance(callee.owner, LocalClass) and callee.name == "__init__":
         _follow(found, call, callee.owner, name, functions, depth)
     elif not isinstance(callee, Unknown):
@@ -298,17 +307,28 @@ def _handed_on(
     args, view = function.node.args, function.view
     if args.kwarg is None or name in {each.arg for each in [*args.posonlyargs, *args.args, *args.kwonlyargs]}:
         return found
-    if any(isinstance(each, ast.Constant) and each.value == name for each in ast.walk(function.node)):
-        return found  # it takes it out, or asks for it
+    named = [each for each in ast.walk(function.node) if isinstance(each, ast.Constant) and each.value == name]
+    if not all(_is_read_from(view, each, args.kwarg.arg) for each in named):
+        return found  # it takes it out, or asks whether it is there
+    found.is_asked_for = bool(named)
     for receiver in view.dicts.flow_of(args.kwarg).receivers:
         if receiver.how == "splat" and receiver.call is not None:
             inner = reach(CallSite(view, receiver.call), name, functions, depth + 1)
             found.functions += inner.functions
             found.is_sure = found.is_sure and inner.is_sure
+            found.is_asked_for = found.is_asked_for or inner.is_asked_for
         elif receiver.how != "read":
             found.is_sure = False
     found.way = callee.name if isinstance(callee, LocalClass) else getattr(callee.node, "name", "")
     return found
+
+
+def _is_read_from(view: ModuleView, key: ast.Constant, mapping: str) -> bool:
+    """Whether a string is the key that a dict is read at: `kwargs["name"]`, `kwargs.get("name")`."""
+    parent = view.tree.parents[key]
+    if isinstance(parent, ast.Subscript):
+        return isinstance(parent.ctx, ast.Load) and ast.unparse(parent.value) == mapping
+    return isinstance(parent, ast.Call) and ast.unparse(parent.func) == f"{mapping}.get" and parent.args[0] is key
 
 
 def constructor(of: LocalClass) -> LocalFunction | None:
@@ -388,6 +408,7 @@ def _in_flow(
         every.functions += reached.functions
         every.is_sure = every.is_sure and reached.is_sure and gone is not None
         every.way = every.way or reached.way
+        every.is_asked_for = every.is_asked_for or reached.is_asked_for
         if gone is not None and hit is None:
             hit = call, gone
     if hit is None or _is_prepared(view, hit[0], entry.node, name, hit[1][1]):
@@ -455,6 +476,8 @@ def _calls_same(body: list[ast.stmt], call: CallSite) -> bool:
 def safety(of: Given) -> tuple[Applicability, str]:
     """The applicability of a fix that is right in itself, and a remark for the message."""
     view, call = of.view, of.call
+    if of.reached.is_asked_for:
+        return "unsafe", f"; `{of.reached.way}` also looks it up by its name"
     if not of.reached.is_sure:
         return "unsafe", ""
     if view.guards.dead_constant(call.node):

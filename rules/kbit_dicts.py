@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os
 
 from v5lint.rule import Fix
 from v5lint.rules import library, model_loads, quantization
@@ -13,7 +14,7 @@ from v5lint.view.values import Constant, External, LocalClass, LocalFunction, Me
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Container, Iterator
 
     from v5lint.rule import Applicability, Edit, Finding, Unseen
     from v5lint.view.dicts import Entry, Flow, Receiver
@@ -120,7 +121,15 @@ class _Destination:
         return next((call.node for call in calls if call.view is view), None)
 
 
-def _destination(view: ModuleView, flow: Flow, flag: str, *, under: str = "", depth: int = 0) -> _Destination:
+def _destination(
+    view: ModuleView,
+    flow: Flow,
+    flag: str,
+    *,
+    under: str = "",
+    depth: int = 0,
+    given_back: Container[ast.AST] = (),
+) -> _Destination:
     """Where a dict goes.
 
     Args:
@@ -129,6 +138,7 @@ def _destination(view: ModuleView, flow: Flow, flag: str, *, under: str = "", de
         flag: the key that matters.
         under: the key of this dict under which the one that holds the flag is kept.
         depth: how many dicts the flag is in.
+        given_back: the functions whose callers are known, though this module has none.
     """
     found = _Destination()
     for receiver in flow.receivers:
@@ -149,9 +159,21 @@ def _destination(view: ModuleView, flow: Flow, flag: str, *, under: str = "", de
                 outer = view.tree.parents[outer]
             inner = _destination(view, view.dicts.flow(outer), flag, under=receiver.name, depth=depth + 1)
             found.add_all(inner)
-        elif receiver.how == "escape":
+        elif receiver.how == "escape" and receiver.node not in given_back:
             found.is_sure = False
     return found
+
+
+def _everywhere(view: ModuleView, flow: Flow, flag: str) -> tuple[_Destination, bool, bool]:
+    """Where a dict goes, in other modules as well; whether it does, and whether something asks it for a flag."""
+    abroad = [*view.dicts.abroad(flow)]
+    found = _destination(view, flow, flag, given_back=flow.functions if abroad else ())
+    for other, there in abroad:
+        inner = _destination(other, there, flag)
+        found.add_all(inner)
+        found.is_sure = found.is_sure and inner.is_sure
+    asked = any(_asks_for_flag(at, each) for at, one in [(view, flow), *abroad] for each in one.aliases)
+    return found, bool(abroad), asked
 
 
 def _as_argument(call: CallSite, receiver: Receiver) -> str:
@@ -175,7 +197,7 @@ class _Flags:
         self.view = view
         self.flow = flow
         self.flags = flags
-        self.goes = _destination(view, flow, str(flags[0].key))
+        self.goes, self.is_abroad, self.is_asked_for = _everywhere(view, flow, str(flags[0].key))
         self.configs = [each for each in flow.entries if each.key == KEYWORD and each.how != "removal"]
         self.untouched = self._untouched()
 
@@ -189,7 +211,8 @@ class _Flags:
         fix = self._fix(safety)
         name = self.goes.models[0][1]
         loader = "pipeline" if name == "pipeline" else f"{name}.from_pretrained"
-        where = f" and reaches `{loader}` in line {loads[0].node.lineno}" if name else ""
+        place = "" if loads[0].view is self.view else f" of {os.path.basename(loads[0].view.path)}"
+        where = f" and reaches `{loader}` in line {loads[0].node.lineno}{place}" if name else ""
         for flag in self.flags:
             yield self.view.finding(flag.node, f"{_TELL.format(flag=flag.key)}{where}{remark}", fix=fix)
 
@@ -221,7 +244,7 @@ class _Flags:
 
     def _safety(self, loads: list[CallSite]) -> tuple[Applicability, str]:
         for call in loads:
-            safety, remark = model_loads.safety(self.view, call)
+            safety, remark = model_loads.safety(call.view, call)
             if safety != "safe":
                 return safety, remark
         for flag in self.flags:
@@ -232,10 +255,12 @@ class _Flags:
                 if self._is_covered(flag) and self.view.reach.always_before(each.node, flag.node)
             ):
                 return "unsafe", quantization.CLASH
+        if self.is_abroad and self.untouched is not None:
+            return "unsafe", ""
         return ("safe", "") if self.untouched is not None else ("unsafe", quantization.HEAD_DOUBT)
 
     def _fix(self, safety: Applicability) -> Fix | None:
-        if any(_asks_for_flag(self.view, each) for each in self.flow.aliases):
+        if self.is_asked_for:
             return None
         if all(each.value is not None and quantization.is_off(each.value) for each in self.flags):
             return self._removal(self.flags, "safe")  # it did nothing under v4 either
@@ -372,7 +397,7 @@ class _Flags:
     def _moved(self, safety: Applicability) -> Fix | None:
         """Take the flag out of a dict that a tokenizer shares, and give the configuration to the model's call alone."""
         view, calls = self.view, self.goes.loads
-        if len(self.flags) != 1 or len(calls) != 1:
+        if len(self.flags) != 1 or len(calls) != 1 or self.is_abroad:
             return None
         (flag,), (call,) = self.flags, calls
         if view.reach.path(flag.node) != () or (

@@ -59,7 +59,9 @@ class RemovedKbitFlag(Rule):
 
     ## Fix safety
 
-    Safe where every call that the flag reaches is known to load a model. Unsafe where an `except` around the call hides
+    Safe where every call that the flag reaches is known to load a model. Unsafe where a flag that may be off stands
+    beside a `**kwargs` from elsewhere, which may bring a `quantization_config` then (beside a flag that is on version 4
+    refused it as well), where an `except` around the call hides
     the TypeError (the program took a second way), where another library hands the dict on, in code that never runs, and
     where it depends on the checkpoint which layer version 4 left alone (`AutoModelForSequenceClassification` and other
     Auto classes with a head, unless the checkpoint's name tells).
@@ -108,7 +110,7 @@ def _call(view: ModuleView, call: CallSite) -> Iterator[Finding | Unseen]:
         remark = f" (`{reached.way or reached.name}` hands it on){remark}"
     clash = _clash(view, call, flags)
     plan = _Plan(view, call, flags, reached)
-    if clash or plan.doubt:
+    if clash or plan.doubt or plan.may_be_double:
         safety = "unsafe"
     fix = plan.fix(safety) if reached.is_sure else None
     remark += plan.doubt
@@ -147,6 +149,12 @@ class _Plan:
         )
         says_itself = any(each.arg == SKIP for each in self.siblings) or not self.needs_config
         self.untouched = () if says_itself else model_loads.untouched(call, reached)
+
+    @property
+    def may_be_double(self) -> bool:
+        """Whether a `**kwargs` may bring a configuration beside the new one, which v4 took while the flag was off."""
+        is_on = any(quantization.is_on(self.view, value) for value in self.values.values())
+        return self.needs_config and self.existing is None and not is_on and self.call.is_open
 
     @property
     def doubt(self) -> str:

@@ -287,7 +287,7 @@ def _given_attributes(view: ModuleView) -> set[tuple[str, str]]:
     return found
 
 
-def is_prepared(view: ModuleView, node: ast.Attribute | ast.Call, *, asks_type: bool = True) -> bool:
+def is_prepared(view: ModuleView, node: ast.Attribute | ast.Call | ast.Subscript, *, asks_type: bool = True) -> bool:
     """Whether code asks before it reads an attribute, does not run under the target, or goes another way without it."""
     asking = ("hasattr", "callable", "isinstance") if asks_type else ("hasattr", "callable")
     if view.guards.is_dead(node):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 
-from v5lint.rules import checkpoints, library
+from v5lint.rules import checkpoints, library, quantization
 from v5lint.rules.knowledge import lookup
 from v5lint.view.calls import CallSite
 from v5lint.view.guards import CALL_ERRORS
@@ -55,10 +55,18 @@ def target(call: CallSite, argument: str, depth: int = 0) -> Target:
         argument: the name of the argument.
         depth: how many functions were followed already.
     """
+    bound = call.bound
+    if bound is not None:
+        inner = target(bound, argument, depth)
+        gives_more = bool(bound.splats) or any(quantization.is_of_config(each.arg) for each in bound.node.keywords)
+        return Target(inner.kind, inner.name, is_sure=inner.is_sure and not gives_more, way=inner.way)
     found = {each.kind: each for each in (_of(call, callee, argument, depth) for callee in call.callees)}
     for kind in ("model", "peft", "pipeline", "ignores", "unknown"):
         if kind in found:
-            return found[kind]
+            chosen = found[kind]
+            if {*found} & {"ignores", ""} - {kind}:  # a table of loaders, say, of which some load tokenizers
+                return Target(kind, chosen.name, is_sure=False, way=chosen.way)
+            return chosen
     return Target()
 
 
@@ -148,7 +156,7 @@ def _of(call: CallSite, callee: Value, argument: str, depth: int) -> Target:
 def _handed_on(callee: LocalFunction | LocalClass, argument: str, depth: int) -> Target:
     """What a function of the repository does with a keyword that it does not name itself."""
     function = callee.view.links.constructor(callee) if isinstance(callee, LocalClass) else callee
-    if function is None or depth >= _DEPTH or isinstance(function.node, ast.Lambda):
+    if function is None or depth >= _DEPTH:
         return Target()
     args, view = function.node.args, function.view
     if args.kwarg is None or argument in {each.arg for each in [*args.posonlyargs, *args.args, *args.kwonlyargs]}:
@@ -166,5 +174,6 @@ def _handed_on(callee: LocalFunction | LocalClass, argument: str, depth: int) ->
     for kind in ("model", "peft", "pipeline"):
         if kind in found:
             sure = {*found} <= {"model", "peft"} and all(each.is_sure for each in found.values())
-            return Target(kind, found[kind].name, is_sure=sure, way=function.node.name)
+            way = "" if isinstance(function.node, ast.Lambda) else function.node.name
+            return Target(kind, found[kind].name, is_sure=sure, way=way)
     return Target()

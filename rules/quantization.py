@@ -42,6 +42,11 @@ def is_sibling(name: object) -> bool:
     return isinstance(name, str) and name.startswith(("bnb_4bit_", "llm_int8_"))
 
 
+def is_of_config(name: object) -> bool:
+    """Whether an argument says how the weights are quantized: a flag, what goes with it, or a configuration."""
+    return name in (*FLAGS, KEYWORD) or is_sibling(name)
+
+
 def is_off(value: ast.expr) -> bool:
     """Whether a flag is written as switched off."""
     return isinstance(value, ast.Constant) and not value.value

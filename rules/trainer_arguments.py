@@ -35,9 +35,10 @@ class RemovedTrainerArgument(Rule):
 
     Finds `tokenizer=` given to `Trainer`, `Seq2SeqTrainer` and a project's own subclasses that hand it on, to their
     `super().__init__`, and in dicts that are splatted into the call; and `model_path=` given to `train`. A subclass
-    whose own `__init__` takes a `tokenizer` is judged by what it does with it. The trainers of trl lost the argument in
-    releases of their own (0.13 to 0.16; they take `processing_class=` since 0.12): they are left alone where the
-    project requires an older trl. The trainers of other libraries are theirs.
+    whose own `__init__` takes a `tokenizer` is judged by what it does with it; where it looks the argument up in its
+    `**kwargs` and hands them on as well, there is no fix, for both have to change together. The trainers of trl lost
+    the argument in releases of their own (0.13 to 0.16; they take `processing_class=` since 0.12): they are left alone
+    where the project requires an older trl. The trainers of other libraries are theirs.
     A feature extractor or image processor given as `tokenizer=`, in a file that names feature extractors, is V5001's
     matter.
 

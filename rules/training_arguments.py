@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 
 from v5lint.rule import Rule
-from v5lint.rules import arguments, redeclared_fields, training_fields
+from v5lint.rules import arguments, parsed_options, redeclared_fields, training_fields
 from v5lint.rules.arguments import Given
 from v5lint.rules.knowledge import lookup
 from v5lint.view.calls import CallSite
@@ -49,8 +49,14 @@ _INHERITING = {
 #: The removed fields that such a library declares itself.
 _OWN_FIELDS = {"sentence_transformers": frozenset({"warmup_ratio"})}
 
+#: The packages that parse a command line into dataclasses, as HfArgumentParser does; trl's inherits from it.
+_PARSING = ("transformers", "trl")
+
 #: Methods of HfArgumentParser that take a dict of fields.
 _PARSERS = frozenset({"parse_dict"})
+
+#: What gives the fields of a parser's classes other defaults.
+_DEFAULTS = "set_defaults"
 
 
 class RemovedTrainingArgument(Rule):
@@ -60,7 +66,8 @@ class RemovedTrainingArgument(Rule):
 
     Finds the fields that `TrainingArguments`, `Seq2SeqTrainingArguments` and the classes that inherit from them (a
     project's own, trl's configurations, those of sentence-transformers) lost: as keywords, in dicts that are splatted
-    into the call, in `functools.partial`, `dataclasses.replace`, `super().__init__` and `HfArgumentParser.parse_dict`.
+    into the call, in `functools.partial`, `dataclasses.replace`, `super().__init__`, and `parse_dict` and
+    `set_defaults` of an `HfArgumentParser`; and the options of a parser that `TrainingArguments(**vars(args))` gets.
     Which fields the target release lacks is known from its wheel: most went in 5.0, `evaluation_strategy` in 4.51,
     `group_by_length` in 5.2, `warmup_ratio` and `logging_dir` in 5.15 (the migration guide names other releases). A
     field of the name that a subclass declares itself, `setfit.TrainingArguments` and a project's own parsers are left
@@ -123,13 +130,14 @@ class RemovedTrainingArgument(Rule):
                 advice = arguments.advice(each.removal)
                 yield module.finding(each.node, f"{message}{advice}{remark}", fix=fix, since=each.removal.gone)
         yield from redeclared_fields.findings(module, FIELDS)
+        yield from parsed_options.findings(module, FIELDS)
 
 
 def _is_of_another_class(given: Given) -> bool:
     """Whether a parser puts a key into a class of this repository that has the field."""
     func = given.call.func
     return (
-        given.call.name in _PARSERS
+        given.call.name in (*_PARSERS, _DEFAULTS)
         and isinstance(func, ast.Attribute)
         and any(arguments.declares(each, given.name) for each in parsed_local_classes(given.call, func.value))
     )
@@ -146,6 +154,8 @@ def functions(call: CallSite, callee: Value) -> Iterator[str]:
             yield callee.name
     elif isinstance(callee, Method) and callee.name == "__init__" and isinstance(callee.owner, External):
         yield from functions(call, callee.owner)
+    elif isinstance(callee, Method) and callee.name == _DEFAULTS and isinstance(call.func, ast.Attribute):
+        yield from parsed_classes(call, call.func.value)
 
 
 def judge(function: str, name: str, target: str) -> Removal | None:
@@ -187,7 +197,7 @@ def parsed_local_classes(call: CallSite, parser: ast.expr) -> list[LocalClass]:
 def _parsed(call: CallSite, parser: ast.expr) -> Iterator[External | LocalClass]:
     view = call.view
     made = view.links.defining_call(parser)
-    if made is None or not view.is_of(made.func, "transformers"):
+    if made is None or not any(view.is_of(made.func, each) for each in _PARSING):
         return
     given = CallSite(view, made).argument("dataclass_types", 0)
     if isinstance(given, ast.Name):

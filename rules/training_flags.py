@@ -6,8 +6,9 @@ import ast
 import re
 
 from v5lint.rule import Edit, Finding, Fix, Rule
-from v5lint.rules import arguments, library, training_arguments
+from v5lint.rules import arguments, command_words, library, started_scripts, training_arguments
 from v5lint.rules.knowledge import lookup
+from v5lint.rules.started_scripts import PARSE as _PARSE
 from v5lint.rules.training_arguments import CLASS, FIELDS
 
 TYPE_CHECKING = False
@@ -15,15 +16,24 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from v5lint.rule import Unseen
+    from v5lint.rules.command_words import Word
     from v5lint.rules.knowledge.lookup import Removal
+    from v5lint.rules.started_scripts import Parser
     from v5lint.view.calls import CallSite
     from v5lint.view.module import ModuleView
 
-_PARSE = "parse_args_into_dataclasses"
+#: The options of the fields, as they are written: `--no_cuda`, and `--no-cuda`, which the parser takes as well.
+_OPTIONS = tuple(dict.fromkeys(f"--{each}" for field in FIELDS for each in (field, field.replace("_", "-"))))
+_OPTION = re.compile(rf"(?:{'|'.join(_OPTIONS)})(?![\w-])")
+
+#: Names of functions that start a program which they are given as a text.
+_STARTS = re.compile(
+    r"run|exec|call|check_output|launch|system|popen|output|spawn|submit|shell|cmd|command", re.IGNORECASE
+)
 
 
 class RemovedTrainingFlag(Rule):
-    """An option of a field that `TrainingArguments` no longer has, in a list that an `HfArgumentParser` parses.
+    """An option of a field that `TrainingArguments` no longer has, in a command line that is written in Python.
 
     ## What it does
 
@@ -32,6 +42,11 @@ class RemovedTrainingFlag(Rule):
     split into one, and in `sys.argv` where the module sets it and the parser reads it; where the parser fills
     `TrainingArguments` and no other of its classes has a field of the name. (Dicts for `parse_dict` are V5301's matter,
     shell scripts another's.)
+
+    The same in the commands that a program starts: `subprocess.run([sys.executable, "train.py", "--no_cuda"])`,
+    `os.system("torchrun train.py --no_cuda")`, a list that is built in steps, the `sys.argv` that a test sets. The
+    script is looked for in the repository, and counts where it, or a module that it imports, fills `TrainingArguments`
+    by such a parser. A script that is not there counts where it has the name of one of transformers' examples.
 
     ## Why it breaks
 
@@ -49,7 +64,9 @@ class RemovedTrainingFlag(Rule):
 
     ## Fix safety
 
-    Safe for options that only have another name now. Options that are gone are left to a person.
+    Safe for options that only have another name now. Unsafe where a module parses them that the script imports; only
+    shown where the same words go to other scripts too, or the script is not in the repository. Options that are gone
+    are left to a person.
 
     ## References
 
@@ -59,22 +76,79 @@ class RemovedTrainingFlag(Rule):
     code = "V5303"
     name = "removed-training-flag"
     since = "5.0"
-    tokens = (_PARSE,)
+    tokens = (_PARSE, *_OPTIONS)
 
     def check(self, module: ModuleView) -> Iterator[Finding | Unseen]:
         """See Rule."""
         seen: set[int] = set()
-        for call in module.calls({_PARSE}):
-            if not isinstance(call.func, ast.Attribute) or module.guards.is_dead(call.node):
+        yield from _parsed_here(module, seen)
+        yield from _started(module, seen)
+
+
+def _parsed_here(module: ModuleView, seen: set[int]) -> Iterator[Finding]:
+    """The options in what a parser of the module is given, and in `sys.argv` where the module sets it."""
+    for call in module.calls({_PARSE}):
+        if not isinstance(call.func, ast.Attribute) or module.guards.is_dead(call.node):
+            continue
+        if not any(training_arguments.parsed_classes(call, call.func.value)):
+            continue
+        given = call.argument("args", 0)
+        lists = _lists(module, given, set()) if given is not None else _command_line(module)
+        for found in _options(module, call, lists):
+            if found.start not in seen:
+                seen.add(found.start)
+                yield found
+
+
+def _started(view: ModuleView, seen: set[int]) -> Iterator[Finding | Unseen]:
+    """The options in the commands that start a script whose parser fills TrainingArguments."""
+    if _OPTION.search(view.text) is None:
+        return
+    met: dict[tuple[int, int], list[tuple[Word, str, list[Parser]]]] = {}
+    for command in _commands(view):
+        script = started_scripts.script_of(view, command)
+        for word in command[script[0] + 1 :] if script is not None else ():
+            option = _OPTION.match(word.text)
+            if option is None or word.text[option.end() : option.end() + 1] not in ("", "=", " "):
                 continue
-            if not any(training_arguments.parsed_classes(call, call.func.value)):
-                continue
-            given = call.argument("args", 0)
-            lists = _lists(module, given, set()) if given is not None else _command_line(module)
-            for found in _options(module, call, lists):
-                if found.start not in seen:
-                    seen.add(found.start)
-                    yield found
+            name = option[0][len("--") :].replace("-", "_")
+            assert script is not None
+            parsers = [*started_scripts.parsers(view, script[1], name)]
+            met.setdefault((word.start, view.span(word.node)[0]), []).append((word, name, parsers))
+    target = library.release_text(view.settings.target)
+    for (start, _), commands in met.items():
+        word, name, _ = commands[0]
+        removal = lookup.removed_parameter(CLASS, name, target)
+        parsers = [each for _, _, found in commands for each in found]
+        takers = [each for each in parsers if each.kind in ("script", "module", "example")]
+        if removal is None or not takers or start in seen or view.guards.is_dead(word.node):
+            continue
+        seen.add(start)
+        said = f"`{takers[0].script}` fills `TrainingArguments`, which has no field `{name}` since transformers"
+        message = f"{said} {removal.gone}{arguments.advice(removal)}"
+        written = re.split(r"[=\s]", word.text)[0]
+        fix = _fix(view, written[len("--") :], start + len("--"), removal) if start >= 0 else None
+        kinds = {each.kind for each in parsers}
+        if fix is not None and kinds != {"script"}:
+            fix.applicability = "unsafe" if kinds == {"script", "module"} or kinds == {"module"} else "display"
+        if start >= 0:
+            yield Finding(message, start, start + len(written), fix=fix, since=removal.gone)
+        else:
+            yield view.finding(word.node, message, since=removal.gone)
+
+
+def _commands(view: ModuleView) -> Iterator[list[Word]]:
+    """The command lines of a module: lists of words, and texts that something starts."""
+    for kind in (ast.List, ast.Tuple):
+        for node in view.tree.nodes.get(kind, ()):
+            assert isinstance(node, (ast.List, ast.Tuple))
+            if isinstance(node.ctx, ast.Load):
+                yield from command_words.commands(view, node, is_shell=False)
+    for call in view.calls():
+        is_shell = _STARTS.search(call.name) is not None
+        for each in [*call.args, *(keyword.value for keyword in call.node.keywords if keyword.arg is not None)]:
+            if not isinstance(each, (ast.List, ast.Tuple)):
+                yield from command_words.commands(view, each, is_shell=is_shell)
 
 
 def _options(view: ModuleView, call: CallSite, lists: Iterable[ast.expr]) -> Iterator[Finding]:

@@ -20,18 +20,27 @@ if TYPE_CHECKING:
     from v5lint.view.module import ModuleView
     from v5lint.view.values import ClassValue
 
+    _Node = ast.Attribute | ast.Call | ast.Subscript
+
 TRAINER = "Trainer"
 CALLBACK = "TrainerCallback"
+
+#: What gives the fields of training arguments as a dict.
+_AS_DICT = frozenset({"to_dict", "to_sanitized_dict"})
+_FIELDS_OF = frozenset({"vars", "asdict"})
+
+#: The errors of a dict that has no such key.
+_KEY_ERRORS = frozenset({"KeyError", "LookupError", "Exception", "BaseException"})
 
 #: The place of the training arguments among the parameters of a callback's methods.
 _PLACE_OF_ARGS = 1
 
 
 class Mention:
-    """An attribute of an object, read or set: `args.no_cuda`, `getattr(args, "no_cuda")`, `setattr(...)`.
+    """An attribute of an object, read or set: `args.no_cuda`, `getattr(args, "no_cuda")`, `args.to_dict()["no_cuda"]`.
 
     Attributes:
-        node: the Attribute or the call.
+        node: the Attribute, the call or the subscript.
         holder: the object.
         name: the attribute.
         is_read: whether it is read.
@@ -40,9 +49,7 @@ class Mention:
 
     __slots__ = ("holder", "is_read", "name", "node", "span")
 
-    def __init__(
-        self, node: ast.Attribute | ast.Call, holder: ast.expr, name: str, span: tuple[int, int], *, is_read: bool
-    ) -> None:
+    def __init__(self, node: _Node, holder: ast.expr, name: str, span: tuple[int, int], *, is_read: bool) -> None:
         self.node = node
         self.holder = holder
         self.name = name
@@ -66,7 +73,7 @@ def gone(view: ModuleView, names: Container[str], base: str) -> Iterator[tuple[M
     target = library.release_text(view.settings.target)
     heirs: dict[ast.ClassDef, bool] = {}
     set_on: set[str] | None = None
-    for each in _mentions(view, names):
+    for each in [*_mentions(view, names), *(_keys(view, names) if base == CLASS else ())]:
         if not _may_be(view, each.holder, base, heirs):
             continue
         found = _owners(view, each.holder, base)
@@ -103,6 +110,52 @@ def _mentions(view: ModuleView, names: Container[str]) -> Iterator[Mention]:
                 start, end = view.span(name)
                 if view.text[start + 1 : end - 1] == name.value:
                     yield Mention(call, call.args[0], name.value, (start + 1, end - 1), is_read=count == 2)
+
+
+def _keys(view: ModuleView, names: Container[str]) -> Iterator[Mention]:
+    """The fields that are looked up in the dict of an object: `args.to_dict()["no_cuda"]`, `vars(args)["no_cuda"]`."""
+    for node in view.tree.nodes.get(ast.Subscript, ()):
+        assert isinstance(node, ast.Subscript)
+        key = node.slice
+        if not isinstance(node.ctx, ast.Load) or not isinstance(key, ast.Constant) or key.value not in names:
+            continue
+        holder = _holder_of(view, node.value)
+        start, end = view.span(key)
+        if holder is None or view.text[start + 1 : end - 1] != key.value or _is_asked(view, node, key.value):
+            continue
+        if view.guards.handled(node, _KEY_ERRORS) is None:
+            yield Mention(node, holder, key.value, (start + 1, end - 1), is_read=True)
+
+
+def _holder_of(view: ModuleView, node: ast.expr) -> ast.expr | None:
+    """The object whose fields a dict holds."""
+    if isinstance(node, ast.Attribute):
+        return node.value if node.attr == "__dict__" else None
+    made = view.links.defining_call(node)
+    if made is None or (isinstance(node, ast.Name) and len(view.links.bindings_read(node)) > 1):
+        return None
+    if isinstance(made.func, ast.Attribute) and made.func.attr in _AS_DICT:
+        return made.func.value
+    called = ast.unparse(made.func).rpartition(".")[2]
+    return made.args[0] if called in _FIELDS_OF and len(made.args) == 1 else None
+
+
+def _is_asked(view: ModuleView, node: ast.Subscript, key: str) -> bool:
+    """Whether a program asks for a key before it reads it, or has put it in."""
+    if any(
+        isinstance(part, ast.Constant) and part.value == key
+        for test, _ in view.reach.conditions(node)
+        for part in ast.walk(test)
+    ):
+        return True
+    mapping = ast.dump(node.value)
+    return any(
+        isinstance(each, ast.Subscript)
+        and isinstance(each.ctx, ast.Store)
+        and ast.unparse(each.slice) == repr(key)
+        and ast.dump(each.value) == mapping
+        for each in view.tree.nodes.get(ast.Subscript, ())
+    )
 
 
 def _may_be(view: ModuleView, node: ast.expr, base: str, heirs: dict[ast.ClassDef, bool]) -> bool:

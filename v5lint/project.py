@@ -232,6 +232,29 @@ class Project:
         here = os.path.realpath(path)
         return [file for file in self._mentions[token] if os.path.realpath(file) != here]
 
+    def ending_with(self, tail: str, path: str) -> list[str]:
+        """The Python files of the repository that a relative path of a script may mean, in a program of some file.
+
+        Args:
+            tail: the end of the path that is known: "train.py", "examples/train.py".
+            path: the file of the program; what lies beside it, or at the root, is meant before any other.
+        """
+        parts = [each for each in tail.split("/") if each not in ("", ".", "..")]
+        end = os.path.join(*parts) if parts else ""
+        for folder in (os.path.dirname(os.path.abspath(path)), os.path.abspath(self.root)):
+            file = os.path.join(folder, end)
+            if end and os.path.isfile(file):
+                return [file]
+        return sorted(file for file in self._files() if end and os.path.abspath(file).endswith(os.sep + end))
+
+    def module_file(self, module: str, path: str) -> str | None:
+        """The file of a module of the repository, as a file of it would import it."""
+        return self._file_of(module, path)
+
+    def imported_files(self, view: ModuleView) -> list[str]:
+        """The files of the repository that a module imports."""
+        return sorted(self._imports_of(view))
+
     def are_linked(self, path: str, other: ModuleView) -> bool:
         """Whether two files run in one program, as far as they say so: one imports the other, or they share a package.
 

@@ -46,6 +46,13 @@ class CallSite:
         """What is called."""
         return self.view.evaluator.values(self.func)
 
+    @property
+    def bound(self) -> CallSite | None:
+        """The `partial(f, ...)` that is called, where that is what this calls: its own call is the one of `f`."""
+        made = self.view.links.defining_call(self.func) if isinstance(self.func, ast.Name) else None
+        site = CallSite(self.view, made) if made is not None else None
+        return site if site is not None and site.func is not site.node.func else None
+
     def owners(self, methods: Container[str]) -> list[ClassValue]:
         """The classes on which one of some methods is called: `AutoModel` of `AutoModel.from_pretrained(...)`."""
         found = [each for each in self.callees if isinstance(each, Method) and not each.bound]

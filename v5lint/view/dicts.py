@@ -11,6 +11,8 @@ from v5lint.view.values import Constant, External, LocalClass, LocalFunction, Ma
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from v5lint.view.module import ModuleView
     from v5lint.view.tree import Binding
 
@@ -71,14 +73,16 @@ class Flow:
         entries: what is put in, in source order.
         receivers: where it goes, in source order.
         aliases: every expression that stands for the dict itself.
+        functions: the functions of the module that give it back, or a copy of it.
     """
 
-    __slots__ = ("aliases", "entries", "receivers")
+    __slots__ = ("aliases", "entries", "functions", "receivers")
 
     def __init__(self) -> None:
         self.entries: list[Entry] = []
         self.receivers: list[Receiver] = []
         self.aliases: list[ast.expr] = []
+        self.functions: list[ast.AST] = []
 
     def settle(self) -> None:
         """Put what was found in order, without repeats."""
@@ -135,6 +139,26 @@ class Dicts:
                     _Follow(self._view, known).binding(binding, copied=False)
             known.settle()
         return known
+
+    def abroad(self, flow: Flow) -> Iterator[tuple[ModuleView, Flow]]:
+        """The same dict in other modules of the repository, which call a function that gives it back.
+
+        Args:
+            flow: the dict in this module.
+        """
+        view = self._view
+        for function in flow.functions:
+            name = getattr(function, "name", "")
+            if not name or view.tree.parents[function] is not view.tree.scope.node:
+                continue
+            for file in view.project.importers(view.path, name):
+                other = view.project.view(file, view.settings)
+                for call in other.links.calls_named(name) if other is not None and other is not view else ():
+                    assert other is not None
+                    for callee in other.evaluator.values(call.func):
+                        # The view of a file that another file asks for is not the one that is linted.
+                        if isinstance(callee, LocalFunction) and _place(callee.node) == _place(function):
+                            yield other, other.dicts.flow(call)
 
     def _chosen_receivers(self) -> dict[ast.AST, list[Receiver]]:
         """The calls that take a dict out of a table or a list: `f(**PRESETS[name])`, `for each in [...]: f(**each)`."""
@@ -279,6 +303,7 @@ class _Follow:
         if (node, copied) in self.seen:
             return
         self.seen.add((node, copied))
+        self.flow.functions.append(node)
         calls = self.view.links.calls_of(node)
         for call in calls:
             self.expression(call, copied=copied)

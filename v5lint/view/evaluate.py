@@ -66,6 +66,8 @@ _OPTION_FACTORIES = frozenset({"typer.Option", "typer.Argument", "fastapi.Query"
 #: Classes whose objects have as attributes what they are made with.
 _NAMESPACES = frozenset({"types.SimpleNamespace", "argparse.Namespace", "easydict.EasyDict", "munch.Munch"})
 
+_NAMED_TUPLE = "collections.namedtuple"
+
 #: Decorators of a method that is read like an attribute.
 _PROPERTIES = frozenset({"property", "cached_property"})
 
@@ -313,11 +315,27 @@ class Evaluator:
         if isinstance(of.node, ast.Dict) or strings.dotted(of.node.func) == "dict":
             return NOTHING_KNOWN
         found = [self.values(entry.value) for entry in written_entries(of.node) if entry.key == name and entry.value]
+        found += [self.values(each) for each in self._tuple_field(of.node, name)]
         is_set = any(
             node.attr == name and isinstance(node.ctx, ast.Store)  # type: ignore[attr-defined]
             for node in self._view.tree.nodes.get(ast.Attribute, ())
         )
         return frozenset().union(*found, NOTHING_KNOWN if is_set or not found else ())
+
+    def _tuple_field(self, made: ast.Call, name: str) -> Iterator[ast.expr]:
+        """What a call gives a field of a `namedtuple("Pair", ["model", "tokenizer"])` by its place."""
+        for of in self.values(made.func):
+            if not isinstance(of, Result) or of.of != _NAMED_TUPLE or len(of.node.args) < 2:
+                continue
+            names: list[object] = []
+            for value in of.view.values(of.node.args[1]):
+                if isinstance(value, Elements):
+                    names = [next(iter(each)).value for each in value.items if _is_constant(each)]  # type: ignore[attr-defined]
+                elif isinstance(value, Constant):
+                    names = [*str(value.value).replace(",", " ").split()]
+            before = made.args[: names.index(name) + 1] if name in names else []
+            if before and len(before) > names.index(name) and not any(isinstance(each, ast.Starred) for each in before):
+                yield before[-1]
 
     def class_attribute(self, of: LocalClass, name: str, *, instance: bool) -> Values:
         """The values of an attribute of a class of this module, or of its objects."""
@@ -335,6 +353,8 @@ class Evaluator:
             if binding.kind in ("assign", "declare") and binding.annotation is not None and self._is_settable(of):
                 found.discard(UNKNOWN)
                 found.add(Unknown("command line"))
+                for given in self._view.links.field_arguments(of.node, name) if instance else ():
+                    found |= self.values(given)
         if instance:
             for assigned in self._view.links.self_assignments(of.node).get(name, ()):
                 found |= self.values(assigned)
@@ -361,12 +381,13 @@ class Evaluator:
         return NOTHING_KNOWN
 
     def _is_settable(self, of: LocalClass) -> bool:
-        """Whether the fields of a class are filled from outside: a dataclass, a pydantic or settings model."""
+        """Whether the fields of a class are filled from outside: a dataclass, a named tuple, a pydantic model."""
         for decorator in of.node.decorator_list:
             called = decorator.func if isinstance(decorator, ast.Call) else decorator
             if strings.dotted(called).rpartition(".")[2] in ("dataclass", "define", "attrs", "s", "frozen"):
                 return True
-        return any(isinstance(base, External) and base.package.startswith("pydantic") for base in self.bases(of))
+        bases = [each for each in self.bases(of) if isinstance(each, External)]
+        return any(each.package.startswith("pydantic") or each.path == "typing.NamedTuple" for each in bases)
 
     def bases(self, of: LocalClass) -> list[Value]:
         """The direct bases of a class, as values."""
@@ -421,6 +442,8 @@ class Evaluator:
         if isinstance(callee, LocalFunction):
             imported = self._imported_module(callee_name(callee), node)
             return imported or callee.view.evaluator.returned(callee)
+        if isinstance(callee, Result) and callee.of == _NAMED_TUPLE:
+            return frozenset({Mapping(self._view, node)})
         return self._imported_module(strings.dotted(node.func).rpartition(".")[2], node) or NOTHING_KNOWN
 
     def _called_external(self, callee: External, node: ast.Call) -> Values:
@@ -563,6 +586,9 @@ class Evaluator:
     def _await(self, node: ast.Await) -> Iterable[Value]:
         return self.values(node.value)
 
+    def _lambda(self, node: ast.Lambda) -> Iterable[Value]:
+        return {LocalFunction(self._view, node)}
+
     def _dict(self, node: ast.Dict) -> Iterable[Value]:
         return {Mapping(self._view, node)}
 
@@ -665,6 +691,10 @@ def callee_name(function: LocalFunction) -> str:
     return "" if isinstance(function.node, ast.Lambda) else function.node.name
 
 
+def _is_constant(values: Values) -> bool:
+    return len(values) == 1 and isinstance(next(iter(values)), Constant)
+
+
 def _is_property(function: LocalFunction) -> bool:
     """Whether a method is read like an attribute."""
     decorators = getattr(function.node, "decorator_list", ())
@@ -689,6 +719,7 @@ _EXPRESSIONS: dict[type[ast.expr], Callable[[Evaluator, Any], Iterable[Value]]] 
     ast.BoolOp: Evaluator._bool_op,
     ast.NamedExpr: Evaluator._named_expr,
     ast.Await: Evaluator._await,
+    ast.Lambda: Evaluator._lambda,
     ast.Dict: Evaluator._dict,
     ast.List: Evaluator._elements,
     ast.Tuple: Evaluator._elements,

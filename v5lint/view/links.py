@@ -261,6 +261,28 @@ class Links:
                 always = False
         return found, always
 
+    def field_arguments(self, owner: ast.ClassDef, name: str) -> list[ast.expr]:
+        """What the calls in this module give a field of a dataclass or of a named tuple.
+
+        Args:
+            owner: the class.
+            name: the field; by its place only where no base may have fields before it.
+        """
+        declared = [each.target for each in owner.body if isinstance(each, ast.AnnAssign)]
+        fields = [each.id for each in declared if isinstance(each, ast.Name)]
+        if name not in fields or any(getattr(each, "name", "") == "__init__" for each in owner.body):
+            return []
+        is_first = all(dotted(each).rpartition(".")[2] in ("NamedTuple", "object", "BaseModel") for each in owner.bases)
+        found = []
+        for call in self.calls_named(owner.name):
+            given = next((each.value for each in call.keywords if each.arg == name), None)
+            before = call.args[: fields.index(name) + 1] if is_first else []
+            if given is None and len(before) > fields.index(name):
+                given = before[-1] if not any(isinstance(each, ast.Starred) for each in before) else None
+            if given is not None and self._means(call, owner):
+                found.append(given)
+        return found
+
     # Attributes of self
 
     def self_assignments(self, owner: ast.ClassDef) -> dict[str, list[ast.expr]]:
@@ -372,7 +394,7 @@ class Links:
         if self._options is None:
             self._options = {}
             for call in self.calls_named("add_argument"):
-                for destination in _destinations(call):
+                for destination in destinations(call):
                     self._options.setdefault(destination, []).append(call)
         found: set[Value] = set()
         for call in self._options.get(name, ()):
@@ -391,7 +413,7 @@ class Links:
         for decorator in getattr(function, "decorator_list", ()):
             if not isinstance(decorator, ast.Call) or dotted(decorator.func).rpartition(".")[2] != "option":
                 continue
-            if name not in _destinations(decorator):
+            if name not in destinations(decorator):
                 continue
             for keyword in decorator.keywords:
                 if keyword.arg == "default":
@@ -400,7 +422,7 @@ class Links:
         return frozenset(found)
 
 
-def _destinations(call: ast.Call) -> list[str]:
+def destinations(call: ast.Call) -> list[str]:
     """The attribute that an option fills: its `dest`, or its long flags with underscores."""
     for keyword in call.keywords:
         if keyword.arg == "dest" and isinstance(keyword.value, ast.Constant):
