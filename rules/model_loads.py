@@ -55,7 +55,10 @@ def target(call: CallSite, argument: str, depth: int = 0) -> Target:
         argument: the name of the argument.
         depth: how many functions were followed already.
     """
-    found = {each.kind: each for each in (_of(call, callee, argument, depth) for callee in call.callees)}
+    found: dict[str, Target] = {}
+    for callee in sorted(call.callees, key=repr):  # of several models the same one is named in every run
+        reached = _of(call, callee, argument, depth)
+        found.setdefault(reached.kind, reached)
     for kind in ("model", "peft", "pipeline", "ignores", "unknown"):
         if kind in found:
             return found[kind]
