@@ -108,7 +108,7 @@ class Runner:
             raw = read_bytes(path) if raw is None else raw
             settings = self._settings.of(path)
             # Text in UTF-16 holds NUL bytes and no token in ASCII: it is no Python source, and reading it says so.
-            if self._gate(settings, path).rules_for(raw) or b"\0" in raw or self._directives.passes(raw):
+            if self._gate(settings, path).passes(raw) or b"\0" in raw or self._directives.passes(raw):
                 return raw
         except UnreadableError as error:
             return _unreadable(path, error)

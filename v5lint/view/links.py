@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import ast
 
-from v5lint.view.strings import dotted
+from v5lint.view.strings import dotted, last_name
 from v5lint.view.tree import FUNCTIONS, Binding
 from v5lint.view.values import Instance, LocalClass, LocalFunction, Unknown
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Container, Iterator
 
     from v5lint.view.module import ModuleView
     from v5lint.view.values import Value, Values
@@ -23,6 +23,7 @@ class Links:
         self._view = view
         self._names: dict[str, list[ast.Name]] | None = None
         self._calls: dict[str, list[ast.Call]] | None = None
+        self._about: dict[str, list[tuple[int, ast.Call]]] | None = None
         self._assigned: dict[ast.ClassDef, dict[str, list[ast.expr]]] = {}
         self._options: dict[str, list[ast.Call]] | None = None
         self._returns: dict[ast.AST, list[ast.Return]] | None = None
@@ -147,10 +148,20 @@ class Links:
             self._calls = {}
             for node in self._view.tree.nodes.get(ast.Call, ()):
                 assert isinstance(node, ast.Call)
-                func = node.func
-                called = func.id if isinstance(func, ast.Name) else func.attr if isinstance(func, ast.Attribute) else ""
-                self._calls.setdefault(called, []).append(node)
+                self._calls.setdefault(last_name(node.func), []).append(node)
         return self._calls.get(name, [])
+
+    def calls_about(self, names: Container[str]) -> list[ast.Call]:
+        """The calls in source order whose callee or first argument ends in one of some names."""
+        if self._about is None:
+            self._about = {}
+            for place, node in enumerate(self._view.tree.nodes.get(ast.Call, ())):
+                assert isinstance(node, ast.Call)
+                for each in {last_name(part) for part in (node.func, *node.args[:1])}:
+                    self._about.setdefault(each, []).append((place, node))
+        # A module calls far fewer names than it has calls, and most questions are about none of them.
+        found = {place: node for name, calls in self._about.items() if name in names for place, node in calls}
+        return [found[place] for place in sorted(found)]
 
     def calls_of(self, function: ast.AST) -> list[ast.Call]:
         """The calls of a function of this module in this module; of `__init__`, those of its class."""
