@@ -10,6 +10,7 @@ import re
 
 from v5lint.document import UnreadableError
 from v5lint.reading import read_bytes
+from v5lint.words import core_of, words_in
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -68,6 +69,7 @@ class Project:
         self._folders: dict[str, str] = {}
         self._reals: dict[str, str] = {}
         self._importers: dict[bytes, list[tuple[str, str]]] | None = None
+        self._words: dict[str, bytes] | None = None  # of each file: a fifth of it, and read once
         self._mentions: dict[bytes, list[str]] = {}
         self._readers: dict[str, dict[str, set[str]]] = {}
         self._busy: set[tuple[str, str]] = set()
@@ -214,8 +216,15 @@ class Project:
             token: the bytes looked for.
             path: the file that is left out.
         """
+        if self._words is None:
+            self._words = {file: b" ".join(words_in(bytes_of(file))) for file in self._files()}
         if token not in self._mentions:
-            self._mentions[token] = [file for file in self._files() if token in bytes_of(file)]
+            core = core_of(token)
+            self._mentions[token] = [
+                file
+                for file, words in self._words.items()
+                if core in words and (core == token or token in bytes_of(file))
+            ]
         here = self._real(path)
         return [file for file in self._mentions[token] if self._real(file) != here]
 

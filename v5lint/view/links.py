@@ -24,7 +24,7 @@ class Links:
         self._names: dict[str, list[ast.Name]] | None = None
         self._calls: dict[str, list[ast.Call]] | None = None
         self._about: dict[str, list[tuple[int, ast.Call]]] | None = None
-        self._assigned: dict[ast.ClassDef, dict[str, list[ast.expr]]] = {}
+        self._assigned: dict[ast.ClassDef, dict[str, list[ast.expr]]] | None = None
         self._options: dict[str, list[ast.Call]] | None = None
         self._returns: dict[ast.AST, list[ast.Return]] | None = None
 
@@ -279,19 +279,23 @@ class Links:
 
         The pipelines of diffusers give theirs by `self.register_modules(unet=unet)`.
         """
-        known = self._assigned.get(owner)
-        if known is None:
-            known = self._assigned[owner] = {}
+        if self._assigned is None:
+            self._assigned = {}
             for target, value in self._attribute_targets():
-                if self.class_around(target) is owner and self._is_self(target.value):
-                    known.setdefault(target.attr, []).append(value)
+                self._assign(target.value, target, target.attr, value)
             for call in self.calls_named("register_modules"):
-                func = call.func
-                if isinstance(func, ast.Attribute) and self.class_around(call) is owner and self._is_self(func.value):
+                if isinstance(call.func, ast.Attribute):
                     for each in call.keywords:
                         if each.arg is not None:
-                            known.setdefault(each.arg, []).append(each.value)
-        return known
+                            self._assign(call.func.value, call, each.arg, each.value)
+        return self._assigned.get(owner, {})
+
+    def _assign(self, holder: ast.expr, place: ast.AST, name: str, value: ast.expr) -> None:
+        """Note a value that is given to an attribute of `holder`, if that is the `self` of the class around."""
+        owner = self.class_around(place) if self._is_self(holder) else None
+        if owner is not None:
+            assert self._assigned is not None
+            self._assigned.setdefault(owner, {}).setdefault(name, []).append(value)
 
     def _attribute_targets(self) -> Iterator[tuple[ast.Attribute, ast.expr]]:
         for kind in (ast.Assign, ast.AnnAssign):
