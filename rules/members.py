@@ -101,7 +101,11 @@ class Gone:
 
 def kind_of(name: str) -> str:
     """The kind of a class of transformers, Auto classes counted to what they load."""
-    return _KIND_OF_BASE.get(name) or lookup.kind_of(name).removeprefix("auto_")
+    return _plain_kind(name, lookup.kind_of(name))
+
+
+def _plain_kind(name: str, kind: str) -> str:
+    return _KIND_OF_BASE.get(name) or kind.removeprefix("auto_")
 
 
 def owners(view: ModuleView, node: ast.expr, kinds: Container[str]) -> list[Owner]:
@@ -239,9 +243,10 @@ def _lost(kind: str) -> set[str]:
     if not _ever:
         from v5lint.rules.knowledge.data import groups
 
+        kinds = dict(lookup.kinds())
         for section in ("members", "lost_members"):
             for name, *labels in lookup.store().records(section):
-                mine = _ever.setdefault(kind_of(name), set())
+                mine = _ever.setdefault(_plain_kind(name, kinds.get(name, "")), set())
                 for member, spans in groups(labels).items():
                     if spans != "kept" and not spans.endswith(".."):
                         mine.add(member)

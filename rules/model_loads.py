@@ -60,7 +60,10 @@ def target(call: CallSite, argument: str, depth: int = 0) -> Target:
         inner = target(bound, argument, depth)
         gives_more = bool(bound.splats) or any(quantization.is_of_config(each.arg) for each in bound.node.keywords)
         return Target(inner.kind, inner.name, is_sure=inner.is_sure and not gives_more, way=inner.way)
-    found = {each.kind: each for each in (_of(call, callee, argument, depth) for callee in call.callees)}
+    found: dict[str, Target] = {}
+    for callee in sorted(call.callees, key=repr):  # of several models the same one is named in every run
+        reached = _of(call, callee, argument, depth)
+        found.setdefault(reached.kind, reached)
     for kind in ("model", "peft", "pipeline", "ignores", "unknown"):
         if kind in found:
             chosen = found[kind]

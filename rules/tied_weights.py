@@ -92,9 +92,10 @@ def _statements(node: ast.ClassDef) -> Iterator[ast.stmt]:
         if isinstance(each, ast.FunctionDef) and each.args.args:
             first = each.args.args[0].arg
             for inner in ast.walk(each):
-                if isinstance(inner, ast.Assign) and any(
-                    isinstance(target, ast.Attribute) and ast.unparse(target.value) == first for target in inner.targets
-                ):
+                targets = inner.targets if isinstance(inner, ast.Assign) else []
+                holders = [target.value for target in targets if isinstance(target, ast.Attribute)]
+                if any(isinstance(holder, ast.Name) and holder.id == first for holder in holders):
+                    assert isinstance(inner, ast.Assign)
                     yield inner
 
 

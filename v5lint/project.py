@@ -10,6 +10,7 @@ import re
 
 from v5lint.document import UnreadableError
 from v5lint.reading import read_bytes
+from v5lint.words import core_of, words_in
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -65,8 +66,11 @@ class Project:
         self._views: Views = {} if views is None else views
         self._roots: dict[str, list[str]] = {}
         self._found: dict[tuple[str, str], str | None] = {}
+        self._folders: dict[str, str] = {}
+        self._reals: dict[str, str] = {}
         self._importers: dict[bytes, list[tuple[str, str]]] | None = None
         self._stars: dict[str, set[str]] | None = None
+        self._words: dict[str, bytes] | None = None  # of each file: a fifth of it, and read once
         self._mentions: dict[bytes, list[str]] = {}
         self._readers: dict[str, dict[str, set[str]]] = {}
         self._busy: set[tuple[str, str]] = set()
@@ -126,12 +130,10 @@ class Project:
             return NOTHING_KNOWN
         self._busy.add(key)
         try:
-            other = view if os.path.samefile(file, view.path) else None
+            other = view if self._real(file) == self._real(view.path) else None
             if other is None and _may_define(file, name):
                 other = self.view(file, view.settings)
             found = other.exported_values(name) if other is not None else None
-        except OSError:
-            found = None
         finally:
             self._busy.discard(key)
         if found is not None:
@@ -139,6 +141,12 @@ class Project:
         if self._file_of(f"{module}.{name}", view.path) is not None:
             return frozenset({External(f"{module}.{name}")})
         return NOTHING_KNOWN
+
+    def _real(self, path: str) -> str:
+        """The path of a file without links, looked up once: nothing moves while a run reads."""
+        if path not in self._reals:
+            self._reals[path] = os.path.realpath(path)
+        return self._reals[path]
 
     def view(self, file: str, settings: Settings) -> ModuleView | None:
         """The view of another file of the repository; None where it cannot be read or parsed."""
@@ -178,14 +186,14 @@ class Project:
         """
         if self._importers is None:
             self._importers = self._scan()
-        here = os.path.realpath(path)
+        here = self._real(path)
         found = []
         for key in (name.encode(), b"*"):
             for file, module in self._importers.get(key, ()):
-                if os.path.realpath(file) == here or file in found:
+                if self._real(file) == here or file in found:
                     continue
                 target = self._file_of(self._absolute(module, file), file)
-                if target is None or os.path.realpath(target) != here:
+                if target is None or self._real(target) != here:
                     continue
                 if key == b"*" and not _mentions(file, name):
                     continue
@@ -199,7 +207,7 @@ class Project:
             for file in self.mentioning(name.encode(), ""):
                 for module in _modules_read_for(name, bytes_of(file)):
                     readers.setdefault(module, set()).add(file)
-        found += [file for file in readers.get(stem, ()) if file not in found and os.path.realpath(file) != here]
+        found += [file for file in readers.get(stem, ()) if file not in found and self._real(file) != here]
         return sorted(found)
 
     def starred_by(self, path: str) -> list[str]:
@@ -211,14 +219,14 @@ class Project:
             for file, module in self._importers.get(b"*", ()):
                 target = self._file_of(self._absolute(module, file), file)
                 if target is not None:
-                    self._stars.setdefault(os.path.realpath(target), set()).add(os.path.realpath(file))
+                    self._stars.setdefault(self._real(target), set()).add(self._real(file))
         found: set[str] = set()
-        left = [os.path.realpath(path)]
+        left = [self._real(path)]
         while left:
             new = self._stars.get(left.pop(), set()) - found
             found |= new
             left += new
-        return sorted(found - {os.path.realpath(path)})
+        return sorted(found - {self._real(path)})
 
     def mentioning(self, token: bytes, path: str) -> list[str]:
         """The other Python files of the repository whose bytes hold a token.
@@ -227,10 +235,17 @@ class Project:
             token: the bytes looked for.
             path: the file that is left out.
         """
+        if self._words is None:
+            self._words = {file: b" ".join(words_in(bytes_of(file))) for file in self._files()}
         if token not in self._mentions:
-            self._mentions[token] = [file for file in self._files() if token in bytes_of(file)]
-        here = os.path.realpath(path)
-        return [file for file in self._mentions[token] if os.path.realpath(file) != here]
+            core = core_of(token)
+            self._mentions[token] = [
+                file
+                for file, words in self._words.items()
+                if core in words and (core == token or token in bytes_of(file))
+            ]
+        here = self._real(path)
+        return [file for file in self._mentions[token] if self._real(file) != here]
 
     def ending_with(self, tail: str, path: str) -> list[str]:
         """The Python files of the repository that a relative path of a script may mean, in a program of some file.
@@ -262,12 +277,12 @@ class Project:
             path: one file.
             other: the view of the other.
         """
-        here = os.path.realpath(path)
+        here = self._real(path)
         if _is_package(os.path.dirname(here)):
             top = self.package_of(here).partition(".")[0]
             if _is_package(os.path.dirname(other.path)) and self.package_of(other.path).partition(".")[0] == top:
                 return True
-        return here in self._imports_of(other) or os.path.realpath(other.path) in self._imports_of(
+        return here in self._imports_of(other) or self._real(other.path) in self._imports_of(
             self.view(here, other.settings)
         )
 
@@ -276,7 +291,7 @@ class Project:
         if view is None:
             return set()
         found = {self._file_of(module, view.path) for module in view.names.imported_modules()}
-        return {os.path.realpath(file) for file in found if file is not None}
+        return {self._real(file) for file in found if file is not None}
 
     def _absolute(self, module: str, file: str) -> str:
         level = len(module) - len(module.lstrip("."))
@@ -318,7 +333,9 @@ class Project:
         """The file that an absolute import of a module reaches from a file of the repository."""
         if not module.strip("."):
             return None
-        folder = os.path.dirname(os.path.abspath(path))
+        if path not in self._folders:
+            self._folders[path] = os.path.dirname(os.path.abspath(path))
+        folder = self._folders[path]
         key = (module, folder)
         if key not in self._found:
             self._found[key] = self._search(module, folder)

@@ -9,6 +9,9 @@ if TYPE_CHECKING:
     Release: TypeAlias = tuple[int, ...]
 
 
+_parsed: dict[str, Release] = {}
+
+
 def parse_release(text: str) -> Release:
     """Turn "5.15.2" into (5, 15, 2); what follows the numbers ("rc1", ".dev0", "+cpu") is dropped.
 
@@ -17,6 +20,13 @@ def parse_release(text: str) -> Release:
     Raises:
         ValueError: the text does not begin with a number.
     """
+    found = _parsed.get(text)  # the few dozen releases there are, tens of thousands of times
+    if found is None:
+        found = _parsed[text] = _read(text)
+    return found
+
+
+def _read(text: str) -> Release:
     numbers: list[int] = []
     for part in text.strip().lstrip("v").split("."):
         digits = part[: len(part) - len(part.lstrip("0123456789"))]

@@ -88,8 +88,18 @@ def parameters(function: str, release: AnyRelease = None) -> Parameters | None:
     for _label, changes in _signatures(function, wanted):
         text = history.value_at(changes, wanted)
         if text:
-            return Parameters(text)
+            return _read(text)
     return None
+
+
+_read_before: dict[str, Parameters] = {}
+
+
+def _read(text: str) -> Parameters:
+    """Give the parameters that a text of the data file spells: the few long ones are asked for most often."""
+    if text not in _read_before:
+        _read_before[text] = Parameters(text)
+    return _read_before[text]
 
 
 def removed_parameter(function: str, name: str, release: AnyRelease = None) -> Removal | None:
@@ -260,7 +270,7 @@ def _takes(line: list[tuple[str, str]], release: Release, name: str) -> bool:
     for _label, changes in line:
         text = history.value_at(changes, release)
         if text:
-            own = Parameters(text)
+            own = _read(text)
             if name in own:
                 return True
             if not own.open:

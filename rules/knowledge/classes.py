@@ -7,7 +7,7 @@ from v5lint.rules.knowledge.data import as_release, short_name, store
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from v5lint.rules.knowledge.data import AnyRelease
 
@@ -74,6 +74,11 @@ def kind_of(name: str) -> str:
     """Give the kind of a class (see `ClassFacts`), "" when it is none of them."""
     facts = class_facts(name)
     return facts.kind if facts else ""
+
+
+def kinds() -> Iterator[tuple[str, str]]:
+    """Give the short name of every class of a kind that `ClassFacts` lists, and the kind: all for the price of one."""
+    return ((name, kind) for name, kind, *_ in store().records("classes"))
 
 
 def is_model_class(name: str) -> bool:

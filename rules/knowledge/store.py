@@ -15,7 +15,8 @@ class Store:
 
     The file begins with `MAGIC` and one line a section (name, place of its bytes, their number), closed by an empty
     line; the zlib streams of the sections follow. A section is text: one record a line, its key first, fields parted
-    by tabs. A record is found by searching the text, so that nothing is built that nobody asks for.
+    by tabs. A record is found by searching the text, so that nothing is built that nobody asks for; the answer is
+    kept, because a run asks for few records many times, and a search takes as long as a thousand look-ups.
     """
 
     def __init__(self, content: bytes, source: str) -> None:
@@ -36,6 +37,7 @@ class Store:
             name, start, length = line.split(" ")
             self._places[name] = (int(start), int(length))
         self._texts: dict[str, str] = {}
+        self._records: dict[tuple[str, str], list[str] | None] = {}
 
     def sections(self) -> list[str]:
         """Give the names of all sections."""
@@ -58,7 +60,16 @@ class Store:
         Args:
             section: the name of a section.
             key: the first field of the record, without tabs and newlines.
+
+        Returns:
+            The same list every time: it must not be changed.
         """
+        asked = (section, key)
+        if asked not in self._records:
+            self._records[asked] = self._searched(section, key)
+        return self._records[asked]
+
+    def _searched(self, section: str, key: str) -> list[str] | None:
         text = self.text(section)
         mark = f"\n{key}\t"
         place = text.find(mark)

@@ -44,6 +44,18 @@ def test_words_are_whole_identifiers() -> None:
 
 
 names = st.text(alphabet=string.ascii_letters + "_", min_size=1, max_size=4)
+tokens = st.text(alphabet="ab_.(é ", min_size=1, max_size=3)
+
+
+@given(st.lists(tokens, max_size=60), st.text(alphabet="ab_.(é \n", max_size=60))
+def test_few_tokens_and_many_are_tested_alike(wanted: list[str], text: str) -> None:
+    raw = text.encode()
+    alone = [each for each in wanted if Gate([rule("A", each)]).passes(raw)]
+    assert alone == [each for each in wanted if each.encode() in raw]
+    for others in ((), [f"OtherToken{number}" for number in range(100)]):
+        gate = Gate([*(rule(each, each) for each in wanted), *(rule(each, each) for each in others)])
+        assert codes(gate, raw) == alone
+        assert gate.passes(raw) == bool(alone)
 
 
 @given(st.lists(names, max_size=60), st.binary(max_size=60), st.lists(names, max_size=5))

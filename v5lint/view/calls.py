@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 
+from v5lint.view.strings import last_name
 from v5lint.view.values import UNKNOWN, External, Method
 
 TYPE_CHECKING = False
@@ -38,8 +39,7 @@ class CallSite:
     @property
     def name(self) -> str:
         """The last name of what is called: "f" of `f(...)` and of `x.f(...)`; "" for any other expression."""
-        func = self.func
-        return func.attr if isinstance(func, ast.Attribute) else func.id if isinstance(func, ast.Name) else ""
+        return last_name(self.func)
 
     @property
     def callees(self) -> Values:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import ast
 
-from v5lint.view.strings import dotted
+from v5lint.view.strings import dotted, last_name
 from v5lint.view.tree import FUNCTIONS, Binding
 from v5lint.view.values import Instance, LocalClass, LocalFunction, Unknown
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Container, Iterator
 
     from v5lint.view.module import ModuleView
     from v5lint.view.values import Value, Values
@@ -23,7 +23,8 @@ class Links:
         self._view = view
         self._names: dict[str, list[ast.Name]] | None = None
         self._calls: dict[str, list[ast.Call]] | None = None
-        self._assigned: dict[ast.ClassDef, dict[str, list[ast.expr]]] = {}
+        self._about: dict[str, list[tuple[int, ast.Call]]] | None = None
+        self._assigned: dict[ast.ClassDef, dict[str, list[ast.expr]]] | None = None
         self._options: dict[str, list[ast.Call]] | None = None
         self._returns: dict[ast.AST, list[ast.Return]] | None = None
 
@@ -147,10 +148,20 @@ class Links:
             self._calls = {}
             for node in self._view.tree.nodes.get(ast.Call, ()):
                 assert isinstance(node, ast.Call)
-                func = node.func
-                called = func.id if isinstance(func, ast.Name) else func.attr if isinstance(func, ast.Attribute) else ""
-                self._calls.setdefault(called, []).append(node)
+                self._calls.setdefault(last_name(node.func), []).append(node)
         return self._calls.get(name, [])
+
+    def calls_about(self, names: Container[str]) -> list[ast.Call]:
+        """The calls in source order whose callee or first argument ends in one of some names."""
+        if self._about is None:
+            self._about = {}
+            for place, node in enumerate(self._view.tree.nodes.get(ast.Call, ())):
+                assert isinstance(node, ast.Call)
+                for each in {last_name(part) for part in (node.func, *node.args[:1])}:
+                    self._about.setdefault(each, []).append((place, node))
+        # A module calls far fewer names than it has calls, and most questions are about none of them.
+        found = {place: node for name, calls in self._about.items() if name in names for place, node in calls}
+        return [found[place] for place in sorted(found)]
 
     def calls_of(self, function: ast.AST) -> list[ast.Call]:
         """The calls of a function of this module in this module; of `__init__`, those of its class."""
@@ -290,19 +301,23 @@ class Links:
 
         The pipelines of diffusers give theirs by `self.register_modules(unet=unet)`.
         """
-        known = self._assigned.get(owner)
-        if known is None:
-            known = self._assigned[owner] = {}
+        if self._assigned is None:
+            self._assigned = {}
             for target, value in self._attribute_targets():
-                if self.class_around(target) is owner and self._is_self(target.value):
-                    known.setdefault(target.attr, []).append(value)
+                self._assign(target.value, target, target.attr, value)
             for call in self.calls_named("register_modules"):
-                func = call.func
-                if isinstance(func, ast.Attribute) and self.class_around(call) is owner and self._is_self(func.value):
+                if isinstance(call.func, ast.Attribute):
                     for each in call.keywords:
                         if each.arg is not None:
-                            known.setdefault(each.arg, []).append(each.value)
-        return known
+                            self._assign(call.func.value, call, each.arg, each.value)
+        return self._assigned.get(owner, {})
+
+    def _assign(self, holder: ast.expr, place: ast.AST, name: str, value: ast.expr) -> None:
+        """Note a value that is given to an attribute of `holder`, if that is the `self` of the class around."""
+        owner = self.class_around(place) if self._is_self(holder) else None
+        if owner is not None:
+            assert self._assigned is not None
+            self._assigned.setdefault(owner, {}).setdefault(name, []).append(value)
 
     def _attribute_targets(self) -> Iterator[tuple[ast.Attribute, ast.expr]]:
         for kind in (ast.Assign, ast.AnnAssign):

@@ -14,6 +14,7 @@ from v5lint.view.links import Links
 from v5lint.view.names import Names
 from v5lint.view.parsing import parse
 from v5lint.view.reach import Reach
+from v5lint.view.strings import last_name
 from v5lint.view.tree import Tree
 from v5lint.view.values import NOTHING_KNOWN, Constant, External, Instance, LocalClass
 
@@ -344,7 +345,7 @@ class ModuleView:
                 if value.package == package:
                     path = f"{value.path}.{name.value}"
                     assert node is not None
-                    has_default = len(call.args) > 2 and _last_name(call.func) == "getattr"
+                    has_default = len(call.args) > 2 and last_name(call.func) == "getattr"
                     yield Reference(path, node, "getattr", has_default=has_default)
 
     def _imported(self, statement: ast.ImportFrom, names: Container[str], package: str) -> Iterator[Reference]:
@@ -410,12 +411,11 @@ class ModuleView:
         Args:
             names: keep those that call something with one of these last names: `f` and `x.f` for "f".
         """
-        for node in self.tree.nodes.get(ast.Call, ()):
+        for node in self.tree.nodes.get(ast.Call, ()) if names is None else self.links.calls_about(names):
             assert isinstance(node, ast.Call)
-            if names is None or _last_name(node.func) in names or (node.args and _last_name(node.args[0]) in names):
-                call = CallSite(self, node)
-                if names is None or call.name in names:
-                    yield call
+            call = CallSite(self, node)
+            if names is None or call.name in names:
+                yield call
 
     def keywords(self, names: Container[str]) -> Iterator[tuple[CallSite, ast.keyword]]:
         """The keyword arguments of some names, each with its call."""
@@ -444,7 +444,3 @@ def _path_in(text: str, names: Container[str]) -> str:
         if part in names and all(each.isidentifier() for each in parts):
             return ".".join(parts[: number + 1])
     return ""
-
-
-def _last_name(node: ast.expr) -> str:
-    return node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else ""

@@ -32,6 +32,11 @@ def is_field(path: str) -> bool:
     return path.rpartition(".")[2] in ("field", "Field", "ib", "attrib", "HfArg")
 
 
+def last_name(node: ast.expr) -> str:
+    """The last part of a name or of a dotted one; "" for any other expression."""
+    return node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else ""
+
+
 def dotted(node: ast.AST) -> str:
     """The text of a name or of a chain of attributes: `os.environ`; empty for anything else."""
     parts: list[str] = []

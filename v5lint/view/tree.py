@@ -156,36 +156,41 @@ class _Walk:
     def run(self) -> None:
         tree, stack = self.tree, self.stack
         parents, nodes, scopes = tree.parents, tree.nodes, tree.scopes
-        handlers = _HANDLERS
-        leaves = _LEAVES
+        handlers, childless = _HANDLERS, _CHILDLESS
         stack.append((tree.root, tree.scope, False))
         while stack:
             node, scope, annotation = stack.pop()
-            kind = type(node)
-            listed = nodes.get(kind)
-            if listed is None:
-                nodes[kind] = [node]
+            kind = node.__class__
+            if kind in nodes:
+                nodes[kind].append(node)
             else:
-                listed.append(node)
+                nodes[kind] = [node]
+            # Three of four nodes are of these kinds.
             if kind is ast.Name:
                 scopes[node] = scope
                 continue
-            if annotation and kind is ast.Constant and isinstance(node.value, str):  # type: ignore[attr-defined]
-                tree.annotations.append((node, scope))  # type: ignore[arg-type]
+            if kind is ast.Constant:
+                if annotation and isinstance(node.value, str):  # type: ignore[attr-defined]
+                    tree.annotations.append((node, scope))  # type: ignore[arg-type]
+                continue
+            if kind is ast.Attribute:
+                value = node.value  # type: ignore[attr-defined]
+                parents[value] = node
+                stack.append((value, scope, annotation))
+                continue
             if annotation and kind is ast.Subscript and _is_literal(node.value):  # type: ignore[attr-defined]
                 annotation = False
-            handler = handlers.get(kind)
-            if handler is not None and handler(self, node, scope):
+            if kind in handlers and handlers[kind](self, node, scope):
                 continue
             children = []
             for field in node._fields:
-                value = getattr(node, field, None)
+                value = getattr(node, field)
                 if value.__class__ is list:
                     for child in value:
-                        if isinstance(child, ast.AST) and child.__class__ not in leaves:
+                        if child.__class__ not in childless:
                             parents[child] = node
                             children.append((child, scope, annotation))
-                elif isinstance(value, ast.AST) and value.__class__ not in leaves:
+                elif value.__class__ not in childless:
                     parents[value] = node
                     children.append((value, scope, annotation))
             children.reverse()
@@ -422,11 +427,12 @@ def _end(node: ast.AST) -> Position:
 
 _TYPING = frozenset({"typing", "typing_extensions", "t"})
 
-_LEAVES = frozenset(
+#: What stands in the fields of a node and is no node of its own: operators, contexts, names and numbers.
+_CHILDLESS = frozenset(
     kind
     for base in (ast.expr_context, ast.boolop, ast.operator, ast.unaryop, ast.cmpop)
     for kind in (base, *base.__subclasses__())
-)
+) | {str, int, bool, type(None)}
 
 _HANDLERS: dict[type[ast.AST], Callable[[_Walk, Any, Scope], bool]] = {
     ast.FunctionDef: _Walk.function,
