@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from v5lint.rule import Applicability, Finding, Unseen
     from v5lint.view.module import ModuleView
 
+#: What `prepare_seq2seq_batch` of multilingual tokenizers sets, and their call does not look at.
+_LANGUAGES = frozenset({"src_lang", "tgt_lang"})
+
 #: The methods, with how many of their leading parameters the call of a tokenizer takes at the same places.
 _METHODS = {"encode_plus": 2, "batch_encode_plus": 1, "prepare_seq2seq_batch": 1}
 
@@ -66,8 +69,9 @@ class RemovedTokenizerCall(Rule):
 
     Safe where the receiver is known and gets text. No fix where a list of tokens or ids is given to `encode_plus`
     (a tokenizer written in Python took them; called with a list, every token becomes a sequence of its own: give
-    `is_split_into_words=True`), where `prepare_seq2seq_batch` gets another `max_target_length` than `max_length`,
-    where the method is handed on without being called.
+    `is_split_into_words=True`), where `prepare_seq2seq_batch` gets another `max_target_length` than `max_length`, where
+    it gets `src_lang` or `tgt_lang` (called with them, MBart's tokenizer keeps the language it was loaded with and says
+    nothing: set `tokenizer.src_lang` before), where the method is handed on without being called.
 
     ## References
 
@@ -243,6 +247,8 @@ def _seq2seq(
         elif name == "max_target_length":
             remove.append(node)
             del replace[node]
+    if given.keys() & _LANGUAGES:
+        return None
     longest = given.get("max_length", "None")
     if given.pop("max_target_length", longest) not in (longest, "None") and (
         "tgt_texts" in given or "text_target" in given
