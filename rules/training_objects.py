@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ast
+import os.path
 import re
 
+from v5lint.project import bytes_of
 from v5lint.rule import Edit, Fix
 from v5lint.rules import arguments, library, members, trl_trainers
 from v5lint.rules.knowledge import lookup
@@ -227,18 +229,20 @@ def _is_self(node: ast.expr) -> bool:
     return isinstance(node, ast.Name) and node.id == "self"
 
 
+def _stand_together(path: str, other: str) -> bool:
+    """Whether two files are in one folder, or one of them is in a folder below the other's."""
+    folders = sorted(os.path.dirname(os.path.abspath(each)) + os.sep for each in (path, other))
+    return folders[1].startswith(folders[0])
+
+
 def is_declared(view: ModuleView, name: str) -> bool:
-    """Whether some subclass of TrainingArguments in this repository declares a field: objects may be of that class."""
+    """Whether a subclass of TrainingArguments declares a field, in a file of the program: objects may be of it."""
     written = re.compile(rb"^[ \t]+%s[ \t]*:" % name.encode(), re.MULTILINE)
     here = [view] if written.search(view.text.encode()) else []
     for file in view.project.mentioning(name.encode(), view.path):
-        try:
-            with open(file, "rb") as stream:
-                raw = stream.read()
-        except OSError:
-            continue
+        raw = bytes_of(file)
         other = view.project.view(file, view.settings) if CLASS.encode() in raw and written.search(raw) else None
-        if other is not None:
+        if other is not None and (_stand_together(view.path, file) or view.project.are_linked(view.path, other)):
             here.append(other)
     for each in here:
         for node in each.tree.nodes.get(ast.ClassDef, ()):
