@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 
+from v5lint.project import bytes_of
 from v5lint.rule import Edit, Fix
 from v5lint.rules import library, training_fields
 from v5lint.rules.knowledge import lookup
@@ -78,16 +79,9 @@ def findings(view: ModuleView, names: Container[str]) -> Iterator[Finding]:
 def _is_read(view: ModuleView, name: str) -> bool:
     """Whether the project itself reads a field of the name somewhere."""
     read = re.compile(rb"""\.\s*%s\b(?!\s*=[^=])|["']%s["']""" % (name.encode(), name.encode()))
-    if read.search(view.text.encode()):
-        return True
-    for file in view.project.mentioning(name.encode(), view.path):
-        try:
-            with open(file, "rb") as stream:
-                if read.search(stream.read()):
-                    return True
-        except OSError:
-            continue
-    return False
+    return bool(read.search(view.text.encode())) or any(
+        read.search(bytes_of(file)) for file in view.project.mentioning(name.encode(), view.path)
+    )
 
 
 def _fix(view: ModuleView, of: Declared, removal: Removal) -> Fix | None:

@@ -361,34 +361,25 @@ class Links:
 
     def is_own_attribute(self, node: ast.Attribute) -> bool:
         """Whether a class of this repository defines what is read: in its body, or by setting it on `self`."""
-        for value in self._view.evaluator.values(node.value):
-            at = [value.of if isinstance(value, Instance) else value]
-            seen: set[Value] = set()
-            while at:
-                of = at.pop()
-                if isinstance(of, LocalClass) and of not in seen:
-                    seen.add(of)
-                    links = of.view.links
-                    if node.attr in of.view.tree.scopes[of.node].bindings or node.attr in links.self_assignments(
-                        of.node
-                    ):
-                        return True
-                    at += of.view.evaluator.bases(of)
-        return False
+        return any(
+            node.attr in of.view.tree.scopes[of.node].bindings or node.attr in of.view.links.self_assignments(of.node)
+            for of in self._own_classes(node.value)
+        )
 
     def _is_of(self, node: ast.expr, owner: ast.ClassDef) -> bool:
         """Whether an expression is a class of this module or an object of it, or of one that inherits from it."""
-        for value in self._view.evaluator.values(node):
-            at = [value.of if isinstance(value, Instance) else value]
-            seen: set[Value] = set()
-            while at:
-                of = at.pop()
-                if isinstance(of, LocalClass) and of not in seen:
-                    if of.node is owner:
-                        return True
-                    seen.add(of)
-                    at += of.view.evaluator.bases(of)
-        return False
+        return any(of.node is owner for of in self._own_classes(node))
+
+    def _own_classes(self, node: ast.expr) -> Iterator[LocalClass]:
+        """The classes of this repository that an expression is, or is an object of, with those they inherit from."""
+        at = [each.of if isinstance(each, Instance) else each for each in self._view.evaluator.values(node)]
+        seen: set[Value] = set()
+        while at:
+            of = at.pop()
+            if isinstance(of, LocalClass) and of not in seen:
+                seen.add(of)
+                yield of
+                at += of.view.evaluator.bases(of)
 
     def same_attributes(self, node: ast.Attribute) -> list[ast.Attribute]:
         """Every mention of `self.name` in the class around, for a node that is one; else the node alone."""
