@@ -328,13 +328,14 @@ class _Follow:
             if not copied:
                 self.subscript(parent)
         elif isinstance(parent, ast.Dict):
-            index = next(number for number, value in enumerate(parent.values) if value is node)
-            key = parent.keys[index]
-            if key is None:
-                self.expression(parent, copied=True)
-            else:
-                name = key.value if isinstance(key, ast.Constant) and isinstance(key.value, str) else ""
-                self.flow.receivers.append(Receiver("entry", node, name=name))
+            for key, value in zip(parent.keys, parent.values, strict=True):
+                if value is not node:  # a dict is no key: where the name is one, it stands for something else
+                    continue
+                if key is None:
+                    self.expression(parent, copied=True)
+                else:
+                    name = key.value if isinstance(key, ast.Constant) and isinstance(key.value, str) else ""
+                    self.flow.receivers.append(Receiver("entry", node, name=name))
         elif isinstance(parent, (ast.Assign, ast.AnnAssign, ast.NamedExpr)):
             self.assigned(node, parent, copied=copied)
         elif isinstance(parent, ast.AugAssign):

@@ -21,6 +21,7 @@ from tests.v5lint.view.viewed import view_of
         ('base = {"a": 1}\nd = {**base, "b": 2}\nf(**d)', {"a", "b"}, False),
         ('d = {"a": 1}\nf(**(d | {"b": 2}))', {"a", "b"}, False),
         ('d = {"a": 1}\nd.setdefault("b", 2)\nf(**d)', {"a", "b"}, False),
+        ('d = {"a": 1}\nf(**d)\ng({d: 2})', {"a"}, False),  # as a key it is no dict
         ("f(**load())", set(), True),
         ("def g(**kwargs):\n    f(**kwargs)\n", set(), True),
         ('d = {key(): 1, "a": 2}\nf(**d)', {"a"}, True),
