@@ -453,6 +453,18 @@ def _is_prepared(view: ModuleView, call: CallSite, node: ast.AST, name: str, rem
         for test, _ in view.reach.conditions(each):
             if any(isinstance(part, ast.Constant) and part.value in (name, new) for part in ast.walk(test)):
                 return True
+    return is_tried_otherwise(view, call, node)
+
+
+def is_tried_otherwise(view: ModuleView, call: CallSite, node: ast.AST) -> bool:
+    """Whether a program calls the same function in another way where a call fails, or has done so before it.
+
+    Args:
+        view: the module.
+        call: the call.
+        node: its argument, or where that is written.
+    """
+    for each in {node, call.node}:
         for parent in view.tree.ancestors(each):
             if isinstance(parent, ast.ExceptHandler):
                 statement = view.tree.parents[parent]

@@ -6,7 +6,7 @@ import ast
 
 from v5lint.rule import Fix, Rule
 from v5lint.rules import members
-from v5lint.view.values import Constant
+from v5lint.view.values import Constant, LocalFunction
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,6 +30,9 @@ _SAME = frozenset("to cuda cpu".split())
 
 _QUESTIONS = frozenset("hasattr isinstance getattr".split())
 
+#: Through so many functions of the repository a result is followed.
+_DEPTH = 3
+
 
 class ChatTemplateDict(Rule):
     """`apply_chat_template` of a tokenizer that is read as a list of ids or as a tensor.
@@ -38,8 +41,9 @@ class ChatTemplateDict(Rule):
 
     Finds calls of `apply_chat_template` on tokenizers that say nothing of `return_dict`, and tokenize. Processors are
     left alone (they still return text, or what they returned), as are `tokenize=False`, TRL's function of the same
-    name, own methods, and calls whose result is read as a dict (`["input_ids"]`, `**inputs`) or asked what it is. What
-    is a tokenizer by its name alone (a parameter) is said to be unseen.
+    name, own methods, and calls whose result is read as a dict (`["input_ids"]`, `**inputs`), asked what it is (also
+    in a function of the repository that it is given to) or compared with that of another such call. What is a
+    tokenizer by its name alone (a parameter) is said to be unseen.
 
     ## Why it breaks
 
@@ -94,7 +98,7 @@ class ChatTemplateDict(Rule):
                 yield module.unseen(call.node, f"{what} from elsewhere: with a tokenizer the result is a dict now")
 
 
-def _is_read_as_dict(view: ModuleView, node: ast.expr) -> bool:
+def _is_read_as_dict(view: ModuleView, node: ast.expr, depth: int = 0) -> bool:
     """Whether a program takes what a call gives for a dict, or asks what it is: it was written for 5.0."""
     waiting, seen = [node], {node}
     while waiting:
@@ -122,6 +126,17 @@ def _is_read_as_dict(view: ModuleView, node: ast.expr) -> bool:
             ]
         elif isinstance(parent, (ast.IfExp, ast.Await)):
             following = [parent]
+        elif isinstance(parent, ast.Call) and at in parent.args:
+            if depth < _DEPTH and any(
+                _is_read_as_dict(other, use, depth + 1)
+                for other, use in _passed_on(view, parent, parent.args.index(at))
+            ):
+                return True
+            continue
+        elif isinstance(parent, ast.Compare):
+            if all(_is_rendered(each) for each in (parent.left, *parent.comparators)):
+                return True  # two results are compared, whatever they are
+            continue
         else:
             continue
         for each in following:
@@ -129,6 +144,19 @@ def _is_read_as_dict(view: ModuleView, node: ast.expr) -> bool:
                 seen.add(each)
                 waiting.append(each)
     return False
+
+
+def _passed_on(view: ModuleView, call: ast.Call, index: int) -> Iterator[tuple[ModuleView, ast.expr]]:
+    """The places in functions of the repository that read a positional argument of a call."""
+    for callee in view.values(call.func):
+        if isinstance(callee, LocalFunction):
+            parameter = view.links.parameter_for(callee, call, "", index)
+            for use in callee.view.links.uses(parameter) if parameter is not None else ():
+                yield callee.view, use
+
+
+def _is_rendered(node: ast.expr) -> bool:
+    return isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == _METHOD
 
 
 def _is_question(node: ast.AST) -> bool:

@@ -7,6 +7,7 @@ import ast
 from v5lint.rule import Rule
 from v5lint.rules import library
 from v5lint.rules.knowledge import lookup
+from v5lint.view.guards import IMPORT_ERRORS, catches
 from v5lint.view.values import Constant, External
 
 TYPE_CHECKING = False
@@ -84,11 +85,18 @@ def _check(view: ModuleView, node: ast.expr, owner: ast.expr, name: str) -> Iter
         if not isinstance(value, External) or not value.path.startswith(_INNER) or value.name[:1].isupper():
             continue
         gone = _gone(value.path, name, view)
-        if not gone or view.guards.is_dead(node) or view.guards.handled(node) is not None:
+        if not gone or view.guards.is_dead(node) or view.guards.handled(node) is not None or _is_shim(view, node):
             return
         message = f"`{value.name}.{name}` is gone, so this patches nothing, and nothing says so"
         yield view.finding(node, message, since=gone)
         return
+
+
+def _is_shim(view: ModuleView, node: ast.expr) -> bool:
+    """Whether a name is put there because an import of another module has missed it: it makes the next try work."""
+    return any(
+        isinstance(each, ast.ExceptHandler) and catches(each, IMPORT_ERRORS, view) for each in view.tree.ancestors(node)
+    )
 
 
 def _gone(path: str, name: str, view: ModuleView) -> str:

@@ -88,7 +88,8 @@ class LegacyCache(Rule):
             return
         for node in module.tree.nodes.get(ast.Subscript, ()):
             assert isinstance(node, ast.Subscript)
-            models = _cache(module, node.value) if isinstance(node.ctx, ast.Load) and not _is_key(module, node) else []
+            is_read = isinstance(node.ctx, ast.Load) and not _is_key(module, node)
+            models = _cache(module, node.value) if is_read else []
             if models and not _is_asked(module, node):
                 message = "a cache is no tuple since transformers 5.0: read `.layers[i].keys` and `.values`"
                 yield module.finding(node, message, fix=_subscript_fix(module, node, models))
@@ -193,7 +194,9 @@ def _is_asked(view: ModuleView, node: ast.expr) -> bool:
 
 
 def _is_key(view: ModuleView, node: ast.Subscript) -> bool:
-    """Whether what is read is an entry of the output, and not a layer of the cache."""
+    """Whether what is read is an entry of the output, or a part of a tensor, and not a layer of the cache."""
+    if isinstance(node.slice, ast.Tuple):  # `prompts[:, :n]`: of a tuple it never was
+        return True
     return any(isinstance(each, Constant) and isinstance(each.value, str) for each in view.values(node.slice))
 
 

@@ -147,7 +147,7 @@ def _is_asked_inside(view: ModuleView, call: ast.Call, given: ast.AST) -> bool:
     for callee in view.values(call.func):
         if not isinstance(callee, LocalFunction) or isinstance(callee.node, ast.Lambda):
             continue
-        binding = callee.view.links.parameter_for(callee, call, "", call.args.index(given))  # type: ignore[arg-type]
+        binding = view.links.parameter_for(callee, call, "", call.args.index(given))  # type: ignore[arg-type]
         for use in callee.view.links.uses(binding) if binding is not None else ():
             around = callee.view.tree.parents[use]
             if isinstance(around, ast.Attribute) and around.attr == _OUTPUT:

@@ -9,7 +9,7 @@ import ast
 
 from v5lint.rules.knowledge import lookup
 from v5lint.rules.removed_api import Lost
-from v5lint.rules.standing import Standing
+from v5lint.rules.standing import Standing, has_second_way
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def _is_prepared(view: ModuleView, reference: Reference, package: str, release: 
     node = reference.node
     if view.guards.is_dead(node) or view.guards.is_dead(node, package) or view.guards.dead_constant(node):
         return True
-    if reference.has_default or reference.name in _set_names(view, package):
+    if reference.has_default or reference.name in _set_names(view, package) or has_second_way(view, reference):
         return True
     for parent in view.tree.ancestors(node):
         if isinstance(parent, ast.ExceptHandler):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 
 from v5lint.rule import Edit, Fix, Rule
-from v5lint.rules import members
+from v5lint.rules import arguments, members
 from v5lint.rules.knowledge import lookup
 
 TYPE_CHECKING = False
@@ -82,6 +82,8 @@ class AdditionalSpecialTokens(Rule):
             yield from _test(module, test)
         for call, keyword in module.keywords({_ARGUMENT}):
             func = call.func
+            if module.guards.is_dead(keyword) or arguments.is_tried_otherwise(module, call, keyword):
+                continue
             if call.name == "add_special_tokens" and isinstance(func, ast.Attribute) and _is_tokenizer(module, func):
                 new = "replace_extra_special_tokens"
                 message = f"`add_special_tokens` takes no `{_ARGUMENT}=` since transformers 5.0: it is `{new}=`"

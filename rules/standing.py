@@ -5,7 +5,8 @@ from __future__ import annotations
 import ast
 
 from v5lint.rules import library
-from v5lint.view.guards import IMPORT_ERRORS, catches
+from v5lint.view.guards import IMPORT_ERRORS, catches, handler_kind
+from v5lint.view.reach import always_leaves
 from v5lint.view.values import Constant, External
 
 TYPE_CHECKING = False
@@ -13,6 +14,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from v5lint.view.module import ModuleView, Reference
+    from v5lint.view.tree import Binding
+
+
+#: Through so many modules of the repository a name is followed.
+_MODULES = 3
 
 
 class Standing:
@@ -37,7 +43,7 @@ def standing_of(view: ModuleView, reference: Reference) -> Standing:
     if view.guards.is_dead(node) or view.guards.in_fallback(node, lambda each: _try_succeeds(view, each)):
         return Standing("prepared")
     is_second = _is_second_choice(view, node) or _is_after_a_try(view, node) or _is_passed_over(view, node)
-    if is_second or reference.name in _shimmed_names(view):
+    if is_second or has_second_way(view, reference) or reference.name in _shimmed_names(view):
         return Standing("prepared")
     if any(reference.path == each or reference.path.startswith(f"{each}.") for each in _shimmed_modules(view)):
         return Standing("prepared")
@@ -69,6 +75,116 @@ def _is_passed_over(view: ModuleView, node: ast.AST) -> bool:
     return False
 
 
+def has_second_way(view: ModuleView, reference: Reference) -> bool:
+    """Whether a name that may be None is only read behind a question, and without it a program does something else.
+
+    `Old = getattr(module, "Old", None)` and `try: ... except ImportError: Old = None`, then `if Old is None: ...`. A
+    program that then raises, or does nothing, has no second way: it lacks what it was written for. And where the file
+    imports the library in no other way the question is whether it is installed, and the answer a wrong one.
+    """
+    if reference.binding is not None:
+        if view.guards.handled(reference.node) is None or not _is_installed(view, reference):
+            return False
+        others = view.links.other_bindings(reference.binding)
+        names = [reference.binding, *(each for each in others if _is_none(each.value))]
+    elif reference.has_default:
+        names = _names_assigned(view, reference.node)
+    else:
+        return False
+    uses = {use for name in names for use in view.links.uses(name)}
+    reads = [use for use in uses if not view.guards.in_fallback(use, lambda each: _try_succeeds(view, each))]
+    if not reads:
+        return bool(names) and not {*names} & {*view.reach.final(names[0].scope, names[0].name)}
+    ways = [way for use in reads if (way := _way_without(view, use)) is not None]
+    return bool(ways) and all(ways) and all(_is_asked(view, use) for use in reads)
+
+
+def _is_installed(view: ModuleView, reference: Reference) -> bool:
+    """Whether a module does not run at all without the library that a reference is to."""
+    package = reference.path.partition(".")[0]
+    return any(
+        view.tree.scope_of(each.node) is view.tree.scope
+        and view.guards.handled(each.node) is None
+        and not view.reach.conditions(each.node)
+        and not isinstance(view.tree.parents[view.tree.parents[each.node]], ast.ExceptHandler)
+        for each in view.imports(package)
+        if each.how in ("import", "module")
+    )
+
+
+def _is_none(value: ast.expr | None) -> bool:
+    return isinstance(value, ast.Constant) and value.value is None
+
+
+def _names_assigned(view: ModuleView, node: ast.AST) -> list[Binding]:
+    """The name that what a `getattr` gives is assigned to."""
+    call = node if isinstance(node, ast.Call) else view.tree.parents[node]
+    statement = view.tree.parents[call]
+    if not isinstance(statement, ast.Assign) or not isinstance(statement.targets[0], ast.Name):
+        return []
+    return view.links.bindings_at(statement.targets[0])
+
+
+def _is_asked(view: ModuleView, use: ast.Name) -> bool:
+    """Whether a name is read in the test that asks for it, or where that test has said that it is there."""
+    if _asks_none(view.tree.parents[use], use) is not None:
+        return True
+    return any(
+        is_none is not wanted
+        for test, wanted in view.reach.conditions(use)
+        if (is_none := _says_none(test, use.id)) is not None
+    )
+
+
+def _says_none(test: ast.expr, name: str) -> bool | None:
+    """Whether a test holds where a name is None; None where it asks for something else."""
+    truth = True
+    while isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not):
+        test, truth = test.operand, not truth
+    if isinstance(test, ast.Name):
+        return not truth if test.id == name else None
+    if isinstance(test, ast.Compare) and isinstance(test.left, ast.Name) and test.left.id == name:
+        said = _asks_none(test, test.left)
+        return None if said is None else said is truth
+    return None
+
+
+def _asks_none(test: ast.AST, name: ast.Name) -> bool | None:
+    """Whether a comparison is `name is None` (True) or `name is not None` (False); None where it is neither."""
+    if not isinstance(test, ast.Compare) or test.left is not name or len(test.ops) != 1:
+        return None
+    if not _is_none(test.comparators[0]):
+        return None
+    return {ast.Is: True, ast.IsNot: False}.get(type(test.ops[0]))
+
+
+def _way_without(view: ModuleView, use: ast.Name) -> bool | None:
+    """Whether a program does something of its own where a name is None; None where it is not asked for here."""
+    for parent in view.tree.ancestors(use):
+        if isinstance(parent, ast.If) and (is_none := _says_none(parent.test, use.id)) is not None:
+            if not any(each is use for each in ast.walk(parent.test)):
+                return None
+            way, other = (parent.body, parent.orelse) if is_none else (parent.orelse, parent.body)
+            if not way and always_leaves(other):
+                way = _behind(view, parent)
+            return bool(way) and handler_kind(way) == "fallback"
+        if isinstance(parent, ast.IfExp) and (is_none := _says_none(parent.test, use.id)) is not None:
+            return not isinstance(parent.body if is_none else parent.orelse, ast.Constant)
+        if isinstance(parent, ast.stmt):
+            return None
+    return None
+
+
+def _behind(view: ModuleView, statement: ast.stmt) -> list[ast.stmt]:
+    """The statements that follow one in its block."""
+    parent = view.tree.parents[statement]
+    for field in ("body", "orelse", "finalbody"):
+        block = getattr(parent, field, None)
+        if isinstance(block, list) and statement in block:
+            return block[block.index(statement) + 1 :]
+    return []
+
+
 def _truth_by_import(view: ModuleView, test: ast.expr) -> bool | None:
     """The truth of a test of a name that a `try` sets, whose imports the target release has; None of any other."""
     if isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not):
@@ -84,8 +200,8 @@ def _truth_by_import(view: ModuleView, test: ast.expr) -> bool | None:
 
 
 def _value_by_import(view: ModuleView, name: ast.Name, *, asks_none: bool) -> bool | None:
-    """Whether a name is true, or None, once the `try` that sets it has succeeded."""
-    found = view.links.bindings_read(name)
+    """Whether a name is true, or None, once the `try` that sets it has succeeded, here or in another module."""
+    view, found = _bound_at_home(view, view.links.bindings_read(name))
     left = [each for each in found if not view.guards.in_fallback(each.node, lambda tried: _try_succeeds(view, tried))]
     set_by = [tried for each in left if (tried := _succeeding_try(view, each.node)) is not None]
     if set_by:
@@ -102,6 +218,20 @@ def _value_by_import(view: ModuleView, name: ast.Name, *, asks_none: bool) -> bo
         else:
             truths.add(None)
     return truths.pop() if len(truths) == 1 else None
+
+
+def _bound_at_home(view: ModuleView, bindings: list[Binding]) -> tuple[ModuleView, list[Binding]]:
+    """The module of the repository that a name is imported from, with what binds it there."""
+    for _ in range(_MODULES):
+        only = bindings[0] if len(bindings) == 1 else None
+        if only is None or not isinstance(only.statement, ast.ImportFrom) or not isinstance(only.node, ast.alias):
+            break
+        file = view.project.module_file(view.names.module_of(only.statement), view.path)
+        home = view.project.view(file, view.settings) if file is not None else None
+        if home is None:
+            break
+        view, bindings = home, home.reach.final(home.tree.scope, only.node.name)
+    return view, bindings
 
 
 def _succeeding_try(view: ModuleView, node: ast.AST) -> ast.Try | None:

@@ -85,12 +85,34 @@ def gone(view: ModuleView, names: Container[str], base: str) -> Iterator[tuple[M
             continue
         removal = lookup.removed_parameter(CLASS, each.name, target) if base == CLASS else None
         removal = removal or lookup.removed_member(base, each.name, target)
-        if removal is None:
+        if removal is None or _is_set_under_both(view, each, removal):
             continue
         if set_on is None:
             set_on = _set_from_outside(view, names)
         if not each.is_read or f"{each.name} {ast.dump(each.holder)}" not in set_on or _sets_tokenizer(each):
             yield each, removal
+
+
+def _is_set_under_both(view: ModuleView, mention: Mention, removal: Removal) -> bool:
+    """Whether a program sets the attribute of today as well, or takes the value from it: for readers of both majors."""
+    if mention.is_read or removal.replacement is None:
+        return False
+    new, holder = removal.replacement.new.partition("=")[0], ast.dump(mention.holder)
+    function = view.links.function_around(mention.node)
+    return any(
+        isinstance(each, ast.Attribute)
+        and each.attr == new
+        and ast.dump(each.value) == holder
+        and view.links.function_around(each) is function
+        and (isinstance(each.ctx, ast.Store) or mention.node in _targets(view, each))
+        for each in view.tree.nodes.get(ast.Attribute, ())
+    )
+
+
+def _targets(view: ModuleView, value: ast.expr) -> list[ast.expr]:
+    """What an expression is assigned to."""
+    statement = view.tree.parents[value]
+    return statement.targets if isinstance(statement, ast.Assign) else []
 
 
 def _sets_tokenizer(mention: Mention) -> bool:

@@ -94,7 +94,7 @@ def ancestors(name: str, release: AnyRelease = None) -> tuple[str, ...]:
     found: list[str] = []
     waiting = [short_name(name)]
     while waiting:
-        facts = class_facts(waiting.pop(0)) if waiting[0] else None
+        facts = class_facts(waiting.pop(0))
         bases = [base for base in facts.bases(release) if base not in found] if facts else []
         found += bases
         waiting = bases + waiting

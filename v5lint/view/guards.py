@@ -11,7 +11,7 @@ import ast
 import re
 
 from v5lint.releases import parse_release
-from v5lint.view.strings import dotted
+from v5lint.view.strings import dotted, last_name
 from v5lint.view.values import Constant, External, LocalFunction, Method, Result
 
 TYPE_CHECKING = False
@@ -230,6 +230,16 @@ class _Parsed:
 
 _VERSION_FUNCTIONS = frozenset({"importlib.metadata.version", "importlib_metadata.version"})
 
+#: What gives the parameters of a function, or the fields of a class.
+_PARAMETERS = frozenset(
+    "signature getfullargspec getargspec co_varnames __dataclass_fields__ __annotations__ model_fields".split()
+)
+
+_FIELDS = frozenset({"fields", "dataclasses.fields"})
+
+#: Through so many assignments a collection is followed.
+_FOLLOWED = 3
+
 #: How many expressions one test may lead to: names that are assigned of each other branch without end.
 _STEPS = 1_000
 
@@ -285,6 +295,9 @@ class _Condition:
         return not value
 
     def compare(self, node: ast.Compare) -> Any:
+        if isinstance(node.ops[0], (ast.In, ast.NotIn)) and self.asks_parameters(node.comparators[0]):
+            self.asks_version = True
+            return _NO_VALUE
         left = self.compute(node.left)
         result = True
         for op, right_node in zip(node.ops, node.comparators, strict=True):
@@ -295,6 +308,21 @@ class _Condition:
             result = result and one
             left = right
         return result
+
+    def asks_parameters(self, node: ast.expr, depth: int = 0) -> bool:
+        """Whether a collection is the parameters that a function takes, or the fields of a class.
+
+        `"processing_class" in inspect.signature(Trainer.__init__).parameters` is a question about the release.
+        """
+        for each in ast.walk(node):
+            name = last_name(each) if isinstance(each, (ast.Name, ast.Attribute)) else ""
+            if name in _PARAMETERS or (isinstance(each, ast.Call) and dotted(each.func) in _FIELDS):
+                return True
+            if isinstance(each, ast.Name) and depth < _FOLLOWED:
+                given = [made.value for made in self.view.links.bindings_read(each) if made.kind == "assign"]
+                if any(value is not node and self.asks_parameters(value, depth + 1) for value in given if value):
+                    return True
+        return False
 
     def if_exp(self, node: ast.IfExp) -> Any:
         test = self.compute(node.test)

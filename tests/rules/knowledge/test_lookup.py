@@ -78,3 +78,9 @@ def test_a_release_is_asked_on_its_own() -> None:
     assert "query" in (lookup.leaf_names("vit", "5.8") or ())
     assert "q_proj" in (lookup.leaf_names("vit", "5.9") or ())
     assert "query" not in (lookup.leaf_names("vit", "5.9") or ())
+
+
+@pytest.mark.parametrize("name", ["", "torch.nn.Module", "NoSuchClass", "elsewhere.ViTModel"])
+def test_what_is_no_class_of_a_known_package_has_no_ancestors(name: str) -> None:
+    assert lookup.ancestors(name) == ()
+    assert not lookup.is_subclass(name, "PreTrainedModel")
