@@ -66,7 +66,9 @@ class DeadPatch(Rule):
                 if isinstance(target, ast.Attribute) and _may_be_ours(target.value):
                     yield from _check(module, target, target.value, target.attr)
         for call in module.calls({"setattr"}):
-            if len(call.node.args) == 3 and _may_be_ours(call.node.args[0]):
+            # `monkeypatch.setattr` raises where the name is not there, unless it is told otherwise.
+            puts = isinstance(call.func, ast.Name) or call.keyword("raising") is not None
+            if puts and len(call.node.args) == 3 and _may_be_ours(call.node.args[0]):
                 for value in module.values(call.node.args[1]):
                     if isinstance(value, Constant) and isinstance(value.value, str):
                         yield from _check(module, call.node, call.node.args[0], value.value)
@@ -85,7 +87,9 @@ def _check(view: ModuleView, node: ast.expr, owner: ast.expr, name: str) -> Iter
         if not isinstance(value, External) or not value.path.startswith(_INNER) or value.name[:1].isupper():
             continue
         gone = _gone(value.path, name, view)
-        if not gone or view.guards.is_dead(node) or view.guards.handled(node) is not None or _is_shim(view, node):
+        if not gone or view.guards.is_dead(node) or view.guards.handled(node) is not None:
+            return
+        if _is_shim(view, node) or _is_asked_for(view, name):
             return
         message = f"`{value.name}.{name}` is gone, so this patches nothing, and nothing says so"
         yield view.finding(node, message, since=gone)
@@ -96,6 +100,16 @@ def _is_shim(view: ModuleView, node: ast.expr) -> bool:
     """Whether a name is put there because an import of another module has missed it: it makes the next try work."""
     return any(
         isinstance(each, ast.ExceptHandler) and catches(each, IMPORT_ERRORS, view) for each in view.tree.ancestors(node)
+    )
+
+
+def _is_asked_for(view: ModuleView, name: str) -> bool:
+    """Whether a module asks for the name first, and knows that it may not be there."""
+    return any(
+        len(call.args) > 1 and Constant(name) in view.values(call.args[1])
+        for question in ("hasattr", "getattr")
+        for call in view.links.calls_named(question)
+        if question == "hasattr" or len(call.args) > 2
     )
 
 

@@ -12,7 +12,7 @@ from v5lint.view.values import Constant, External, Partial
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
 
     from v5lint.releases import Release
     from v5lint.rule import Finding, Unseen
@@ -87,6 +87,14 @@ class FrozenParameterName(Rule):
                 yield from (
                     _check(module, found, node, question) if not held else _in_parts(module, held, node, question)
                 )
+
+
+#: The path to the linear layers of one expert, before 5.0.
+_EACH_EXPERT = ".experts.*."
+
+#: The parameters that hold those of all experts since, and where the block has another name (`MixtralDecoderLayer`).
+_FUSED = ("gate_up_proj", "down_proj")
+_MOVED = re.compile(r"\.block_sparse_moe$")
 
 
 class Question:
@@ -255,8 +263,18 @@ def _lost_in(model: Model, question: Question, release: Release) -> str:
 
 
 def _names(model_type: str, release: str) -> tuple[str, ...]:
-    """The names of the weights of a family's linear layers, with `*` for every number."""
-    return tuple(f"{path}.weight" for path in lookup.linear_names(model_type, release) or ())
+    """The names of the weights of a family's linear layers, with `*` for every number, and of its experts."""
+    paths = lookup.linear_names(model_type, release) or ()
+    return (*(f"{path}.weight" for path in paths), *_fused_experts(model_type, paths))
+
+
+def _fused_experts(model_type: str, paths: Collection[str]) -> set[str]:
+    """The names of the weights of experts that are one parameter since 5.0, and were a linear layer each before."""
+    if not paths or any(_EACH_EXPERT in path for path in paths):
+        return set()
+    before = lookup.linear_names(model_type, _BEFORE) or ()
+    holders = {path.partition(_EACH_EXPERT)[0] for path in before if _EACH_EXPERT in path}
+    return {f"{_MOVED.sub('.mlp', each)}.experts.{leaf}" for each in holders for leaf in _FUSED}
 
 
 def _has(names: tuple[str, ...], question: Question) -> bool:

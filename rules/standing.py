@@ -48,7 +48,7 @@ def standing_of(view: ModuleView, reference: Reference) -> Standing:
     if any(reference.path == each or reference.path.startswith(f"{each}.") for each in _shimmed_modules(view)):
         return Standing("prepared")
     if reference.has_default:
-        is_prepared = _has_second_choice(view, node) or _has_good_default(view, node)
+        is_prepared = _has_second_choice(view, node) or _has_good_default(view, node) or _is_question(view, node)
         return Standing("prepared" if is_prepared else "swallowed", "the default of `getattr`")
     handled = view.guards.handled(node)
     if handled is None:
@@ -304,6 +304,17 @@ def _has_good_default(view: ModuleView, node: ast.AST) -> bool:
             ]
             return bool(paths) and all(library.resolves(view, path) for path in paths)
     return False
+
+
+def _is_question(view: ModuleView, node: ast.AST) -> bool:
+    """Whether a `getattr` only asks whether a name is there, as `hasattr` does: `if getattr(m, "f", None) is None:`."""
+    call = node if isinstance(node, ast.Call) else view.tree.parents[node]
+    around = view.tree.parents[call]
+    if isinstance(around, ast.Compare):
+        return around.left is call and _is_none(around.comparators[0])
+    if isinstance(around, ast.UnaryOp) and isinstance(around.op, ast.Not):
+        return True
+    return isinstance(around, (ast.If, ast.While, ast.IfExp, ast.Assert)) and around.test is call
 
 
 def _is_getattr(call: ast.Call) -> bool:
