@@ -82,11 +82,9 @@ class ImageProcessorResult(Rule):
             return
         for node in module.tree.nodes.get(ast.Call, ()):
             assert isinstance(node, ast.Call)
-            use = _result_of(module, node)
-            if use is None or module.guards.is_dead(node):
-                continue
-            found = _processor(module, node)
-            if found is not None:
+            found = _processor(module, node)  # cheaper than to follow what every call gives
+            use = _result_of(module, node) if found is not None else None
+            if found is not None and use is not None and not module.guards.is_dead(node):
                 where, what = use
                 since = _AUTO_SINCE if found.shown.startswith("Auto") else _SINCE
                 yield module.finding(

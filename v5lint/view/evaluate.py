@@ -89,6 +89,8 @@ class Evaluator:
         self._bound: dict[Binding, Values] = {}
         self._busy: dict[object, int] = {}  # what is on the way, with its place
         self._cycle = _NO_CYCLE  # the outermost place on the way that was met again
+        self._open: dict[object, tuple[Values, int]] = {}  # what was found on a cycle, and where that began
+        self._begun: dict[int, list[object]] = {}  # the same by that place
         self._steps = 0
 
     def values(self, node: ast.expr) -> Values:
@@ -96,6 +98,8 @@ class Evaluator:
         known = self._known.get(node)
         if known is not None:
             return known
+        if node in self._open:
+            return self._met_again(node)
         place = self._enter(node)
         if place < 0:
             return NOTHING_KNOWN
@@ -103,10 +107,12 @@ class Evaluator:
             handler = _EXPRESSIONS.get(type(node))
             found = _bounded(handler(self, node)) if handler is not None else NOTHING_KNOWN
         finally:
-            del self._busy[node]
+            self._leave(node, place)
         if self._cycle >= place:  # what this depends on is complete: a cycle, if any, began here
             self._cycle = _NO_CYCLE
             self._known[node] = found
+        else:
+            self._keep(node, found)
         return found
 
     def _enter(self, what: object) -> int:
@@ -124,6 +130,22 @@ class Evaluator:
             return -1
         self._busy[what] = place
         return place
+
+    def _leave(self, what: object, place: int) -> None:
+        """Be done with something; what was found on the cycles that began there may now be found better."""
+        del self._busy[what]
+        for each in self._begun.pop(place, ()):
+            del self._open[each]
+
+    def _keep(self, what: object, found: Values) -> None:
+        """Remember what was found on a cycle until the way is back at its beginning."""
+        self._open[what] = found, self._cycle
+        self._begun.setdefault(self._cycle, []).append(what)
+
+    def _met_again(self, what: object) -> Values:
+        found, began = self._open[what]
+        self._cycle = min(self._cycle, began)
+        return found
 
     # Names
 
@@ -167,16 +189,20 @@ class Evaluator:
         known = self._bound.get(binding)
         if known is not None:
             return known
+        if binding in self._open:
+            return self._met_again(binding)
         place = self._enter(binding)
         if place < 0:
             return NOTHING_KNOWN
         try:
             found = _bounded(self._binding_values(binding))
         finally:
-            del self._busy[binding]
+            self._leave(binding, place)
         if self._cycle >= place:
             self._cycle = _NO_CYCLE
             self._bound[binding] = found
+        else:
+            self._keep(binding, found)
         return found
 
     def _binding_values(self, binding: Binding) -> Iterable[Value]:

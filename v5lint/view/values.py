@@ -6,6 +6,8 @@ there are ways that could not be followed; a rule that wants to be sure asks for
 
 from __future__ import annotations
 
+from zlib import crc32
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import ast
@@ -29,7 +31,8 @@ class Value:
         return type(self) is type(other) and self._key() == other._key()
 
     def __hash__(self) -> int:
-        return hash((type(self), *self._key()))
+        # Python's own hash of a text is another one in every run, and with it the order in which a set is gone through.
+        return crc32(repr(self).encode("utf-8", "surrogatepass"))
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}{self._key()}"
@@ -115,6 +118,9 @@ class LocalClass(Value):
     def _key(self) -> tuple[Any, ...]:
         return (id(self.node),)
 
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.view.path}:{self.node.lineno}:{self.node.col_offset})"
+
     @property
     def name(self) -> str:
         """The name in its `class` statement."""
@@ -132,6 +138,9 @@ class LocalFunction(Value):
 
     def _key(self) -> tuple[Any, ...]:
         return (id(self.node),)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.view.path}:{self.node.lineno}:{self.node.col_offset})"
 
 
 class Instance(Value):
@@ -185,6 +194,9 @@ class Result(Value):
     def _key(self) -> tuple[Any, ...]:
         return (self.of, id(self.node))
 
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.of}, {self.view.path}:{self.node.lineno}:{self.node.col_offset})"
+
 
 class Mapping(Value):
     """A dict that is built in this repository: a literal or a `dict(...)` call."""
@@ -197,6 +209,9 @@ class Mapping(Value):
 
     def _key(self) -> tuple[Any, ...]:
         return (id(self.node),)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.view.path}:{self.node.lineno}:{self.node.col_offset})"
 
 
 class Elements(Value):
@@ -215,6 +230,12 @@ class Elements(Value):
 
     def _key(self) -> tuple[Any, ...]:
         return (self.items, self.is_open)
+
+    def __hash__(self) -> int:
+        return len(self.items)  # there are few in one set, and what they hold is large
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({[sorted(map(repr, each)) for each in self.items]}, {self.is_open})"
 
 
 UNKNOWN = Unknown()
