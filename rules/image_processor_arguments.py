@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+
 from v5lint.rule import Edit, Fix, Rule
 from v5lint.rules import image_processors
 from v5lint.view.guards import CALL_ERRORS
@@ -109,6 +111,12 @@ def _is_prepared(view: ModuleView, call: CallSite) -> bool:
     return view.guards.is_dead(call.node) or (handled is not None and handled.kind == "fallback")
 
 
+def _is_only_declared(view: ModuleView, call: CallSite) -> bool:
+    """Whether what is called is a parameter, and known by its annotation alone."""
+    bindings = view.links.bindings_read(call.func) if isinstance(call.func, ast.Name) else []
+    return bool(bindings) and all(each.kind == "parameter" and each.annotation is not None for each in bindings)
+
+
 def _is_off(value: ast.expr) -> bool:
     return getattr(value, "value", True) is False
 
@@ -120,6 +128,8 @@ def _relabelled(view: ModuleView, keyword: ast.keyword) -> Fix:
 
 def _of_call(view: ModuleView, call: CallSite, found: ImageProcessor) -> Iterator[Finding]:
     ignored = [each for each in call.node.keywords if each.arg in _IGNORED]
+    if call.keyword("text") is not None and _is_only_declared(view, call):
+        return  # what reads text is a processor, whatever the annotation says
     for keyword in call.node.keywords:
         refused = f"`{found.shown}` refuses `{keyword.arg}=` since transformers 5.4"
         if keyword.arg in _IGNORED:

@@ -89,7 +89,7 @@ class MissingPostInit(Rule):
                 continue
             if _OLD not in _called_on_self(init) and (_is_made_by_hand(init) or _leaves_it_to_others(of)):
                 continue
-            if _OLD not in _called_on_self(init) and _is_for_a_test(of):
+            if _OLD not in _called_on_self(init) and (_is_for_a_test(of) or _loads_itself(of)):
                 continue
             yield _finding(module, node, init)
 
@@ -207,6 +207,12 @@ def _is_for_a_test(of: LocalClass) -> bool:
         isinstance(parent := view.tree.parents.get(each), ast.Attribute) and parent.attr.startswith(("from_", "_from_"))
         for each in view.links.mentions(of.name)
     )
+
+
+def _loads_itself(of: LocalClass) -> bool:
+    """Whether a class has a `from_pretrained` of its own, which does not go on to that of transformers."""
+    method = _inherited(of, "from_pretrained")
+    return method is not None and "from_pretrained" not in _called_on_self(method)
 
 
 def _is_abstract(base: External) -> bool:
