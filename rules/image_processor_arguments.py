@@ -10,7 +10,6 @@ from v5lint.view.guards import CALL_ERRORS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import ast
     from collections.abc import Iterator
 
     from v5lint.rule import Finding, Unseen

@@ -29,6 +29,10 @@ _LOADED_WITH = 2
 _DEPTH = 8
 
 
+#: Methods of a class that build an object and load nothing.
+_BUILDERS = ("_from_config", "from_config")
+
+
 class MissingPostInit(Rule):
     """A `PreTrainedModel` whose constructor does not call `post_init()`.
 
@@ -193,7 +197,9 @@ def _is_part(of: LocalClass) -> bool:
             if isinstance(parent, ast.Attribute) and parent.attr == "from_pretrained":
                 return False
             around = view.links.class_around(mention)
-            if isinstance(parent, ast.Call) and parent.func is mention and around is not None and around is not of.node:
+            is_built = isinstance(parent, ast.Call) and parent.func is mention
+            is_built = is_built or (isinstance(parent, ast.Attribute) and parent.attr in _BUILDERS)
+            if is_built and around is not None and around is not of.node:
                 inside = True
     return inside
 
