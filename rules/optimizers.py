@@ -93,7 +93,7 @@ def _message(lost: Lost, fix: Fix | None) -> str:
         "place, with other defaults: pass `eps=1e-6` and `weight_decay=0.0` where the call does not say them"
     )
     if fix is not None and fix.applicability == "display":
-        return f"{message}; it always corrects the bias, and has no `correct_bias`: without, the first steps are smaller"
+        message += "; it always corrects the bias and has no `correct_bias`: without, the first steps are smaller"
     return message
 
 
