@@ -12,7 +12,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from v5lint.rule import Finding, Unseen
+    from v5lint.rule import Applicability, Finding, Unseen
     from v5lint.rules.removed_api import Lost
     from v5lint.view.module import ModuleView, Reference
 
@@ -77,7 +77,8 @@ class RemovedHubName(Rule):
             if fix is None and lost.reference in folder:
                 fix = folder_fix
             elif fix is None and lost.new:
-                fix = rewrites.to_new(lost, "safe" if lost.is_drop_in else "display")
+                unlike: Applicability = "display" if lost.removal.note else "unsafe"
+                fix = rewrites.to_new(lost, "safe" if lost.is_drop_in else unlike)
             yield module.finding(lost.reference.node, _message(lost, release), fix=fix)
 
 

@@ -44,6 +44,22 @@ ANSWERS = {
     "is_sigopt_available": False,
     "is_safetensors_available": True,
     "is_torch_sdpa_available": True,
+    "is_torch_compile_available": True,
+    "is_torch_fx_available": True,
+    "is_torch_bf16_cpu_available": True,
+    "is_torchdynamo_available": True,
+}
+
+#: The same for names that are no functions: they compare the version of torch, which is 2.2 or newer beside v5.
+TORCH_ANSWERS = {
+    "is_torch_greater_or_equal_than_1_6": True,
+    "is_torch_greater_or_equal_than_1_10": True,
+    "is_torch_greater_or_equal_than_1_11": True,
+    "is_torch_greater_than_1_6": True,
+    "is_torch_less_than_1_8": False,
+    "is_torch_less_than_1_9": False,
+    "is_torch_less_than_1_11": False,
+    "is_torch_1_8_0": False,
 }
 
 _BACKEND_CLASS = re.compile(r"_?(?:TF|Flax)[A-Z]")
@@ -215,7 +231,7 @@ def _is_of_another_rule(reference: Reference) -> bool:
 def _family(reference: Reference, removal: Removal) -> Family:
     name = reference.name
     new = _new(removal)
-    if name in ANSWERS and reference.how != "module":
+    if (name in ANSWERS or name in TORCH_ANSWERS) and reference.how != "module":
         return "availability"
     if _is_backend(reference, removal):
         return "backend"
