@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 #: The modules of the rules, those without a rule of their own included.
 MODULES: frozenset[str] = frozenset(['adapter_paths', 'adapters', 'all_linear', 'api_edits', 'arguments', 'attention_maps', 'auto_extractors',
  'availability_checks', 'backend_arguments', 'backends', 'cache_parameters', 'cache_variables',
- 'callback_tokenizers', 'chat_templates', 'checkpoints', 'command_lines', 'command_words',
+ 'cached_downloads', 'callback_tokenizers', 'chat_templates', 'checkpoints', 'command_lines', 'command_words',
  'config_attributes', 'dead_patches', 'default_dtype', 'default_loggers', 'dependency_pins',
  'documentation_texts', 'dtype_arguments', 'environment_variables', 'feature_extractors',
  'foreign_processors', 'generation_defaults', 'generation_parameters', 'handed_around', 'held_models', 'hub',
