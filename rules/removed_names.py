@@ -7,6 +7,8 @@ import ast
 from v5lint.rule import Edit, Fix, Rule
 from v5lint.rules import api_edits, removed_api
 from v5lint.rules.api_edits import Rewrites
+from v5lint.rules.knowledge import lookup
+from v5lint.rules.standing import standing_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -33,7 +35,8 @@ class RemovedName(Rule):
 
     Finds classes, functions and constants, public and private ones, that the target release lacks: imported, read as
     an attribute, asked for by `getattr` or in a string that is resolved. Every name of every module of the releases
-    since 3.0 is known. Names that moved (V5103) or have a successor (V5104), TensorFlow and Flax (V5105) and a few
+    since 3.0 is known; a class that none of them has (a misspelt one, or one of a fork) is named by `--verbose` as not
+    followed. Names that moved (V5103) or have a successor (V5104), TensorFlow and Flax (V5105) and a few
     more families have rules of their own.
 
     ## Why it breaks
@@ -76,6 +79,19 @@ class RemovedName(Rule):
                 fix=rewrites.without(lost) or _without_calls(module, lost),
                 since=lost.removal.gone,
             )
+        yield from _never_there(module)
+
+
+def _never_there(view: ModuleView) -> Iterator[Unseen]:
+    """The classes that no release has: misspelt, of a fork of transformers, or of a release to come."""
+    for reference in view.imports(removed_api.PACKAGE):
+        module, _, name = reference.path.rpartition(".")
+        if reference.how != "import" or module != removed_api.PACKAGE or not name[:1].isupper() or name.isupper():
+            continue
+        if lookup.resolves(reference.path) or removed_api.removed(view, reference.path) is not None:
+            continue
+        if standing_of(view, reference).kind == "live":
+            yield view.unseen(reference.node, f"no release of transformers up to {lookup.newest()} has `{name}`")
 
 
 def _without_calls(view: ModuleView, lost: Lost) -> Fix | None:
