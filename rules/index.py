@@ -98,7 +98,7 @@ RULES: tuple[tuple[str, str, bool, dict[str, Any]], ...] = (('feature_extractors
   False,
   {'code': 'V5202',
    'name': 'removed-loader-argument',
-   'tokens': ('resume_download', 'use_flash_attention_2', '_adapter_model_path')}),
+   'tokens': ('resume_download', 'use_flash_attention_2', 'torchscript', '_adapter_model_path')}),
  ('saving_arguments',
   'RemovedSavingArgument',
   False,

@@ -24,6 +24,9 @@ _PROPER = frozenset({"Flax", "Keras", "Trainer"})
 #: Functions whose calls change nothing in the program, and can go with them.
 _IDLE = frozenset({"send_example_telemetry"})
 
+#: What transformers has at its top without saying so: the stand-ins for missing packages bring it along.
+_UNLISTED = frozenset({"DummyObject"})
+
 #: What an argument may be made of that goes with its call: evaluating it does nothing.
 _PURE = (ast.Name, ast.Attribute, ast.Constant, ast.keyword, ast.expr_context)
 
@@ -88,7 +91,11 @@ def _never_there(view: ModuleView) -> Iterator[Unseen]:
         module, _, name = reference.path.rpartition(".")
         if reference.how != "import" or module != removed_api.PACKAGE or not name[:1].isupper() or name.isupper():
             continue
-        if lookup.resolves(reference.path) or removed_api.removed(view, reference.path) is not None:
+        if (
+            name in _UNLISTED
+            or lookup.resolves(reference.path)
+            or removed_api.removed(view, reference.path) is not None
+        ):
             continue
         if standing_of(view, reference).kind == "live":
             yield view.unseen(reference.node, f"no release of transformers up to {lookup.newest()} has `{name}`")
