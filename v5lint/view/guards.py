@@ -16,7 +16,7 @@ from v5lint.view.values import Constant, External, LocalFunction, Method, Result
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from typing import Any
 
     from v5lint.releases import Release
@@ -57,6 +57,10 @@ class Handled:
         self.statement = statement
 
 
+#: Decorators that leave a test out, with the truth of their condition with which it runs.
+_SKIPS = {"skipif": False, "skipIf": False, "skipUnless": True}
+
+
 class Guards:
     """Answers for one module."""
 
@@ -67,13 +71,22 @@ class Guards:
         """Whether a node does not run under the target release, by a check of the version or of a name.
 
         A check that clearly asks for the version, and that cannot be computed, counts as a guard as well: silence is
-        better than a wrong finding. So does `hasattr(transformers, ...)`: code that asks first is prepared.
+        better than a wrong finding. So does `hasattr(transformers, ...)`: code that asks first is prepared. A test that
+        `skipif` leaves out does not run either.
         """
-        for test, wanted in self._view.reach.conditions(node):
+        for test, wanted in (*self._view.reach.conditions(node), *self._skips(node)):
             truth = self._truth(test, package)
             if truth is _UNDECIDED_VERSION or (isinstance(truth, bool) and truth is not wanted):
                 return True
         return False
+
+    def _skips(self, node: ast.AST) -> Iterator[tuple[ast.expr, bool]]:
+        """The conditions in the decorators around a node, each with the truth with which a test runs."""
+        for parent in self._view.tree.ancestors(node):
+            for call in getattr(parent, "decorator_list", ()):
+                name = ast.unparse(call.func).rpartition(".")[2] if isinstance(call, ast.Call) and call.args else ""
+                if name in _SKIPS:
+                    yield call.args[0], _SKIPS[name]
 
     def dead_constant(self, node: ast.AST) -> bool:
         """Whether a node stands under `if False:` or `if 0:` and never runs."""
