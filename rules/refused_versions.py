@@ -8,7 +8,7 @@ import re
 from v5lint.rule import Rule
 from v5lint.rules import project_metadata as metadata
 from v5lint.rules import version_comparisons
-from v5lint.view.values import External
+from v5lint.view.values import Constant, External
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -117,8 +117,11 @@ def _refuses(view: ModuleView, call: CallSite) -> bool:
     given = call.argument("requirement", 0)
     if given is None or not any(isinstance(each, External) and each.package == "transformers" for each in call.callees):
         return False
-    for text in view.constants(given):
-        requirement = parse(str(text), 0)
-        if requirement is not None and requirement.name == "transformers":
-            return metadata.admits_v5(view, requirement) is False
-    return False
+    values = view.values(given)
+    if len(values) != 1:
+        return False  # one of many requirements, each of which a caller asks for
+    (value,) = values
+    requirement = parse(value.value, 0) if isinstance(value, Constant) and isinstance(value.value, str) else None
+    if requirement is None or requirement.name != "transformers":
+        return False
+    return metadata.admits_v5(view, requirement) is False
