@@ -32,7 +32,7 @@ _HUB = "huggingface_hub"
 
 #: Commands that take what follows them as words, and do not start it.
 _NO_STARTERS = frozenset(
-    "echo printf which type whereis man grep cat ls rm cp mv ln chmod touch test [ pip pip3 apt apt-get brew conda "
+    "echo printf which type whereis man grep cat ls rm cp mv ln chmod touch test [ git pip pip3 apt apt-get brew conda "
     "pkill killall pgrep alias unalias".split()
 )
 
@@ -54,8 +54,9 @@ _SPELLINGS = {
     "transformers-cli": {"env": "transformers env", "version": "transformers version"},
 }
 
-#: Options of the old commands that the new ones refuse.
-_REFUSED = re.compile(r"--(?:resume-download|local-dir-use-symlinks|add-to-git-credential=)")
+#: Options that the new commands refuse and that had no effect any more, with the number of their values.
+_IDLE = {"--resume-download": 0, "--local-dir-use-symlinks": 1}
+_VALUES = frozenset("True False true false auto 0 1".split())
 
 #: Options that took any number of values, and take one each time now.
 _SEVERAL = frozenset({"--include", "--exclude"})
@@ -174,7 +175,7 @@ def _in_command(view: ModuleView, command: list[Word]) -> Iterator[tuple[ast.AST
         script = word.text.lstrip("$(`{").rpartition("/")[2]
         # A path is a command only where one stands; a bare word may follow any wrapper: `poetry run huggingface-cli`.
         if script in _SCRIPTS and (index <= first or "/" not in word.text):
-            edits = None if _is_refused(command) else _edits(view, command, index, script)
+            edits = None if _takes_several(command) else _edits(view, command, index, script)
             yield word.node, _of_script(view, word.node, script, edits)
         elif before == "-m":
             yield from _of_module(view, word.node, word.text)
@@ -188,14 +189,23 @@ def _first(command: list[Word]) -> int:
     return len(command)
 
 
-def _is_refused(command: list[Word]) -> bool:
+def _takes_several(command: list[Word]) -> bool:
+    """Whether an option has several values, of which the new command takes the second for a file."""
     texts = [word.text for word in command]
-    if any(_REFUSED.match(each) for each in texts):
-        return True
     return any(
         each in _SEVERAL and not any(text.startswith("-") for text in (*texts[at + 1 : at + 3], "-")[:2])
         for at, each in enumerate(texts)
     )
+
+
+def _without_element(view: ModuleView, node: ast.expr) -> Edit | None:
+    """The edit that takes an element out of a list, with the comma before it."""
+    around = view.tree.parents[node]
+    if not isinstance(around, (ast.List, ast.Tuple)) or around.elts[0] is node:
+        return None
+    start = view.span(around.elts[around.elts.index(node) - 1])[1]
+    end = view.span(node)[1]
+    return None if "#" in view.text[start:end] else Edit(start, end, "")
 
 
 def _of_module(view: ModuleView, node: ast.expr, path: str) -> Iterator[tuple[ast.AST, Finding]]:
@@ -221,9 +231,42 @@ def _of_script(view: ModuleView, node: ast.expr, script: str, edits: list[Edit] 
 def _edits(view: ModuleView, command: list[Word], index: int, script: str) -> list[Edit] | None:
     """The edits of a command; None where it has no new spelling."""
     node = command[index].node
-    if isinstance(node, ast.Constant) and node.value == command[index].text:
-        return _word_edits(view, command, index, script)
-    return _text_edits(view, node)
+    is_word = isinstance(node, ast.Constant) and node.value == command[index].text
+    found = _word_edits(view, command, index, script) if is_word else _text_edits(view, node)
+    dropped = _dropped(view, command)
+    return [*found, *dropped] if found is not None and dropped is not None else None
+
+
+def _dropped(view: ModuleView, command: list[Word]) -> list[Edit] | None:
+    """The edits that take options out which do nothing; None where they cannot be told apart from what follows."""
+    edits: dict[tuple[int, int], Edit] = {}
+    for at, word in enumerate(command):
+        option, equals, _ = word.text.partition("=")
+        if option not in _IDLE:
+            continue
+        count = 0 if equals else _IDLE[option]
+        values = command[at + 1 : at + 1 + count]
+        if len(values) < count or any(each.text not in _VALUES for each in values):
+            return None
+        for each in _without(view, [word, *values]):
+            if each is None:
+                return None
+            edits[each.start, each.end] = each
+    return list(edits.values())
+
+
+def _without(view: ModuleView, words: list[Word]) -> Iterator[Edit | None]:
+    """The edits that take words out of the list, or the text, that they stand in."""
+    node = words[0].node
+    if isinstance(node, ast.Constant) and node.value == words[0].text:
+        yield from (_without_element(view, word.node) for word in words)
+        return
+    at, _ = view.span(node)
+    written = re.compile(r"[ \t]+" + r"[ \t]+".join(re.escape(word.text) for word in words) + r"(?![\w-])")
+    found = [*written.finditer(view.source(node))]
+    yield from (Edit(at + each.start(), at + each.end(), "") for each in found)
+    if not found:
+        yield None
 
 
 def _word_edits(view: ModuleView, command: list[Word], index: int, script: str) -> list[Edit] | None:
