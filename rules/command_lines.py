@@ -210,8 +210,9 @@ def _without_element(view: ModuleView, node: ast.expr) -> Edit | None:
 
 def _of_module(view: ModuleView, node: ast.expr, path: str) -> Iterator[tuple[ast.AST, Finding]]:
     package = path.partition(".")[0]
-    releases = {"transformers": view.settings.target, _HUB: hub.release(view)}
-    gone = lookup.removed_in(path, releases[package]) if package in releases and "." in path else None
+    if package not in ("transformers", _HUB) or "." not in path:
+        return
+    gone = lookup.removed_in(path, hub.release(view) if package == _HUB else view.settings.target)
     if gone is not None:
         message = f"`python -m {path}` runs nothing: the module was removed in {package} {gone.gone}"
         note = gone.note.rstrip(".")
