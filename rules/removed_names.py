@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 
 from v5lint.rule import Edit, Fix, Rule
-from v5lint.rules import api_edits, removed_api
+from v5lint.rules import api_edits, language_heads, removed_api
 from v5lint.rules.api_edits import Rewrites
 from v5lint.rules.knowledge import lookup
 from v5lint.rules.standing import standing_of
@@ -59,7 +59,9 @@ class RemovedName(Rule):
     ## Fix safety
 
     Safe: an import that nothing uses, neither in the module nor from another one, is removed, and so are the calls of
-    `send_example_telemetry`, which only counted the uses of an example. Nothing else is changed. Where an `except`, a
+    `send_example_telemetry`, which only counted the uses of an example. `AutoModelWithLMHead` becomes the class that
+    loads the same model where the checkpoint's name tells it (unsafe for checkpoints that others fine-tuned, whose name
+    is all that is known). Nothing else is changed. Where an `except`, a
     version check or `hasattr` is prepared for the missing name, nothing is reported.
 
     ## References
@@ -76,10 +78,13 @@ class RemovedName(Rule):
         """See Rule."""
         rewrites = Rewrites(module)
         for lost in removed_api.lost(module, "name"):
+            fix = rewrites.without(lost) or _without_calls(module, lost)
+            if fix is None and lost.reference.name == language_heads.OLD:
+                fix = language_heads.fix(module, lost)
             yield module.finding(
                 lost.reference.node,
                 _message(lost),
-                fix=rewrites.without(lost) or _without_calls(module, lost),
+                fix=fix,
                 since=lost.removal.gone,
             )
         yield from _never_there(module)
