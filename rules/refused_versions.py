@@ -29,15 +29,15 @@ class RefusedVersion(Rule):
     ## What it does
 
     Finds what no release from `min-version` to the target passes: an `assert` on the version, an `if` on it that raises
-    or exits, and `require_version("transformers>=4.30,<4.40")` of transformers. What a `try` is ready for, and a test
+    or exits, and `require_version("transformers>=4.30,<5")` of transformers. What a `try` is ready for, and a test
     that is skipped, is left alone.
 
     ## Why it breaks
 
-    Measured on 5.23:
+    Measured on 5.24:
 
-        ImportError: transformers>=4.30,<4.40 is required for a normal functioning of this module, but found
-        transformers==5.23.0.
+        ImportError: transformers>=4.30,<5 is required for a normal functioning of this module, but found
+            transformers==5.24.0.
 
     ## Example
 
