@@ -235,6 +235,9 @@ def _all(view: ModuleView) -> Iterator[Lost]:
         if (reference.node, reference.path) in seen or _is_of_another_rule(reference):
             continue
         seen.add((reference.node, reference.path))
+        if reference.how == "attribute":  # a string whose expressions are read: `cast("transformers.X", y)`
+            around = view.tree.ancestors(reference.node)
+            seen.update((each, reference.path) for each in around if isinstance(each, ast.Constant))
         removal = _told(view, reference.path)
         if removal is None:
             continue

@@ -298,6 +298,9 @@ class _Condition:
         return not value
 
     def compare(self, node: ast.Compare) -> Any:
+        if isinstance(node.ops[0], (ast.In, ast.NotIn)) and self.lists_names(node.comparators[0]):
+            self.asks_version = True
+            return _NO_VALUE
         left = self.compute(node.left)
         result = True
         for op, right_node in zip(node.ops, node.comparators, strict=True):
@@ -308,6 +311,16 @@ class _Condition:
             result = result and one
             left = right
         return result
+
+    def lists_names(self, node: ast.expr) -> bool:
+        """Whether an expression is what the package has: `dir(transformers)`, `transformers.__all__`."""
+        of: ast.expr | None = None
+        if isinstance(node, ast.Call) and dotted(node.func) in ("dir", "vars") and len(node.args) == 1:
+            of = node.args[0]
+        elif isinstance(node, ast.Attribute) and node.attr in ("__dict__", "__all__"):
+            of = node.value
+        values = self.view.evaluator.values(of) if of is not None else ()
+        return any(isinstance(value, External) and value.package == self.package for value in values)
 
     def if_exp(self, node: ast.IfExp) -> Any:
         test = self.compute(node.test)
