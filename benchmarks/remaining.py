@@ -34,7 +34,8 @@ def failing(folder: Path) -> dict[Place, list[str]]:
 
 def undefined_names(folder: Path) -> Counter[tuple[str, str]]:
     """Counts what ruff says of undefined names, by file and message."""
-    command = ["ruff", "check", "--isolated", "--no-cache", "--select", "F821", "--output-format", "json", str(folder)]
+    options = ["--isolated", "--no-cache", "--select", "F821", "--output-format", "json"]
+    command = [sys.executable, "-m", "ruff", "check", *options, str(folder)]
     found = json.loads(subprocess.run(command, capture_output=True, text=True, check=False).stdout)
     return Counter((Path(each["filename"]).relative_to(folder.resolve()).as_posix(), each["message"]) for each in found)
 
