@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from v5lint.view.calls import CallSite
     from v5lint.view.module import ModuleView
 
-_CHECKS = frozenset({"require_version", "require_version_core"})
+_CHECKS = ("require_version", "require_version_core")
 _OF_V5 = re.compile(r"5\.\d+\.\d+\Z")
 _EXITS = frozenset({"exit", "_exit", "quit", "abort"})
 
