@@ -47,7 +47,7 @@ class Rewrites:
         edits = _edits(self.view, lost)
         if edits is None:
             return None
-        if how == "string":
+        if how == "string" or (how == "getattr" and _is_looked_up_elsewhere(self.view, lost.reference.node)):
             safety = "unsafe" if safety == "safe" else safety  # who reads the string is not seen
         return Fix(f"Use `{new}`", edits, applicability=safety, requires=requires)
 
@@ -80,6 +80,11 @@ class Rewrites:
             return [*imports.edits(), *uses]
 
         return build
+
+
+def _is_looked_up_elsewhere(view: ModuleView, node: ast.AST) -> bool:
+    """Whether a name stands in a table of modules and names that another module reads."""
+    return isinstance(view.tree.parents[node], (ast.Tuple, ast.List)) and not view.links.calls_named("getattr")
 
 
 def is_unused(view: ModuleView, binding: Binding) -> bool:

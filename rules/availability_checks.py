@@ -23,8 +23,9 @@ class RemovedAvailabilityCheck(Rule):
     ## What it does
 
     Finds `is_tf_available`, `is_flax_available`, `is_safetensors_available`, `is_torch_sdpa_available` and the other
-    checks of frameworks that v5 dropped or demands, imported from transformers or read as an attribute. Functions of
-    the same name in other packages are kept.
+    checks of frameworks that v5 dropped or demands, imported from transformers or read as an attribute; and the
+    constants that compare the version of torch, such as `is_torch_less_than_1_11`. Functions of the same name in other
+    packages are kept.
 
     ## Why it breaks
 
@@ -43,9 +44,9 @@ class RemovedAvailabilityCheck(Rule):
 
     ## Fix safety
 
-    Each call is replaced by its answer, and the import goes. Safe for what v5 demands (the answer is `True`). Unsafe
-    for what it dropped: where TensorFlow is installed, v4 said `True`. A check that other modules import from here, or
-    that is handed around as a value, is left to a person.
+    Each call is replaced by its answer, and the import goes. Safe for what v5 demands (the answer is `True`) and for
+    versions of torch. Unsafe for what it dropped: where TensorFlow is installed, v4 said `True`. A check that other
+    modules import from here, or that is handed around as a value, is left to a person.
 
     ## References
 
@@ -61,7 +62,7 @@ class RemovedAvailabilityCheck(Rule):
         """See Rule."""
         rewrites = Rewrites(module)
         for lost in removed_api.lost(module, "availability"):
-            answer = removed_api.ANSWERS[lost.reference.name]
+            answer = {**removed_api.ANSWERS, **removed_api.TORCH_ANSWERS}[lost.reference.name]
             message = (
                 f"`{lost.reference.path}` was removed in transformers {lost.removal.gone}: "
                 f"its answer is always `{answer}`"
@@ -81,8 +82,11 @@ def _fix(view: ModuleView, lost: Lost, *, answer: bool) -> Fix | None:
         uses = [lost.reference.node]
     else:
         return None
-    calls = [view.tree.parents[use] for use in uses]
-    for use, call in zip(uses, calls, strict=True):
+    is_constant = lost.reference.name in removed_api.TORCH_ANSWERS
+    questions: list[ast.AST] = [*uses] if is_constant else [view.tree.parents[use] for use in uses]
+    for use, call in zip(uses, questions, strict=True):
+        if is_constant:
+            continue
         if not isinstance(call, ast.Call) or call.func is not use or not all(map(_is_pure, call.args)) or call.keywords:
             return None
 
@@ -92,9 +96,9 @@ def _fix(view: ModuleView, lost: Lost, *, answer: bool) -> Fix | None:
         imports = ImportEdits(view)
         if binding is not None:
             imports.remove(binding)
-        return [*imports.edits(), *(view.replace(call, str(answer)) for call in calls)]
+        return [*imports.edits(), *(view.replace(each, str(answer)) for each in questions)]
 
-    safety: Applicability = "safe" if answer and lost.standing.kind == "live" else "unsafe"
+    safety: Applicability = "safe" if (answer or is_constant) and lost.standing.kind == "live" else "unsafe"
     return Fix(f"Replace the check with `{answer}`", build, applicability=safety)
 
 

@@ -6,6 +6,7 @@ import ast
 import re
 
 from v5lint.rule import Edit, Fix, Rule
+from v5lint.rules import command_words, hub
 from v5lint.rules.knowledge import lookup
 from v5lint.view.values import External
 
@@ -14,20 +15,30 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from v5lint.rule import Finding, Unseen
+    from v5lint.rules.command_words import Word
     from v5lint.view.calls import CallSite
     from v5lint.view.module import ModuleView
 
 _STARTERS = frozenset(
     "run call check_call check_output Popen getoutput getstatusoutput system popen create_subprocess_exec "
-    "create_subprocess_shell execv execve execvp execvpe execl execlp spawnv spawnvp".split()
+    "create_subprocess_shell execv execve execvp execvpe execl execlp spawn spawnv spawnvp".split()
 )
-_PACKAGES = frozenset({"subprocess", "os", "asyncio"})
+_PACKAGES = frozenset({"subprocess", "os", "asyncio", "pty", "pexpect"})
 
 _SCRIPTS = ("huggingface-cli", "transformers-cli")
-_WORD = r"(?<![\w./-])({})(?=$|[\s;&|)\"'])"
-_SCRIPT = re.compile(_WORD.format("|".join(_SCRIPTS)))
+_SCRIPT = re.compile(r"(?<![\w.-])({})(?=$|[\s;&|)\"'])".format("|".join(_SCRIPTS)))
 _SUBCOMMAND = re.compile(r"[ \t]+([a-z-]+)")
-_MODULE = re.compile(r"(?:^|\s)-m\s+(transformers(?:\.\w+)+)")
+_HUB = "huggingface_hub"
+
+#: Commands that take what follows them as words, and do not start it.
+_NO_STARTERS = frozenset(
+    "echo printf which type whereis man grep cat ls rm cp mv ln chmod touch test [ git pip pip3 apt apt-get brew conda "
+    "pkill killall pgrep alias unalias".split()
+)
+
+#: What stands before a command and starts it.
+_BEFORE_COMMAND = frozenset("sudo env exec nohup time command nice ! if then do while $( ( {".split())
+_VARIABLE = re.compile(r"\w+=")
 
 #: What follows the command, and what is written instead of both. Subcommands that are not here were changed.
 _SPELLINGS = {
@@ -43,8 +54,12 @@ _SPELLINGS = {
     "transformers-cli": {"env": "transformers env", "version": "transformers version"},
 }
 
-#: Options of the old commands that the new ones refuse.
-_REFUSED = re.compile(r"--(?:resume-download|local-dir-use-symlinks|add-to-git-credential=)")
+#: Options that the new commands refuse and that had no effect any more, with the number of their values.
+_IDLE = {"--resume-download": 0, "--local-dir-use-symlinks": 1}
+_VALUES = frozenset("True False true false auto 0 1".split())
+
+#: Options that took any number of values, and take one each time now.
+_SEVERAL = frozenset({"--include", "--exclude"})
 
 #: The releases of transformers since which the new command comes along.
 _SINCE = {"huggingface-cli": "5.0", "transformers-cli": "4.52"}
@@ -56,8 +71,9 @@ class RemovedCommand(Rule):
     ## What it does
 
     Finds `huggingface-cli`, `transformers-cli` and `python -m transformers.<module that is gone>` in what
-    `subprocess.run` and its kin, `os.system`, `os.popen` and `asyncio.create_subprocess_*` are given: a string, an
-    f-string, a list, or a variable with one.
+    `subprocess.run` and its kin, `os.system`, `os.popen`, `asyncio.create_subprocess_*` and `get_ipython().system` are
+    given: a string, an f-string, a list, what these are put together to, or a variable with one. `shutil.which` of
+    such a command finds nothing any more. What only names the command, as `echo` does, is left alone.
 
     ## Why it breaks
 
@@ -90,91 +106,121 @@ class RemovedCommand(Rule):
     code = "V5602"
     name = "removed-command"
     since = "5.0"
-    tokens = (*_SCRIPTS, "-m transformers.", '"transformers.', "'transformers.")
+    tokens = (
+        *_SCRIPTS,
+        *(f"{before}{package}." for package in ("transformers", _HUB) for before in ("-m ", '"', "'")),
+    )
 
     def check(self, module: ModuleView) -> Iterator[Finding | Unseen]:
         """See Rule."""
         told: set[ast.AST] = set()
-        for call in module.calls(_STARTERS):
-            if not _starts_process(call) or module.guards.is_dead(call.node):
+        for call in module.calls({*_STARTERS, "which"}):
+            if module.guards.is_dead(call.node):
                 continue
-            for command in _commands(module, call):
-                for node, finding in _in_command(module, command):
-                    if node not in told:
-                        told.add(node)
-                        yield finding
+            for node, finding in _in_call(module, call):
+                if node not in told:
+                    told.add(node)
+                    yield finding
 
 
-def _starts_process(call: CallSite) -> bool:
-    return any(isinstance(each, External) and each.package in _PACKAGES for each in call.callees)
+def _in_call(view: ModuleView, call: CallSite) -> Iterator[tuple[ast.AST, Finding]]:
+    """The findings in what a call starts, each with the string that it stands in."""
+    if call.name == "which":
+        if any(isinstance(each, External) and each.package == "shutil" for each in call.callees):
+            yield from _looked_for(view, call)
+        return
+    if not _starts_process(view, call):
+        return
+    for started in _started(view, call):
+        for command in command_words.commands(view, started, is_shell=True):
+            yield from _in_command(view, command)
 
 
-def _commands(view: ModuleView, call: CallSite) -> Iterator[ast.expr]:
-    """What a call starts: its first argument, or what was assigned to the variable there."""
-    given = call.argument("args", 0) or call.argument("command", 0)
-    if len(call.args) > 1 and all(isinstance(each, ast.Constant) for each in call.args):
+def _starts_process(view: ModuleView, call: CallSite) -> bool:
+    if any(isinstance(each, External) and each.package in _PACKAGES for each in call.callees):
+        return True
+    shell = call.func.value if isinstance(call.func, ast.Attribute) else None
+    made_by = shell.func if isinstance(shell, ast.Call) else None
+    return made_by is not None and view.source(made_by).rpartition(".")[2] == "get_ipython"
+
+
+def _started(view: ModuleView, call: CallSite) -> Iterator[ast.expr]:
+    """What a call starts: its first argument, or the list of commands that a loop goes through."""
+    given = call.argument("args", 0) or call.argument("command", 0) or call.argument("cmd", 0)
+    if len(call.args) > 1 and call.name.startswith(("create_subprocess_exec", "exec", "spawn")):
         yield ast.Tuple(elts=list(call.args), ctx=ast.Load())  # `create_subprocess_exec("a", "b")`
     elif isinstance(given, ast.Name):
+        yield given
         for binding in view.links.bindings_read(given):
-            if binding.value is not None:
-                yield binding.value
+            if binding.kind == "for" and isinstance(binding.value, (ast.List, ast.Tuple)):
+                yield from binding.value.elts
     elif given is not None:
         yield given
 
 
-def _in_command(view: ModuleView, command: ast.expr) -> Iterator[tuple[ast.AST, Finding]]:
+def _looked_for(view: ModuleView, call: CallSite) -> Iterator[tuple[ast.AST, Finding]]:
+    """`shutil.which("huggingface-cli")`, which finds nothing: the program takes it for missing."""
+    given = call.argument("cmd", 0)
+    if isinstance(given, ast.Constant) and given.value in _SCRIPTS:
+        yield given, _of_script(view, given, str(given.value), None)
+
+
+def _in_command(view: ModuleView, command: list[Word]) -> Iterator[tuple[ast.AST, Finding]]:
     """The findings in one command, each with the string that it stands in."""
-    line = _unwrapped(command)
-    words = _words(line)
-    if isinstance(line, (ast.List, ast.Tuple)):
-        texts = [str(each.value) for each in words]
-        for index, node in enumerate(words):
-            if texts[index] in _SCRIPTS:
-                edits = _word_edits(view, words, index)
-                yield node, _of_script(view, node, texts[index], edits if not _is_refused(words) else None)
-            elif index and texts[index - 1] == "-m":
-                yield from _of_module(view, node, texts[index])
+    first = _first(command)
+    if first < len(command) and command[first].text in _NO_STARTERS:
         return
-    for node in words:
-        script = _SCRIPT.search(str(node.value))
-        if script is not None:
-            edits = _text_edits(view, node)
-            yield node, _of_script(view, node, script[1], edits if not _is_refused(words) else None)
-        module = _MODULE.search(str(node.value))
-        if module is not None:
-            yield from _of_module(view, node, module[1])
+    for index, word in enumerate(command):
+        before = command[index - 1].text if index else ""
+        script = word.text.lstrip("$(`{").rpartition("/")[2]
+        # A path is a command only where one stands; a bare word may follow any wrapper: `poetry run huggingface-cli`.
+        if script in _SCRIPTS and (index <= first or "/" not in word.text):
+            edits = None if _takes_several(command) else _edits(view, command, index, script)
+            yield word.node, _of_script(view, word.node, script, edits)
+        elif before == "-m":
+            yield from _of_module(view, word.node, word.text)
 
 
-def _unwrapped(command: ast.expr) -> ast.expr:
-    """The text or list itself of `shlex.split("...")`, `"...".split()` and `"...".format(x)`."""
-    if not isinstance(command, ast.Call):
-        return command
-    func = command.func
-    if isinstance(func, ast.Attribute) and isinstance(func.value, (ast.Constant, ast.JoinedStr)):
-        return func.value
-    return command.args[0] if command.args else command
+def _first(command: list[Word]) -> int:
+    """The place of the word that is started."""
+    for index, word in enumerate(command):
+        if word.text not in _BEFORE_COMMAND and not _VARIABLE.match(word.text):
+            return index
+    return len(command)
 
 
-def _words(node: ast.expr) -> list[ast.Constant]:
-    """The strings of a command, in order."""
-    found = [each for each in ast.walk(node) if isinstance(each, ast.Constant) and isinstance(each.value, str)]
-    return sorted(found, key=lambda each: (each.lineno, each.col_offset))
+def _takes_several(command: list[Word]) -> bool:
+    """Whether an option has several values, of which the new command takes the second for a file."""
+    texts = [word.text for word in command]
+    return any(
+        each in _SEVERAL and not any(text.startswith("-") for text in (*texts[at + 1 : at + 3], "-")[:2])
+        for at, each in enumerate(texts)
+    )
 
 
-def _is_refused(words: list[ast.Constant]) -> bool:
-    return any(_REFUSED.search(str(each.value)) for each in words)
+def _without_element(view: ModuleView, node: ast.expr) -> Edit | None:
+    """The edit that takes an element out of a list, with the comma before it."""
+    around = view.tree.parents[node]
+    if not isinstance(around, (ast.List, ast.Tuple)) or around.elts[0] is node:
+        return None
+    start = view.span(around.elts[around.elts.index(node) - 1])[1]
+    end = view.span(node)[1]
+    return None if "#" in view.text[start:end] else Edit(start, end, "")
 
 
-def _of_module(view: ModuleView, node: ast.Constant, path: str) -> Iterator[tuple[ast.AST, Finding]]:
-    gone = lookup.removed_in(path, view.settings.target) if path.startswith("transformers.") else None
+def _of_module(view: ModuleView, node: ast.expr, path: str) -> Iterator[tuple[ast.AST, Finding]]:
+    package = path.partition(".")[0]
+    if package not in ("transformers", _HUB) or "." not in path:
+        return
+    gone = lookup.removed_in(path, hub.release(view) if package == _HUB else view.settings.target)
     if gone is not None:
-        message = f"`python -m {path}` runs nothing: the module was removed in transformers {gone.gone}"
+        message = f"`python -m {path}` runs nothing: the module was removed in {package} {gone.gone}"
         note = gone.note.rstrip(".")
         said = f"{message}; {note[:1].lower()}{note[1:]}" if note else message
-        yield node, view.finding(node, said, since=gone.gone)
+        yield node, view.finding(node, said, since=gone.gone if package != _HUB else "")
 
 
-def _of_script(view: ModuleView, node: ast.Constant, script: str, edits: list[Edit] | None) -> Finding:
+def _of_script(view: ModuleView, node: ast.expr, script: str, edits: list[Edit] | None) -> Finding:
     removal = lookup.removed_script(script)
     assert removal is not None, f"the knowledge has `{script}` among the commands of the newest release"
     new = removal.replacement.new if removal.replacement is not None else ""
@@ -183,17 +229,58 @@ def _of_script(view: ModuleView, node: ast.Constant, script: str, edits: list[Ed
     return view.finding(node, message, fix=fix)
 
 
-def _word_edits(view: ModuleView, words: list[ast.Constant], index: int) -> list[Edit] | None:
+def _edits(view: ModuleView, command: list[Word], index: int, script: str) -> list[Edit] | None:
+    """The edits of a command; None where it has no new spelling."""
+    node = command[index].node
+    is_word = isinstance(node, ast.Constant) and node.value == command[index].text
+    found = _word_edits(view, command, index, script) if is_word else _text_edits(view, node)
+    dropped = _dropped(view, command)
+    return [*found, *dropped] if found is not None and dropped is not None else None
+
+
+def _dropped(view: ModuleView, command: list[Word]) -> list[Edit] | None:
+    """The edits that take options out which do nothing; None where they cannot be told apart from what follows."""
+    edits: dict[tuple[int, int], Edit] = {}
+    for at, word in enumerate(command):
+        option, equals, _ = word.text.partition("=")
+        if option not in _IDLE:
+            continue
+        count = 0 if equals else _IDLE[option]
+        values = command[at + 1 : at + 1 + count]
+        if len(values) < count or any(each.text not in _VALUES for each in values):
+            return None
+        for each in _without(view, [word, *values]):
+            if each is None:
+                return None
+            edits[each.start, each.end] = each
+    return list(edits.values())
+
+
+def _without(view: ModuleView, words: list[Word]) -> Iterator[Edit | None]:
+    """The edits that take words out of the list, or the text, that they stand in."""
+    node = words[0].node
+    if isinstance(node, ast.Constant) and node.value == words[0].text:
+        yield from (_without_element(view, word.node) for word in words)
+        return
+    at, _ = view.span(node)
+    written = re.compile(r"[ \t]+" + r"[ \t]+".join(re.escape(word.text) for word in words) + r"(?![\w-])")
+    found = [*written.finditer(view.source(node))]
+    yield from (Edit(at + each.start(), at + each.end(), "") for each in found)
+    if not found:
+        yield None
+
+
+def _word_edits(view: ModuleView, command: list[Word], index: int, script: str) -> list[Edit] | None:
     """The edits of a list of words: `"huggingface-cli", "login"` becomes `"hf", "auth", "login"`."""
-    following = words[index + 1] if index + 1 < len(words) else None
-    script = str(words[index].value)
-    spelling = _SPELLINGS[script].get(str(following.value), "") if following is not None else ""
-    written = view.source(words[index])
-    if following is None or not spelling or written.count(script) != 1:
+    word = command[index].node
+    following = command[index + 1].node if index + 1 < len(command) else None
+    spelling = _SPELLINGS[script].get(command[index + 1].text, "") if following is not None else ""
+    written = view.source(word)
+    if not isinstance(following, ast.Constant) or not spelling or written.count(script) != 1:
         return None
-    command, *more = spelling.split(" ")
-    at = view.span(words[index])[0] + written.index(script)
-    edits = [Edit(at, at + len(script), command)]
+    new, *more = spelling.split(" ")
+    at = view.span(word)[0] + written.index(script)
+    edits = [Edit(at, at + len(script), new)]
     if len(more) > 1:
         place = view.span(following)[0]
         quote = view.source(following)[0]
@@ -201,7 +288,7 @@ def _word_edits(view: ModuleView, words: list[ast.Constant], index: int) -> list
     return edits
 
 
-def _text_edits(view: ModuleView, node: ast.Constant) -> list[Edit] | None:
+def _text_edits(view: ModuleView, node: ast.expr) -> list[Edit] | None:
     """The edits of a command line in one text; None where one of its commands has no new spelling."""
     start = view.span(node)[0]
     written = view.source(node)

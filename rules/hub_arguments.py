@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 NAMES = (
     "use_auth_token", "resume_download", "local_dir_use_symlinks", "force_filename", "legacy_cache_layout", "proxies",
     "new_session", "write_permission", "multi_commits", "multi_commits_verbose", "direction", "library", "language",
-    "model_name", "task", "tags", "api_endpoint", "space_storage",
+    "model_name", "task", "tags", "api_endpoint", "space_storage", "name", "organization", "identical_ok",
+    "allow_regex", "ignore_regex",
 )  # fmt: skip
 
 #: What every function of huggingface_hub still takes, with a warning, and does not look at (measured on 1.31 and 2.4).
@@ -29,6 +30,17 @@ _TAKEN = frozenset({"resume_download", "local_dir_use_symlinks", "force_filename
 _WITHOUT_EFFECT = frozenset({"resume_download", "local_dir_use_symlinks"})
 
 _TOKEN = "use_auth_token"
+
+#: What went before the releases that the knowledge compares: (method, argument) -> release, new argument, note.
+_OLDER = {
+    ("create_repo", "name"): ("0.11", "repo_id", 'With an organization: repo_id="organization/name".'),
+    ("create_repo", "organization"): ("0.11", "", 'Write repo_id="organization/name".'),
+    ("delete_repo", "name"): ("0.10", "repo_id", 'With an organization: repo_id="organization/name".'),
+    ("delete_repo", "organization"): ("0.10", "", 'Write repo_id="organization/name".'),
+    ("upload_file", "identical_ok"): ("0.11", "", "Drop it: a file that is there already is no error."),
+    ("snapshot_download", "allow_regex"): ("0.12", "allow_patterns", ""),
+    ("snapshot_download", "ignore_regex"): ("0.12", "ignore_patterns", ""),
+}
 
 
 class RemovedHubArgument(Rule):
@@ -61,9 +73,10 @@ class RemovedHubArgument(Rule):
 
     ## Fix safety
 
-    `use_auth_token` becomes `token`; what changes nothing (`resume_download`, `local_dir_use_symlinks`) is taken out.
-    Both are safe. The rest is left to a person: `proxies` are set with the environment variables `HTTP_PROXY`
-    and `HTTPS_PROXY`, or a client factory (`set_client_factory`).
+    `use_auth_token` becomes `token`, `allow_regex` becomes `allow_patterns`, and `name` of a repository without an
+    organization `repo_id`; what changes nothing (`resume_download`, `local_dir_use_symlinks`) is taken out. All are
+    safe. The rest is left to a person: `proxies` are set with the environment variables `HTTP_PROXY` and `HTTPS_PROXY`,
+    or a client factory (`set_client_factory`).
 
     ## References
 
@@ -93,6 +106,8 @@ def _results(group: list[Given]) -> Iterator[Finding]:
         fix: Fix | None = None
         if given in dropped:
             fix = removal
+        elif given.name == "name" and given.other("organization") is not None:
+            fix = None
         elif given.removal.replacement is not None and given.removal.replacement.drop_in:
             fix = arguments.rename_fix(given, given.removal.replacement.new, "", level)
         found = loading.finding(given, fix, remark)
@@ -105,9 +120,20 @@ def _judge(function: str, name: str, target: str) -> Removal | None:
     removal = arguments.removal_of(function, name, target)
     if removal is None and name == _TOKEN:
         return _token_removal(function)
+    if removal is None:
+        return _older_removal(function, name)
     if removal is not None and name in _TAKEN:
         removal.effect = "ignored"
     return removal
+
+
+def _older_removal(function: str, name: str) -> Removal | None:
+    path = function.partition(":")[2]
+    found = _OLDER.get((path.rpartition(".")[2], name))
+    if found is None or path.rpartition(".")[0] not in ("", "HfApi"):
+        return None
+    gone, new, note = found
+    return Removal(f"{path}:{name}", "parameter", hub.PACKAGE, f"..{gone}", gone, [new, "1", "", "", note])
 
 
 def _token_removal(function: str) -> Removal | None:

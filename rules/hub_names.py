@@ -5,14 +5,14 @@ from __future__ import annotations
 import ast
 
 from v5lint.rule import Edit, Fix, Rule
-from v5lint.rules import arguments, hub, library, required_names
+from v5lint.rules import arguments, cached_downloads, hub, library, required_names
 from v5lint.rules.api_edits import Rewrites
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from v5lint.rule import Finding, Unseen
+    from v5lint.rule import Applicability, Finding, Unseen
     from v5lint.rules.removed_api import Lost
     from v5lint.view.module import ModuleView, Reference
 
@@ -50,10 +50,11 @@ class RemovedHubName(Rule):
 
     ## Fix safety
 
-    Safe where the successor is the same thing (`HfFolder.get_token`, `HfFolder.delete_token`, exceptions that moved to
-    `huggingface_hub.errors`) and where an import that nothing uses is taken out. Unsafe for `HfFolder.save_token`:
-    `login`, which takes its place, asks the Hub whether the token is valid. `Repository` and `cached_download` have no
-    successor of the same form: the message says what to use.
+    Safe where the successor is the same thing (`HfFolder.get_token`, `HfFolder.delete_token`,
+    `cached_download(hf_hub_url(repo_id, filename))`, which is `hf_hub_download(repo_id, filename)`) and where an import
+    that nothing uses is taken out. Unsafe for exceptions that moved to `huggingface_hub.errors` and for
+    `HfFolder.save_token`: `login`, which takes its place, asks the Hub whether the token is valid. `Repository` and
+    `cached_download` of any other URL have no successor of the same form: the message says what to use.
 
     ## References
 
@@ -76,8 +77,11 @@ class RemovedHubName(Rule):
             fix = rewrites.without(lost)
             if fix is None and lost.reference in folder:
                 fix = folder_fix
+            elif fix is None and lost.reference.name == cached_downloads.NAME:
+                fix = cached_downloads.one_step(module, lost)
             elif fix is None and lost.new:
-                fix = rewrites.to_new(lost, "safe" if lost.is_drop_in else "display")
+                unlike: Applicability = "display" if lost.removal.note else "unsafe"
+                fix = rewrites.to_new(lost, "safe" if lost.is_drop_in else unlike)
             yield module.finding(lost.reference.node, _message(lost, release), fix=fix)
 
 

@@ -13,12 +13,13 @@ if TYPE_CHECKING:
     from v5lint.rules.arguments import Given
     from v5lint.view.module import ModuleView
 
-_RESUME, _FLASH = "resume_download", "use_flash_attention_2"
+_RESUME, _FLASH, _TRACED = "resume_download", "use_flash_attention_2", "torchscript"
+_TUPLES = "return_dict"
 _ATTENTION, _FLASH_VALUE, _ATTENTION_SINCE = "attn_implementation", '"flash_attention_2"', "4.36"
 
 #: What loaders of models lost; that it is gone in the target is asked of the knowledge. `load_in_8bit` and its kin are
 #: V5002's matter.
-RAISING = (_RESUME, _FLASH, "_adapter_model_path")
+RAISING = (_RESUME, _FLASH, _TRACED, "_adapter_model_path")
 
 #: What they take and do not look at.
 IGNORED = ("low_cpu_mem_usage", "_fast_init", "mirror", "offload_state_dict")
@@ -29,9 +30,9 @@ class RemovedLoaderArgument(Rule):
 
     ## What it does
 
-    Finds `resume_download` and `use_flash_attention_2` where they reach `from_pretrained` of a transformers class: as
-    keywords, in dicts that are splatted into the call or given to `pipeline(model_kwargs=...)`, and through functions
-    that hand their `**kwargs` on. `use_auth_token` is V5201's, `load_in_8bit` V5002's matter.
+    Finds `resume_download`, `use_flash_attention_2` and `torchscript` where they reach `from_pretrained` of a
+    transformers class: as keywords, in dicts that are splatted into the call or given to `pipeline(model_kwargs=...)`,
+    and through functions that hand their `**kwargs` on. `use_auth_token` is V5201's, `load_in_8bit` V5002's matter.
 
     ## Why it breaks
 
@@ -53,7 +54,8 @@ class RemovedLoaderArgument(Rule):
 
     Safe where every call that the argument reaches is known. `use_flash_attention_2=flag` becomes a conditional
     expression whose other value is `None`, the default. Where `attn_implementation` is given as well a person has to
-    decide.
+    decide. Unsafe for `torchscript=True`, which becomes `return_dict=False`: `torch.jit.trace` gets its tuples, but the
+    embeddings of the input and of the output are no longer two tensors.
 
     ## References
 
@@ -72,11 +74,11 @@ class RemovedLoaderArgument(Rule):
 
 
 def _results(group: list[Given]) -> Iterator[Finding]:
-    dropped = [each for each in group if each.name != _FLASH]
+    dropped = [each for each in group if each.name not in _REWRITTEN]
     removal = arguments.removal_fix(dropped, _level(dropped)) if dropped else None
     for given in group:
         _, remark = arguments.safety(given)
-        fix = _flash_fix(given) if given.name == _FLASH else removal
+        fix = _REWRITTEN[given.name](given) if given.name in _REWRITTEN else removal
         yield loading.finding(given, fix, remark)
 
 
@@ -100,6 +102,23 @@ def _flash_fix(given: Given) -> Fix | None:
         applicability=level,
         requires=_ATTENTION_SINCE,
     )
+
+
+def _traced_fix(given: Given) -> Fix | None:
+    """`torchscript=True` made tuples of what the model gives back, as `return_dict=False` does."""
+    level, _ = arguments.safety(given)
+    constants = given.constants
+    if constants is not None and not any(constants):
+        return arguments.removal_fix([given], level)
+    if constants is None or not all(constants) or not given.is_editable or given.other(_TUPLES) is not None:
+        return None
+    return Fix(
+        f"Replace `{_TRACED}` with `{_TUPLES}=False`", lambda: given.replaced(_TUPLES, "False"), applicability="unsafe"
+    )
+
+
+#: What is not just dropped.
+_REWRITTEN = {_FLASH: _flash_fix, _TRACED: _traced_fix}
 
 
 class IgnoredLoaderArgument(Rule):

@@ -93,10 +93,20 @@ def _is_of_transformers(call: CallSite) -> bool:
     return any(isinstance(each, External) and each.package == "transformers" for each in call.callees)
 
 
+def _registered(view: ModuleView) -> set[object]:
+    """The tasks that a module brings itself: `PIPELINE_REGISTRY.register_pipeline("summarization", ...)`."""
+    return {task for call in view.calls({"register_pipeline"}) for task in _constants_of(call)}
+
+
+def _constants_of(call: CallSite) -> list[object]:
+    return [each.value for each in call.values_of("task", 0) if isinstance(each, Constant)]
+
+
 def _removed_tasks(view: ModuleView, call: CallSite) -> list[tuple[str, Removal]]:
     found = {}
+    own = _registered(view)
     for value in call.values_of("task", 0):
-        if isinstance(value, Constant) and isinstance(value.value, str):
+        if isinstance(value, Constant) and isinstance(value.value, str) and value.value not in own:
             removal = lookup.removed_task(value.value, view.settings.target)
             if removal is not None:
                 found[value.value] = removal

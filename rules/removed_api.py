@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from typing import Literal
     from weakref import WeakKeyDictionary
 
+    from v5lint.releases import Release
     from v5lint.rules.knowledge.lookup import Removal
     from v5lint.rules.standing import Standing
     from v5lint.view.module import ModuleView
@@ -44,6 +45,22 @@ ANSWERS = {
     "is_sigopt_available": False,
     "is_safetensors_available": True,
     "is_torch_sdpa_available": True,
+    "is_torch_compile_available": True,
+    "is_torch_fx_available": True,
+    "is_torch_bf16_cpu_available": True,
+    "is_torchdynamo_available": True,
+}
+
+#: The same for names that are no functions: they compare the version of torch, which is 2.2 or newer beside v5.
+TORCH_ANSWERS = {
+    "is_torch_greater_or_equal_than_1_6": True,
+    "is_torch_greater_or_equal_than_1_10": True,
+    "is_torch_greater_or_equal_than_1_11": True,
+    "is_torch_greater_than_1_6": True,
+    "is_torch_less_than_1_8": False,
+    "is_torch_less_than_1_9": False,
+    "is_torch_less_than_1_11": False,
+    "is_torch_1_8_0": False,
 }
 
 _BACKEND_CLASS = re.compile(r"_?(?:TF|Flax)[A-Z]")
@@ -55,6 +72,13 @@ _BEFORE_RELEASE = {
     f"LLaMA{part}": (f"Llama{part}", "4.28")
     for part in ("Config", "ForCausalLM", "Model", "PreTrainedModel", "Tokenizer")
 }
+
+#: Modules of stand-ins, and the kinds of classes that they lost in 4.52, with what they still have of them.
+_STAND_INS = {
+    f"{PACKAGE}.utils.dummy_pt_objects": ("model", "auto_model"),
+    f"{PACKAGE}.utils.dummy_tokenizers_objects": ("tokenizer",),
+}
+_STILL_STOOD_IN = frozenset({"PreTrainedModel", "PreTrainedTokenizerFast", "LayoutLMv2Model", "BayesianDetectorModel"})
 
 _TYPE_TESTS = frozenset({"isinstance", "issubclass"})
 _TYPE_FORMS = frozenset("Union Optional Type type List list Tuple tuple Dict dict Sequence Iterable Callable".split())
@@ -164,7 +188,8 @@ def removed(view: ModuleView, path: str) -> Removal | None:
     """What is gone under the target release of what a dotted path leads to."""
     key = (path, view.settings.target)
     if key not in _removals:
-        _removals[key] = lookup.removed_in(path, view.settings.target) or _never_released(path)
+        gone = lookup.removed_in(path, view.settings.target)
+        _removals[key] = gone or _never_released(path) or _stand_in(path, view.settings.target)
     return _removals[key]
 
 
@@ -175,6 +200,24 @@ def _never_released(path: str) -> Removal | None:
     if not new or module != PACKAGE:
         return None
     return lookup.Removal(path, "name", PACKAGE, f"..{since}", since, [f"{PACKAGE}.{new}", "1", since, "", ""])
+
+
+def _stand_in(path: str, release: Release) -> Removal | None:
+    """What is known of a class that was imported from where transformers stands in for a missing torch or tokenizers.
+
+    Editors that complete imports wrote such lines. The knowledge leaves these modules out, and few classes are in them.
+    """
+    module, _, name = path.rpartition(".")
+    kinds = _STAND_INS.get(module, ())
+    if (
+        lookup.kind_of(name) not in kinds
+        or name in _STILL_STOOD_IN
+        or not lookup.resolves(f"{PACKAGE}.{name}", release)
+    ):
+        return None
+    if kinds == ("tokenizer",) and not name.endswith("Fast"):
+        return None
+    return lookup.Removal(path, "name", PACKAGE, "..4.52", "4.52", [f"{PACKAGE}.{name}", "", "", "", ""])
 
 
 def _told(view: ModuleView, path: str) -> Removal | None:
@@ -192,6 +235,9 @@ def _all(view: ModuleView) -> Iterator[Lost]:
         if (reference.node, reference.path) in seen or _is_of_another_rule(reference):
             continue
         seen.add((reference.node, reference.path))
+        if reference.how == "attribute":  # a string whose expressions are read: `cast("transformers.X", y)`
+            around = view.tree.ancestors(reference.node)
+            seen.update((each, reference.path) for each in around if isinstance(each, ast.Constant))
         removal = _told(view, reference.path)
         if removal is None:
             continue
@@ -215,7 +261,7 @@ def _is_of_another_rule(reference: Reference) -> bool:
 def _family(reference: Reference, removal: Removal) -> Family:
     name = reference.name
     new = _new(removal)
-    if name in ANSWERS and reference.how != "module":
+    if (name in ANSWERS or name in TORCH_ANSWERS) and reference.how != "module":
         return "availability"
     if _is_backend(reference, removal):
         return "backend"

@@ -5,8 +5,10 @@ from __future__ import annotations
 import ast
 
 from v5lint.rule import Edit, Fix, Rule
-from v5lint.rules import api_edits, removed_api
+from v5lint.rules import api_edits, language_heads, removed_api
 from v5lint.rules.api_edits import Rewrites
+from v5lint.rules.knowledge import lookup
+from v5lint.rules.standing import standing_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,6 +24,9 @@ _PROPER = frozenset({"Flax", "Keras", "Trainer"})
 #: Functions whose calls change nothing in the program, and can go with them.
 _IDLE = frozenset({"send_example_telemetry"})
 
+#: What transformers has at its top without saying so: the stand-ins for missing packages bring it along.
+_UNLISTED = frozenset({"DummyObject"})
+
 #: What an argument may be made of that goes with its call: evaluating it does nothing.
 _PURE = (ast.Name, ast.Attribute, ast.Constant, ast.keyword, ast.expr_context)
 
@@ -33,7 +38,8 @@ class RemovedName(Rule):
 
     Finds classes, functions and constants, public and private ones, that the target release lacks: imported, read as
     an attribute, asked for by `getattr` or in a string that is resolved. Every name of every module of the releases
-    since 3.0 is known. Names that moved (V5103) or have a successor (V5104), TensorFlow and Flax (V5105) and a few
+    since 3.0 is known; a class that none of them has (a misspelt one, or one of a fork) is named by `--verbose` as not
+    followed. Names that moved (V5103) or have a successor (V5104), TensorFlow and Flax (V5105) and a few
     more families have rules of their own.
 
     ## Why it breaks
@@ -53,7 +59,9 @@ class RemovedName(Rule):
     ## Fix safety
 
     Safe: an import that nothing uses, neither in the module nor from another one, is removed, and so are the calls of
-    `send_example_telemetry`, which only counted the uses of an example. Nothing else is changed. Where an `except`, a
+    `send_example_telemetry`, which only counted the uses of an example. `AutoModelWithLMHead` becomes the class that
+    loads the same model where the checkpoint's name tells it (unsafe for checkpoints that others fine-tuned, whose name
+    is all that is known). Nothing else is changed. Where an `except`, a
     version check or `hasattr` is prepared for the missing name, nothing is reported.
 
     ## References
@@ -70,12 +78,32 @@ class RemovedName(Rule):
         """See Rule."""
         rewrites = Rewrites(module)
         for lost in removed_api.lost(module, "name"):
+            fix = rewrites.without(lost) or _without_calls(module, lost)
+            if fix is None and lost.reference.name == language_heads.OLD:
+                fix = language_heads.fix(module, lost)
             yield module.finding(
                 lost.reference.node,
                 _message(lost),
-                fix=rewrites.without(lost) or _without_calls(module, lost),
+                fix=fix,
                 since=lost.removal.gone,
             )
+        yield from _never_there(module)
+
+
+def _never_there(view: ModuleView) -> Iterator[Unseen]:
+    """The classes that no release has: misspelt, of a fork of transformers, or of a release to come."""
+    for reference in view.imports(removed_api.PACKAGE):
+        module, _, name = reference.path.rpartition(".")
+        if reference.how != "import" or module != removed_api.PACKAGE or not name[:1].isupper() or name.isupper():
+            continue
+        if (
+            name in _UNLISTED
+            or lookup.resolves(reference.path)
+            or removed_api.removed(view, reference.path) is not None
+        ):
+            continue
+        if standing_of(view, reference).kind == "live":
+            yield view.unseen(reference.node, f"no release of transformers up to {lookup.newest()} has `{name}`")
 
 
 def _without_calls(view: ModuleView, lost: Lost) -> Fix | None:

@@ -48,7 +48,8 @@ def standing_of(view: ModuleView, reference: Reference) -> Standing:
     if any(reference.path == each or reference.path.startswith(f"{each}.") for each in _shimmed_modules(view)):
         return Standing("prepared")
     if reference.has_default:
-        is_prepared = _has_second_choice(view, node) or _has_good_default(view, node) or _is_question(view, node)
+        asks = (_has_second_choice, _has_good_default, _is_question, _is_asked_about)
+        is_prepared = any(each(view, node) for each in asks)
         return Standing("prepared" if is_prepared else "swallowed", "the default of `getattr`")
     handled = view.guards.handled(node)
     if handled is None:
@@ -315,6 +316,28 @@ def _is_question(view: ModuleView, node: ast.AST) -> bool:
     if isinstance(around, ast.UnaryOp) and isinstance(around.op, ast.Not):
         return True
     return isinstance(around, (ast.If, ast.While, ast.IfExp, ast.Assert)) and around.test is call
+
+
+def _is_asked_about(view: ModuleView, node: ast.AST) -> bool:
+    """Whether the result of `getattr` is tested, and something that the target release has is fetched in a branch."""
+    name, child = "", node
+    for parent in view.tree.ancestors(node):
+        if isinstance(parent, ast.NamedExpr) and isinstance(parent.target, ast.Name):
+            name = parent.target.id
+            break
+        if isinstance(parent, ast.Assign) and child is parent.value and isinstance(parent.targets[0], ast.Name):
+            name = parent.targets[0].id
+            break
+        child = parent
+    function = view.links.function_around(node)
+    for test in view.tree.nodes.get(ast.If, ()) if name else ():
+        assert isinstance(test, ast.If)
+        names = {each.id for each in ast.walk(test.test) if isinstance(each, ast.Name)}
+        if name in names and view.links.function_around(test) is function:
+            paths = [path for each in (*test.body, *test.orelse) for path in _fetched(view, each)]
+            if any(library.resolves(view, path) for path in paths):
+                return True
+    return False
 
 
 def _is_getattr(call: ast.Call) -> bool:

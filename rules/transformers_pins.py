@@ -20,9 +20,9 @@ class PinExcludesV5(Rule):
     ## What it does
 
     Finds requirements on transformers in `pyproject.toml` (PEP 621, dependency groups, Poetry, uv, PDM, Hatch),
-    `setup.cfg`, `setup.py`, requirement and constraint files and conda environments whose versions leave out every v5
-    release up to the target: `transformers==4.31.0`, `transformers>=4.40,<5`, `transformers~=4.57`, Poetry's `^4.30`.
-    A requirement with a marker (`; python_version < "3.10"`) is fine where another line of the file admits v5.
+    `setup.cfg`, `setup.py`, `Pipfile`, requirement and constraint files and conda environments whose versions leave out
+    every v5 release up to the target: `transformers==4.31.0`, `transformers>=4.40,<5`, `transformers~=4.57`, Poetry's
+    `^4.30`. A requirement with a marker (`; python_version < "3.10"`) is fine where another line of the file admits v5.
 
     ## Why it breaks
 

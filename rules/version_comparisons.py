@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from v5lint.rule import Edit, Finding
     from v5lint.view.module import ModuleView
 
-_TOKENS = ("__version__", 'version("transformers")', "version('transformers')")
+TOKENS = ("__version__", 'version("transformers")', "version('transformers')")
 _ORDERS = {ast.Lt: operator.lt, ast.LtE: operator.le, ast.Gt: operator.gt, ast.GtE: operator.ge}
 
 
@@ -56,7 +56,7 @@ class VersionStringComparison(Rule):
 
     code = "V5806"
     name = "version-string-comparison"
-    tokens = _TOKENS
+    tokens = TOKENS
 
     def check(self, view: ModuleView) -> Iterator[Finding]:
         """See Rule."""
@@ -73,7 +73,7 @@ class VersionStringComparison(Rule):
                 continue
             wrong = [
                 release
-                for release in _releases(view)
+                for release in releases(view)
                 if view.guards.version_truth(node, release) is not _truth(node, version, release, text)
             ]
             message = "versions are compared as strings"
@@ -120,7 +120,7 @@ class DeadVersionBranch(Rule):
 
     code = "V5807"
     name = "dead-version-branch"
-    tokens = (*_TOKENS, "version")
+    tokens = (*TOKENS, "version")
     default = False
 
     def check(self, view: ModuleView) -> Iterator[Finding]:
@@ -128,14 +128,14 @@ class DeadVersionBranch(Rule):
         for kind in (ast.If, ast.IfExp):
             for node in view.tree.nodes.get(kind, ()):
                 assert isinstance(node, (ast.If, ast.IfExp))
-                truths = {view.guards.version_truth(node.test, release) for release in _releases(view)}
+                truths = {view.guards.version_truth(node.test, release) for release in releases(view)}
                 if len(truths) == 1 and None not in truths:
                     outcome = "always" if True in truths else "never"
-                    message = f"this is {outcome} so from transformers {_releases(view)[0]} to {_releases(view)[-1]}"
+                    message = f"this is {outcome} so from transformers {releases(view)[0]} to {releases(view)[-1]}"
                     yield view.finding(node.test, message, level="deprecated")
 
 
-def _releases(view: ModuleView) -> list[str]:
+def releases(view: ModuleView) -> list[str]:
     """One patch of every minor release from the oldest supported one to the target, as `__version__` has them."""
     first = max(view.settings.minimum, (5,))
     low = first[1] if len(first) > 1 else 0

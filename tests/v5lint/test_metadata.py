@@ -22,6 +22,8 @@ from v5lint.metadata.requirement import from_poetry
         ("environment.yml", "conda"),
         ("conda_env.yaml", "conda"),
         ("conda-environment-gpu.yml", "conda"),
+        ("app/Pipfile", "pipfile"),
+        ("Pipfile.lock", None),
         ("setup.py", None),
         ("notes.txt", None),
         ("requirements.md", None),
@@ -71,6 +73,21 @@ def test_lines_of_a_requirement_file() -> None:
         ("name", "", "name", ""),
         ("foo", ">=2", "foo (>=2)", ">=2"),
     ]
+
+
+def test_pipfile() -> None:
+    text = (
+        '[packages]\na = "==4.31"\nb = {version = "<1", extras = ["x"]}\nc = "*"\n[dev-packages.d]\nversion = "~=2.0"\n'
+        '[requires]\npython_version = "3.8"\n[scripts]\ne = "==1"\n'
+    )
+    assert _read("pipfile", text) == [
+        ("a", "==4.31", 'a = "==4.31"', "==4.31"),
+        ("b", "<1", 'b = {version = "<1", extras = ["x"]}', "<1"),
+        ("c", "", 'c = "*"', "*"),
+        ("d", "~=2.0", 'version = "~=2.0"', "~=2.0"),
+        ("python", "==3.8.*", "3.8", "3.8"),
+    ]
+    assert not any(each.is_library for each in requirements_in("pipfile", text))
 
 
 def test_conda_versions() -> None:

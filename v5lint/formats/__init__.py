@@ -17,12 +17,17 @@ _BY_SUFFIX = {".py": "python", ".pyi": "python", ".pyw": "python"}
 #: Endings of files some of which are project metadata; the whole name decides.
 _MAYBE_METADATA = frozenset({".toml", ".cfg", ".txt", ".in", ".yml", ".yaml"})
 
+#: Formats by the whole name, of files whose name has no ending.
+_BY_NAME = {"Pipfile": "metadata"}
+
 
 def format_of(path: str) -> str | None:
     """The name of the format of a file, or None when v5lint does not lint such files."""
     suffix = os.path.splitext(path)[1]
     if (known := _BY_SUFFIX.get(suffix)) is not None:
         return known
+    if not suffix:
+        return _BY_NAME.get(os.path.basename(path))
     if suffix in _MAYBE_METADATA:
         from v5lint.metadata import kind_of
 

@@ -60,11 +60,16 @@ def read(text: str) -> Iterator[Requirement]:
                 requirement = parse(written, match.start(which), is_library=written in library)
                 if requirement:
                     yield requirement
-    yield from _by_table(text)
+    yield from by_table(text, _BY_PACKAGE)
 
 
-def _by_table(text: str) -> Iterator[Requirement]:
-    """What is written as `package = versions`, and the Python that a project needs."""
+def by_table(text: str, tables: re.Pattern[str]) -> Iterator[Requirement]:
+    """What is written as `package = versions`, and the Python that a project needs.
+
+    Args:
+        text: the whole file.
+        tables: matches the names of the tables with such entries; its group `package` is what a table is of alone.
+    """
     table = going_on = ""
     for line in _LINE.finditer(text):
         if going_on:  # `transformers = [`, and a table a line below it
@@ -78,7 +83,7 @@ def _by_table(text: str) -> Iterator[Requirement]:
             which = "double" if python["double"] is not None else "single"
             span = (line.start() + python.start(which), line.start() + python.end(which))
             yield Requirement("python", python[which], span, span, is_library=True)
-        if (listed := _BY_PACKAGE.match(table)) and (entry := _ENTRY.match(line[0])):
+        if (listed := tables.match(table)) and (entry := _ENTRY.match(line[0])):
             package, value = listed["package"], entry["value"]
             if package is not None:
                 if entry["name"] == "version":

@@ -16,7 +16,7 @@ from v5lint.view.values import Constant, External, LocalFunction, Method, Result
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from typing import Any
 
     from v5lint.releases import Release
@@ -57,6 +57,10 @@ class Handled:
         self.statement = statement
 
 
+#: Decorators that leave a test out, with the truth of their condition with which it runs.
+_SKIPS = {"skipif": False, "skipIf": False, "skipUnless": True}
+
+
 class Guards:
     """Answers for one module."""
 
@@ -67,13 +71,22 @@ class Guards:
         """Whether a node does not run under the target release, by a check of the version or of a name.
 
         A check that clearly asks for the version, and that cannot be computed, counts as a guard as well: silence is
-        better than a wrong finding. So does `hasattr(transformers, ...)`: code that asks first is prepared.
+        better than a wrong finding. So does `hasattr(transformers, ...)`: code that asks first is prepared. A test that
+        `skipif` leaves out does not run either.
         """
-        for test, wanted in self._view.reach.conditions(node):
+        for test, wanted in (*self._view.reach.conditions(node), *self._skips(node)):
             truth = self._truth(test, package)
             if truth is _UNDECIDED_VERSION or (isinstance(truth, bool) and truth is not wanted):
                 return True
         return False
+
+    def _skips(self, node: ast.AST) -> Iterator[tuple[ast.expr, bool]]:
+        """The conditions in the decorators around a node, each with the truth with which a test runs."""
+        for parent in self._view.tree.ancestors(node):
+            for call in getattr(parent, "decorator_list", ()):
+                name = ast.unparse(call.func).rpartition(".")[2] if isinstance(call, ast.Call) and call.args else ""
+                if name in _SKIPS:
+                    yield call.args[0], _SKIPS[name]
 
     def dead_constant(self, node: ast.AST) -> bool:
         """Whether a node stands under `if False:` or `if 0:` and never runs."""
@@ -295,7 +308,7 @@ class _Condition:
         return not value
 
     def compare(self, node: ast.Compare) -> Any:
-        if isinstance(node.ops[0], (ast.In, ast.NotIn)) and self.asks_parameters(node.comparators[0]):
+        if isinstance(node.ops[0], (ast.In, ast.NotIn)) and self.asks_names(node.comparators[0]):
             self.asks_version = True
             return _NO_VALUE
         left = self.compute(node.left)
@@ -308,6 +321,10 @@ class _Condition:
             result = result and one
             left = right
         return result
+
+    def asks_names(self, node: ast.expr) -> bool:
+        """Whether a collection is what the package has, or what a function of some release takes."""
+        return self.lists_names(node) or self.asks_parameters(node)
 
     def asks_parameters(self, node: ast.expr, depth: int = 0) -> bool:
         """Whether a collection is the parameters that a function takes, or the fields of a class.
@@ -323,6 +340,16 @@ class _Condition:
                 if any(value is not node and self.asks_parameters(value, depth + 1) for value in given if value):
                     return True
         return False
+
+    def lists_names(self, node: ast.expr) -> bool:
+        """Whether an expression is what the package has: `dir(transformers)`, `transformers.__all__`."""
+        of: ast.expr | None = None
+        if isinstance(node, ast.Call) and dotted(node.func) in ("dir", "vars") and len(node.args) == 1:
+            of = node.args[0]
+        elif isinstance(node, ast.Attribute) and node.attr in ("__dict__", "__all__"):
+            of = node.value
+        values = self.view.evaluator.values(of) if of is not None else ()
+        return any(isinstance(value, External) and value.package == self.package for value in values)
 
     def if_exp(self, node: ast.IfExp) -> Any:
         test = self.compute(node.test)

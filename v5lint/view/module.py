@@ -312,12 +312,18 @@ class ModuleView:
                 yield path, node
 
     def _module_beside(self, name: ast.Constant) -> str:
-        """The module in `("transformers", "AutoModel")`, the row of a table that is looked up elsewhere."""
+        """The module in `("transformers", "AutoModel")`, the row of a table that is looked up elsewhere.
+
+        A list of two words is one only where something is looked up, and `("transformers", "onnx")` are two packages.
+        """
         row = self.tree.parents[name]
         if not isinstance(row, (ast.Tuple, ast.List)) or len(row.elts) != 2 or row.elts[1] is not name:
             return ""
-        first = row.elts[0]
-        return first.value if isinstance(first, ast.Constant) and isinstance(first.value, str) else ""
+        if isinstance(row, ast.List) and not any(self.links.calls_named(each) for each in ("getattr", *_IMPORTERS)):
+            return ""
+        first, text = row.elts[0], str(name.value)
+        module = first.value if isinstance(first, ast.Constant) and isinstance(first.value, str) else ""
+        return module if "." in module or text[:1].isupper() or "_" in text else ""
 
     def _calls_by_name(self) -> Iterator[ast.Call]:
         """The calls that fetch an attribute of what they get first by its name, and fail where there is none."""
