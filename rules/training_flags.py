@@ -194,6 +194,9 @@ def _lists(view: ModuleView, given: ast.expr, seen: set[ast.AST]) -> Iterator[as
     seen.add(given)
     if isinstance(given, ast.Name):
         for binding in view.links.bindings_read(given):
+            if binding.kind == "parameter" and isinstance(binding.node, ast.arg):
+                for each in view.links.arguments_for(binding.scope.node, binding.node)[0]:
+                    yield from _lists(view, each, seen)
             if binding.value is not None:
                 yield from _lists(view, binding.value, seen)
             if binding.kind == "augment" and isinstance(binding.node, ast.AugAssign):
