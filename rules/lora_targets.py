@@ -115,8 +115,8 @@ class Targets:
 def _targets(config: CallSite) -> list[Targets]:
     """The lists that a configuration may name as its targets: where others may be given, those that are its default."""
     values = adapters.setting(config, _FIELD).values
-    known = sorted((each for each in values if not isinstance(each, Unknown)), key=repr)
-    sure = len(values) == 1
+    known = sorted((each for each in values if not isinstance(each, Unknown) and each != Constant(None)), key=repr)
+    sure = len(values) == 1  # None is what a caller gives who leaves the choice to the function
     found = [_read(each, is_sure=sure) for each in known]
     return found if all(each.names for each in found) else []
 
