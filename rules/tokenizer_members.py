@@ -29,8 +29,8 @@ class RemovedTokenizerMember(Rule):
     `build_inputs_with_special_tokens`, `create_token_type_ids_from_sequences`, `truncate_sequences`,
     `special_tokens_map_extended`, `all_special_tokens_extended`, `sanitize_special_tokens`, `BatchEncoding.words()`;
     of the tokenizers that were written in Python `sp_model`, `encoder`, `bpe`, `ids_to_tokens`, `basic_tokenizer`,
-    `wordpiece_tokenizer` and their like. Classes that keep one, and subclasses that define it, are left alone; so is what
-    `trust_remote_code=True` loads. Methods with rules of their own (V5404, V5405, V5406) are theirs.
+    `wordpiece_tokenizer` and their like. Classes that keep one, and subclasses that define it, are left alone; so is
+    what `trust_remote_code=True` loads. Methods with rules of their own (V5404, V5405, V5406) are theirs.
 
     ## Why it breaks
 

@@ -1,4 +1,4 @@
-"""Which model types compute attention maps by default: the table of V5912 against the installed release's model files."""
+"""Which model types compute attention maps by default: the table of V5912 against the model files of the release."""
 
 from __future__ import annotations
 
