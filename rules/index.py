@@ -482,6 +482,7 @@ RULES: tuple[tuple[str, str, bool, dict[str, Any]], ...] = (('feature_extractors
               '.backbone',
               '.connector',
               '.decoder',
+              '.embed_out',
               '.embed_tokens',
               '.embeddings',
               '.encoder',

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _SUBMODULES = frozenset(
     "encoder decoder layers norm embeddings embed_tokens text_model vision_model language_model vision_tower "
     "audio_tower multi_modal_projector visual rotary_emb transformer image_newline vision_embed_tokens projector "
-    "connector qformer vision_backbone backbone layer stages".split()
+    "connector qformer vision_backbone backbone layer stages embed_out".split()
 )
 
 #: Of them those whose parts became parts of the model itself.
