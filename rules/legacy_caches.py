@@ -40,8 +40,8 @@ class LegacyCache(Rule):
     model of transformers): subscripts, loops over pairs, `from_legacy_cache`, `to_legacy_cache`, `key_cache`,
     `value_cache`, `seen_tokens`, `get_usable_length`, `get_max_cache_shape`, `crop(max_length=)` and every other member
     that a release since 4.36 took from the cache classes. Also tuples that a model is given as `past_key_values=`, of
-    which 4.x made a cache, or what `split` makes of the tensor of a prefix. Attention code that handles a tuple of its own
-    (`past_key_value[0]`), and code that asks for the type first, is left alone.
+    which 4.x made a cache, or what `split` makes of the tensor of a prefix. Attention code that handles a tuple of its
+    own (`past_key_value[0]`), and code that asks for the type first, is left alone.
 
     ## Why it breaks
 
