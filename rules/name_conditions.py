@@ -102,7 +102,7 @@ def _loops(view: ModuleView, listing: ast.expr, depth: int, *, is_keyed: bool) -
     at: ast.AST = listing
     for parent in view.tree.ancestors(listing):
         if isinstance(parent, (ast.For, ast.comprehension)) and parent.iter is at:
-            around = [*parent.body] if isinstance(parent, ast.For) else [view.tree.parents[parent]]
+            around: list[ast.AST] = [*parent.body] if isinstance(parent, ast.For) else [view.tree.parents[parent]]
             name = _name(parent.target, is_keyed=is_keyed)
             if name:
                 yield name, around

@@ -98,7 +98,7 @@ def _texts(view: ModuleView, node: ast.expr) -> list[str]:
     for value in sorted(view.values(node), key=repr):
         if isinstance(value, Constant) and isinstance(value.value, str):
             found.append(value.value)
-        elif isinstance(value, Partial) and all(value.parts) and len(value.parts) == 2:
+        elif isinstance(value, Partial) and value.parts[0] and len(value.parts) == 2:
             found.append("0".join(value.parts))
         else:
             return []

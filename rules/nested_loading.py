@@ -132,7 +132,7 @@ def _loads_in(of: LocalClass, function: ast.FunctionDef, met: set[ast.AST], dept
             if isinstance(callee, LocalClass) and callee.view is view:
                 yield from _loads(callee, _INIT, met, depth + 1)
             elif _is_plain(callee, of):
-                yield from _loads_in(of, callee.node, met, depth + 1)  # type: ignore[attr-defined, arg-type]
+                yield from _loads_in(of, callee.node, met, depth + 1)  # type: ignore[attr-defined]
         if isinstance(node.func, ast.Attribute) and ast.unparse(node.func.value) == "self":
             yield from _loads(of, node.func.attr, met, depth + 1)
 
