@@ -44,15 +44,17 @@ class Adaptation:
     Attributes:
         config: the call that makes the configuration.
         meeting: the call in which both meet.
+        model: the expression for the model in it.
         models: what the model may be.
         is_shared: whether the configuration goes with other models as well.
     """
 
-    __slots__ = ("config", "is_shared", "meeting", "models")
+    __slots__ = ("config", "is_shared", "meeting", "model", "models")
 
-    def __init__(self, config: CallSite, meeting: CallSite, found: Models) -> None:
+    def __init__(self, config: CallSite, meeting: CallSite, model: ast.expr, found: Models) -> None:
         self.config = config
         self.meeting = meeting
+        self.model = model
         self.models = found
         self.is_shared = False
 
@@ -63,7 +65,7 @@ def adaptations(view: ModuleView) -> Iterator[Adaptation]:
     for call, model, config in _meetings(view):
         for origin in origins.origins(view, config).found:
             if is_config(origin.call):
-                found.append(Adaptation(origin.call, call, models.of_model_or_part(view, model)))
+                found.append(Adaptation(origin.call, call, model, models.of_model_or_part(view, model)))
     for each in found:
         each.is_shared = sum(other.config.node is each.config.node for other in found) > 1
     yield from found

@@ -91,10 +91,17 @@ class ChatTemplateDict(Rule):
             found = members.owners(module, func.value, ("tokenizer", "processor"))
             if any(each.kind == "processor" for each in found) or members.is_own_attribute(module, func):
                 continue
-            if found and not call.is_open:
+            is_chosen = Constant(False) in tokenize  # else: whoever calls may want the ids
+            if found and not call.is_open and not is_chosen:
                 yield module.finding(call.node, _MESSAGE, fix=_fix(module, call))
             elif found or members.is_untyped(module, func, "tok"):
-                what = "the arguments come" if found else f"what `{module.source(func.value)}` is comes"
+                what = (
+                    "`tokenize=` comes"
+                    if is_chosen
+                    else "the arguments come"
+                    if found
+                    else f"what `{module.source(func.value)}` is comes"
+                )
                 yield module.unseen(call.node, f"{what} from elsewhere: with a tokenizer the result is a dict now")
 
 

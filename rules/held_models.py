@@ -28,6 +28,16 @@ class Held:
         self.models = found
 
 
+def attributes(view: ModuleView, node: ast.expr) -> set[str]:
+    """The names that objects of a class of the repository set on themselves, those of their layers among them."""
+    return {
+        name
+        for value in view.values(node)
+        if isinstance(value, Instance) and isinstance(value.of, LocalClass)
+        for name in value.of.view.links.self_assignments(value.of.node)
+    }
+
+
 def held(view: ModuleView, node: ast.expr) -> list[Held]:
     """What a module of the repository holds beside layers of PyTorch; nothing where it is no such module.
 

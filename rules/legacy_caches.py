@@ -5,8 +5,8 @@ from __future__ import annotations
 import ast
 
 from v5lint.rule import Fix, Rule
-from v5lint.rules import members
-from v5lint.view.values import Constant
+from v5lint.rules import members, models
+from v5lint.view.values import Constant, LocalFunction
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,6 +24,9 @@ _SPECIFIC = frozenset({"from_legacy_cache", "to_legacy_cache"})
 #: The first release whose caches have layers with keys and values, and whose constructor takes the tuples.
 _SINCE = "4.56"
 
+#: Methods of tensors that give a tuple of them: a prefix is made so for every layer at once.
+_SPLITS = frozenset({"split", "chunk", "unbind"})
+
 #: How many names back a cache is followed.
 _DEPTH = 4
 
@@ -36,8 +39,9 @@ class LegacyCache(Rule):
     Finds on what is known to be a cache of transformers (an object of a cache class, `outputs.past_key_values` of a
     model of transformers): subscripts, loops over pairs, `from_legacy_cache`, `to_legacy_cache`, `key_cache`,
     `value_cache`, `seen_tokens`, `get_usable_length`, `get_max_cache_shape`, `crop(max_length=)` and every other member
-    that a release since 4.36 took from the cache classes. Attention code that handles a tuple of its own
-    (`past_key_value[0]`), and code that asks for the type first, is left alone.
+    that a release since 4.36 took from the cache classes. Also tuples that a model is given as `past_key_values=`, of
+    which 4.x made a cache, or what `split` makes of the tensor of a prefix. Attention code that handles a tuple of its
+    own (`past_key_value[0]`), and code that asks for the type first, is left alone.
 
     ## Why it breaks
 
@@ -47,6 +51,7 @@ class LegacyCache(Rule):
         ValueError: too many values to unpack (expected 2)
         AttributeError: type object 'DynamicCache' has no attribute 'from_legacy_cache'
         AttributeError: 'DynamicCache' object has no attribute 'to_legacy_cache'
+        AttributeError: 'tuple' object has no attribute 'get_seq_length'
         TypeError: Cache.crop() got an unexpected keyword argument 'max_length'
 
     ## Example
@@ -86,6 +91,7 @@ class LegacyCache(Rule):
                 yield module.finding(keyword, message, since="5.15")
         if _PAST not in module.text:
             return
+        yield from _tuples_given(module)
         for node in module.tree.nodes.get(ast.Subscript, ()):
             assert isinstance(node, ast.Subscript)
             is_read = isinstance(node.ctx, ast.Load) and not _is_key(module, node)
@@ -98,6 +104,49 @@ class LegacyCache(Rule):
             if models and not _is_asked(module, source):
                 message = "a cache gives more than pairs of keys and values since transformers 5.0: loop over its "
                 yield module.finding(source, message + "`.layers`", fix=_loop_fix(module, source, models))
+
+
+# Tuples that are given to a model
+
+
+def _tuples_given(view: ModuleView) -> Iterator[Finding]:
+    for call, keyword in view.keywords({_PAST}):
+        if view.guards.is_dead(call.node) or not _is_tuple(view, keyword.value, 0):
+            continue
+        target = call.func.value if call.name == "forward" and isinstance(call.func, ast.Attribute) else call.func
+        found = models.models(view, target)
+        if found.found and not any(each.is_own for each in found.found):
+            name = found.found[0].name
+            message = (
+                f"`{name}` takes a cache, and no tuples, since transformers 5.0: give it `DynamicCache(...)` of them"
+            )
+            yield view.finding(keyword, message)
+
+
+def _is_tuple(view: ModuleView, node: ast.expr, depth: int) -> bool:
+    """Whether an expression is certainly a tuple or list: written so, or what `split` makes of a tensor."""
+    if isinstance(node, (ast.Tuple, ast.List, ast.ListComp)):
+        return True
+    if isinstance(node, ast.Name) and depth < _DEPTH:
+        bindings = view.links.bindings_read(node)
+        values = [each.value for each in bindings if not _is_none(each.value)]
+        kinds = {each.kind for each in bindings}
+        return (
+            kinds == {"assign"} and bool(values) and all(each and _is_tuple(view, each, depth + 1) for each in values)
+        )
+    if not isinstance(node, ast.Call):
+        return False
+    if isinstance(node.func, ast.Name) and node.func.id in ("tuple", "list"):
+        return len(node.args) == 1
+    if isinstance(node.func, ast.Attribute) and node.func.attr in _SPLITS:
+        return True
+    functions = [each for each in view.values(node.func) if isinstance(each, LocalFunction) and each.view is view]
+    given = [one for each in functions for one in view.links.returns(each.node) if not _is_none(one)]
+    return bool(given) and depth < _DEPTH and all(each and _is_tuple(view, each, depth + 1) for each in given)
+
+
+def _is_none(node: ast.expr | None) -> bool:
+    return node is None or (isinstance(node, ast.Constant) and node.value is None)
 
 
 # Methods and attributes

@@ -10,6 +10,8 @@ from v5lint.rules.knowledge import lookup
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from v5lint.releases import Release
 
 #: What 5.x calls the layers whose old paths end so; the longest ending counts.
@@ -33,6 +35,9 @@ _ATTENTION = frozenset(
 
 #: What may stand before a path of the base model in the model that is adapted.
 _PREFIXES = ("", "model.", "base_model.", "encoder.")
+
+#: Parts of a model that a path of a layer in it never leaves out.
+_TOWERS = frozenset({"vision_model", "text_model"})
 
 _DIGITS = ("0", "1", "5", "11")
 
@@ -63,7 +68,8 @@ def matched(target: str, model_type: str, release: str, *, is_pattern: bool = Fa
         pattern = re.compile(target)
     except re.error:
         return frozenset()
-    prefixes = (*_PREFIXES, f"{model_type}.", f"{model_type.partition('_')[0]}.")
+    own = () if model_type.endswith(tuple(_TOWERS)) else (f"{model_type}.", f"{model_type.partition('_')[0]}.")
+    prefixes = (*_PREFIXES, *own)
     return frozenset(path for path in paths if any(pattern.fullmatch(p + each) for p in prefixes for each in _at(path)))
 
 
@@ -74,6 +80,8 @@ def _at(path: str) -> list[str]:
 def _ends_with(path: str, target: str) -> bool:
     """Whether a name means a path: it is its end, or the whole of it behind a prefix."""
     parts, wanted = path.split("."), target.split(".")
+    if len(wanted) > len(parts) and wanted[len(wanted) - len(parts) - 1] in _TOWERS:
+        return False  # the layers of a tower that is flat now are no longer under its name
     tail = list(zip(reversed(parts), reversed(wanted), strict=False))
     return all(part == want or (part == "*" and want.isdigit()) for part, want in tail)
 
@@ -106,22 +114,42 @@ def renamed(target: str, model_type: str, release: Release, *, is_pattern: bool 
     paths = layer_paths(model_type, now)
     if not old or not paths or matched(target, model_type, now, is_pattern=is_pattern):
         return None
-    news = {new_leaf(path) for path in old}
+    news = {new_leaf(path) or path.rpartition(".")[2] for path in old}
     leaves = {path.rpartition(".")[2] for path in paths}
     if not news <= leaves:
         return None
     since = gone_in(target, model_type, release, is_pattern=is_pattern)
     means = {path for new in news for path in matched(new, model_type, now)}
     exact = not is_pattern and len(means) == len(old) and not any(part.isdigit() for part in target.split("."))
-    order = list(dict.fromkeys(_RENAMED.values()))
-    return Renamed(target, tuple(sorted(news, key=order.index)) if exact else (), since)
+    order = [*dict.fromkeys(_RENAMED.values())]
+    known = sorted(news, key=lambda name: (order.index(name) if name in order else len(order), name))
+    return Renamed(target, tuple(known) if exact else (), since)
+
+
+def listed_in(pattern: str, model_type: str, release: str) -> bool:
+    """Whether a family keeps its layers in a list of a name, as `LoraConfig(layers_pattern=...)` finds them."""
+    try:
+        expression = re.compile(rf"(?:^|.*?\.){pattern}\.\d+\.")
+    except re.error:
+        return True
+    return any(expression.match(each) for path in layer_paths(model_type, release) for each in _at(path))
+
+
+def lists(model_type: str, release: str) -> set[str]:
+    """What a family calls the lists that hold its layers: "layers"."""
+    return {match[1] for path in layer_paths(model_type, release) if (match := re.search(r"(\w+)\.\*", path))}
 
 
 def gone_in(target: str, model_type: str, release: Release, *, is_pattern: bool = False) -> str:
     """The first 5.x release, up to one, in which a target means no layer of a family."""
+    return first(release, lambda text: not matched(target, model_type, text, is_pattern=is_pattern), model_type)
+
+
+def first(release: Release, is_so: Callable[[str], bool], model_type: str) -> str:
+    """The first minor of a major, up to a release, of which something is true, as far as the layers of a family go."""
     for minor in range(release[1] + 1 if len(release) > 1 else 1):
         text = f"{release[0]}.{minor}"
-        if layer_paths(model_type, text) and not matched(target, model_type, text, is_pattern=is_pattern):
+        if layer_paths(model_type, text) and is_so(text):
             return text
     return library.release_text(release)
 

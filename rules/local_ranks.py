@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 
 from v5lint.rule import Edit, Fix, Rule
-from v5lint.rules import trainers
+from v5lint.rules import trainers, training_objects
 from v5lint.view.values import Constant, Elements
 
 TYPE_CHECKING = False
@@ -80,7 +80,9 @@ class LocalRankZero(Rule):
 def _is_rank(view: ModuleView, node: ast.Attribute) -> bool:
     """Whether an attribute reads the rank of training arguments."""
     is_read = node.attr == _RANK and isinstance(node.ctx, ast.Load)
-    return is_read and trainers.is_training_arguments(view, node.value)
+    return is_read and (
+        trainers.is_training_arguments(view, node.value) or training_objects.is_handed_arguments(view, node.value)
+    )
 
 
 def _uses(view: ModuleView, node: ast.Attribute) -> list[ast.Name]:

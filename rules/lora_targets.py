@@ -6,7 +6,7 @@ import ast
 
 from v5lint.releases import parse_release
 from v5lint.rule import Fix, Rule
-from v5lint.rules import adapters, library, linear_layers
+from v5lint.rules import adapters, held_models, library, linear_layers, lora_choices
 from v5lint.rules.knowledge import lookup
 from v5lint.view.values import Constant, Elements, Partial, Unknown
 
@@ -37,7 +37,8 @@ class LoraTargetMismatch(Rule):
     as the file shows both: a model of a known class, or of an Auto class with a known checkpoint. `["query", "value"]`
     is right for BERT, and wrong for ViT, DeiT, BEiT, Swin, SegFormer, ViT-MAE, ViT-MSN, ViViT, I-JEPA and AST since
     5.9, for DINOv2 since 5.18, and for CLIP and SigLIP in every release. Lists, patterns and paths are read as PEFT
-    reads them. Adapters that were saved already (`adapter_config.json`) are data and not looked at: `v5lint.runtime`
+    reads them; so are `layers_pattern`, with which `layers_to_transform` counts, and `exclude_modules`. Adapters that
+    were saved already (`adapter_config.json`) are data and not looked at: `v5lint.runtime`
     migrates them.
 
     ## Why it breaks
@@ -84,8 +85,13 @@ class LoraTargetMismatch(Rule):
             met.add(each.config.node)
             if not module.guards.is_dead(each.meeting.node):
                 yield from _check(module, each)
+                yield from lora_choices.findings(module, each)
         for call, _ in module.keywords({_FIELD}):
-            if call.node not in met and adapters.is_config(call) and _OLD & set(_targets(call).names):
+            if (
+                call.node not in met
+                and adapters.is_config(call)
+                and any(_OLD & set(each.names) for each in _targets(call))
+            ):
                 yield module.unseen(call.node, "the model that these targets are meant for is not in sight")
 
 
@@ -106,24 +112,29 @@ class Targets:
         self.is_sure = is_sure
 
 
-def _targets(config: CallSite) -> Targets:
-    """The targets of a configuration: where others may be given, those that are its default."""
+def _targets(config: CallSite) -> list[Targets]:
+    """The lists that a configuration may name as its targets: where others may be given, those that are its default."""
     values = adapters.setting(config, _FIELD).values
-    known = [each for each in values if not isinstance(each, Unknown)]
-    if len(known) != 1:
-        return Targets([])
-    sure = len(values) == 1
-    if isinstance(known[0], Constant) and isinstance(known[0].value, str):
-        return Targets([known[0].value], is_pattern=True, is_sure=sure)
-    if not isinstance(known[0], Elements):
+    known = sorted((each for each in values if not isinstance(each, Unknown) and each != Constant(None)), key=repr)
+    sure = len(values) == 1  # None is what a caller gives who leaves the choice to the function
+    found = [_read(each, is_sure=sure) for each in known]
+    return found if all(each.names for each in found) else []
+
+
+def _read(value: Value, *, is_sure: bool) -> Targets:
+    if isinstance(value, Constant) and isinstance(value.value, str):
+        return Targets([value.value], is_pattern=True, is_sure=is_sure)
+    if not isinstance(value, Elements):
         return Targets([])
     found = []
-    for item in known[0].items:
-        names = [text for each in sorted(item, key=repr) if (text := _text(each))]
-        if len(names) != len(item) or (len(names) > 1 and not known[0].is_open):
+    for item in value.items:
+        known = [each for each in item if not (value.is_open and isinstance(each, Unknown) and each.origin)]
+        names = [text for each in sorted(known, key=repr) if (text := _text(each))]
+        if len(names) != len(known) or (len(names) > 1 and not value.is_open):
             return Targets([])
+        is_sure = is_sure and len(known) == len(item)
         found += names
-    return Targets(found, is_sure=sure)
+    return Targets(found, is_sure=is_sure)
 
 
 def _text(value: Value) -> str:
@@ -135,16 +146,17 @@ def _text(value: Value) -> str:
 
 def _check(view: ModuleView, adaptation: Adaptation) -> Iterator[Finding | Unseen]:
     given = _targets(adaptation.config)
-    targets, is_pattern = given.names, given.is_pattern
-    if not targets or (is_pattern and targets[0] == "all-linear"):
+    if not given or any(each.is_pattern and each.names[0] == "all-linear" for each in given):
         return
     found = adaptation.models.found
     known = [each for each in found if each.model_type]
     if not known or len(known) < len(found):
-        if _OLD & set(targets):
+        if not found and (lost := _in_parts(view, adaptation, given)) is not None:
+            yield lost
+        elif any(_OLD & set(each.names) for each in given):
             yield view.unseen(adaptation.meeting.node, "the family of the model that is adapted is not known")
         return
-    verdicts = [_verdict(each, targets, view, is_pattern=is_pattern) for each in known]
+    verdicts = [_verdict(model, each, view) for model in known for each in given]
     if any(each is None for each in verdicts):
         return  # right for one of the models that it may be
     model, verdict = known[0], verdicts[0]
@@ -152,21 +164,38 @@ def _check(view: ModuleView, adaptation: Adaptation) -> Iterator[Finding | Unsee
     here = adaptation.config.view is view
     node = _place(adaptation.config) if here and not adaptation.is_shared else adaptation.meeting.node
     since, message, gone = verdict
-    sure = len({each.model_type for each in known}) == 1 and not adaptation.is_shared and here
-    certain = model.is_sure and adaptation.models.is_complete and given.is_sure
+    sure = len({each.model_type for each in known}) == 1 and not adaptation.is_shared and here and len(given) == 1
+    certain = model.is_sure and adaptation.models.is_complete and given[0].is_sure
     fix = _fix(view, adaptation, gone, is_sure=certain) if sure and gone else None
     yield view.finding(node, message, fix=fix, since=since)
+
+
+def _in_parts(view: ModuleView, adaptation: Adaptation, given: list[Targets]) -> Finding | None:
+    """The same for a module of the repository that holds models: no part of it has a layer of these names."""
+    held = held_models.held(view, adaptation.model)
+    parts = [each for one in held for each in one.models]
+    if not parts or not all(one.models for one in held) or not all(each.model_type for each in parts):
+        return None
+    own = held_models.attributes(view, adaptation.model)
+    since, message = "", ""
+    for targets in given:
+        for each in parts:
+            verdict = None if targets.is_pattern else _verdict(each, targets, view)
+            if verdict is None or not verdict[2] or any(gone.target in own for gone in verdict[2]):
+                return None
+            since, message, _ = verdict
+    node = _place(adaptation.config) if adaptation.config.view is view else adaptation.meeting.node
+    return view.finding(node, message, since=since)
 
 
 def _place(config: CallSite) -> ast.AST:
     return adapters.setting(config, _FIELD).node or config.node
 
 
-def _verdict(
-    model: Model, targets: list[str], view: ModuleView, *, is_pattern: bool
-) -> tuple[str, str, list[Renamed]] | None:
+def _verdict(model: Model, given: Targets, view: ModuleView) -> tuple[str, str, list[Renamed]] | None:
     """Since when the targets are wrong for a model, the message, and the renamed ones; None where they are right."""
     release, family = view.settings.target, model.model_type
+    targets, is_pattern = given.names, given.is_pattern
     now = library.release_text(release)
     if not linear_layers.layer_paths(family, now):
         return None

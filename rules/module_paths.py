@@ -60,6 +60,32 @@ class Lost:
         self.news = news
 
 
+def lost_by_name(view: ModuleView, model: Model, path: tuple[str, ...]) -> tuple[str, str] | None:
+    """What a path in text means in the base model of a family, and the release since which it means nothing there.
+
+    Args:
+        view: the module.
+        model: the model whose module, parameter or weight it names.
+        path: its parts, with `*` for every number.
+
+    Returns:
+        None where it is still there, was not there under 4.x, or is none of what stands around linear layers.
+    """
+    inside = in_base_model(model, path)
+    before, now = prefixes(model.model_type, _BEFORE), library.release_text(view.settings.target)
+    parts = inside.split(".") if inside else []
+    known = [end for end in range(1, len(parts) + 1) if ".".join(parts[:end]) in before]
+    if not known:
+        return None
+    around = ".".join(parts[: known[-1]])
+    if not prefixes(model.model_type, now) or around in prefixes(model.model_type, now):
+        return None
+    since = linear_layers.first(
+        view.settings.target, lambda text: around not in prefixes(model.model_type, text), model.model_type
+    )
+    return inside, since
+
+
 def lost(view: ModuleView, node: ast.Attribute) -> Lost | None:
     """What is known of a submodule that is read, which the target release does not have where all before it is there.
 
@@ -71,7 +97,7 @@ def lost(view: ModuleView, node: ast.Attribute) -> Lost | None:
         return None
     found = []
     for model in place.models:
-        path = _in_base_model(model, place.path)
+        path = in_base_model(model, place.path)
         became = _became(model.model_type, path, view.settings.target) if path else None
         if became is None:
             return None
@@ -133,7 +159,7 @@ def _iterated(node: ast.expr, index: int) -> ast.expr | None:
     return node if index < 0 and isinstance(node, (ast.Attribute, ast.Subscript, ast.Name)) else None
 
 
-def _in_base_model(model: Model, path: tuple[str, ...]) -> str:
+def in_base_model(model: Model, path: tuple[str, ...]) -> str:
     """A path as it is in the base model of the family; "" where the model has none."""
     facts = lookup.model_type(model.model_type)
     base = facts.models.get("AutoModel", "") if facts is not None else ""
@@ -147,7 +173,7 @@ def _in_base_model(model: Model, path: tuple[str, ...]) -> str:
 
 
 @functools.cache
-def _prefixes(model_type: str, release: str) -> frozenset[str]:
+def prefixes(model_type: str, release: str) -> frozenset[str]:
     """The paths of everything around the linear layers of a family, and of these."""
     parts = [path.split(".") for path in linear_layers.layer_paths(model_type, release)]
     return frozenset(".".join(each[:end]) for each in parts for end in range(1, len(each) + 1))
@@ -156,8 +182,8 @@ def _prefixes(model_type: str, release: str) -> frozenset[str]:
 def _became(model_type: str, path: str, release: Release) -> tuple[str, dict[str, str]] | None:
     now = library.release_text(release)
     around = path.rpartition(".")[0]
-    after = _prefixes(model_type, now)
-    if path not in _prefixes(model_type, _BEFORE) or path in after or around not in after:
+    after = prefixes(model_type, now)
+    if path not in prefixes(model_type, _BEFORE) or path in after or around not in after:
         return None
     news: dict[str, str] = {}
     paths = linear_layers.layer_paths(model_type, now)
@@ -171,8 +197,8 @@ def _became(model_type: str, path: str, release: Release) -> tuple[str, dict[str
             news[old] = found[0]
     minors = range(release[1] + 1 if len(release) > 1 else 1)
     texts = [f"{release[0]}.{minor}" for minor in minors]
-    known = [text for text in texts if _prefixes(model_type, text)]
-    return next((text for text in known if path not in _prefixes(model_type, text)), now), news
+    known = [text for text in texts if prefixes(model_type, text)]
+    return next((text for text in known if path not in prefixes(model_type, text)), now), news
 
 
 def home(name: str, attribute: str, release: Release) -> str:

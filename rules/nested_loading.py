@@ -8,7 +8,7 @@ from v5lint.rule import Rule
 from v5lint.rules import library, members
 from v5lint.rules.knowledge import lookup
 from v5lint.view.calls import CallSite
-from v5lint.view.values import LocalClass, Method
+from v5lint.view.values import LocalClass, LocalFunction, Method
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from v5lint.rule import Finding
     from v5lint.view.module import ModuleView
+    from v5lint.view.values import Value
 
 _LOAD = "from_pretrained"
 _INIT = "__init__"
@@ -30,8 +31,8 @@ class NestedLoading(Rule):
     ## What it does
 
     Finds `from_pretrained` of a model in the constructor of a `PreTrainedModel`, in the methods that the constructor
-    calls and in the parts that it builds. What a condition decides over is left alone, and so are classes that have a
-    `from_pretrained` of their own, processors and configurations.
+    calls, in functions of the module and in the parts that it builds. What a condition decides over is left alone, and
+    so are classes that have a `from_pretrained` of their own, processors and configurations.
 
     ## Why it breaks
 
@@ -106,9 +107,15 @@ def _is_loaded(of: LocalClass) -> bool:
 
 def _loads(of: LocalClass, method: str, met: set[ast.AST], depth: int) -> Iterator[CallSite]:
     """The calls in a method of a class, and in what it calls, that load a model whatever the arguments are."""
-    view = of.view
     function = next((each for each in of.node.body if isinstance(each, ast.FunctionDef) and each.name == method), None)
-    if function is None or function in met or depth > _DEPTH:
+    if function is not None:
+        yield from _loads_in(of, function, met, depth)
+
+
+def _loads_in(of: LocalClass, function: ast.FunctionDef, met: set[ast.AST], depth: int) -> Iterator[CallSite]:
+    """The same for a function: a method of the class, or one of the module that its constructor calls."""
+    view = of.view
+    if function in met or depth > _DEPTH:
         return
     met.add(function)
     for node in ast.walk(function):
@@ -124,5 +131,17 @@ def _loads(of: LocalClass, method: str, met: set[ast.AST], depth: int) -> Iterat
         for callee in call.callees:
             if isinstance(callee, LocalClass) and callee.view is view:
                 yield from _loads(callee, _INIT, met, depth + 1)
+            elif _is_plain(callee, of):
+                yield from _loads_in(of, callee.node, met, depth + 1)  # type: ignore[attr-defined]
         if isinstance(node.func, ast.Attribute) and ast.unparse(node.func.value) == "self":
             yield from _loads(of, node.func.attr, met, depth + 1)
+
+
+def _is_plain(callee: Value, of: LocalClass) -> bool:
+    """Whether a callee is a function of the module of a class, and no method."""
+    return (
+        isinstance(callee, LocalFunction)
+        and callee.view is of.view
+        and isinstance(callee.node, ast.FunctionDef)
+        and of.view.links.class_of_method(callee.node) is None
+    )

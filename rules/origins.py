@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 
 from v5lint.view.calls import CallSite
-from v5lint.view.values import External, Instance, LocalClass, LocalFunction, Method
+from v5lint.view.values import Constant, External, Instance, LocalClass, LocalFunction, Method
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -210,6 +210,11 @@ def _is_peft_model(call: CallSite) -> bool:
     return call.name.startswith("PeftM") and any(
         isinstance(each, External) and each.package == "peft" for each in call.callees
     )
+
+
+def runs_remote_code(view: ModuleView, node: ast.expr) -> bool:
+    """Whether an expression is made by code of its checkpoint's own: `from_pretrained(..., trust_remote_code=True)`."""
+    return any(Constant(True) in each.call.values_of("trust_remote_code") for each in origins(view, node).found)
 
 
 def made_classes(call: CallSite) -> Iterator[External | LocalClass]:

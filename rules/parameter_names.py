@@ -6,9 +6,9 @@ import ast
 import re
 
 from v5lint.rule import Rule
-from v5lint.rules import held_models, library, models
+from v5lint.rules import held_models, library, models, name_conditions
 from v5lint.rules.knowledge import lookup
-from v5lint.view.values import Constant, External, Partial
+from v5lint.rules.name_conditions import Question
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from v5lint.view.module import ModuleView
 
 _LISTS = frozenset({"named_parameters", "named_modules", "state_dict"})
-_TESTS = frozenset({"startswith", "endswith"})
-_EXPRESSIONS = frozenset({"search", "match", "fullmatch"})
 
 #: What a regular expression may name before the parts of the base model: `vit.` of `^vit\\.encoder\\.layer`.
 _PREFIXES = re.compile(r"^\^?(\w+)\\?\.")
@@ -32,15 +30,24 @@ _BEFORE = "4.57"
 _OLD = re.compile(r"encoder\.layer\b|attention\.attention|\.(query|key|value)\b")
 
 
+#: The path to the linear layers of one expert, before 5.0.
+_EACH_EXPERT = ".experts.*."
+
+#: The parameters that hold those of all experts since, and where the block has another name (`MixtralDecoderLayer`).
+_FUSED = ("gate_up_proj", "down_proj")
+_MOVED = re.compile(r"\.block_sparse_moe$")
+
+
 class FrozenParameterName(Rule):
     """A condition on parameter names that no parameter of the model has any more.
 
     ## What it does
 
     Finds loops over `named_parameters()`, `named_modules()` or `state_dict().items()` whose conditions ask for a text
-    in the name (`"encoder.layer" in name`, `name.startswith(...)`, `re.search(...)`, `any(key in name for key in
-    [...])`) that was in names of the model's layers under 4.x and is in none of them now. The model must be in sight:
-    a known class, an Auto class with a known checkpoint, or a module of the repository that holds one of them.
+    in the name (`"encoder.layer" in name`, `name == "..."`, `name.startswith(...)`, `re.search(...)`, `any(key in name
+    for key in [...])`) that was in names of the model's layers under 4.x and is in none of them now. The model must be
+    in sight: a known class, an Auto class with a known checkpoint, or a module of the repository that holds one of
+    them. A condition that asks for the new names as well is ready for both.
 
     ## Why it breaks
 
@@ -78,120 +85,30 @@ class FrozenParameterName(Rule):
         for call in module.calls(_LISTS):
             if not isinstance(call.func, ast.Attribute):
                 continue
-            questions = [*_conditions(module, call.node)]
-            if not questions:
+            groups = [*name_conditions.conditions(module, call.node)]
+            if not groups:
                 continue
             found = models.of_model_or_part(module, call.func.value)
             held = [] if found.found else held_models.held(module, call.func.value)
-            for node, question in questions:
-                yield from (
-                    _check(module, found, node, question) if not held else _in_parts(module, held, node, question)
-                )
+            met: set[ast.expr] = set()
+            for node, question in (each for group in groups if not _knows_both(module, found, group) for each in group):
+                lost = _check(module, found, node, question) if not held else _in_parts(module, held, node, question)
+                for each in lost:
+                    if node not in met:
+                        met.add(node)
+                        yield each
 
 
-#: The path to the linear layers of one expert, before 5.0.
-_EACH_EXPERT = ".experts.*."
-
-#: The parameters that hold those of all experts since, and where the block has another name (`MixtralDecoderLayer`).
-_FUSED = ("gate_up_proj", "down_proj")
-_MOVED = re.compile(r"\.block_sparse_moe$")
-
-
-class Question:
-    """What a condition asks of a name.
-
-    Attributes:
-        text: a piece of the name, with `*` for what is not known; or a regular expression.
-        how: "in" for a piece; "search", "match" or "fullmatch" for an expression.
-    """
-
-    __slots__ = ("how", "text")
-
-    def __init__(self, text: str, how: str = "in") -> None:
-        self.text = text
-        self.how = how
-
-    def without(self, prefix: str) -> Question:
-        """The question behind a prefix, as far as it is a piece that begins with it."""
-        if self.how != "in" or not self.text.startswith(prefix):
-            return self
-        return Question(self.text.removeprefix(prefix), self.how)
-
-    def holds(self, name: str) -> bool:
-        """Whether the condition is true of a name."""
-        if self.how != "in":
-            return getattr(re, self.how)(self.text, name) is not None
-        pattern = re.escape(self.text).replace(r"\*", r"[\w.]*")
-        return re.search(pattern, f".{name}") is not None
-
-
-def _conditions(view: ModuleView, listing: ast.Call) -> Iterator[tuple[ast.expr, Question]]:
-    """What a loop over a list of parameters asks of the names, each with the expression of the condition."""
-    at: ast.AST = listing
-    around: list[ast.AST]
-    for parent in view.tree.ancestors(listing):
-        if isinstance(parent, ast.For) and parent.iter is at:
-            names, around = _first_name(parent.target), [*parent.body]
-        elif isinstance(parent, ast.comprehension) and parent.iter is at:
-            names, around = _first_name(parent.target), [view.tree.parents[parent]]
-        elif isinstance(parent, (ast.Attribute, ast.Call)):
-            at = parent
-            continue
-        else:
-            return
-        for each in around:
-            for node in ast.walk(each):
-                yield from _tests(view, node, names)
-        return
-
-
-def _first_name(target: ast.expr) -> str:
-    if isinstance(target, ast.Tuple) and len(target.elts) == 2 and isinstance(target.elts[0], ast.Name):
-        return target.elts[0].id
-    return ""
-
-
-def _tests(view: ModuleView, node: ast.AST, name: str) -> Iterator[tuple[ast.expr, Question]]:
-    if isinstance(node, ast.Compare) and len(node.ops) == 1 and isinstance(node.ops[0], (ast.In, ast.NotIn)):
-        if isinstance(node.comparators[0], ast.Name) and node.comparators[0].id == name:
-            for text in _patterns(view, node.left):
-                yield node, Question(text)
-    elif isinstance(node, ast.Call) and node.args and isinstance(node.func, ast.Attribute):
-        asked, given = node.func.value, node.args[0]
-        if node.func.attr in _EXPRESSIONS:
-            yield from _matches(view, node, name)
-        elif node.func.attr in _TESTS and isinstance(asked, ast.Name) and asked.id == name:
-            for each in given.elts if isinstance(given, ast.Tuple) else [given]:
-                for text in _patterns(view, each):
-                    yield node, Question(text)
-
-
-def _matches(view: ModuleView, node: ast.Call, name: str) -> Iterator[tuple[ast.expr, Question]]:
-    """What `re.search(expression, name)` asks, or the same of an expression that was compiled."""
-    assert isinstance(node.func, ast.Attribute)
-    asked, given = node.args[-1], node.args[0]
-    if External(f"re.{node.func.attr}") not in view.values(node.func):
-        made = view.links.defining_call(node.func.value)
-        if made is None or not made.args or External("re.compile") not in view.values(made.func):
-            return
-        given = made.args[0]
-    if not isinstance(asked, ast.Name) or asked.id != name:
-        return
-    for text in view.constants(given):
-        try:
-            re.compile(str(text))
-        except re.error:
-            continue
-        yield node, Question(str(text), node.func.attr)
-
-
-def _patterns(view: ModuleView, node: ast.expr) -> Iterator[str]:
-    """The texts that an expression may be, with a `*` for each part that is not known."""
-    for value in sorted(view.values(node), key=repr):
-        if isinstance(value, Constant) and isinstance(value.value, str) and len(value.value) > 2:
-            yield value.value
-        elif isinstance(value, Partial) and any(len(part) > 2 for part in value.parts):
-            yield "*".join(value.parts)
+def _knows_both(view: ModuleView, found: Models, condition: list[tuple[ast.expr, Question]]) -> bool:
+    """Whether a condition asks for a name that layers have now and did not have under 4.x: it is ready for both."""
+    now = library.release_text(view.settings.target)
+    return any(
+        _has(_names(each.model_type, now), asked) and not _has(_names(each.model_type, _BEFORE), asked)
+        for each in found.found
+        if each.model_type
+        for _, question in condition
+        for asked in (question, *_behind_own_name(question))
+    )
 
 
 def _check(view: ModuleView, found: Models, node: ast.expr, question: Question) -> Iterator[Finding | Unseen]:
@@ -212,7 +129,7 @@ def _in_parts(view: ModuleView, held: list[Held], node: ast.expr, question: Ques
     """The same for a module of the repository, in whose names those of its parts stand behind the attributes."""
     mine = [each for each in held if question.text.startswith(f"{each.name}.")]
     parts = mine or held
-    if question.how != "in" or not all(each.models for each in parts) or view.guards.is_dead(node):
+    if not question.is_plain or not all(each.models for each in parts) or view.guards.is_dead(node):
         return
     target = view.settings.target
     lost = [
@@ -233,7 +150,7 @@ def _in_parts(view: ModuleView, held: list[Held], node: ast.expr, question: Ques
 
 def _finding(view: ModuleView, node: ast.expr, model: Model, question: Question, since: str) -> Finding:
     example = _example(model, view.settings.target)
-    asked = f"has `{question.text}` in its name" if question.how == "in" else f"matches `{question.text}`"
+    asked = f"has `{question.text}` in its name" if question.is_plain else f"matches `{question.text}`"
     message = (
         f"no layer of `{model.name}` {asked} any more (they are called `{example}`): this never "
         "matches, and nothing is said"
@@ -250,9 +167,8 @@ def _lost_in(model: Model, question: Question, release: Release) -> str:
     """The release since which a condition is true of no layer of a model; "" where it is of one, or never was."""
     before = _names(model.model_type, _BEFORE)
     now = _names(model.model_type, library.release_text(release))
-    head, dot, rest = question.text.partition(".")
-    if not _has(before, question) and question.how == "in" and dot and head.isidentifier() and rest:
-        question = Question(rest)  # "vit.encoder.layer": the base model's own name stands before
+    if not _has(before, question):
+        question = next(_behind_own_name(question), question)
     if not before or not now or not _has(before, question) or _has(now, question):
         return ""
     for minor in range(release[1] + 1 if len(release) > 1 else 1):
@@ -260,6 +176,13 @@ def _lost_in(model: Model, question: Question, release: Release) -> str:
         if names and not _has(names, question):
             return f"{release[0]}.{minor}"
     return library.release_text(release)
+
+
+def _behind_own_name(question: Question) -> Iterator[Question]:
+    """The question without the name of the base model that may stand before: of "vit.encoder.layer" the layers."""
+    head, _, rest = question.text.partition(".")
+    if question.is_plain and head.isidentifier() and rest:
+        yield Question(rest, question.how)
 
 
 def _names(model_type: str, release: str) -> tuple[str, ...]:
@@ -280,7 +203,7 @@ def _fused_experts(model_type: str, paths: Collection[str]) -> set[str]:
 def _has(names: tuple[str, ...], question: Question) -> bool:
     """Whether a condition is true of one of some names, as they are in the base model or behind a name of its own."""
     numbers = {"0", "11", *re.findall(r"\d+", question.text)}
-    named = _PREFIXES.match(question.text) if question.how != "in" else None
+    named = _PREFIXES.match(question.text) if not question.is_plain else None
     prefixes = ("", f"{named[1]}.") if named is not None else ("",)
     tried = [prefix + name.replace("*", number) for name in names for number in numbers for prefix in prefixes]
     return any(question.holds(each) for each in tried)

@@ -65,8 +65,14 @@ class IgnoredHeadMask(Rule):
                 continue
             if module.guards.is_dead(call.node) or _is_handed_on(module, keyword):
                 continue
-            message = f"`{found[0].name}` ignores `{_MASK}`: every head counts, and nothing is said"
-            yield module.finding(keyword, message, fix=_without(module, call, keyword, None))
+            is_none = module.values(keyword.value) == {Constant(None)}
+            effect = "it can go" if is_none else "every head counts, and nothing is said"
+            yield module.finding(
+                keyword,
+                f"`{found[0].name}` ignores `{_MASK}`: {effect}",
+                fix=_without(module, call, keyword, None),
+                level="deprecated" if is_none else "breaks",
+            )
 
 
 def _is_handed_on(view: ModuleView, keyword: ast.keyword) -> bool:

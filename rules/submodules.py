@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 
 from v5lint.rule import Edit, Fix, Rule
-from v5lint.rules import members, module_paths
+from v5lint.rules import members, module_paths, named_modules
 from v5lint.rules.knowledge import lookup
 
 TYPE_CHECKING = False
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _SUBMODULES = frozenset(
     "encoder decoder layers norm embeddings embed_tokens text_model vision_model language_model vision_tower "
     "audio_tower multi_modal_projector visual rotary_emb transformer image_newline vision_embed_tokens projector "
-    "connector qformer vision_backbone backbone layer stages".split()
+    "connector qformer vision_backbone backbone layer stages embed_out".split()
 )
 
 #: Of them those whose parts became parts of the model itself.
@@ -49,7 +49,8 @@ class MovedSubmodule(Rule):
     `CLIPModel` and `SiglipModel`); `.encoder` of ViT and its family, whose layers are in `.layers`
     since 5.9; `.language_model`, `.vision_tower` and `.multi_modal_projector` of LLaVA and its like, which are in
     `.model` since 5.0. Behind them, through indexes, loops and variables, the parts of layers that were renamed:
-    `.attention.attention.query` of DINOv2 since 5.18, `.attention.self.query` of Swin since 5.9.
+    `.attention.attention.query` of DINOv2 since 5.18, `.attention.self.query` of Swin since 5.9. The same paths in
+    text: `model.get_submodule("encoder.layer.11")`, `dict(model.named_modules())[...]`, `model.state_dict()[...]`.
 
     ## Why it breaks
 
@@ -86,7 +87,7 @@ class MovedSubmodule(Rule):
     code = "V5507"
     name = "moved-submodule"
     since = "5.0"
-    tokens = tuple(f".{each}" for each in sorted(_SUBMODULES))
+    tokens = (*(f".{each}" for each in sorted(_SUBMODULES)), *sorted(named_modules.FETCHES | named_modules.LISTS))
 
     def check(self, module: ModuleView) -> Iterator[Finding]:
         """See Rule."""
@@ -102,6 +103,7 @@ class MovedSubmodule(Rule):
             lost = module_paths.lost(module, node) if isinstance(node.ctx, ast.Load) else None
             if lost is not None and not members.is_prepared(module, node):
                 yield module.finding(node, _renamed(module, node, lost), since=lost.since)
+        yield from named_modules.findings(module)
 
 
 def _renamed(view: ModuleView, node: ast.Attribute, lost: Lost) -> str:

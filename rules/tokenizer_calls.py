@@ -6,7 +6,7 @@ import ast
 import re
 
 from v5lint.rule import Edit, Fix, FixUnavailableError, Rule
-from v5lint.rules import members
+from v5lint.rules import library, members
 from v5lint.rules.knowledge import lookup
 from v5lint.view.calls import CallSite
 from v5lint.view.guards import CALL_ERRORS
@@ -102,6 +102,19 @@ class RemovedTokenizerCall(Rule):
                     yield module.finding(node, _message(shown, node.attr), fix=_fix(module, node, "unsafe"))
                 else:
                     yield module.unseen(node, f"what `{module.source(node.value)}` is comes from elsewhere")
+        for call in module.links.calls_named("getattr"):
+            yield from _asked_for(module, call)
+
+
+def _asked_for(view: ModuleView, call: ast.Call) -> Iterator[Finding]:
+    """The same for a method that is fetched by its name: `getattr(tokenizer, "encode_plus")`."""
+    if len(call.args) != 2 or not isinstance(call.func, ast.Name) or members.is_prepared(view, call):
+        return
+    found = members.owners(view, call.args[0], ("tokenizer",))
+    for name in view.constants(call.args[1]):
+        removals = [members.removal(each, str(name), library.release_text(view.settings.target)) for each in found]
+        if name in _METHODS and removals and removals[0] is not None and all(removals):
+            yield view.finding(call, _message(found[0].shown, str(name)), since=removals[0].gone)
 
 
 def _message(owner: str, method: str) -> str:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from v5lint.rule import Edit, Fix, Rule
-from v5lint.rules import members
+from v5lint.rules import members, origins
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from v5lint.rule import Finding
+    from v5lint.rule import Finding, Unseen
     from v5lint.view.module import ModuleView
 
 #: What has a rule of its own.
@@ -29,8 +29,8 @@ class RemovedTokenizerMember(Rule):
     `build_inputs_with_special_tokens`, `create_token_type_ids_from_sequences`, `truncate_sequences`,
     `special_tokens_map_extended`, `all_special_tokens_extended`, `sanitize_special_tokens`, `BatchEncoding.words()`;
     of the tokenizers that were written in Python `sp_model`, `encoder`, `bpe`, `ids_to_tokens`, `basic_tokenizer`,
-    `wordpiece_tokenizer` and their like. Classes that keep one, and subclasses that define it, are left alone. Methods
-    with rules of their own (V5404, V5405, V5406) are theirs.
+    `wordpiece_tokenizer` and their like. Classes that keep one, and subclasses that define it, are left alone; so is
+    what `trust_remote_code=True` loads. Methods with rules of their own (V5404, V5405, V5406) are theirs.
 
     ## Why it breaks
 
@@ -64,10 +64,13 @@ class RemovedTokenizerMember(Rule):
     since = "5.0"
     tokens = ("okenizer", "Processor")
 
-    def check(self, module: ModuleView) -> Iterator[Finding]:
+    def check(self, module: ModuleView) -> Iterator[Finding | Unseen]:
         """See Rule."""
         for found in members.gone(module, ("tokenizer", "encoding", "processor")):
             if found.node.attr in _ELSEWHERE:
+                continue
+            if origins.runs_remote_code(module, found.node.value):
+                yield module.unseen(found.node, "the checkpoint brings a class of its own, which may have it")
                 continue
             new = found.removal.replacement
             fix = None

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import ast
+
 from v5lint.rule import Rule
-from v5lint.rules import arguments, search_spaces, training_objects
+from v5lint.rules import arguments, members, search_spaces, training_objects
 from v5lint.rules.knowledge import lookup
 from v5lint.rules.training_arguments import CLASS, FIELDS
 from v5lint.rules.training_objects import TRAINER
+from v5lint.view.strings import last_name
+from v5lint.view.values import Result, Unknown
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -154,6 +158,18 @@ class RemovedTrainerMember(Rule):
                 advice = f": it is `{new.new}`"
                 fix = each.renamed(new.new, requires=new.since)
             yield module.finding(each.node, f"{said}{advice}", fix=fix, since=removal.gone)
+        for node in module.tree.nodes.get(ast.Attribute, ()):
+            assert isinstance(node, ast.Attribute)
+            if node.attr == _TOKENIZER and isinstance(node.ctx, ast.Load) and _may_be_trainer(module, node):
+                yield module.unseen(node, f"what `{module.source(node.value)}` is comes from elsewhere")
+
+
+def _may_be_trainer(view: ModuleView, node: ast.Attribute) -> bool:
+    """Whether an attribute is read from something that another library makes and that is called a trainer."""
+    if "trainer" not in last_name(node.value).lower() or not members.imports_transformers(view):
+        return False
+    known = view.values(node.value)
+    return all(isinstance(each, (Unknown, Result)) for each in known) and not members.is_prepared(view, node)
 
 
 def _field_advice(mention: Mention, removal: Removal) -> str:

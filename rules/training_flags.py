@@ -6,7 +6,7 @@ import ast
 import re
 
 from v5lint.rule import Edit, Finding, Fix, Rule
-from v5lint.rules import arguments, command_words, library, started_scripts, training_arguments
+from v5lint.rules import arguments, command_words, library, started_scripts, training_arguments, training_fields
 from v5lint.rules.knowledge import lookup
 from v5lint.rules.started_scripts import PARSE as _PARSE
 from v5lint.rules.training_arguments import CLASS, FIELDS
@@ -64,7 +64,8 @@ class RemovedTrainingFlag(Rule):
 
     ## Fix safety
 
-    Safe for options that only have another name now. Unsafe where a module parses them that the script imports; only
+    Safe for options that only have another name now, and for flags in a list that changed nothing
+    (`--overwrite_output_dir`), which go. Unsafe where a module parses them that the script imports; only
     shown where the same words go to other scripts too, or the script is not in the repository. Options that are gone
     are left to a person.
 
@@ -128,6 +129,7 @@ def _started(view: ModuleView, seen: set[int]) -> Iterator[Finding | Unseen]:
         message = f"{said} {removal.gone}{arguments.advice(removal)}"
         written = re.split(r"[=\s]", word.text)[0]
         fix = _fix(view, written[len("--") :], start + len("--"), removal) if start >= 0 else None
+        fix = fix or _without(view, word.node, name)
         kinds = {each.kind for each in parsers}
         if fix is not None and kinds != {"script"}:
             fix.applicability = "unsafe" if kinds == {"script", "module"} or kinds == {"module"} else "display"
@@ -161,7 +163,7 @@ def _options(view: ModuleView, call: CallSite, lists: Iterable[ast.expr]) -> Ite
         removal = lookup.removed_parameter(CLASS, name, target)
         if removal is not None:
             said = f"`TrainingArguments` has no field `{name}` since transformers {removal.gone}"
-            fix = _fix(view, option, start + len("--"), removal)
+            fix = _fix(view, option, start + len("--"), removal) or _without(view, node, name)
             message = f"{said}{arguments.advice(removal)}"
             if isinstance(node, ast.Constant) and node.value == text:
                 yield view.finding(node, message, fix=fix, since=removal.gone)
@@ -194,6 +196,9 @@ def _lists(view: ModuleView, given: ast.expr, seen: set[ast.AST]) -> Iterator[as
     seen.add(given)
     if isinstance(given, ast.Name):
         for binding in view.links.bindings_read(given):
+            if binding.kind == "parameter" and isinstance(binding.node, ast.arg):
+                for each in view.links.arguments_for(binding.scope.node, binding.node)[0]:
+                    yield from _lists(view, each, seen)
             if binding.value is not None:
                 yield from _lists(view, binding.value, seen)
             if binding.kind == "augment" and isinstance(binding.node, ast.AugAssign):
@@ -248,6 +253,28 @@ def _is_declared(call: CallSite, name: str) -> bool:
     return any(
         arguments.declares(each, name) for each in training_arguments.parsed_local_classes(call, call.func.value)
     )
+
+
+def _without(view: ModuleView, node: ast.AST, name: str) -> Fix | None:
+    """Take a flag out of the list that it stands in, which changed nothing and has no value behind it."""
+    around = view.tree.parents[node]
+    if training_fields.had_effect(name) or not isinstance(node, ast.Constant) or not isinstance(around, ast.List):
+        return None
+    place = around.elts.index(node)
+    behind = around.elts[place + 1 : place + 2]
+    if not isinstance(node.value, str) or node.value.lstrip("-").replace("-", "_") != name:
+        return None
+    if any(not (isinstance(each, ast.Constant) and str(each.value).startswith("--")) for each in behind):
+        return None
+    if behind:
+        start, end = view.span(node)[0], view.span(behind[0])[0]
+    elif place:
+        start, end = view.span(around.elts[place - 1])[1], view.span(node)[1]
+    else:
+        return None
+    if "#" in view.text[start:end]:
+        return None
+    return Fix(f"Remove `--{name}`", [Edit(start, end, "")])
 
 
 def _fix(view: ModuleView, option: str, start: int, removal: Removal) -> Fix | None:

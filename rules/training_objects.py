@@ -11,7 +11,7 @@ from v5lint.rule import Edit, Fix
 from v5lint.rules import arguments, library, members, trl_trainers
 from v5lint.rules.knowledge import lookup
 from v5lint.rules.training_arguments import CLASS
-from v5lint.view.values import External, Instance, LocalClass, Method
+from v5lint.view.values import External, Instance, LocalClass, LocalFunction, Method
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -197,7 +197,9 @@ def _may_be(view: ModuleView, node: ast.expr, base: str, heirs: dict[ast.ClassDe
             heirs[around] = is_a(view, LocalClass(view, around), base)
         return heirs[around]
     made = view.links.defining_call(node)
-    if made is not None and any(isinstance(each, LocalClass) for each in view.values(made.func)):
+    if made is not None and any(isinstance(each, (LocalClass, LocalFunction)) for each in view.values(made.func)):
+        return True
+    if isinstance(node, ast.Name) and any(each.annotation is not None for each in view.links.bindings_read(node)):
         return True
     name = ast.unparse(made.func if made is not None else node)
     return "trainer" in name.lower() or "super" in name
@@ -224,9 +226,14 @@ def _owners(view: ModuleView, holder: ast.expr, base: str) -> list[ClassValue]:
     if isinstance(holder, ast.Call) and isinstance(holder.func, ast.Name) and holder.func.id == "super":
         bases = [each for each in view.values(holder) if isinstance(each, (External, LocalClass))]
         found += [each for each in bases if is_a(view, each, base)]
-    if not found and base == CLASS and (_is_args_of_trainer(view, holder) or _is_args_of_callback(view, holder)):
+    if not found and base == CLASS and is_handed_arguments(view, holder):
         found.append(External(f"transformers.{CLASS}"))
     return found
+
+
+def is_handed_arguments(view: ModuleView, node: ast.expr) -> bool:
+    """Whether an expression is training arguments that the Trainer hands out: `self.args`, `args` of a callback."""
+    return _is_args_of_trainer(view, node) or _is_args_of_callback(view, node)
 
 
 def _is_own(view: ModuleView, mention: Mention, owners: list[ClassValue], base: str) -> bool:

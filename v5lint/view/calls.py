@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 
 from v5lint.view.strings import last_name
-from v5lint.view.values import UNKNOWN, External, Method
+from v5lint.view.values import UNKNOWN, Constant, External, Mapping, Method
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -111,7 +111,18 @@ class CallSite:
         entry = self.entry(name)
         if entry is not None:
             return self.view.evaluator.values(entry.value) if entry.value is not None else frozenset({UNKNOWN})
-        return frozenset({UNKNOWN}) if self.is_open else frozenset()
+        return self._chosen(name) or (frozenset({UNKNOWN}) if self.is_open else frozenset())
+
+    def _chosen(self, name: str) -> Values:
+        """What a splatted dict gives that is an entry of another one, or of another module: `f(**CONFIG["lora"])`."""
+        found: Values = frozenset()
+        for splat in self.splats:
+            if isinstance(splat, (ast.Subscript, ast.Attribute)):
+                for table in self.view.evaluator.values(splat):
+                    if not isinstance(table, Mapping):
+                        return frozenset()
+                    found |= table.view.evaluator.looked_up(table, frozenset({Constant(name)}))
+        return found
 
 
 def _is_partial(view: ModuleView, func: ast.expr) -> bool:

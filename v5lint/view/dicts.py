@@ -106,7 +106,7 @@ class Dicts:
         self._arguments: dict[ast.arg, Flow] = {}
         self._chosen: dict[ast.AST, list[Receiver]] | None = None
 
-    def entries(self, node: ast.Dict | ast.Call) -> list[Entry]:
+    def entries(self, node: ast.Dict | ast.DictComp | ast.Call) -> list[Entry]:
         """What a dict holds: its own entries and those that are put in later."""
         known = self._entries.get(node)
         if known is None:
@@ -235,7 +235,7 @@ class _Follow:
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "copy":
             self.backward(node.func.value if not node.args else node.args[0])
             return
-        if isinstance(node, (ast.Dict, ast.Call)) and (isinstance(node, ast.Dict) or _is_copy(self.view, node)):
+        if isinstance(node, (ast.Dict, ast.DictComp)) or (isinstance(node, ast.Call) and _is_copy(self.view, node)):
             for entry in _own_entries(node, self.view):
                 self.flow.entries.append(entry)
             return
@@ -495,9 +495,11 @@ def asked_of(view: ModuleView, mapping: ast.expr) -> ast.expr | None:
     return None
 
 
-def _own_entries(node: ast.Dict | ast.Call, view: ModuleView) -> list[Entry]:
+def _own_entries(node: ast.Dict | ast.DictComp | ast.Call, view: ModuleView) -> list[Entry]:
     if isinstance(node, ast.Call):
         return _update_entries(node, view)
+    if isinstance(node, ast.DictComp):
+        return [Entry(None, node.key, node.value, node, "literal")]
     found = []
     for key, value in zip(node.keys, node.values, strict=True):
         if key is None:

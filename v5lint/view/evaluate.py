@@ -71,8 +71,11 @@ _NAMED_TUPLE = "collections.namedtuple"
 #: Decorators of a method that is read like an attribute.
 _PROPERTIES = frozenset({"property", "cached_property"})
 
-#: Methods of strings that put other values into a text.
-_FILLERS = frozenset({"format", "join"})
+#: Methods of strings that put other values into a text, or take it apart.
+_FILLERS = frozenset({"format", "join", "split", "rsplit"})
+
+#: Where a LightningModule keeps the arguments of its constructor, and the call that puts them there.
+_HYPERPARAMETERS, _SAVES_THEM = "hparams", "save_hyperparameters"
 
 #: Methods of HfArgumentParser that fill its dataclasses.
 _DATACLASS_PARSERS = frozenset({"parse_args_into_dataclasses", "parse_dict", "parse_json_file", "parse_yaml_file"})
@@ -311,9 +314,30 @@ class Evaluator:
         return self.name_values(node.id, self._view.tree.scopes[node], node)
 
     def _attribute(self, node: ast.Attribute) -> Iterable[Value]:
+        if isinstance(node.value, ast.Attribute) and node.value.attr == _HYPERPARAMETERS:
+            return self._hyperparameter(node) or NOTHING_KNOWN
         found: set[Value] = set()
         for value in self.values(node.value):
             found |= self.attribute_values(value, node.attr)
+        return found
+
+    def _hyperparameter(self, node: ast.Attribute) -> Iterable[Value]:
+        """What `self.hparams.name` is where the constructor calls `self.save_hyperparameters()`: its own argument.
+
+        `self.save_hyperparameters(args)` makes the attributes of `args` those of `self.hparams`.
+        """
+        owner = self._view.links.class_around(node)
+        found: set[Value] = set()
+        for call in self._view.links.calls_named(_SAVES_THEM) if owner is not None else ():
+            if self._view.links.class_around(call) is not owner:
+                continue
+            function = self._view.links.function_around(call)
+            arguments = self._view.tree.scopes[function].bindings.get(node.attr, ()) if function is not None else ()
+            found |= {value for each in arguments if each.kind == "parameter" for value in self.binding_values(each)}
+            for given in call.args:
+                for value in self.values(given):
+                    if not isinstance(value, (Constant, Unknown)):
+                        found |= self.attribute_values(value, node.attr)
         return found
 
     def attribute_values(self, value: Value, name: str) -> Values:
@@ -338,7 +362,7 @@ class Evaluator:
 
     def namespace_attribute(self, of: Mapping, name: str) -> Values:
         """The values of an attribute of a `SimpleNamespace(...)`, which any other module may set as well."""
-        if isinstance(of.node, ast.Dict) or strings.dotted(of.node.func) == "dict":
+        if not isinstance(of.node, ast.Call) or strings.dotted(of.node.func) == "dict":
             return NOTHING_KNOWN
         found = [self.values(entry.value) for entry in written_entries(of.node) if entry.key == name and entry.value]
         found += [self.values(each) for each in self._tuple_field(of.node, name)]
@@ -440,7 +464,7 @@ class Evaluator:
         return found
 
     def _text_made(self, text: Value, method: str, node: ast.Call) -> Values:
-        """What a method of strings makes of a text: `.format(...)`, `.join([...])`, `.strip()`."""
+        """What a method of strings makes of a text: `.format(...)`, `.join([...])`, `.strip()`, `.split(",")`."""
         if not isinstance(text, Constant) or not isinstance(text.value, str):
             return frozenset({text}) if isinstance(text, Unknown) else NOTHING_KNOWN
         given = [self.values(each) for each in node.args]
@@ -456,6 +480,10 @@ class Evaluator:
         arguments = [each.value for each in constants if isinstance(each, Constant)]
         if len(arguments) < len(given) or node.keywords:
             return NOTHING_KNOWN
+        if method in ("split", "rsplit"):
+            if arguments[:1] == ["."]:
+                return NOTHING_KNOWN  # a dotted path is a reference as a whole; its parts would be a second one
+            return strings.parted(text.value, method, arguments)
         return strings.changed(text.value, method, arguments)
 
     def _called(self, callee: Value, node: ast.Call) -> Values:
@@ -615,7 +643,7 @@ class Evaluator:
     def _lambda(self, node: ast.Lambda) -> Iterable[Value]:
         return {LocalFunction(self._view, node)}
 
-    def _dict(self, node: ast.Dict) -> Iterable[Value]:
+    def _dict(self, node: ast.Dict | ast.DictComp) -> Iterable[Value]:
         return {Mapping(self._view, node)}
 
     def _elements(self, node: ast.List | ast.Tuple | ast.Set) -> Iterable[Value]:
@@ -646,7 +674,7 @@ class Evaluator:
     def looked_up(self, mapping: Mapping, keys: Values) -> Values:
         """The values of the entries of a dict of this module under a key; under any where the key is unknown."""
         wanted = {key.value for key in keys if isinstance(key, Constant)}
-        every = len(wanted) < len(keys)
+        every = len(wanted) < len(keys) or isinstance(mapping.node, ast.DictComp)
         found: set[Value] = set()
         for entry in self._view.dicts.entries(mapping.node):
             if entry.value is not None and (every or entry.key in wanted):
@@ -674,7 +702,7 @@ class Evaluator:
             elif isinstance(container, Mapping):
                 found |= self._iterated_mapping(container, "keys")
             else:
-                found.add(UNKNOWN)
+                found.add(container if isinstance(container, Unknown) else UNKNOWN)
         return frozenset(found) or NOTHING_KNOWN
 
     def _iterated_mapping(self, container: Mapping, what: str) -> Values:
@@ -747,6 +775,7 @@ _EXPRESSIONS: dict[type[ast.expr], Callable[[Evaluator, Any], Iterable[Value]]] 
     ast.Await: Evaluator._await,
     ast.Lambda: Evaluator._lambda,
     ast.Dict: Evaluator._dict,
+    ast.DictComp: Evaluator._dict,
     ast.List: Evaluator._elements,
     ast.Tuple: Evaluator._elements,
     ast.Set: Evaluator._elements,

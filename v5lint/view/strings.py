@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import builtins
 
-from v5lint.view.values import NOTHING_KNOWN, UNKNOWN, Constant, Partial, Unknown
+from v5lint.view.values import NOTHING_KNOWN, UNKNOWN, Constant, Elements, Partial, Unknown
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -112,6 +112,15 @@ def changed(text: str, method: str, arguments: list[object]) -> Values:
         return frozenset({Constant(getattr(text, method)(*arguments))})
     except (TypeError, ValueError):
         return NOTHING_KNOWN
+
+
+def parted(text: str, method: str, arguments: list[object]) -> Values:
+    """The list that `split` or `rsplit` makes of a text; unknown where it does not take these arguments."""
+    try:
+        parts = getattr(text, method)(*arguments)
+    except (TypeError, ValueError):
+        return NOTHING_KNOWN
+    return frozenset({Elements(tuple(frozenset({Constant(part)}) for part in parts))})
 
 
 def formatted(template: str, mark: str, given: list[Values]) -> Values:

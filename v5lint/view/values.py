@@ -199,11 +199,11 @@ class Result(Value):
 
 
 class Mapping(Value):
-    """A dict that is built in this repository: a literal or a `dict(...)` call."""
+    """A dict that is built in this repository: a literal, a comprehension or a `dict(...)` call."""
 
     __slots__ = ("node", "view")
 
-    def __init__(self, view: ModuleView, node: ast.Dict | ast.Call) -> None:
+    def __init__(self, view: ModuleView, node: ast.Dict | ast.DictComp | ast.Call) -> None:
         self.view = view
         self.node = node
 
