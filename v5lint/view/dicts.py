@@ -33,7 +33,8 @@ class Entry:
         node: the node to point at: the key, the keyword, or the subscript.
         value: the expression of the value; None where it cannot be known.
         owner: what would be edited: the Dict, the Call (`dict(...)`, `d.update(...)`) or the assignment statement.
-        how: "literal", "keyword", "subscript", "setdefault", "removal" (`pop`, `del`) or "unknown" (`**other`).
+        how: "literal", "keyword", "subscript", "setdefault", "pair" (in a list of pairs), "removal" (`pop`, `del`) or
+            "unknown" (`**other`).
     """
 
     __slots__ = ("how", "key", "node", "owner", "value")
@@ -106,7 +107,7 @@ class Dicts:
         self._arguments: dict[ast.arg, Flow] = {}
         self._chosen: dict[ast.AST, list[Receiver]] | None = None
 
-    def entries(self, node: ast.Dict | ast.Call) -> list[Entry]:
+    def entries(self, node: ast.Dict | ast.Call | ast.DictComp | ast.BinOp) -> list[Entry]:
         """What a dict holds: its own entries and those that are put in later."""
         known = self._entries.get(node)
         if known is None:
@@ -240,6 +241,9 @@ class _Follow:
                 self.flow.entries.append(entry)
             return
         if isinstance(node, ast.Constant):
+            return
+        if isinstance(node, ast.DictComp):
+            self.flow.entries += _own_entries(node, self.view)
             return
         if isinstance(node, ast.Call) and self.returned(node):
             return
@@ -494,9 +498,13 @@ def asked_of(view: ModuleView, mapping: ast.expr) -> ast.expr | None:
     return None
 
 
-def _own_entries(node: ast.Dict | ast.Call, view: ModuleView) -> list[Entry]:
+def _own_entries(node: ast.Dict | ast.Call | ast.DictComp | ast.BinOp, view: ModuleView) -> list[Entry]:
     if isinstance(node, ast.Call):
         return _update_entries(node, view)
+    if isinstance(node, ast.DictComp):
+        return [Entry(None, node, node.value, node, "unknown")]
+    if isinstance(node, ast.BinOp):
+        return _merged_entries(node.left, view) + _merged_entries(node.right, view)
     found = []
     for key, value in zip(node.keys, node.values, strict=True):
         if key is None:
@@ -524,13 +532,29 @@ def _update_entries(call: ast.Call, view: ModuleView) -> list[Entry]:
 def _merged_entries(node: ast.expr, view: ModuleView) -> list[Entry]:
     if isinstance(node, ast.IfExp):
         return _merged_entries(node.body, view) + _merged_entries(node.orelse, view)
-    if isinstance(node, ast.Dict) or (isinstance(node, ast.Call) and _is_copy(view, node)):
+    if isinstance(node, (ast.Dict, ast.DictComp)) or (isinstance(node, ast.Call) and _is_copy(view, node)):
         return _own_entries(node, view)
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.BitOr):
+        return _own_entries(node, view)
+    if isinstance(node, (ast.List, ast.Tuple)) and all(map(_is_pair, node.elts)):
+        return [_entry_of(pair, node, view) for pair in node.elts]
     if isinstance(node, ast.Name):
         entries = view.dicts.flow(node).entries
         if entries:
             return list(entries)
     return [Entry(None, node, None, node, "unknown")]
+
+
+def _is_pair(node: ast.expr) -> bool:
+    return isinstance(node, (ast.Tuple, ast.List)) and len(node.elts) == 2
+
+
+def _entry_of(pair: ast.expr, owner: ast.expr, view: ModuleView) -> Entry:
+    """The entry that a pair becomes: `("k", v)` in `dict([("k", v)])`."""
+    key, value = pair.elts  # type: ignore[attr-defined]
+    known = view.evaluator.values(key)
+    only = next(iter(known)) if len(known) == 1 else None
+    return Entry(only.value if isinstance(only, Constant) else None, key, value, owner, "pair")
 
 
 def _is_copy(view: ModuleView, call: ast.Call) -> bool:

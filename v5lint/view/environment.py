@@ -100,9 +100,8 @@ def _named(
     view: ModuleView, given: ast.expr, access: str, value: ast.expr | None, site: ast.AST
 ) -> Iterator[EnvironmentKey]:
     """The variables that an expression may name, each at the string in which its name is written."""
-    for constant in view.values(given):
-        if isinstance(constant, Constant) and isinstance(constant.value, str) and constant.node in view.tree.parents:
-            assert constant.node is not None
+    for constant in view.written(given):
+        if constant.node is not None and constant.node in view.tree.parents:
             written = value
             parent = view.tree.parents[constant.node]
             if isinstance(constant.node, ast.keyword):

@@ -102,6 +102,7 @@ class ModuleView:
         self.links = Links(self)
         self.dicts = Dicts(self)
         self.guards = Guards(self)
+        self._placed = Evaluator(self, placed=True)
         self._exporting: set[str] = set()
         self._wide_lines: dict[int, bytes] = {}
 
@@ -172,6 +173,18 @@ class ModuleView:
     def values(self, node: ast.expr) -> Values:
         """What an expression may stand for."""
         return self.evaluator.values(node)
+
+    def written(self, node: ast.expr) -> list[Constant]:
+        """The strings that an expression may stand for, once for each place of this module in which one is written.
+
+        Of `TABLE[key]` with `TABLE = {"a": "X", "b": "X"}` these are two, where `values` has one: who rewrites a name
+        rewrites it wherever it stands. Those that stand nowhere in this module, put together or of another one, have
+        a `node` that is none of its tree, or None.
+        """
+        found = [
+            each for each in self._placed.values(node) if isinstance(each, Constant) and isinstance(each.value, str)
+        ]
+        return sorted(found, key=lambda each: (each.value, _place(each.node)))
 
     def constants(self, node: ast.expr, kind: type = str) -> list[object]:
         """The constants of a type among the values of an expression."""
@@ -300,9 +313,8 @@ class ModuleView:
         place = _IMPORTERS[site.name]
         anchors = site.values_of("package", 1) if site.name == "import_module" else frozenset()
         within = [str(each.value) for each in anchors if isinstance(each, Constant)]
-        for value in sorted(site.values_of(place, 0), key=repr):
-            if not isinstance(value, Constant) or not isinstance(value.value, str):
-                continue
+        given = site.argument(place, 0)
+        for value in self.written(given) if given is not None else ():
             path = value.value
             if path.startswith(".") and not path.startswith("..") and len(within) == 1:
                 path = within[0] + path
@@ -333,12 +345,12 @@ class ModuleView:
             return
         if len(call.args) < 2 or self._is_other_import(call.args[0], package) or not self.is_of(call.args[0], package):
             return
-        asked_names = self.values(call.args[1])
+        asked_names = self.written(call.args[1])
         modules = [value for value in self.values(call.args[0]) if isinstance(value, External)]
-        if len(modules) > 1 and len(asked_names) > 1:
+        if len(modules) > 1 and len(self.values(call.args[1])) > 1:
             return  # which name belongs to which module is not known
-        for name in sorted(asked_names, key=repr):
-            if not isinstance(name, Constant) or not isinstance(name.value, str) or name.value not in names:
+        for name in asked_names:
+            if name.value not in names:
                 continue
             node = name.node if name.node in self.tree.parents else call
             for value in sorted(modules, key=repr):
@@ -435,6 +447,10 @@ class _EveryName:
 
 
 _EVERY_NAME = _EveryName()
+
+
+def _place(node: ast.AST | None) -> tuple[int, int]:
+    return (getattr(node, "lineno", 0), getattr(node, "col_offset", 0))
 
 
 def _path_in(text: str, names: Container[str]) -> str:

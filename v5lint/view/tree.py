@@ -23,16 +23,31 @@ class Binding:
         name: the name.
         scope: the scope whose name it is.
         kind: "import", "assign", "unpack", "for", "with", "parameter", "def", "class", "except", "del", "augment",
-            "declare" (an annotation without a value) or "match".
+            "declare" (an annotation without a value), "nested" (in a tuple within the one that is unpacked, or what
+            `*rest` takes of it) or "match".
         node: the alias, Name, arg, definition or handler that binds.
         value: the expression it comes from: the right-hand side, the iterable, the context manager, the default.
         statement: the import statement, of an import.
         at: line and column from which on the binding is in effect.
         index: the place in the tuple that is unpacked, of "unpack" (and of "for" over tuples); else -1.
         annotation: of a parameter or an annotated assignment.
+        places: of "nested", the places in the tuples, the outermost first; a slice for what `*rest` takes.
+        is_looped: of "nested", whether it is what is unpacked of each element of the value.
     """
 
-    __slots__ = ("annotation", "at", "index", "kind", "name", "node", "scope", "statement", "value")
+    __slots__ = (
+        "annotation",
+        "at",
+        "index",
+        "is_looped",
+        "kind",
+        "name",
+        "node",
+        "places",
+        "scope",
+        "statement",
+        "value",
+    )
 
     def __init__(
         self,
@@ -56,6 +71,8 @@ class Binding:
         self.statement = statement
         self.index = index
         self.annotation = annotation
+        self.places: tuple[int | slice, ...] = ()
+        self.is_looped = False
 
     def __repr__(self) -> str:
         return f"<Binding {self.kind} {self.name} at {self.at}>"
@@ -358,25 +375,36 @@ class _Walk:
         return False
 
     def target(self, scope: Scope, target: ast.expr, kind: str, at: Position, value: ast.expr) -> None:
-        """Bind the names of an assignment target, one level of unpacking with its place, deeper ones without."""
+        """Bind the names of an assignment target."""
         if isinstance(target, ast.Name):
             self.bind(scope, target.id, kind, target, at, value)
         elif isinstance(target, (ast.Tuple, ast.List)):
             for index, element in enumerate(target.elts):
-                if isinstance(element, ast.Name):
+                if isinstance(element, ast.Name) and _taken(target, index) == index:
                     place = "for" if kind == "for" else "unpack"
                     self.bind(scope, element.id, place, element, at, value, index=index)
                 else:
-                    self.nested(scope, element, at)
+                    self.nested(scope, element, at, value, (_taken(target, index),), is_looped=kind == "for")
 
-    def nested(self, scope: Scope, target: ast.expr, at: Position) -> None:
+    def nested(
+        self,
+        scope: Scope,
+        target: ast.expr,
+        at: Position,
+        value: ast.expr,
+        places: tuple[int | slice, ...],
+        *,
+        is_looped: bool,
+    ) -> None:
+        """Bind the names in the tuples within the target of an assignment, and what `*rest` takes."""
         if isinstance(target, ast.Starred):
             target = target.value
         if isinstance(target, ast.Name):
-            self.bind(scope, target.id, "match", target, at)
+            binding = self.bind(scope, target.id, "nested", target, at, value)
+            binding.places, binding.is_looped = places, is_looped
         elif isinstance(target, (ast.Tuple, ast.List)):
-            for element in target.elts:
-                self.nested(scope, element, at)
+            for index, element in enumerate(target.elts):
+                self.nested(scope, element, at, value, (*places, _taken(target, index)), is_looped=is_looped)
 
     def bind(
         self,
@@ -390,7 +418,7 @@ class _Walk:
         statement: ast.Import | ast.ImportFrom | None = None,
         index: int = -1,
         annotation: ast.expr | None = None,
-    ) -> None:
+    ) -> Binding:
         owner = scope
         if name in scope.globals:
             owner = self.tree.scope
@@ -401,6 +429,18 @@ class _Walk:
             owner = around or scope
         binding = Binding(name, scope, kind, node, at, value, statement=statement, index=index, annotation=annotation)
         owner.bindings.setdefault(name, []).append(binding)
+        return binding
+
+
+def _taken(target: ast.Tuple | ast.List, index: int) -> int | slice:
+    """What an element of a target takes of the tuple that is unpacked: one place, or several where it is `*rest`.
+
+    A place behind `*rest` counts from the end.
+    """
+    if isinstance(target.elts[index], ast.Starred):
+        return slice(index, index + 1 - len(target.elts) or None)
+    is_behind = any(isinstance(each, ast.Starred) for each in target.elts[:index])
+    return index - len(target.elts) if is_behind else index
 
 
 def _typing_name(node: ast.expr) -> str:
