@@ -342,8 +342,23 @@ class ImportEdits:
             if deleted is not None:  # the line behind which it stands goes: it takes its place
                 found[found.index(deleted)] = Edit(deleted.start, deleted.end, deleted.content + line + newline)
             else:
-                found.append(Edit(at, at, line + newline if at in starts else newline + line))
+                found.append(Edit(at, at, self._set_apart(at, line)))
         return found
+
+    def _set_apart(self, at: int, line: str) -> str:
+        """A new line at an offset, with a blank one behind a docstring and before code: it is the first import."""
+        view, newline = self._view, newline_of(self._view.text)
+        starts = at in view.region.line_starts
+        bare = line + newline if starts else newline + line
+        statements = [(view.offset(each.lineno, 0), each) for each in view.tree.root.body]
+        before = next((each for start, each in reversed(statements) if start < at), None)
+        after = next((each for start, each in statements if start >= at), None)
+        if any(isinstance(each, (ast.Import, ast.ImportFrom)) for each in (before, after)):
+            return bare
+        following = view.text[at:] if starts else view.text[at + len(newline) :]
+        lead = newline if before is not None and _is_docstring(before) else ""
+        blank = 2 if isinstance(after, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)) else 1
+        return lead + bare + newline * (0 if following.startswith(newline) or not following else blank)
 
     def _statement_edits(self, statement: ast.ImportFrom) -> list[Edit]:
         changes = self._changes.get(statement, {})

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import ast
+import os.path
 
 from v5lint.view.values import Constant, External, LocalClass, LocalFunction, Mapping
 
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 _READERS = frozenset(
     "print len str repr bool list sorted set tuple isinstance type dumps pformat pprint id hash any all".split()
 )
+#: How many modules a dict is followed through.
+_MODULES = 3
+
 _LOGGERS = frozenset("debug info warning warn error exception log critical".split())
 _READING_METHODS = frozenset("get items keys values pop popitem __contains__".split())
 _COPIES = frozenset({"builtins.dict", "collections.OrderedDict", "copy.copy", "copy.deepcopy", "collections.ChainMap"})
@@ -75,15 +79,17 @@ class Flow:
         receivers: where it goes, in source order.
         aliases: every expression that stands for the dict itself.
         functions: the functions of the module that give it back, or a copy of it.
+        makers: the expressions that make it: the literals, the `dict(...)` calls.
     """
 
-    __slots__ = ("aliases", "entries", "functions", "receivers")
+    __slots__ = ("aliases", "entries", "functions", "makers", "receivers")
 
     def __init__(self) -> None:
         self.entries: list[Entry] = []
         self.receivers: list[Receiver] = []
         self.aliases: list[ast.expr] = []
         self.functions: list[ast.AST] = []
+        self.makers: list[ast.expr] = []
 
     def settle(self) -> None:
         """Put what was found in order, without repeats."""
@@ -142,24 +148,66 @@ class Dicts:
         return known
 
     def abroad(self, flow: Flow) -> Iterator[tuple[ModuleView, Flow]]:
-        """The same dict in other modules of the repository, which call a function that gives it back.
+        """The same dict in other modules of the repository.
+
+        They call a function that gives it back, they import it (or the table or the class that holds it), or they have
+        a function that is called with it.
 
         Args:
             flow: the dict in this module.
         """
-        view = self._view
-        for function in flow.functions:
-            name = getattr(function, "name", "")
-            if not name or view.tree.parents[function] is not view.tree.scope.node:
-                continue
-            for file in view.project.importers(view.path, name):
-                other = view.project.view(file, view.settings)
-                for call in other.links.calls_named(name) if other is not None and other is not view else ():
-                    assert other is not None
-                    for callee in other.evaluator.values(call.func):
-                        # The view of a file that another file asks for is not the one that is linted.
-                        if isinstance(callee, LocalFunction) and _place(callee.node) == _place(function):
-                            yield other, other.dicts.flow(call)
+        seen: set[tuple[str, tuple[int, int]]] = set()
+        waiting = [(self._view, flow, 0)]
+        while waiting:
+            view, at, depth = waiting.pop(0)
+            for other, there in (*_given_back(view, at), *_imported(view, at), *_given_on(view, at)):
+                first = next((_place(each) for each in there.aliases), (0, 0))
+                if (other.path, first) not in seen:
+                    seen.add((other.path, first))
+                    yield other, there
+                    if depth < _MODULES:
+                        waiting.append((other, there, depth + 1))
+
+    def given_to(self, receiver: Receiver) -> tuple[ModuleView, ast.arg] | None:
+        """The parameter that a dict becomes that is an argument of a function of another module, with that module."""
+        call = receiver.call
+        if receiver.how != "argument" or call is None:
+            return None
+        index = call.args.index(receiver.node) if receiver.node in call.args else -1  # type: ignore[arg-type]
+        for callee in sorted(self._view.evaluator.values(call.func), key=repr):
+            function = callee.view.links.constructor(callee) if isinstance(callee, LocalClass) else callee
+            if isinstance(function, LocalFunction) and function.view is not self._view:
+                parameter = self._view.links.parameter_for(function, call, receiver.name, index)
+                if parameter is not None and isinstance(parameter.node, ast.arg):
+                    return function.view, parameter.node
+        return None
+
+    def arrivals(self, home: ModuleView, makers: list[ast.expr]) -> Flow:
+        """A dict of another module in this one: what is put into it here, and where it goes.
+
+        Args:
+            home: the module that makes it.
+            makers: the expressions that make it there.
+        """
+        found = Flow()
+        follow = _Follow(self._view, found)
+        wanted = {_name_of(home, each) for each in makers}
+        file = os.path.realpath(home.path)
+
+        def is_it(node: ast.expr) -> bool:
+            return any(
+                isinstance(each, Mapping)
+                and os.path.realpath(each.view.path) == file
+                and _name_of(each.view, each.node) in wanted
+                for each in self._view.evaluator.values(node)
+            )
+
+        for kind in (ast.Name, ast.Attribute, ast.Subscript, ast.Call):
+            for node in self._view.tree.nodes.get(kind, ()):
+                if not isinstance(getattr(node, "ctx", None), (ast.Store, ast.Del)) and is_it(node):  # type: ignore[arg-type]
+                    follow.expression(node, copied=False)  # type: ignore[arg-type]
+        found.settle()
+        return found
 
     def _chosen_receivers(self) -> dict[ast.AST, list[Receiver]]:
         """The calls that take a dict out of a table or a list: `f(**PRESETS[name])`, `for each in [...]: f(**each)`."""
@@ -181,6 +229,77 @@ class Dicts:
         return isinstance(node, ast.Subscript) or (
             isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in ("get", "pop")
         )
+
+
+def _given_back(view: ModuleView, flow: Flow) -> Iterator[tuple[ModuleView, Flow]]:
+    """A dict in the other modules that call a function which gives it back."""
+    for function in flow.functions:
+        name = getattr(function, "name", "")
+        if not name or view.tree.parents[function] is not view.tree.scope.node:
+            continue
+        for other in _importers(view, name):
+            for call in other.links.calls_named(name):
+                for callee in other.evaluator.values(call.func):
+                    if isinstance(callee, LocalFunction) and getattr(callee.node, "name", "") == name:
+                        yield other, other.dicts.flow(call)
+
+
+def _imported(view: ModuleView, flow: Flow) -> Iterator[tuple[ModuleView, Flow]]:
+    """A dict in the other modules that import it, or what holds it."""
+    names: dict[str, None] = {}
+    for maker in flow.makers:
+        statement = view.tree.statement(maker)
+        for parent in (statement, *view.tree.ancestors(statement)):
+            if view.tree.parents.get(parent) is view.tree.root:
+                names |= dict.fromkeys(_bound_by(parent))
+    seen: set[str] = set()
+    for name in names:
+        for other in _importers(view, name):
+            if other.path not in seen:
+                seen.add(other.path)
+                there = other.dicts.arrivals(view, flow.makers)
+                if there.aliases:
+                    yield other, there
+
+
+def _bound_by(statement: ast.AST) -> list[str]:
+    """The names that a statement of a module gives to others: what it assigns, or the class that it defines."""
+    if isinstance(statement, ast.ClassDef):
+        return [statement.name]
+    targets = statement.targets if isinstance(statement, ast.Assign) else [getattr(statement, "target", None)]
+    return [each.id for each in targets if isinstance(each, ast.Name)]
+
+
+def _name_of(view: ModuleView, maker: ast.expr) -> tuple[str, str, int]:
+    """How an expression that makes a dict is known in all views of its file.
+
+    The view of a file that another file asks for is not the one that is linted, and has the text before the fixes that
+    are tried: places move, names stay.
+    """
+    around = [maker, *view.tree.ancestors(maker)]
+    statement = around[-2] if len(around) > 1 else maker
+    kind = _called_name(maker) if isinstance(maker, ast.Call) else type(maker).__name__
+    same = [
+        each
+        for each in ast.walk(statement)
+        if (_called_name(each) if isinstance(each, ast.Call) else type(each).__name__) == kind
+    ]
+    return ",".join(_bound_by(statement)), kind, same.index(maker)
+
+
+def _given_on(view: ModuleView, flow: Flow) -> Iterator[tuple[ModuleView, Flow]]:
+    """A dict in the other modules that have a function which is called with it."""
+    for receiver in flow.receivers:
+        given = view.dicts.given_to(receiver)
+        if given is not None:
+            yield given[0], given[0].dicts.flow_of(given[1])
+
+
+def _importers(view: ModuleView, name: str) -> Iterator[ModuleView]:
+    for file in view.project.importers(view.path, name):
+        other = view.project.view(file, view.settings)
+        if other is not None and other is not view:
+            yield other
 
 
 class _Follow:
@@ -237,6 +356,7 @@ class _Follow:
             self.backward(node.func.value if not node.args else node.args[0])
             return
         if isinstance(node, (ast.Dict, ast.Call)) and (isinstance(node, ast.Dict) or _is_copy(self.view, node)):
+            self.flow.makers.append(node)
             for entry in _own_entries(node, self.view):
                 self.flow.entries.append(entry)
             return

@@ -198,8 +198,8 @@ class Links:
         """The parameter that an argument of a call becomes.
 
         Args:
-            callee: a function of this module.
-            call: the call.
+            callee: a function of the repository.
+            call: a call of it in this module.
             name: the keyword; "" for a positional argument.
             index: the place of a positional argument.
         """
@@ -211,15 +211,15 @@ class Links:
             found = positional[index + self._bound_by(callee, call) :][:1]
         if not found:
             return None
-        bindings = self._view.tree.scopes[callee.node].bindings.get(found[0].arg, ())
+        bindings = callee.view.tree.scopes[callee.node].bindings.get(found[0].arg, ())
         return next((each for each in bindings if each.node is found[0]), None)
 
     def _bound_by(self, callee: LocalFunction, call: ast.Call) -> int:
         """How many leading parameters a call fills by itself: `self` of a method."""
         if isinstance(callee.node, ast.Lambda) or not isinstance(call.func, ast.Attribute):
             return 1 if callee.node in self._inits(call) else 0
-        owner = self.class_around(callee.node)
-        if owner is None or self._view.tree.parents[callee.node] is not owner:
+        owner = callee.view.links.class_around(callee.node)
+        if owner is None or callee.view.tree.parents[callee.node] is not owner:
             return 0
         return 0 if "staticmethod" in {dotted(each) for each in callee.node.decorator_list} else 1
 
