@@ -337,7 +337,6 @@ class ImportEdits:
             found += self._statement_edits(statement)
         for (at, indent, module), names in self._new.items():
             line = f"{indent}from {module} import {', '.join(names)}"
-            starts = self._view.region.line_starts
             deleted = next((each for each in found if each.start < at < each.end and not each.content.strip()), None)
             if deleted is not None:  # the line behind which it stands goes: it takes its place
                 found[found.index(deleted)] = Edit(deleted.start, deleted.end, deleted.content + line + newline)
@@ -353,7 +352,7 @@ class ImportEdits:
         statements = [(view.offset(each.lineno, 0), each) for each in view.tree.root.body]
         before = next((each for start, each in reversed(statements) if start < at), None)
         after = next((each for start, each in statements if start >= at), None)
-        if any(isinstance(each, (ast.Import, ast.ImportFrom)) for each in (before, after)):
+        if line[:1].isspace() or any(isinstance(each, (ast.Import, ast.ImportFrom)) for each in (before, after)):
             return bare
         following = view.text[at:] if starts else view.text[at + len(newline) :]
         lead = newline if before is not None and _is_docstring(before) else ""

@@ -173,7 +173,7 @@ class Dicts:
         call = receiver.call
         if receiver.how != "argument" or call is None:
             return None
-        index = call.args.index(receiver.node) if receiver.node in call.args else -1  # type: ignore[arg-type]
+        index = call.args.index(receiver.node) if receiver.node in call.args else -1
         for callee in sorted(self._view.evaluator.values(call.func), key=repr):
             function = callee.view.links.constructor(callee) if isinstance(callee, LocalClass) else callee
             if isinstance(function, LocalFunction) and function.view is not self._view:
