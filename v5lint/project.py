@@ -48,6 +48,7 @@ _FROM_IMPORT = re.compile(
 )
 _COMMENT = re.compile(rb"#[^\n]*")
 _LAST_WORD = re.compile(rb"\b(\w{1,100})\s*\Z")
+_QUOTED_MODULE = re.compile(rb"""['"](?:[\w.]*\.)?(\w+)['"]""")
 _STAR_IMPORT = re.compile(rb"import[ \t]*\(?[ \t]*\*")
 
 
@@ -399,10 +400,14 @@ def _modules_read_for(name: str, raw: bytes) -> set[str]:
         # Looked for backwards: a search for `\w+` and a dot takes for ever on a word of a megabyte.
         if before := _LAST_WORD.search(raw, max(0, read.start() - _LONGEST_NAME), read.start()):
             found.add(before[1])
+    for asked in re.finditer(rb"""(\w{1,100})\s*,\s*['"]%s['"]""" % key, raw):  # `patch.object(m, "Name")`
+        found.add(asked[1])
+    if re.search(rb"""(\}|['"])\s*\.%s['"]""" % key, raw):  # `patch(MODULE + ".Name")`
+        found.update(_QUOTED_MODULE.findall(raw))
     for prefix in [*found]:
         found.update(re.findall(rb"\bimport\b[^\n]*\b(\w+)\s+as\s+%s\b" % re.escape(prefix), raw))
     if re.search(rb"""['"]%s['"]""" % key, raw):
-        found.update(re.findall(rb"""['"](?:[\w.]*\.)?(\w+)['"]""", raw))
+        found.update(_QUOTED_MODULE.findall(raw))
     return {module.decode() for module in found}
 
 

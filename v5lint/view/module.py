@@ -274,14 +274,22 @@ class ModuleView:
             assert isinstance(constant, ast.Constant)
             if constant in annotations:
                 continue  # the expressions in it were met above
-            if isinstance(constant.value, str) and constant.value.startswith(f"{package}."):
-                path = _path_in(constant.value, names)
+            if isinstance(constant.value, str) and f"{package}." in constant.value:
+                path = _path_in(self._without_own_module(constant.value, package), names)
                 if path and not isinstance(self.tree.parents[constant], ast.Expr):
                     yield Reference(path, constant, "string")
             elif isinstance(constant.value, str) and constant.value in names and constant not in asked_for:
                 module = self._module_beside(constant)
                 if module.partition(".")[0] == package:
                     yield Reference(f"{module}.{constant.value}", constant, "getattr")
+
+    def _without_own_module(self, text: str, package: str) -> str:
+        """A dotted path from the package on: what a test patches may be reached through a module of the repository."""
+        if text.startswith(f"{package}."):
+            return text
+        module, dot, rest = text.partition(f".{package}.")
+        is_own = dot and self.project.module_file(module, self.path) is not None
+        return f"{package}.{rest}" if is_own else ""
 
     def imports(self, package: str) -> Iterator[Reference]:
         """Everything that a module imports from a package, whatever its name, in any way that Python has.

@@ -111,7 +111,8 @@ class Tree:
         parents: the parent of every node but the root.
         scopes: the scope of every Name, and of every node that opens one, the one that it opens.
         nodes: all nodes by type, in source order.
-        annotations: the string constants inside annotations, `cast("Name", x)` included, with their scope.
+        annotations: the string constants that are types, in annotations, `cast("Name", x)` and `List["Name"]`, with
+            their scope.
     """
 
     def __init__(self, root: ast.Module) -> None:
@@ -195,8 +196,8 @@ class _Walk:
                 parents[value] = node
                 stack.append((value, scope, annotation))
                 continue
-            if annotation and kind is ast.Subscript and _is_literal(node.value):  # type: ignore[attr-defined]
-                annotation = False
+            if kind is ast.Subscript:
+                annotation = _holds_types(node, is_type=annotation)  # type: ignore[arg-type]
             if kind in handlers and handlers[kind](self, node, scope):
                 continue
             children = []
@@ -302,13 +303,12 @@ class _Walk:
 
     def call(self, node: ast.Call, scope: Scope) -> bool:
         """Take the string in `cast("Name", x)` and `TypeVar("T", bound="Name")` for the annotation that it is."""
-        name = _typing_name(node.func)
-        if name not in ("cast", "TypeVar"):
+        typed = _TYPED_ARGUMENTS.get(_typing_name(node.func))
+        if typed is None:
             return False
-        is_cast = name == "cast"
         children: list[tuple[ast.AST | None, Scope, bool]] = [(node.func, scope, False)]
-        children += [(each, scope, is_cast and number == 0) for number, each in enumerate(node.args)]
-        children += [(each, scope, not is_cast and each.arg == "bound") for each in node.keywords]
+        children += [(each, scope, number in typed) for number, each in enumerate(node.args)]
+        children += [(each, scope, each.arg == "bound") for each in node.keywords]
         self.push(node, children)
         return True
 
@@ -321,7 +321,8 @@ class _Walk:
         if isinstance(node.target, ast.Name):
             kind = "assign" if node.value is not None else "declare"
             self.bind(scope, node.target.id, kind, node.target, _end(node), node.value, annotation=node.annotation)
-        self.push(node, [(node.target, scope, False), (node.annotation, scope, True), (node.value, scope, False)])
+        is_alias = _typing_name(node.annotation) == "TypeAlias"
+        self.push(node, [(node.target, scope, False), (node.annotation, scope, True), (node.value, scope, is_alias)])
         return True
 
     def aug_assign(self, node: ast.AugAssign, scope: Scope) -> bool:
@@ -452,9 +453,15 @@ def _typing_name(node: ast.expr) -> str:
     return ""
 
 
-def _is_literal(node: ast.expr) -> bool:
-    """Whether a subscripted annotation is `Literal[...]`, whose strings are values and not names."""
-    return (node.attr if isinstance(node, ast.Attribute) else getattr(node, "id", "")) == "Literal"
+def _holds_types(node: ast.Subscript, *, is_type: bool) -> bool:
+    """Whether the strings in a subscript are types: those of `Literal[...]` are values and not names.
+
+    Args:
+        node: the subscript.
+        is_type: whether it stands where a type is; `Extractor = Optional["Name"]` is one wherever it stands.
+    """
+    name = node.value.attr if isinstance(node.value, ast.Attribute) else getattr(node.value, "id", "")
+    return name != "Literal" and (is_type or _typing_name(node.value) in _GENERICS)
 
 
 def _start(node: ast.AST) -> Position:
@@ -466,6 +473,14 @@ def _end(node: ast.AST) -> Position:
 
 
 _TYPING = frozenset({"typing", "typing_extensions", "t"})
+
+#: What is made of types, and which arguments of functions are types, by their place.
+_GENERICS = frozenset(
+    "Annotated AsyncIterable AsyncIterator Awaitable Callable ClassVar Collection Coroutine DefaultDict Deque Dict "
+    "Final FrozenSet Generator Iterable Iterator List Mapping MutableMapping MutableSequence Optional Sequence Set "
+    "Tuple Type Union list tuple type".split()
+)
+_TYPED_ARGUMENTS = {"cast": range(1), "NewType": range(1, 2), "TypeVar": range(1, 100)}
 
 #: What stands in the fields of a node and is no node of its own: operators, contexts, names and numbers.
 _CHILDLESS = frozenset(
