@@ -396,12 +396,11 @@ def _modules_read_for(name: str, raw: bytes) -> set[str]:
     """Last names of the modules from which a file may get a name: `m` of `m.Name`, and of `{"Name": "package.m"}`."""
     key = re.escape(name.encode())
     found: set[bytes] = set()
-    for read in re.finditer(rb"\.\s*%s\b" % key, raw):
+    # `m.Name`, and `patch.object(m, "Name")`.
+    for read in re.finditer(rb"""\.\s*%s\b|,\s*['"]%s['"]""" % (key, key), raw):
         # Looked for backwards: a search for `\w+` and a dot takes for ever on a word of a megabyte.
         if before := _LAST_WORD.search(raw, max(0, read.start() - _LONGEST_NAME), read.start()):
             found.add(before[1])
-    for asked in re.finditer(rb"""(\w{1,100})\s*,\s*['"]%s['"]""" % key, raw):  # `patch.object(m, "Name")`
-        found.add(asked[1])
     if re.search(rb"""(\}|['"])\s*\.%s['"]""" % key, raw):  # `patch(MODULE + ".Name")`
         found.update(_QUOTED_MODULE.findall(raw))
     for prefix in [*found]:
