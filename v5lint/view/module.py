@@ -261,6 +261,11 @@ class ModuleView:
             for reference in self._asked_for(call, names, package):
                 asked_for.add(reference.node)
                 yield reference
+        for subscript in self.tree.nodes.get(ast.Subscript, ()):
+            assert isinstance(subscript, ast.Subscript)
+            for reference in self._looked_up(subscript, names, package):
+                asked_for.add(reference.node)
+                yield reference
         if self._has_star(package):
             for name_node in self.tree.nodes.get(ast.Name, ()):
                 assert isinstance(name_node, ast.Name)
@@ -367,6 +372,21 @@ class ModuleView:
                     assert node is not None
                     has_default = len(call.args) > 2 and last_name(call.func) == "getattr"
                     yield Reference(path, node, "getattr", has_default=has_default)
+
+    def _looked_up(self, node: ast.Subscript, names: Container[str], package: str) -> Iterator[Reference]:
+        """The names that are read from the table of a module: `vars(transformers)[name]`, `transformers.__dict__[name]`."""
+        table = node.value
+        if isinstance(table, ast.Call) and last_name(table.func) == "vars" and len(table.args) == 1:
+            table = table.args[0]
+        elif isinstance(table, ast.Attribute) and table.attr == "__dict__":
+            table = table.value
+        else:
+            return
+        path = self._path(table, package) if isinstance(node.ctx, ast.Load) else ""
+        for name in self.written(node.slice) if path else ():
+            if name.value in names:
+                where = name.node if name.node is not None and name.node in self.tree.parents else node
+                yield Reference(f"{path}.{name.value}", where, "getattr")
 
     def _imported(self, statement: ast.ImportFrom, names: Container[str], package: str) -> Iterator[Reference]:
         wanted = [alias for alias in statement.names if alias.name in names]
