@@ -374,7 +374,7 @@ class ModuleView:
                     yield Reference(path, node, "getattr", has_default=has_default)
 
     def _looked_up(self, node: ast.Subscript, names: Container[str], package: str) -> Iterator[Reference]:
-        """The names that are read from the table of a module: `vars(transformers)[name]`, `transformers.__dict__[name]`."""
+        """The names read from the table of a module: `vars(transformers)[name]`, `transformers.__dict__[name]`."""
         table = node.value
         if isinstance(table, ast.Call) and last_name(table.func) == "vars" and len(table.args) == 1:
             table = table.args[0]
