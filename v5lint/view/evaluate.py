@@ -80,6 +80,8 @@ _OPTION_FACTORIES = frozenset({"typer.Option", "typer.Argument", "fastapi.Query"
 #: Classes whose objects have as attributes what they are made with.
 _NAMESPACES = frozenset({"types.SimpleNamespace", "argparse.Namespace", "easydict.EasyDict", "munch.Munch"})
 
+_MODULES = External("sys.modules")
+
 _NAMED_TUPLE = "collections.namedtuple"
 
 #: Decorators of a method that is read like an attribute.
@@ -700,6 +702,8 @@ class Evaluator:
                 for key in keys:
                     index = key.value if isinstance(key, Constant) and isinstance(key.value, int) else None
                     found |= self._item(frozenset({container}), index)
+            elif container == _MODULES:
+                found |= {External(each.value) for each in keys if _names_module(each)} or NOTHING_KNOWN  # type: ignore[attr-defined]
             else:
                 name = strings.dotted(node.value)
                 found.add(Unknown("environment") if name.endswith("environ") else UNKNOWN)
@@ -820,6 +824,11 @@ def callee_name(function: LocalFunction) -> str:
 
 def _is_constant(values: Values) -> bool:
     return len(values) == 1 and isinstance(next(iter(values)), Constant)
+
+
+def _names_module(value: Value) -> bool:
+    """Whether a value is the name of a module: the key of `sys.modules["transformers"]`."""
+    return isinstance(value, Constant) and isinstance(value.value, str) and _MODULE_NAME.match(value.value) is not None
 
 
 def _is_property(function: LocalFunction) -> bool:

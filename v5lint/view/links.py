@@ -44,7 +44,7 @@ class Links:
     def uses(self, binding: Binding) -> list[ast.Name]:
         """The reads of a name that may see what this binding gave it."""
         evaluator, reach = self._view.evaluator, self._view.reach
-        owner = self._view.tree.scope if binding.name in binding.scope.globals else binding.scope
+        owner = binding.owner
         found = []
         for node in self.mentions(binding.name):
             if isinstance(node.ctx, ast.Load):
@@ -73,7 +73,7 @@ class Links:
 
     def augmentations(self, binding: Binding) -> list[Binding]:
         """The bindings by `name |= ...` to which the value of another binding of the name goes on."""
-        owner = self._view.tree.scope if binding.name in binding.scope.globals else binding.scope
+        owner = binding.owner
         return [
             each
             for each in owner.bindings.get(binding.name, ())
@@ -88,7 +88,7 @@ class Links:
 
     def other_bindings(self, binding: Binding) -> list[Binding]:
         """The other bindings of the same name in the same scope."""
-        owner = self._view.tree.scope if binding.name in binding.scope.globals else binding.scope
+        owner = binding.owner
         return [each for each in owner.bindings.get(binding.name, ()) if each is not binding]
 
     def defining_call(self, node: ast.expr) -> ast.Call | None:

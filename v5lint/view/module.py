@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from v5lint.rule import Fix, Level
     from v5lint.settings import Settings
     from v5lint.view.environment import EnvironmentKey
-    from v5lint.view.tree import Binding
+    from v5lint.view.tree import Binding, Scope
     from v5lint.view.values import ClassValue, Value, Values
 
 
@@ -393,14 +393,19 @@ class ModuleView:
         # What a sibling got from the package and hands on is the sibling's matter.
         if not wanted or statement.level or (statement.module or "").partition(".")[0] != package:
             return
-        scope = self.tree.scope_of(statement)
         for alias in wanted:
-            owner = self.tree.scope if (alias.asname or alias.name) in scope.globals else scope
-            for binding in owner.bindings.get(alias.asname or alias.name, ()):
+            for binding in self._bindings_of(alias, statement):
                 if binding.node is alias:
                     for value in self.names.imported_values(binding):
                         if isinstance(value, External) and value.package == package and value.name == alias.name:
                             yield Reference(value.path, alias, "import", binding)
+
+    def _bindings_of(self, alias: ast.alias, statement: ast.ImportFrom) -> Iterator[Binding]:
+        """The bindings of the name that an import binds, in its own scope or where `global` and `nonlocal` put it."""
+        scope: Scope | None = self.tree.scope_of(statement)
+        while scope is not None:
+            yield from scope.bindings.get(alias.asname or alias.name, ())
+            scope = scope.parent
 
     def is_of(self, node: ast.expr, package: str) -> bool:
         """Whether an expression stands for a package, or for something of it."""

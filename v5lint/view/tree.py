@@ -21,7 +21,8 @@ class Binding:
 
     Attributes:
         name: the name.
-        scope: the scope whose name it is.
+        scope: the scope that it stands in.
+        owner: the scope whose name it is: another one after `global` and `nonlocal`.
         kind: "import", "assign", "unpack", "for", "with", "parameter", "def", "class", "except", "del", "augment",
             "declare" (an annotation without a value), "nested" (in a tuple within the one that is unpacked, or what
             `*rest` takes of it) or "match".
@@ -43,6 +44,7 @@ class Binding:
         "kind",
         "name",
         "node",
+        "owner",
         "places",
         "scope",
         "statement",
@@ -64,6 +66,7 @@ class Binding:
     ) -> None:
         self.name = name
         self.scope = scope
+        self.owner = scope
         self.kind = kind
         self.node = node
         self.at = at
@@ -429,6 +432,7 @@ class _Walk:
                 around = around.parent
             owner = around or scope
         binding = Binding(name, scope, kind, node, at, value, statement=statement, index=index, annotation=annotation)
+        binding.owner = owner
         owner.bindings.setdefault(name, []).append(binding)
         return binding
 
