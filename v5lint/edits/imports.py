@@ -168,7 +168,7 @@ class ImportEdits:
             return f"{through}.{name}"
         if view.evaluator.owner(name, scope) is not None and (view.evaluator.name_values(name, scope, near) != wanted):
             raise CannotImportError(f"`{name}` means something else here")
-        found = self._host(module, near, beside)
+        found = self._common_host(module, name, near, beside)
         host: ast.stmt | None = found
         if found is not None and self._fits(found):
             self._added.setdefault(found, []).append((name, ""))
@@ -244,13 +244,25 @@ class ImportEdits:
                 return self._view.source(func)
         return ""
 
+    def _common_host(self, module: str, name: str, near: ast.AST, beside: Binding | None) -> ast.ImportFrom | None:
+        """The import statement that a new name joins: the same for all fixes that add it, so that it is added once."""
+        view = self._view
+        chosen = view.import_hosts.get((module, name))
+        if chosen is not None and (view.tree.scope_of(near) is not view.tree.scope or _place(chosen) < _place(near)):
+            return chosen
+        found = self._host(module, near, beside)
+        if found is not None and view.tree.scope_of(found) is view.tree.scope and not view.reach.path(found):
+            view.import_hosts[module, name] = found
+        return found
+
     def _host(self, module: str, near: ast.AST, beside: Binding | None) -> ast.ImportFrom | None:
         """The import statement that a new name joins."""
         view = self._view
         if beside is not None and isinstance(beside.statement, ast.ImportFrom):
             statement = beside.statement
             if self._imports_from(statement, module) and not self._is_for_types(statement):
-                return statement
+                is_sure = view.tree.scope_of(statement) is not view.tree.scope or not view.reach.path(statement)
+                return statement if is_sure else self._host(module, near, None) or statement
         scopes: list[Scope] = []
         scope: Scope | None = view.tree.scope_of(near)
         while scope is not None:

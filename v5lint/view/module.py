@@ -82,6 +82,7 @@ class ModuleView:
         links: who uses what.
         dicts: dicts that become keyword arguments.
         guards: what runs under the target release, and who catches a failure.
+        import_hosts: the import statements that names join which the fixes add, by module and name.
     """
 
     def __init__(self, region: Region, path: str, settings: Settings, project: Project) -> None:
@@ -102,6 +103,7 @@ class ModuleView:
         self.links = Links(self)
         self.dicts = Dicts(self)
         self.guards = Guards(self)
+        self.import_hosts: dict[tuple[str, str], ast.ImportFrom] = {}
         self._placed = Evaluator(self, placed=True)
         self._exporting: set[str] = set()
         self._wide_lines: dict[int, bytes] = {}
