@@ -125,7 +125,8 @@ class Project:
         file = self._file_of(module, view.path)
         if file is None:
             # A module that a package of ours should hold and does not is still not another package's.
-            return NOTHING_KNOWN if self.is_first_party(module.partition(".")[0], view.path) else None
+            is_ours = module.startswith(".") or self.is_first_party(module.partition(".")[0], view.path)
+            return NOTHING_KNOWN if is_ours else None
         key = (file, name)
         if key in self._busy:
             return NOTHING_KNOWN
