@@ -380,7 +380,8 @@ class Project:
 
 
 def _is_package(folder: str) -> bool:
-    return os.path.isfile(os.path.join(folder, "__init__.py"))
+    """Whether a folder is a package: one called `repo-main` cannot be imported, whatever is in it."""
+    return os.path.basename(folder).isidentifier() and os.path.isfile(os.path.join(folder, "__init__.py"))
 
 
 def _mentions(file: str, name: str) -> bool:
