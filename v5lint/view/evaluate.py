@@ -332,6 +332,8 @@ class Evaluator:
         if isinstance(value, LocalClass):
             return self._of(value.view).class_attribute(value, name, instance=False)
         if isinstance(value, Instance):
+            if name == "__class__":
+                return frozenset({value.of})
             if isinstance(value.of, LocalClass):
                 return self._of(value.of.view).class_attribute(value.of, name, instance=True)
             return frozenset({Method(value.of, name, bound=True)})
@@ -508,6 +510,10 @@ class Evaluator:
             return self._sequence(node.args[0], is_ordered=path in _ORDERED)
         if path in _CHOOSERS and node.args:
             return self._chosen(node)
+        if path == "builtins.type" and len(node.args) == 1:
+            return (
+                frozenset(each.of for each in self.values(node.args[0]) if isinstance(each, Instance)) or NOTHING_KNOWN
+            )
         if path == "functools.partial" and node.args:
             return frozenset({Unknown()})
         imported = self._imported_module(callee.name, node)
