@@ -429,9 +429,10 @@ class _Follow:
         self.seen.add((node, copied))
         self.flow.functions.append(node)
         calls = self.view.links.calls_of(node)
-        for call in calls:
-            self.expression(call, copied=copied)
-        if not calls:
+        reads = self.view.links.property_reads(node)
+        for each in (*calls, *reads):
+            self.expression(each, copied=copied)
+        if not calls and not reads:
             self.flow.receivers.append(Receiver("escape", node))
 
     def expression(self, node: ast.expr, *, copied: bool) -> None:
@@ -475,6 +476,9 @@ class _Follow:
             function = self.view.links.function_around(parent)
             if function is not None:
                 self.function(function, copied=copied)
+        elif (field := self.field_made_by(parent)) is not None:
+            for use in self.view.links.class_attribute_reads(field):
+                self.expression(use, copied=copied)
         elif parameters := self.view.links.parameters_with_default(node):
             for binding in parameters:
                 self.binding(binding, copied=copied)
@@ -484,6 +488,15 @@ class _Follow:
             self.flow.receivers.append(Receiver("read", node))
         else:
             self.flow.receivers.append(Receiver("escape", node))
+
+    def field_made_by(self, node: ast.AST) -> ast.Name | None:
+        """The field of a dataclass whose value a lambda makes: `x: dict = field(default_factory=lambda: {...})`."""
+        keyword = self.view.tree.parents.get(node) if isinstance(node, ast.Lambda) else None
+        if not isinstance(keyword, ast.keyword) or keyword.arg != "default_factory":
+            return None
+        declared = self.view.tree.statement(keyword)
+        target = declared.target if isinstance(declared, ast.AnnAssign) else None
+        return target if isinstance(target, ast.Name) else None
 
     def is_looped_over(self, node: ast.AST) -> bool:
         """Whether a node is a list that is only there for a loop; what the loop does with a dict, `Dicts` finds out."""

@@ -7,6 +7,7 @@ import re
 
 from v5lint.view import strings
 from v5lint.view.dicts import written_entries
+from v5lint.view.links import PROPERTIES
 from v5lint.view.tree import COMPREHENSIONS, Binding, Scope
 from v5lint.view.values import (
     NOTHING_KNOWN,
@@ -84,11 +85,9 @@ _MODULES = External("sys.modules")
 
 _NAMED_TUPLE = "collections.namedtuple"
 
-#: Decorators of a method that is read like an attribute.
-_PROPERTIES = frozenset({"property", "cached_property"})
-
 #: Methods of strings that put other values into a text.
 _FILLERS = frozenset({"format", "join"})
+_OF_TEXTS = strings.PURE | strings.SPLITS | _FILLERS
 
 #: Methods of HfArgumentParser that fill its dataclasses.
 _DATACLASS_PARSERS = frozenset({"parse_args_into_dataclasses", "parse_dict", "parse_json_file", "parse_yaml_file"})
@@ -225,6 +224,11 @@ class Evaluator:
             if binding.annotation is not None and UNKNOWN in found:
                 return found | self.annotated(binding.annotation)
             return found
+        if kind == "augment" and isinstance(node, ast.AugAssign) and isinstance(node.op, ast.Add):
+            before = self._view.reach.reaching(binding.owner, binding.name, node.target)
+            left = frozenset(value for each in before if each is not binding for value in self.binding_values(each))
+            again = NOTHING_KNOWN if binding in before else frozenset()  # in a loop
+            return self._added(left, self.values(node.value)) | again
         if kind == "declare" and binding.annotation is not None:
             return self.annotated(binding.annotation)
         if kind == "unpack" and value is not None:
@@ -442,7 +446,7 @@ class Evaluator:
                 return found | self.values(node.args[1]) if len(node.args) > 1 else found
         if self._is_listing(node):
             return {Elements((self._iterated(node),), is_open=True)}
-        if isinstance(node.func, ast.Attribute) and (node.func.attr in strings.PURE or node.func.attr in _FILLERS):
+        if isinstance(node.func, ast.Attribute) and node.func.attr in _OF_TEXTS:
             texts = self.values(node.func.value)
             if any(isinstance(each, Constant) and isinstance(each.value, str) for each in texts):
                 return {made for text in texts for made in self._text_made(text, node.func.attr, node)}
@@ -473,6 +477,13 @@ class Evaluator:
         arguments = [each.value for each in constants if isinstance(each, Constant)]
         if len(arguments) < len(given) or node.keywords:
             return NOTHING_KNOWN
+        if method in strings.SPLITS:
+            pieces = strings.parted(text.value, method, arguments)
+            return (
+                frozenset({Elements(tuple(frozenset({Constant(each)}) for each in pieces))})
+                if pieces
+                else NOTHING_KNOWN
+            )
         return strings.changed(text.value, method, arguments)
 
     def _called(self, callee: Value, node: ast.Call) -> Values:
@@ -622,14 +633,7 @@ class Evaluator:
             both = self.values(node.left) | self.values(node.right)
             return {Mapping(self._view, node)} if any(isinstance(each, Mapping) for each in both) else NOTHING_KNOWN
         if isinstance(node.op, ast.Add):
-            left, right = self.values(node.left), self.values(node.right)
-            lists = [each for each in left | right if isinstance(each, Elements)]
-            if len(lists) == 2 and len(left) == len(right) == 1:
-                (first,), (second,) = left, right
-                assert isinstance(first, Elements)
-                assert isinstance(second, Elements)
-                return {Elements(first.items + second.items, is_open=first.is_open or second.is_open)}
-            return strings.joined([left, right], "")
+            return self._added(self.values(node.left), self.values(node.right))
         if isinstance(node.op, ast.Div):
             return strings.joined([self.values(node.left), self.values(node.right)], "/")
         if isinstance(node.op, ast.Mod) and isinstance(node.left, ast.Constant) and isinstance(node.left.value, str):
@@ -653,6 +657,16 @@ class Evaluator:
                 ):
                     found.add(value)
         return found
+
+    @staticmethod
+    def _added(left: Values, right: Values) -> Values:
+        """What `+` makes of two lists or of two strings."""
+        if len(left) == len(right) == 1:
+            (first,), (second,) = left, right
+            if isinstance(first, Elements) and isinstance(second, Elements):
+                is_open = first.is_open or second.is_open
+                return frozenset({Elements(first.items + second.items, is_open=is_open)})
+        return strings.joined([left, right], "") if left else NOTHING_KNOWN
 
     def _unary_op(self, node: ast.UnaryOp) -> Iterable[Value]:
         number = _integer(self.values(node.operand))
@@ -840,7 +854,7 @@ def _names_module(value: Value) -> bool:
 def _is_property(function: LocalFunction) -> bool:
     """Whether a method is read like an attribute."""
     decorators = getattr(function.node, "decorator_list", ())
-    return any(strings.dotted(each).rpartition(".")[2] in _PROPERTIES for each in decorators)
+    return any(strings.dotted(each).rpartition(".")[2] in PROPERTIES for each in decorators)
 
 
 def _bounded(values: Iterable[Value], width: int) -> Values:

@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from v5lint.view.values import Value, Values
 
 
+#: Decorators of a method that is read like an attribute.
+PROPERTIES = frozenset({"property", "cached_property"})
+
+
 class Links:
     """Answers for one module; every table is made when it is first asked for."""
 
@@ -346,6 +350,19 @@ class Links:
         for each in self._view.tree.nodes.get(ast.Attribute, ()):
             assert isinstance(each, ast.Attribute)
             if each.attr == target.id and isinstance(each.ctx, ast.Load) and self._is_of(each.value, owner):
+                found.append(each)
+        return found
+
+    def property_reads(self, function: ast.AST) -> list[ast.Attribute]:
+        """The reads of a method that is read like an attribute; none of any other function."""
+        owner = self.class_of_method(function)
+        decorators = {dotted(each).rpartition(".")[2] for each in getattr(function, "decorator_list", ())}
+        if owner is None or not decorators & PROPERTIES:
+            return []
+        found = []
+        for each in self._view.tree.nodes.get(ast.Attribute, ()):
+            assert isinstance(each, ast.Attribute)
+            if each.attr == function.name and isinstance(each.ctx, ast.Load) and self._is_of(each.value, owner):  # type: ignore[attr-defined]
                 found.append(each)
         return found
 

@@ -372,8 +372,13 @@ class ModuleView:
                 if value.package == package:
                     path = f"{value.path}.{name.value}"
                     assert node is not None
+                    if node is call and self._is_written_whole(path):
+                        continue  # `module, name = PATH.rsplit(".", 1)`: it is said where the path stands
                     has_default = len(call.args) > 2 and last_name(call.func) == "getattr"
                     yield Reference(path, node, "getattr", has_default=has_default)
+
+    def _is_written_whole(self, path: str) -> bool:
+        return any(node.value == path for node in self.tree.nodes.get(ast.Constant, ()))  # type: ignore[attr-defined]
 
     def _looked_up(self, node: ast.Subscript, names: Container[str], package: str) -> Iterator[Reference]:
         """The names read from the table of a module: `vars(transformers)[name]`, `transformers.__dict__[name]`."""

@@ -18,6 +18,9 @@ _BUILTINS = frozenset(dir(builtins))
 #: Methods of strings that make another string and nothing else.
 PURE = frozenset("capitalize lower lstrip removeprefix removesuffix replace rstrip strip upper".split())
 
+#: Methods of strings that take one apart.
+SPLITS = frozenset("partition rpartition rsplit split splitlines".split())
+
 #: How many strings a concatenation of alternatives may have before it is called unknown.
 _ALTERNATIVES = 16
 
@@ -112,6 +115,14 @@ def changed(text: str, method: str, arguments: list[object]) -> Values:
         return frozenset({Constant(getattr(text, method)(*arguments))})
     except (TypeError, ValueError):
         return NOTHING_KNOWN
+
+
+def parted(text: str, method: str, arguments: list[object]) -> list[str] | None:
+    """The pieces that one of the `SPLITS` methods makes of a text; None where it does not take these arguments."""
+    try:
+        return [*getattr(text, method)(*arguments)]
+    except (TypeError, ValueError):
+        return None
 
 
 def formatted(template: str, mark: str, given: list[Values]) -> Values:
