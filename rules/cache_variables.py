@@ -9,7 +9,7 @@ import re
 from v5lint.rule import Edit, Fix, FixUnavailableError, Option, Rule
 from v5lint.rules import library
 from v5lint.rules.standing import standing_of
-from v5lint.view.values import Constant, External
+from v5lint.view.values import Constant, External, LocalFunction
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -398,8 +398,13 @@ class _Written:
             can_go = True
         else:
             is_here = key.site in view.tree.ancestors(key.node)  # or it is a name that a loop or a helper takes
-            can_go = is_here and isinstance(statement, (ast.Expr, ast.Assign))
+            can_go = is_here and isinstance(statement, (ast.Expr, ast.Assign)) and not _is_own_helper(view, key.site)
         return Fix(f"Remove `{key.name}`", edits) if can_go else None
+
+
+def _is_own_helper(view: ModuleView, site: ast.AST) -> bool:
+    """Whether a variable is set by calling a function of the repository, which may do more than that."""
+    return isinstance(site, ast.Call) and any(isinstance(each, LocalFunction) for each in view.values(site.func))
 
 
 def _without_target(view: ModuleView, statement: ast.Assign, target: ast.AST) -> Edit:

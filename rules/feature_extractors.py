@@ -10,7 +10,7 @@ from v5lint.rules import auto_extractors, checkpoints, library, modality, proces
 from v5lint.rules.knowledge import lookup
 from v5lint.rules.standing import standing_of
 from v5lint.view.calls import CallSite
-from v5lint.view.values import External
+from v5lint.view.values import External, Partial
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -103,6 +103,7 @@ class RemovedFeatureExtractor(Rule):
     def check(self, module: ModuleView) -> Iterator[Finding | Unseen]:
         """See Rule."""
         yield from _removed_classes(module, module.settings.option(self.name, "replacement"))
+        yield from _dynamic_names(module)
         yield from auto_extractors.check(module)
         yield from processor_parts.check(module)
 
@@ -129,6 +130,18 @@ def _removed_classes(view: ModuleView, replacement: str) -> Iterator[Finding]:
             message += f" ({standing.clause} hides the error: the program goes on without it)"
             safety = "unsafe"
         yield view.finding(reference.node, message, fix=fixes.of(reference, new, safety))
+
+
+def _dynamic_names(view: ModuleView) -> Iterator[Unseen]:
+    """Places that ask transformers for a class whose name is not known, or only its end."""
+    for call in view.calls({"getattr"}):
+        if len(call.args) != 2 or External("transformers") not in view.values(call.args[0]):
+            continue
+        values = view.values(call.args[1])
+        ends = [each.parts[-1] for each in values if isinstance(each, Partial)]
+        if any(end.endswith("FeatureExtractor") for end in ends) or (not ends and library.origin(values)):
+            where = library.origin(values) or "an expression that v5lint cannot follow"
+            yield view.unseen(call.node, f"the name of the class comes from {where}")
 
 
 def _uses_concrete(view: ModuleView) -> bool:

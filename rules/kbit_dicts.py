@@ -150,6 +150,8 @@ def _destination(
                 kind = "model" if kind == "pipeline" and under == "model_kwargs" else ""
             found.is_sure = found.is_sure and reached.is_sure
             found.add(kind, call, reached.name)
+        elif receiver.how == "argument" and view.dicts.given_to(receiver) is not None:
+            continue  # it goes on there: see `Dicts.abroad`
         elif receiver.how == "argument" and receiver.call is not None and not under:
             call = CallSite(view, receiver.call)
             found.add(_as_argument(call, receiver), call, library.callee_name(call))
@@ -171,9 +173,14 @@ def _everywhere(view: ModuleView, flow: Flow, flag: str) -> tuple[_Destination, 
     for other, there in abroad:
         inner = _destination(other, there, flag)
         found.add_all(inner)
-        found.is_sure = found.is_sure and inner.is_sure
+        found.is_sure = found.is_sure and inner.is_sure and not any(map(_is_about, there.entries))
     asked = any(_asks_for_flag(at, each) for at, one in [(view, flow), *abroad] for each in one.aliases)
     return found, bool(abroad), asked
+
+
+def _is_about(entry: Entry) -> bool:
+    """Whether an entry of a dict is about quantization."""
+    return entry.key in (KEYWORD, *FLAGS) or quantization.is_sibling(entry.key)
 
 
 def _as_argument(call: CallSite, receiver: Receiver) -> str:

@@ -26,10 +26,10 @@ class RemovedKbitFlag(Rule):
     ## What it does
 
     Finds the flags where they reach `from_pretrained` of a transformers model: as keywords, in a dict that is splatted
-    into the call later, in `pipeline(model_kwargs={...})`, through functions that hand their `**kwargs` on, through a
-    subclass of a transformers model and through PEFT's `AutoPeftModel*`. `BitsAndBytesConfig(load_in_4bit=True)`
-    itself, other libraries' loaders (unsloth) and configurations, and a project's own functions that take an argument
-    of the name are left alone.
+    into the call later, in this module or in another one of the repository, in `pipeline(model_kwargs={...})`, through
+    functions that hand their `**kwargs` on, through a subclass of a transformers model and through PEFT's
+    `AutoPeftModel*`. `BitsAndBytesConfig(load_in_4bit=True)` itself, other libraries' loaders (unsloth) and
+    configurations, and a project's own functions that take an argument of the name are left alone.
 
     ## Why it breaks
 
@@ -61,10 +61,10 @@ class RemovedKbitFlag(Rule):
 
     Safe where every call that the flag reaches is known to load a model. Unsafe where a flag that may be off stands
     beside a `**kwargs` from elsewhere, which may bring a `quantization_config` then (beside a flag that is on version 4
-    refused it as well), where an `except` around the call hides
-    the TypeError (the program took a second way), where another library hands the dict on, in code that never runs, and
-    where it depends on the checkpoint which layer version 4 left alone (`AutoModelForSequenceClassification` and other
-    Auto classes with a head, unless the checkpoint's name tells).
+    refused it as well), where an `except` around the call hides the TypeError (the program took a second way), where
+    another library hands the dict on, where the dict goes to another module of the repository, in code that never runs,
+    and where it depends on the checkpoint which layer version 4 left alone (`AutoModelForSequenceClassification` and
+    other Auto classes with a head, unless the checkpoint's name tells).
 
     Without a `dtype`, version 4 loaded what is not quantized in half precision, version 5 loads it as the checkpoint
     has it: more memory, and other roundings. `dtype=torch.float16` brings it back; no fix adds it.

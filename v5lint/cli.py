@@ -9,10 +9,12 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from contextlib import suppress
 
 from v5lint import __version__
 from v5lint.configuration import SettingsError
 from v5lint.discovery import Discovered, discover, is_excluded
+from v5lint.reading import reason
 from v5lint.registry import Registry, RegistryError, UnknownRuleError, installed_catalogues
 from v5lint.releases import release_text
 from v5lint.report import FORMS
@@ -208,9 +210,13 @@ def _lint_stdin(
             results = [survivor if isinstance(survivor, FileResult) else runner.lint(path, raw)]
     if mode.write:
         after = next((result.after for result in results if result.after is not None), raw)
-        sys.stdout.buffer.write(after)
-        sys.stdout.buffer.flush()
+        _to_reader(lambda: _write_bytes(after))
     return found, results
+
+
+def _write_bytes(text: bytes) -> None:
+    sys.stdout.buffer.write(text)
+    sys.stdout.buffer.flush()
 
 
 def _report(options: argparse.Namespace, totals: Totals, *, stdin: bool) -> None:
@@ -266,13 +272,20 @@ def _write_diff(totals: Totals, stream: TextIO) -> None:
 
 
 def _to_reader(write: Callable[[], None]) -> None:
-    """Write to standard output, whose reader may have seen enough before its end (`v5lint | head`)."""
+    """Write to standard output, whose reader may have seen enough before its end (`v5lint | head`).
+
+    Raises:
+        _UsageError: it cannot be written, because a disk is full, say.
+    """
     try:
         write()
         sys.stdout.flush()
-    except BrokenPipeError:
+    except OSError as error:
         # Python would complain when it closes the stream.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        with suppress(OSError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if not isinstance(error, BrokenPipeError):
+            raise _UsageError(f"the report cannot be written: {reason(error)}") from None
 
 
 def _document(options: argparse.Namespace, registry: Registry) -> None:

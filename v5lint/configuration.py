@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 
+from v5lint.document import UnreadableError
+from v5lint.reading import VanishedError, read_bytes
 from v5lint.registry import UnknownRuleError, did_you_mean
 from v5lint.releases import parse_release
 
@@ -109,20 +111,26 @@ def read_configuration(path: str, registry: Registry, *, root: str, required: bo
     """
     is_project = os.path.basename(path) == "pyproject.toml"
     try:
-        with open(path, "rb") as file:
-            raw = file.read()
-    except OSError as error:
-        if required or not (is_project or isinstance(error, FileNotFoundError)):
-            raise SettingsError(f"it cannot be read: {error.strerror}", path) from None
+        raw = read_bytes(path)
+    except VanishedError:
+        if required:
+            raise SettingsError("it does not exist", path) from None
         return None
+    except UnreadableError as error:
+        if required or not is_project:
+            raise SettingsError(error.cause, path) from None
+        return None  # what it says of others cannot be read by them, either
     if is_project and not required and b"v5lint" not in raw:
         return None  # before the TOML reader is imported: most projects end here
     from v5lint.toml import TOMLDecodeError, loads
 
     try:
-        text = raw.decode("utf-8")
+        text = raw.decode("utf-8-sig")
         data = loads(text)
-    except (UnicodeDecodeError, TOMLDecodeError) as error:
+    except UnicodeDecodeError as error:
+        row = raw[: error.start].count(b"\n") + 1
+        raise SettingsError(f"it is not valid UTF-8 (byte 0x{raw[error.start]:02x})", path, row=row) from None
+    except TOMLDecodeError as error:
         raise SettingsError(f"it is not valid TOML: {error}", path) from None
     if is_project:
         table = data.get("tool", {}).get("v5lint")

@@ -6,13 +6,14 @@ import os
 import stat
 
 from v5lint.configuration import SettingsError
+from v5lint.document import UnreadableError
 from v5lint.formats import format_of
-from v5lint.reading import reason
+from v5lint.reading import VanishedError, read_bytes, reason
 from v5lint.results import Notice
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from typing import Any
 
     from v5lint.configuration import Configuration
@@ -115,7 +116,7 @@ class _Search:
         self._out.walked.append(absolute)
         real = os.path.realpath(root)
         prefix = "" if root == os.curdir else root
-        ignores = _GitIgnores(absolute)
+        ignores = _GitIgnores(absolute, self._problem)
         stack = [(prefix, absolute, real)]
         while stack:
             shown, folder, real_folder = stack.pop()
@@ -231,13 +232,14 @@ def _within_excluded(path: str, is_folder: bool, layers: Sequence[Configuration]
 class _GitIgnores:
     """The `.gitignore` files that hold in a walk, and `.git/info/exclude`; the deepest that decides counts."""
 
-    def __init__(self, root: str) -> None:
+    def __init__(self, root: str, blame: Callable[[str, str], None]) -> None:
         self._root = root
+        self._blame = blame
         self._specs: list[tuple[str, Any]] = []  # the outermost first
         above = list(_repository_folders(root))
         for folder in reversed(above):
-            if os.path.isdir(os.path.join(folder, ".git")):
-                self._add(folder, os.path.join(folder, ".git", "info", "exclude"))
+            if (repository := _git_folder(folder)) is not None:
+                self._add(folder, os.path.join(repository, "info", "exclude"))
             if folder != root:
                 self._add(folder, os.path.join(folder, ".gitignore"))
 
@@ -245,7 +247,10 @@ class _GitIgnores:
         """The walk, depth first, comes to a folder."""
         while self._specs and not (folder + os.sep).startswith(self._specs[-1][0]):
             self._specs.pop()
-        if any(entry.name == ".gitignore" for entry in entries):
+        names = {entry.name for entry in entries}
+        if ".git" in names and folder != self._root and (repository := _git_folder(folder)) is not None:
+            self._add(folder, os.path.join(repository, "info", "exclude"))
+        if ".gitignore" in names:
             self._add(folder, os.path.join(folder, ".gitignore"))
 
     def ignored(self, path: str, is_folder: bool) -> bool:
@@ -259,9 +264,11 @@ class _GitIgnores:
 
     def _add(self, folder: str, path: str) -> None:
         try:
-            with open(path, encoding="utf-8", errors="surrogateescape") as file:
-                lines = file.read().splitlines()
-        except OSError:
+            lines = read_bytes(path).decode("utf-8-sig", errors="surrogateescape").splitlines()
+        except VanishedError:
+            return
+        except UnreadableError as error:
+            self._blame(path, f"{error.cause}; what it ignores is linted")
             return
         from pathspec import GitIgnoreSpec
 
@@ -293,6 +300,29 @@ def _repository_folders(root: str) -> Iterator[str]:
             return iter([root])
         folders.append(parent)
     return iter(folders)
+
+
+def _git_folder(folder: str) -> str | None:
+    """Where Git keeps what belongs to a repository whose top is a folder; None where it is the top of none.
+
+    Of a submodule, and of a working tree beside the first one, `.git` is a file that names a folder; the folder of a
+    working tree names the one that all of them share.
+    """
+    at = os.path.join(folder, ".git")
+    if os.path.isdir(at):
+        return at
+    try:
+        named = _first_line(at).removeprefix("gitdir:").strip()
+        at = os.path.join(folder, named)
+        return os.path.join(at, _first_line(os.path.join(at, "commondir")).strip())
+    except VanishedError:
+        return at if os.path.isdir(at) else None
+    except UnreadableError:
+        return None
+
+
+def _first_line(path: str) -> str:
+    return read_bytes(path).decode("utf-8", errors="surrogateescape").partition("\n")[0]
 
 
 def _is_python_script(path: str) -> bool:

@@ -48,6 +48,7 @@ _FROM_IMPORT = re.compile(
 )
 _COMMENT = re.compile(rb"#[^\n]*")
 _LAST_WORD = re.compile(rb"\b(\w{1,100})\s*\Z")
+_QUOTED_MODULE = re.compile(rb"""['"](?:[\w.]*\.)?(\w+)['"]""")
 _STAR_IMPORT = re.compile(rb"import[ \t]*\(?[ \t]*\*")
 
 
@@ -124,7 +125,8 @@ class Project:
         file = self._file_of(module, view.path)
         if file is None:
             # A module that a package of ours should hold and does not is still not another package's.
-            return NOTHING_KNOWN if self.is_first_party(module.partition(".")[0], view.path) else None
+            is_ours = module.startswith(".") or self.is_first_party(module.partition(".")[0], view.path)
+            return NOTHING_KNOWN if is_ours else None
         key = (file, name)
         if key in self._busy:
             return NOTHING_KNOWN
@@ -378,7 +380,8 @@ class Project:
 
 
 def _is_package(folder: str) -> bool:
-    return os.path.isfile(os.path.join(folder, "__init__.py"))
+    """Whether a folder is a package: one called `repo-main` cannot be imported, whatever is in it."""
+    return os.path.basename(folder).isidentifier() and os.path.isfile(os.path.join(folder, "__init__.py"))
 
 
 def _mentions(file: str, name: str) -> bool:
@@ -395,14 +398,17 @@ def _modules_read_for(name: str, raw: bytes) -> set[str]:
     """Last names of the modules from which a file may get a name: `m` of `m.Name`, and of `{"Name": "package.m"}`."""
     key = re.escape(name.encode())
     found: set[bytes] = set()
-    for read in re.finditer(rb"\.\s*%s\b" % key, raw):
+    # `m.Name`, and `patch.object(m, "Name")`.
+    for read in re.finditer(rb"""\.\s*%s\b|,\s*['"]%s['"]""" % (key, key), raw):
         # Looked for backwards: a search for `\w+` and a dot takes for ever on a word of a megabyte.
         if before := _LAST_WORD.search(raw, max(0, read.start() - _LONGEST_NAME), read.start()):
             found.add(before[1])
+    if re.search(rb"""(\}|['"])\s*\.%s['"]""" % key, raw):  # `patch(MODULE + ".Name")`
+        found.update(_QUOTED_MODULE.findall(raw))
     for prefix in [*found]:
         found.update(re.findall(rb"\bimport\b[^\n]*\b(\w+)\s+as\s+%s\b" % re.escape(prefix), raw))
     if re.search(rb"""['"]%s['"]""" % key, raw):
-        found.update(re.findall(rb"""['"](?:[\w.]*\.)?(\w+)['"]""", raw))
+        found.update(_QUOTED_MODULE.findall(raw))
     return {module.decode() for module in found}
 
 

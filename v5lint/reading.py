@@ -11,10 +11,15 @@ from v5lint.document import UnreadableError
 MAX_BYTES = 10_000_000
 
 
+class VanishedError(UnreadableError):
+    """A file that is not there, or not any more."""
+
+
 def read_bytes(path: str) -> bytes:
     """Read a whole file.
 
     Raises:
+        VanishedError: it is not there.
         UnreadableError: it cannot be read, is no regular file, or is too large.
     """
     try:
@@ -30,7 +35,7 @@ def read_bytes(path: str) -> bytes:
                 )
             return file.read()
     except FileNotFoundError:
-        raise UnreadableError("it has vanished") from None
+        raise VanishedError("it has vanished") from None
     except OSError as error:
         raise UnreadableError(f"it cannot be read: {reason(error)}") from None
 

@@ -92,7 +92,7 @@ def test_v5lints_own_error(lint: Lint, write: Write) -> None:
         (["-j", "two"], "`two` is not a number of processes"),
         (["--quiet", "--verbose"], "not allowed with argument"),
         (["-", "a.py"], "standard input (-) cannot be linted together with files"),
-        (["--config", "missing.toml"], "missing.toml: it cannot be read"),
+        (["--config", "missing.toml"], "missing.toml: it does not exist"),
         (["--config", "select=["], "is no TOML pair"),
         (["--config", "selcet=['T1001']"], "unknown key `selcet`: did you mean `select`?"),
         (["--config", "a.toml", "--isolated"], "--isolated reads no configuration file"),

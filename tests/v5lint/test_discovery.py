@@ -125,6 +125,44 @@ def test_gitignore(tree: Any, write: Write, folder: Path) -> None:
     assert found("sub/out/a.py").files == ["sub/out/a.py"]
 
 
+def test_ignore_files_of_working_trees_and_submodules(tree: Any, write: Write, folder: Path) -> None:
+    def git(*arguments: str, at: str = "top") -> None:
+        settings = ("-c", "user.name=n", "-c", "user.email=n@n", "-c", "protocol.file.allow=always")
+        subprocess.run(["git", *settings, *arguments], check=True, cwd=folder / at, capture_output=True)
+
+    tree("top/a.py", "top/private.py")
+    git("init", "-q")
+    git("add", "a.py")
+    git("commit", "-qm", "a")
+    git("worktree", "add", "-q", "../beside")
+    git("submodule", "add", "-q", str(folder / "top"), "within")
+    write("top/.git/info/exclude", "private.py\n")
+    write("top/.git/modules/within/info/exclude", "secret.py\n")
+    tree("beside/private.py", "top/within/secret.py")
+    assert found("beside").files == ["beside/a.py"]
+    assert found("top").files == ["top/a.py", "top/within/a.py"]
+    assert found("top/within").files == ["top/within/a.py"]
+    write("beside/.git", "gitdir: /nowhere\n")
+    assert found("beside").files == ["beside/a.py", "beside/private.py"]
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir], ids=["FIFO", "folder"])
+def test_an_ignore_file_that_is_none(lint: Lint, tree: Any, make: Callable[[str], None]) -> None:
+    tree("a.py")
+    make(".gitignore")
+    outcome = lint(".")
+    assert outcome.status == 2
+    assert "1 file checked" in outcome.out
+    assert ".gitignore: it " in outcome.err
+    assert outcome.err.rstrip().endswith("what it ignores is linted")
+
+
+def test_an_ignore_file_of_other_bytes(tree: Any, write: Write) -> None:
+    tree("a.py", "b.py")
+    write(".gitignore", b"\xef\xbb\xbfcaf\xe9\na.py\n")
+    assert found().files == ["b.py"]
+
+
 def test_gitignore_outside_of_a_repository_does_not_reach_down(tree: Any, write: Write) -> None:
     tree("sub/a.py", "sub/b.py")
     write(".gitignore", "a.py\n")

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -87,7 +88,7 @@ def test_options_of_rules(lint: Lint, write: Write) -> None:
         ('[per-file-ignores]\n"a.py" = ["X"]', 1, "`per-file-ignores`: `X` is not a rule"),
         ("per-file-ignores = 3", 1, "`per-file-ignores` must be a table of patterns"),
         ("select = [", 0, "it is not valid TOML"),
-        (b"\xff", 0, "it is not valid TOML"),
+        (b"x = 1\n\xff", 2, "it is not valid UTF-8 (byte 0xff)"),
     ],
 )
 def test_wrong_configuration(lint: Lint, write: Write, text: str | bytes, row: int, message: str) -> None:
@@ -108,6 +109,25 @@ def test_wrong_configuration(lint: Lint, write: Write, text: str | bytes, row: i
     outcome = lint("--config", str(path), rules=RULES)
     assert (outcome.status, outcome.out) == (2, "")
     assert message in outcome.err
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir], ids=["FIFO", "folder"])
+def test_a_configuration_that_is_no_file(lint: Lint, write: Write, make: Callable[[str], None]) -> None:
+    write("sub/a.py", "old\n")
+    write("a.py", "old\n")
+    make("sub/.v5lint.toml")
+    outcome = lint(".", "--output-format", "json", rules=RULES)
+    assert (outcome.status, outcome.found) == (2, [("a.py", "T1001", 1, 1)])
+    assert outcome.err.count("error:") == 1
+    assert lint("--config", "sub/.v5lint.toml", rules=RULES).status == 2
+    make("pyproject.toml")  # whoever else reads it has the same trouble
+    assert "T1001" in lint("a.py", rules=RULES).out
+
+
+def test_a_byte_order_mark(lint: Lint, write: Write) -> None:
+    write(".v5lint.toml", b'\xef\xbb\xbfignore = ["T1001"]\n')
+    write("a.py", "old\n")
+    assert lint(".", rules=RULES).status == 0
 
 
 def test_minimum_above_target(write: Write) -> None:

@@ -114,6 +114,36 @@ def test_a_left_over_temporary_file_is_in_nobodys_way(write: Write, folder: Path
     assert (folder / f".v5lint-{os.getpid()}-0.tmp").read_text() == "of another run"
 
 
+def test_a_full_disk_leaves_every_file_whole(start: Any, write: Write, folder: Path) -> None:
+    names = ["a.py", "b.py"]
+    for name in names:
+        write(name, "old\n" + "#" * 5000)
+    program = """
+import resource
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
+rules = catalogue()
+"""
+    process = start("--fix", "-j", "1", ".", rules=program)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 2
+    for name in names:
+        assert f"error: {name}: it cannot be written: file too large" in err.decode()
+        assert (folder / name).read_text().startswith("old\n#")
+    assert not leftovers(folder)
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="there is no device that is always full")
+@pytest.mark.parametrize("options", [["."], [".", "--diff"], [".", "--output-file", "/dev/full"], ["--fix", "-"]])
+def test_a_report_that_finds_no_room(start: Any, write: Write, options: list[str]) -> None:
+    write("a.py", "old\n" * 2000)
+    with open("/dev/full", "wb") as full, open("a.py", "rb") as file:
+        process = start(*options, stdin=file, stdout=full)
+        _, err = process.communicate(timeout=60)
+    assert process.returncode == 2
+    assert err.decode().strip().endswith("error: the report cannot be written: no space left on device")
+
+
 @pytest.mark.parametrize("moment", ["fsync", "replace", "fchmod"])
 def test_an_interrupt_leaves_the_file_whole(
     write: Write, folder: Path, monkeypatch: pytest.MonkeyPatch, moment: str

@@ -168,7 +168,7 @@ class ImportEdits:
             return f"{through}.{name}"
         if view.evaluator.owner(name, scope) is not None and (view.evaluator.name_values(name, scope, near) != wanted):
             raise CannotImportError(f"`{name}` means something else here")
-        found = self._host(module, near, beside)
+        found = self._common_host(module, name, near, beside)
         host: ast.stmt | None = found
         if found is not None and self._fits(found):
             self._added.setdefault(found, []).append((name, ""))
@@ -244,13 +244,25 @@ class ImportEdits:
                 return self._view.source(func)
         return ""
 
+    def _common_host(self, module: str, name: str, near: ast.AST, beside: Binding | None) -> ast.ImportFrom | None:
+        """The import statement that a new name joins: the same for all fixes that add it, so that it is added once."""
+        view = self._view
+        chosen = view.import_hosts.get((module, name))
+        if chosen is not None and (view.tree.scope_of(near) is not view.tree.scope or _place(chosen) < _place(near)):
+            return chosen
+        found = self._host(module, near, beside)
+        if found is not None and view.tree.scope_of(found) is view.tree.scope and not view.reach.path(found):
+            view.import_hosts[module, name] = found
+        return found
+
     def _host(self, module: str, near: ast.AST, beside: Binding | None) -> ast.ImportFrom | None:
         """The import statement that a new name joins."""
         view = self._view
         if beside is not None and isinstance(beside.statement, ast.ImportFrom):
             statement = beside.statement
             if self._imports_from(statement, module) and not self._is_for_types(statement):
-                return statement
+                is_sure = view.tree.scope_of(statement) is not view.tree.scope or not view.reach.path(statement)
+                return statement if is_sure else self._host(module, near, None) or statement
         scopes: list[Scope] = []
         scope: Scope | None = view.tree.scope_of(near)
         while scope is not None:
@@ -337,13 +349,27 @@ class ImportEdits:
             found += self._statement_edits(statement)
         for (at, indent, module), names in self._new.items():
             line = f"{indent}from {module} import {', '.join(names)}"
-            starts = self._view.region.line_starts
             deleted = next((each for each in found if each.start < at < each.end and not each.content.strip()), None)
             if deleted is not None:  # the line behind which it stands goes: it takes its place
                 found[found.index(deleted)] = Edit(deleted.start, deleted.end, deleted.content + line + newline)
             else:
-                found.append(Edit(at, at, line + newline if at in starts else newline + line))
+                found.append(Edit(at, at, self._set_apart(at, line)))
         return found
+
+    def _set_apart(self, at: int, line: str) -> str:
+        """A new line at an offset, with a blank one behind a docstring and before code: it is the first import."""
+        view, newline = self._view, newline_of(self._view.text)
+        starts = at in view.region.line_starts
+        bare = line + newline if starts else newline + line
+        statements = [(view.offset(each.lineno, 0), each) for each in view.tree.root.body]
+        before = next((each for start, each in reversed(statements) if start < at), None)
+        after = next((each for start, each in statements if start >= at), None)
+        if line[:1].isspace() or any(isinstance(each, (ast.Import, ast.ImportFrom)) for each in (before, after)):
+            return bare
+        following = view.text[at:] if starts else view.text[at + len(newline) :]
+        lead = newline if before is not None and _is_docstring(before) else ""
+        blank = 2 if isinstance(after, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)) else 1
+        return lead + bare + newline * (0 if following.startswith(newline) or not following else blank)
 
     def _statement_edits(self, statement: ast.ImportFrom) -> list[Edit]:
         changes = self._changes.get(statement, {})

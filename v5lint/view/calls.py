@@ -13,11 +13,11 @@ if TYPE_CHECKING:
 
     from v5lint.view.dicts import Entry
     from v5lint.view.module import ModuleView
-    from v5lint.view.values import ClassValue, Values
+    from v5lint.view.values import ClassValue, Value, Values
 
 
 class CallSite:
-    """One call of a module; `partial(f, x, k=v)` is taken for the call of `f` that it stands for.
+    """One call of a module; `partial(f, x, k=v)` and `to_thread(f, x)` are taken for the call of `f` they stand for.
 
     Attributes:
         view: the module.
@@ -126,13 +126,25 @@ class CallSite:
 
 
 def _is_partial(view: ModuleView, func: ast.expr) -> bool:
+    """Whether what is called calls its first argument with the other ones, now or later."""
     if isinstance(func, ast.Attribute):
-        return func.attr == "partial" and _PARTIAL in view.evaluator.values(func)
-    return (
-        isinstance(func, ast.Name)
-        and view.links.is_imported(func, "partial")
-        and (_PARTIAL in view.evaluator.values(func))
+        if func.attr == "submit":
+            return any(_is_pool(each) for each in view.evaluator.values(func))
+        return func.attr in _CALLERS and External(_CALLERS[func.attr]) in view.evaluator.values(func)
+    return isinstance(func, ast.Name) and any(
+        view.links.is_imported(func, name) and External(path) in view.evaluator.values(func)
+        for name, path in _CALLERS.items()
     )
 
 
-_PARTIAL = External("functools.partial")
+def _is_pool(value: Value) -> bool:
+    """Whether a value is the `submit` of a pool of threads or processes."""
+    return (
+        isinstance(value, Method)
+        and isinstance(value.owner, External)
+        and value.owner.path.startswith("concurrent.futures.")
+    )
+
+
+#: Functions that call their first argument with the other ones.
+_CALLERS = {"partial": "functools.partial", "to_thread": "asyncio.to_thread"}

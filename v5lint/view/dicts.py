@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import ast
+import os.path
 
 from v5lint.view.values import Constant, External, LocalClass, LocalFunction, Mapping
 
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 _READERS = frozenset(
     "print len str repr bool list sorted set tuple isinstance type dumps pformat pprint id hash any all".split()
 )
+#: How many modules a dict is followed through.
+_MODULES = 3
+
 _LOGGERS = frozenset("debug info warning warn error exception log critical".split())
 _READING_METHODS = frozenset("get items keys values pop popitem __contains__".split())
 _COPIES = frozenset({"builtins.dict", "collections.OrderedDict", "copy.copy", "copy.deepcopy", "collections.ChainMap"})
@@ -33,7 +37,8 @@ class Entry:
         node: the node to point at: the key, the keyword, or the subscript.
         value: the expression of the value; None where it cannot be known.
         owner: what would be edited: the Dict, the Call (`dict(...)`, `d.update(...)`) or the assignment statement.
-        how: "literal", "keyword", "subscript", "setdefault", "removal" (`pop`, `del`) or "unknown" (`**other`).
+        how: "literal", "keyword", "subscript", "setdefault", "pair" (in a list of pairs), "removal" (`pop`, `del`) or
+            "unknown" (`**other`).
     """
 
     __slots__ = ("how", "key", "node", "owner", "value")
@@ -74,15 +79,17 @@ class Flow:
         receivers: where it goes, in source order.
         aliases: every expression that stands for the dict itself.
         functions: the functions of the module that give it back, or a copy of it.
+        makers: the expressions that make it: the literals, the `dict(...)` calls.
     """
 
-    __slots__ = ("aliases", "entries", "functions", "receivers")
+    __slots__ = ("aliases", "entries", "functions", "makers", "receivers")
 
     def __init__(self) -> None:
         self.entries: list[Entry] = []
         self.receivers: list[Receiver] = []
         self.aliases: list[ast.expr] = []
         self.functions: list[ast.AST] = []
+        self.makers: list[ast.expr] = []
 
     def settle(self) -> None:
         """Put what was found in order, without repeats."""
@@ -106,7 +113,7 @@ class Dicts:
         self._arguments: dict[ast.arg, Flow] = {}
         self._chosen: dict[ast.AST, list[Receiver]] | None = None
 
-    def entries(self, node: ast.Dict | ast.DictComp | ast.Call) -> list[Entry]:
+    def entries(self, node: ast.Dict | ast.Call | ast.DictComp | ast.BinOp) -> list[Entry]:
         """What a dict holds: its own entries and those that are put in later."""
         known = self._entries.get(node)
         if known is None:
@@ -141,24 +148,66 @@ class Dicts:
         return known
 
     def abroad(self, flow: Flow) -> Iterator[tuple[ModuleView, Flow]]:
-        """The same dict in other modules of the repository, which call a function that gives it back.
+        """The same dict in other modules of the repository.
+
+        They call a function that gives it back, they import it (or the table or the class that holds it), or they have
+        a function that is called with it.
 
         Args:
             flow: the dict in this module.
         """
-        view = self._view
-        for function in flow.functions:
-            name = getattr(function, "name", "")
-            if not name or view.tree.parents[function] is not view.tree.scope.node:
-                continue
-            for file in view.project.importers(view.path, name):
-                other = view.project.view(file, view.settings)
-                for call in other.links.calls_named(name) if other is not None and other is not view else ():
-                    assert other is not None
-                    for callee in other.evaluator.values(call.func):
-                        # The view of a file that another file asks for is not the one that is linted.
-                        if isinstance(callee, LocalFunction) and _place(callee.node) == _place(function):
-                            yield other, other.dicts.flow(call)
+        seen: set[tuple[str, tuple[int, int]]] = set()
+        waiting = [(self._view, flow, 0)]
+        while waiting:
+            view, at, depth = waiting.pop(0)
+            for other, there in (*_given_back(view, at), *_imported(view, at), *_given_on(view, at)):
+                first = next((_place(each) for each in there.aliases), (0, 0))
+                if (other.path, first) not in seen:
+                    seen.add((other.path, first))
+                    yield other, there
+                    if depth < _MODULES:
+                        waiting.append((other, there, depth + 1))
+
+    def given_to(self, receiver: Receiver) -> tuple[ModuleView, ast.arg] | None:
+        """The parameter that a dict becomes that is an argument of a function of another module, with that module."""
+        call = receiver.call
+        if receiver.how != "argument" or call is None:
+            return None
+        index = call.args.index(receiver.node) if receiver.node in call.args else -1
+        for callee in sorted(self._view.evaluator.values(call.func), key=repr):
+            function = callee.view.links.constructor(callee) if isinstance(callee, LocalClass) else callee
+            if isinstance(function, LocalFunction) and function.view is not self._view:
+                parameter = self._view.links.parameter_for(function, call, receiver.name, index)
+                if parameter is not None and isinstance(parameter.node, ast.arg):
+                    return function.view, parameter.node
+        return None
+
+    def arrivals(self, home: ModuleView, makers: list[ast.expr]) -> Flow:
+        """A dict of another module in this one: what is put into it here, and where it goes.
+
+        Args:
+            home: the module that makes it.
+            makers: the expressions that make it there.
+        """
+        found = Flow()
+        follow = _Follow(self._view, found)
+        wanted = {_name_of(home, each) for each in makers}
+        file = os.path.realpath(home.path)
+
+        def is_it(node: ast.expr) -> bool:
+            return any(
+                isinstance(each, Mapping)
+                and os.path.realpath(each.view.path) == file
+                and _name_of(each.view, each.node) in wanted
+                for each in self._view.evaluator.values(node)
+            )
+
+        for kind in (ast.Name, ast.Attribute, ast.Subscript, ast.Call):
+            for node in self._view.tree.nodes.get(kind, ()):
+                if not isinstance(getattr(node, "ctx", None), (ast.Store, ast.Del)) and is_it(node):  # type: ignore[arg-type]
+                    follow.expression(node, copied=False)  # type: ignore[arg-type]
+        found.settle()
+        return found
 
     def _chosen_receivers(self) -> dict[ast.AST, list[Receiver]]:
         """The calls that take a dict out of a table or a list: `f(**PRESETS[name])`, `for each in [...]: f(**each)`."""
@@ -180,6 +229,77 @@ class Dicts:
         return isinstance(node, ast.Subscript) or (
             isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in ("get", "pop")
         )
+
+
+def _given_back(view: ModuleView, flow: Flow) -> Iterator[tuple[ModuleView, Flow]]:
+    """A dict in the other modules that call a function which gives it back."""
+    for function in flow.functions:
+        name = getattr(function, "name", "")
+        if not name or view.tree.parents[function] is not view.tree.scope.node:
+            continue
+        for other in _importers(view, name):
+            for call in other.links.calls_named(name):
+                for callee in other.evaluator.values(call.func):
+                    if isinstance(callee, LocalFunction) and getattr(callee.node, "name", "") == name:
+                        yield other, other.dicts.flow(call)
+
+
+def _imported(view: ModuleView, flow: Flow) -> Iterator[tuple[ModuleView, Flow]]:
+    """A dict in the other modules that import it, or what holds it."""
+    names: dict[str, None] = {}
+    for maker in flow.makers:
+        statement = view.tree.statement(maker)
+        for parent in (statement, *view.tree.ancestors(statement)):
+            if view.tree.parents.get(parent) is view.tree.root:
+                names |= dict.fromkeys(_bound_by(parent))
+    seen: set[str] = set()
+    for name in names:
+        for other in _importers(view, name):
+            if other.path not in seen:
+                seen.add(other.path)
+                there = other.dicts.arrivals(view, flow.makers)
+                if there.aliases:
+                    yield other, there
+
+
+def _bound_by(statement: ast.AST) -> list[str]:
+    """The names that a statement of a module gives to others: what it assigns, or the class that it defines."""
+    if isinstance(statement, ast.ClassDef):
+        return [statement.name]
+    targets = statement.targets if isinstance(statement, ast.Assign) else [getattr(statement, "target", None)]
+    return [each.id for each in targets if isinstance(each, ast.Name)]
+
+
+def _name_of(view: ModuleView, maker: ast.expr) -> tuple[str, str, int]:
+    """How an expression that makes a dict is known in all views of its file.
+
+    The view of a file that another file asks for is not the one that is linted, and has the text before the fixes that
+    are tried: places move, names stay.
+    """
+    around = [maker, *view.tree.ancestors(maker)]
+    statement = around[-2] if len(around) > 1 else maker
+    kind = _called_name(maker) if isinstance(maker, ast.Call) else type(maker).__name__
+    same = [
+        each
+        for each in ast.walk(statement)
+        if (_called_name(each) if isinstance(each, ast.Call) else type(each).__name__) == kind
+    ]
+    return ",".join(_bound_by(statement)), kind, same.index(maker)
+
+
+def _given_on(view: ModuleView, flow: Flow) -> Iterator[tuple[ModuleView, Flow]]:
+    """A dict in the other modules that have a function which is called with it."""
+    for receiver in flow.receivers:
+        given = view.dicts.given_to(receiver)
+        if given is not None:
+            yield given[0], given[0].dicts.flow_of(given[1])
+
+
+def _importers(view: ModuleView, name: str) -> Iterator[ModuleView]:
+    for file in view.project.importers(view.path, name):
+        other = view.project.view(file, view.settings)
+        if other is not None and other is not view:
+            yield other
 
 
 class _Follow:
@@ -236,10 +356,14 @@ class _Follow:
             self.backward(node.func.value if not node.args else node.args[0])
             return
         if isinstance(node, (ast.Dict, ast.DictComp)) or (isinstance(node, ast.Call) and _is_copy(self.view, node)):
+            self.flow.makers.append(node)
             for entry in _own_entries(node, self.view):
                 self.flow.entries.append(entry)
             return
         if isinstance(node, ast.Constant):
+            return
+        if isinstance(node, ast.DictComp):
+            self.flow.entries += _own_entries(node, self.view)
             return
         if isinstance(node, ast.Call) and self.returned(node):
             return
@@ -305,9 +429,10 @@ class _Follow:
         self.seen.add((node, copied))
         self.flow.functions.append(node)
         calls = self.view.links.calls_of(node)
-        for call in calls:
-            self.expression(call, copied=copied)
-        if not calls:
+        reads = self.view.links.property_reads(node)
+        for each in (*calls, *reads):
+            self.expression(each, copied=copied)
+        if not calls and not reads:
             self.flow.receivers.append(Receiver("escape", node))
 
     def expression(self, node: ast.expr, *, copied: bool) -> None:
@@ -352,6 +477,9 @@ class _Follow:
             function = self.view.links.function_around(parent)
             if function is not None:
                 self.function(function, copied=copied)
+        elif (field := self.field_made_by(parent)) is not None:
+            for use in self.view.links.class_attribute_reads(field):
+                self.expression(use, copied=copied)
         elif parameters := self.view.links.parameters_with_default(node):
             for binding in parameters:
                 self.binding(binding, copied=copied)
@@ -361,6 +489,15 @@ class _Follow:
             self.flow.receivers.append(Receiver("read", node))
         else:
             self.flow.receivers.append(Receiver("escape", node))
+
+    def field_made_by(self, node: ast.AST) -> ast.Name | None:
+        """The field of a dataclass whose value a lambda makes: `x: dict = field(default_factory=lambda: {...})`."""
+        keyword = self.view.tree.parents.get(node) if isinstance(node, ast.Lambda) else None
+        if not isinstance(keyword, ast.keyword) or keyword.arg != "default_factory":
+            return None
+        declared = self.view.tree.statement(keyword)
+        target = declared.target if isinstance(declared, ast.AnnAssign) else None
+        return target if isinstance(target, ast.Name) else None
 
     def is_looped_over(self, node: ast.AST) -> bool:
         """Whether a node is a list that is only there for a loop; what the loop does with a dict, `Dicts` finds out."""
@@ -495,11 +632,13 @@ def asked_of(view: ModuleView, mapping: ast.expr) -> ast.expr | None:
     return None
 
 
-def _own_entries(node: ast.Dict | ast.DictComp | ast.Call, view: ModuleView) -> list[Entry]:
+def _own_entries(node: ast.Dict | ast.Call | ast.DictComp | ast.BinOp, view: ModuleView) -> list[Entry]:
     if isinstance(node, ast.Call):
         return _update_entries(node, view)
     if isinstance(node, ast.DictComp):
-        return [Entry(None, node.key, node.value, node, "literal")]
+        return [Entry(None, node, node.value, node, "unknown")]
+    if isinstance(node, ast.BinOp):
+        return _merged_entries(node.left, view) + _merged_entries(node.right, view)
     found = []
     for key, value in zip(node.keys, node.values, strict=True):
         if key is None:
@@ -527,13 +666,29 @@ def _update_entries(call: ast.Call, view: ModuleView) -> list[Entry]:
 def _merged_entries(node: ast.expr, view: ModuleView) -> list[Entry]:
     if isinstance(node, ast.IfExp):
         return _merged_entries(node.body, view) + _merged_entries(node.orelse, view)
-    if isinstance(node, ast.Dict) or (isinstance(node, ast.Call) and _is_copy(view, node)):
+    if isinstance(node, (ast.Dict, ast.DictComp)) or (isinstance(node, ast.Call) and _is_copy(view, node)):
         return _own_entries(node, view)
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.BitOr):
+        return _own_entries(node, view)
+    if isinstance(node, (ast.List, ast.Tuple)) and all(map(_is_pair, node.elts)):
+        return [_entry_of(pair, node, view) for pair in node.elts]
     if isinstance(node, ast.Name):
         entries = view.dicts.flow(node).entries
         if entries:
             return list(entries)
     return [Entry(None, node, None, node, "unknown")]
+
+
+def _is_pair(node: ast.expr) -> bool:
+    return isinstance(node, (ast.Tuple, ast.List)) and len(node.elts) == 2
+
+
+def _entry_of(pair: ast.expr, owner: ast.expr, view: ModuleView) -> Entry:
+    """The entry that a pair becomes: `("k", v)` in `dict([("k", v)])`."""
+    key, value = pair.elts  # type: ignore[attr-defined]
+    known = view.evaluator.values(key)
+    only = next(iter(known)) if len(known) == 1 else None
+    return Entry(only.value if isinstance(only, Constant) else None, key, value, owner, "pair")
 
 
 def _is_copy(view: ModuleView, call: ast.Call) -> bool:

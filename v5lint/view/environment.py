@@ -7,7 +7,7 @@ import re
 
 from v5lint.view.dicts import asked_of
 from v5lint.view.strings import dotted
-from v5lint.view.values import Constant, External, Method
+from v5lint.view.values import Constant, External, LocalFunction, Method
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from v5lint.view.calls import CallSite
     from v5lint.view.dicts import Entry
     from v5lint.view.module import ModuleView
+    from v5lint.view.tree import Binding
 
 #: Keywords under which subprocesses and job APIs take the environment of what they start.
 _ENVIRONMENT_KEYWORDS = frozenset(
@@ -90,7 +91,7 @@ def environment_keys(view: ModuleView, names: Collection[str]) -> list[Environme
         names: the variables.
     """
     found: dict[tuple[ast.AST, bool], EnvironmentKey] = {}
-    for key in (*_direct(view), *_in_dicts(view), *_in_apis(view), *_loose(view, names)):
+    for key in (*_direct(view), *_in_dicts(view), *_in_apis(view), *_by_helpers(view, names), *_loose(view, names)):
         if key.name in names:
             found.setdefault((key.node, key.is_written), key)
     return sorted(found.values(), key=lambda each: view.span(each.node))
@@ -100,9 +101,8 @@ def _named(
     view: ModuleView, given: ast.expr, access: str, value: ast.expr | None, site: ast.AST
 ) -> Iterator[EnvironmentKey]:
     """The variables that an expression may name, each at the string in which its name is written."""
-    for constant in view.values(given):
-        if isinstance(constant, Constant) and isinstance(constant.value, str) and constant.node in view.tree.parents:
-            assert constant.node is not None
+    for constant in view.written(given):
+        if constant.node is not None and constant.node in view.tree.parents:
             written = value
             parent = view.tree.parents[constant.node]
             if isinstance(constant.node, ast.keyword):
@@ -142,6 +142,53 @@ def _direct(view: ModuleView) -> Iterator[EnvironmentKey]:
         assert isinstance(test, ast.Compare)
         if isinstance(test.ops[0], (ast.In, ast.NotIn)) and _is_environ(view, test.comparators[0]):
             yield from _named(view, test.left, "test", None, test)
+
+
+def _by_helpers(view: ModuleView, names: Collection[str]) -> Iterator[EnvironmentKey]:
+    """The variables whose names are given to functions of other modules that set or read them: `set_env(NAME, x)`."""
+    for constant in view.tree.nodes.get(ast.Constant, ()):
+        assert isinstance(constant, ast.Constant)
+        if not isinstance(constant.value, str) or constant.value not in names:
+            continue
+        parent = view.tree.parents[constant]
+        call = view.tree.parents[parent] if isinstance(parent, ast.keyword) else parent
+        if not isinstance(call, ast.Call) or call.func is constant:
+            continue
+        keyword = parent.arg or "" if isinstance(parent, ast.keyword) else ""
+        place = call.args.index(constant) if constant in call.args else -1
+        for callee in view.evaluator.values(call.func):
+            if not isinstance(callee, LocalFunction) or callee.view is view:
+                continue
+            parameter = view.links.parameter_for(callee, call, keyword, place)
+            for access, written in _uses_as_name(callee.view, parameter) if parameter is not None else ():
+                given = _given_for(view, call, callee, written) if written is not None else None
+                yield EnvironmentKey(constant.value, constant, access, given, call)
+
+
+def _uses_as_name(view: ModuleView, parameter: Binding) -> Iterator[tuple[str, ast.expr | None]]:
+    """What a function does with the variable that a parameter of it names: the access, and what it is set to."""
+    for use in view.links.uses(parameter):
+        parent = view.tree.parents[use]
+        if isinstance(parent, ast.Subscript) and parent.slice is use and _is_environ(view, parent.value):
+            statement = view.tree.parents[parent]
+            is_set = isinstance(parent.ctx, ast.Store) and isinstance(statement, ast.Assign)
+            yield ("write", statement.value) if is_set else ("read", None)  # type: ignore[attr-defined]
+        elif isinstance(parent, ast.Call) and parent.args[:1] == [use]:
+            for callee in view.evaluator.values(parent.func):
+                access = _FUNCTIONS.get(callee.path) if isinstance(callee, External) else None
+                if access:
+                    yield access, parent.args[1] if access in ("default", "write") and len(parent.args) > 1 else None
+
+
+def _given_for(view: ModuleView, call: ast.Call, callee: LocalFunction, value: ast.expr) -> ast.expr | None:
+    """What a call gives the parameter that a function sets a variable to."""
+    bindings = callee.view.links.bindings_read(value) if isinstance(value, ast.Name) else []
+    arguments = [(each, "", place) for place, each in enumerate(call.args)]
+    arguments += [(each.value, each.arg, -1) for each in call.keywords if each.arg]
+    for given, name, place in arguments:
+        if view.links.parameter_for(callee, call, name, place) in bindings:
+            return given
+    return None
 
 
 def _in_dicts(view: ModuleView) -> Iterator[EnvironmentKey]:

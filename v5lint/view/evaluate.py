@@ -7,6 +7,7 @@ import re
 
 from v5lint.view import strings
 from v5lint.view.dicts import written_entries
+from v5lint.view.links import PROPERTIES
 from v5lint.view.tree import COMPREHENSIONS, Binding, Scope
 from v5lint.view.values import (
     NOTHING_KNOWN,
@@ -19,6 +20,7 @@ from v5lint.view.values import (
     LocalFunction,
     Mapping,
     Method,
+    Placed,
     Result,
     Unknown,
     Value,
@@ -35,6 +37,9 @@ if TYPE_CHECKING:
 #: How deep an expression is followed, and how many values it may have before the rest is called unknown.
 _DEPTH = 40
 _WIDTH = 32
+
+#: How many places a constant may be written in, of all those that an expression may be: a table has many rows.
+_PLACES = 512
 
 #: How many expressions one question may lead to; what is left open then is unknown. Real questions need a few hundred.
 _STEPS = 5_000
@@ -60,19 +65,29 @@ _TRANSPARENT = frozenset(
     "os.path.normpath pathlib.Path pathlib.PurePath typing.cast".split()
 )
 
+#: Functions that make a sequence of what they get, and those of them that keep its order.
+_SEQUENCES = frozenset(f"builtins.{each}" for each in "list tuple set frozenset sorted reversed iter".split())
+_ORDERED = frozenset({"builtins.list", "builtins.tuple", "builtins.iter"})
+
+#: Methods of dicts that list what is in them.
+_LISTINGS = frozenset({"keys", "values", "items"})
+
+#: Functions that take one out of a sequence, or among their arguments.
+_CHOOSERS = frozenset({"builtins.next", "builtins.max", "builtins.min", "random.choice", "numpy.random.choice"})
+
 #: Decorators and defaults that declare a command-line option with its default first.
 _OPTION_FACTORIES = frozenset({"typer.Option", "typer.Argument", "fastapi.Query", "fastapi.Form", "pydantic.Field"})
 
 #: Classes whose objects have as attributes what they are made with.
 _NAMESPACES = frozenset({"types.SimpleNamespace", "argparse.Namespace", "easydict.EasyDict", "munch.Munch"})
 
+_MODULES = External("sys.modules")
+
 _NAMED_TUPLE = "collections.namedtuple"
 
-#: Decorators of a method that is read like an attribute.
-_PROPERTIES = frozenset({"property", "cached_property"})
-
-#: Methods of strings that put other values into a text, or take it apart.
-_FILLERS = frozenset({"format", "join", "split", "rsplit"})
+#: Methods of strings that put other values into a text.
+_FILLERS = frozenset({"format", "join"})
+_OF_TEXTS = strings.PURE | strings.SPLITS | _FILLERS
 
 #: Where a LightningModule keeps the arguments of its constructor, and the call that puts them there.
 _HYPERPARAMETERS, _SAVES_THEM = "hparams", "save_hyperparameters"
@@ -86,8 +101,16 @@ _WRAPPERS_OF_TYPES = frozenset({"Optional", "Union", "Annotated", "ClassVar", "F
 class Evaluator:
     """Follows the expressions of one module; asks the evaluators of siblings about what they define."""
 
-    def __init__(self, view: ModuleView) -> None:
+    def __init__(self, view: ModuleView, *, placed: bool = False) -> None:
+        """Follow the expressions of a module.
+
+        Args:
+            view: the module.
+            placed: whether equal constants that are written at different places of it are different values.
+        """
         self._view = view
+        self._constants = Placed if placed else Constant
+        self._width = _PLACES if placed else _WIDTH
         self._known: dict[ast.AST, Values] = {}
         self._bound: dict[Binding, Values] = {}
         self._busy: dict[object, int] = {}  # what is on the way, with its place
@@ -108,7 +131,7 @@ class Evaluator:
             return NOTHING_KNOWN
         try:
             handler = _EXPRESSIONS.get(type(node))
-            found = _bounded(handler(self, node)) if handler is not None else NOTHING_KNOWN
+            found = _bounded(handler(self, node), self._width) if handler is not None else NOTHING_KNOWN
         finally:
             self._leave(node, place)
         if self._cycle >= place:  # what this depends on is complete: a cycle, if any, began here
@@ -117,6 +140,10 @@ class Evaluator:
         else:
             self._keep(node, found)
         return found
+
+    def _of(self, view: ModuleView) -> Evaluator:
+        """Who follows the expressions of a module: this one its own."""
+        return self if view is self._view else view.evaluator
 
     def _enter(self, what: object) -> int:
         """Take something up: its place on the way, or -1 where it is on the way already, or the way is too long."""
@@ -198,7 +225,7 @@ class Evaluator:
         if place < 0:
             return NOTHING_KNOWN
         try:
-            found = _bounded(self._binding_values(binding))
+            found = _bounded(self._binding_values(binding), self._width)
         finally:
             self._leave(binding, place)
         if self._cycle >= place:
@@ -226,6 +253,11 @@ class Evaluator:
             if binding.annotation is not None and UNKNOWN in found:
                 return found | self.annotated(binding.annotation)
             return found
+        if kind == "augment" and isinstance(node, ast.AugAssign) and isinstance(node.op, ast.Add):
+            before = self._view.reach.reaching(binding.owner, binding.name, node.target)
+            left = frozenset(value for each in before if each is not binding for value in self.binding_values(each))
+            again = NOTHING_KNOWN if binding in before else frozenset()  # in a loop
+            return self._added(left, self.values(node.value)) | again
         if kind == "declare" and binding.annotation is not None:
             return self.annotated(binding.annotation)
         if kind == "unpack" and value is not None:
@@ -235,6 +267,11 @@ class Evaluator:
             return items if binding.index < 0 else self._item(items, binding.index)
         if kind == "with" and value is not None:
             return self.values(value)
+        if kind == "nested" and value is not None:
+            found = self._iterated(value) if binding.is_looped else self.values(value)
+            for place in binding.places:
+                found = self._item(found, place) if isinstance(place, int) else _part(found, place)
+            return found
         return NOTHING_KNOWN
 
     def _parameter(self, binding: Binding) -> Iterable[Value]:
@@ -308,7 +345,7 @@ class Evaluator:
     # Expressions
 
     def _constant(self, node: ast.Constant) -> Iterable[Value]:
-        return {Constant(node.value, node)}
+        return {self._constants(node.value, node)}
 
     def _name(self, node: ast.Name) -> Iterable[Value]:
         return self.name_values(node.id, self._view.tree.scopes[node], node)
@@ -347,15 +384,17 @@ class Evaluator:
                 return frozenset({Method(value, name, bound=False)})
             return self._view.names.member_values(value.path, name)
         if isinstance(value, LocalClass):
-            return value.view.evaluator.class_attribute(value, name, instance=False)
+            return self._of(value.view).class_attribute(value, name, instance=False)
         if isinstance(value, Instance):
+            if name == "__class__":
+                return frozenset({value.of})
             if isinstance(value.of, LocalClass):
-                return value.of.view.evaluator.class_attribute(value.of, name, instance=True)
+                return self._of(value.of.view).class_attribute(value.of, name, instance=True)
             return frozenset({Method(value.of, name, bound=True)})
         if isinstance(value, Result) and value.of.endswith((".parse_args", ".parse_known_args")):
             return value.view.links.argparse_default(name)
         if isinstance(value, Mapping):
-            return value.view.evaluator.namespace_attribute(value, name)
+            return self._of(value.view).namespace_attribute(value, name)
         if isinstance(value, Constant) and name == "value":
             return frozenset({value})  # of a member of an enumeration
         return NOTHING_KNOWN
@@ -415,7 +454,7 @@ class Evaluator:
                 if self._enter((base, name)) < 0:
                     continue
                 try:
-                    inherited = base.view.evaluator.class_attribute(base, name, instance=instance)
+                    inherited = self._of(base.view).class_attribute(base, name, instance=instance)
                 finally:
                     del self._busy[base, name]
                 if any(not isinstance(each, (Unknown, Method)) for each in inherited):
@@ -425,9 +464,9 @@ class Evaluator:
     def _field_default(self, field: Result) -> Values:
         for keyword in field.node.keywords:
             if keyword.arg == "default":
-                return field.view.evaluator.values(keyword.value)
+                return self._of(field.view).values(keyword.value)
             if keyword.arg == "default_factory" and isinstance(keyword.value, ast.Lambda):
-                return field.view.evaluator.values(keyword.value.body)
+                return self._of(field.view).values(keyword.value.body)
         return NOTHING_KNOWN
 
     def _is_settable(self, of: LocalClass) -> bool:
@@ -444,7 +483,7 @@ class Evaluator:
         found: list[Value] = []
         for base in of.node.bases:
             inner = base.value if isinstance(base, ast.Subscript) else base  # Generic[T]
-            found += of.view.evaluator.values(inner)
+            found += self._of(of.view).values(inner)
         return found
 
     def _call(self, node: ast.Call) -> Iterable[Value]:
@@ -453,15 +492,23 @@ class Evaluator:
             tables = [each for each in self.values(node.func.value) if isinstance(each, Mapping)]
             if tables:
                 for table in tables:
-                    found |= table.view.evaluator.looked_up(table, self.values(node.args[0]))
+                    found |= self._of(table.view).looked_up(table, self.values(node.args[0]))
                 return found | self.values(node.args[1]) if len(node.args) > 1 else found
-        if isinstance(node.func, ast.Attribute) and (node.func.attr in strings.PURE or node.func.attr in _FILLERS):
+        if self._is_listing(node):
+            return {Elements((self._iterated(node),), is_open=True)}
+        if isinstance(node.func, ast.Attribute) and node.func.attr in _OF_TEXTS:
             texts = self.values(node.func.value)
             if any(isinstance(each, Constant) and isinstance(each.value, str) for each in texts):
                 return {made for text in texts for made in self._text_made(text, node.func.attr, node)}
         for callee in self.values(node.func):
             found |= self._called(callee, node)
         return found
+
+    def _is_listing(self, node: ast.Call) -> bool:
+        """Whether a call lists what is in a dict that is known: `d.values()`."""
+        if not isinstance(node.func, ast.Attribute) or node.func.attr not in _LISTINGS or node.args:
+            return False
+        return any(isinstance(each, Mapping) for each in self.values(node.func.value))
 
     def _text_made(self, text: Value, method: str, node: ast.Call) -> Values:
         """What a method of strings makes of a text: `.format(...)`, `.join([...])`, `.strip()`, `.split(",")`."""
@@ -480,10 +527,13 @@ class Evaluator:
         arguments = [each.value for each in constants if isinstance(each, Constant)]
         if len(arguments) < len(given) or node.keywords:
             return NOTHING_KNOWN
-        if method in ("split", "rsplit"):
+        if method in strings.SPLITS:
             if arguments[:1] == ["."]:
                 return NOTHING_KNOWN  # a dotted path is a reference as a whole; its parts would be a second one
-            return strings.parted(text.value, method, arguments)
+            pieces = strings.parted(text.value, method, arguments)
+            if not pieces:
+                return NOTHING_KNOWN
+            return frozenset({Elements(tuple(frozenset({Constant(each)}) for each in pieces))})
         return strings.changed(text.value, method, arguments)
 
     def _called(self, callee: Value, node: ast.Call) -> Values:
@@ -495,7 +545,7 @@ class Evaluator:
             return self._called_method(callee, node)
         if isinstance(callee, LocalFunction):
             imported = self._imported_module(callee_name(callee), node)
-            return imported or callee.view.evaluator.returned(callee)
+            return imported or self._of(callee.view).returned(callee)
         if isinstance(callee, Result) and callee.of == _NAMED_TUPLE:
             return frozenset({Mapping(self._view, node)})
         return self._imported_module(strings.dotted(node.func).rpartition(".")[2], node) or NOTHING_KNOWN
@@ -517,8 +567,14 @@ class Evaluator:
             return strings.joined([self.values(each) for each in node.args], "/")
         if path == "builtins.getattr" and len(node.args) >= 2:
             return self._getattr(node)
-        if path in ("builtins.list", "builtins.tuple", "builtins.set", "builtins.sorted") and node.args:
-            return self.values(node.args[0])
+        if path in _SEQUENCES and node.args:
+            return self._sequence(node.args[0], is_ordered=path in _ORDERED)
+        if path in _CHOOSERS and node.args:
+            return self._chosen(node)
+        if path == "builtins.type" and len(node.args) == 1:
+            return (
+                frozenset(each.of for each in self.values(node.args[0]) if isinstance(each, Instance)) or NOTHING_KNOWN
+            )
         if path == "functools.partial" and node.args:
             return frozenset({Unknown()})
         imported = self._imported_module(callee.name, node)
@@ -527,6 +583,28 @@ class Evaluator:
         if callee.name[:1].isupper() and not callee.name.isupper():
             return frozenset({Instance(callee)})
         return frozenset({Result(path, self._view, node)})
+
+    def _sequence(self, given: ast.expr, *, is_ordered: bool) -> Values:
+        """What `list(...)`, `sorted(...)` and their like make of something."""
+        found: set[Value] = set()
+        for value in self.values(given):
+            if isinstance(value, Mapping):
+                found.add(Elements((self._iterated_mapping(value, "keys"),), is_open=True))
+            elif isinstance(value, Elements) and not is_ordered:
+                found.add(_any_of(frozenset({value})))
+            else:
+                found.add(value)
+        return frozenset(found)
+
+    def _chosen(self, node: ast.Call) -> Values:
+        """What `next(iter(...))`, `max(...)` and `random.choice(...)` take out of a sequence, or among arguments."""
+        if len(node.args) == 1:
+            return self._iterated(node.args[0])
+        found: set[Value] = set()
+        is_next = strings.last_name(node.func) == "next"
+        for number, each in enumerate(node.args):
+            found |= self._iterated(each) if is_next and not number else self.values(each)
+        return frozenset(found)
 
     def _imported_module(self, name: str, node: ast.Call) -> Values:
         if name == "__import__" or _IMPORTER.search(name):
@@ -601,15 +679,11 @@ class Evaluator:
         return strings.joined(pieces, "")
 
     def _bin_op(self, node: ast.BinOp) -> Iterable[Value]:
+        if isinstance(node.op, ast.BitOr):
+            both = self.values(node.left) | self.values(node.right)
+            return {Mapping(self._view, node)} if any(isinstance(each, Mapping) for each in both) else NOTHING_KNOWN
         if isinstance(node.op, ast.Add):
-            left, right = self.values(node.left), self.values(node.right)
-            lists = [each for each in left | right if isinstance(each, Elements)]
-            if len(lists) == 2 and len(left) == len(right) == 1:
-                (first,), (second,) = left, right
-                assert isinstance(first, Elements)
-                assert isinstance(second, Elements)
-                return {Elements(first.items + second.items, is_open=first.is_open or second.is_open)}
-            return strings.joined([left, right], "")
+            return self._added(self.values(node.left), self.values(node.right))
         if isinstance(node.op, ast.Div):
             return strings.joined([self.values(node.left), self.values(node.right)], "/")
         if isinstance(node.op, ast.Mod) and isinstance(node.left, ast.Constant) and isinstance(node.left.value, str):
@@ -634,6 +708,20 @@ class Evaluator:
                     found.add(value)
         return found
 
+    @staticmethod
+    def _added(left: Values, right: Values) -> Values:
+        """What `+` makes of two lists or of two strings."""
+        if len(left) == len(right) == 1:
+            (first,), (second,) = left, right
+            if isinstance(first, Elements) and isinstance(second, Elements):
+                is_open = first.is_open or second.is_open
+                return frozenset({Elements(first.items + second.items, is_open=is_open)})
+        return strings.joined([left, right], "") if left else NOTHING_KNOWN
+
+    def _unary_op(self, node: ast.UnaryOp) -> Iterable[Value]:
+        number = _integer(self.values(node.operand))
+        return {Constant(-number)} if isinstance(node.op, ast.USub) and number is not None else NOTHING_KNOWN
+
     def _named_expr(self, node: ast.NamedExpr) -> Iterable[Value]:
         return self.values(node.value)
 
@@ -647,9 +735,22 @@ class Evaluator:
         return {Mapping(self._view, node)}
 
     def _elements(self, node: ast.List | ast.Tuple | ast.Set) -> Iterable[Value]:
-        if any(isinstance(each, ast.Starred) for each in node.elts) or len(node.elts) > 256:
+        if len(node.elts) > 256:
             return NOTHING_KNOWN
-        return {Elements(tuple(self.values(each) for each in node.elts))}
+        items: list[Values] = []
+        is_open = False
+        for each in node.elts:
+            if not isinstance(each, ast.Starred):
+                items.append(self.values(each))
+                continue
+            inner = self.values(each.value)
+            only = next(iter(inner)) if len(inner) == 1 else None
+            if isinstance(only, Elements) and not only.is_open:
+                items += only.items
+            else:
+                items.append(self._iterated(each.value))
+                is_open = True
+        return {Elements(tuple(items), is_open=is_open)}
 
     def _comprehension(self, node: ast.ListComp | ast.SetComp | ast.GeneratorExp) -> Iterable[Value]:
         """Of a list that a comprehension makes, the values that its elements have: how many it has is not known."""
@@ -657,27 +758,47 @@ class Evaluator:
 
     def _subscript(self, node: ast.Subscript) -> Iterable[Value]:
         containers = self.values(node.value)
+        if isinstance(node.slice, ast.Slice):
+            return {self._sliced(container, node.slice) for container in containers}
         found: set[Value] = set()
         keys = self.values(node.slice)
         for container in containers:
             if isinstance(container, Mapping):
-                found |= container.view.evaluator.looked_up(container, keys)
+                found |= self._of(container.view).looked_up(container, keys)
             elif isinstance(container, Elements):
                 for key in keys:
                     index = key.value if isinstance(key, Constant) and isinstance(key.value, int) else None
                     found |= self._item(frozenset({container}), index)
+            elif container == _MODULES:
+                found |= {External(each.value) for each in keys if _names_module(each)} or NOTHING_KNOWN  # type: ignore[attr-defined]
             else:
                 name = strings.dotted(node.value)
                 found.add(Unknown("environment") if name.endswith("environ") else UNKNOWN)
         return found
 
+    def _sliced(self, container: Value, part: ast.Slice) -> Value:
+        """What a slice takes of a sequence or of a string: `names[1:]`, `names[::-1]`, `text[:-4]`."""
+        bounds: list[int | None] = []
+        for each in (part.lower, part.upper, part.step):
+            number = _integer(self.values(each)) if each is not None else None
+            if each is not None and number is None:
+                return _any_of(frozenset({container})) if isinstance(container, Elements) else UNKNOWN
+            bounds.append(number)
+        at = slice(*bounds)
+        if isinstance(container, Elements):
+            return next(iter(_part(frozenset({container}), at)))
+        if isinstance(container, Constant) and isinstance(container.value, str):
+            return Constant(container.value[at])
+        return container if isinstance(container, Unknown) else UNKNOWN
+
     def looked_up(self, mapping: Mapping, keys: Values) -> Values:
         """The values of the entries of a dict of this module under a key; under any where the key is unknown."""
         wanted = {key.value for key in keys if isinstance(key, Constant)}
-        every = len(wanted) < len(keys) or isinstance(mapping.node, ast.DictComp)
+        every = len(wanted) < len(keys)
         found: set[Value] = set()
         for entry in self._view.dicts.entries(mapping.node):
-            if entry.value is not None and (every or entry.key in wanted):
+            may_be_any = entry.key is None and entry.how != "removal"  # `{name: ... for name in names}`
+            if entry.value is not None and (every or may_be_any or entry.key in wanted):
                 found |= self.values(entry.value)
         return frozenset(found) or NOTHING_KNOWN
 
@@ -688,7 +809,7 @@ class Evaluator:
                 return frozenset({Elements((NOTHING_KNOWN, self._iterated(node.args[0])))})
             if node.func.id == "zip":
                 return frozenset({Elements(tuple(self._iterated(each) for each in node.args))})
-            if node.func.id in ("tqdm", "reversed", "sorted", "list", "set", "tuple"):
+            if node.func.id in ("tqdm", "reversed", "sorted", "list", "set", "tuple", "iter", "frozenset"):
                 return self._iterated(node.args[0])
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and not node.args:
             for container in self.values(node.func.value):
@@ -708,7 +829,7 @@ class Evaluator:
     def _iterated_mapping(self, container: Mapping, what: str) -> Values:
         entries = container.view.dicts.entries(container.node)
         keys: set[Value] = {
-            Constant(each.key, each.node if isinstance(each.node, (ast.expr, ast.keyword)) else None)
+            self._constants(each.key, each.node if isinstance(each.node, (ast.expr, ast.keyword)) else None)
             if each.key is not None
             else UNKNOWN
             for each in entries
@@ -716,7 +837,7 @@ class Evaluator:
         values: set[Value] = set()
         for each in entries:
             if each.value is not None:
-                values |= container.view.evaluator.values(each.value)
+                values |= self._of(container.view).values(each.value)
         if what == "items":
             return frozenset({Elements((frozenset(keys) or NOTHING_KNOWN, frozenset(values) or NOTHING_KNOWN))})
         return frozenset(values if what == "values" else keys) or NOTHING_KNOWN
@@ -740,6 +861,29 @@ class Evaluator:
         return frozenset(found) or NOTHING_KNOWN
 
 
+def _any_of(containers: Values) -> Elements:
+    """Any number of the elements of some sequences, in any order."""
+    found: set[Value] = set()
+    for container in containers:
+        for item in container.items if isinstance(container, Elements) else (NOTHING_KNOWN,):
+            found |= item
+    return Elements((frozenset(found) or NOTHING_KNOWN,), is_open=True)
+
+
+def _part(containers: Values, place: slice) -> Values:
+    """What a slice takes of some sequences."""
+    found: set[Value] = set()
+    for each in containers:
+        known = isinstance(each, Elements) and not each.is_open
+        found.add(Elements(each.items[place]) if known else each)  # type: ignore[attr-defined]
+    return frozenset(found)
+
+
+def _integer(values: Values) -> int | None:
+    only = next(iter(values)) if len(values) == 1 else None
+    return only.value if isinstance(only, Constant) and type(only.value) is int else None
+
+
 def callee_name(function: LocalFunction) -> str:
     """The name of a function; empty for a lambda."""
     return "" if isinstance(function.node, ast.Lambda) else function.node.name
@@ -749,17 +893,22 @@ def _is_constant(values: Values) -> bool:
     return len(values) == 1 and isinstance(next(iter(values)), Constant)
 
 
+def _names_module(value: Value) -> bool:
+    """Whether a value is the name of a module: the key of `sys.modules["transformers"]`."""
+    return isinstance(value, Constant) and isinstance(value.value, str) and _MODULE_NAME.match(value.value) is not None
+
+
 def _is_property(function: LocalFunction) -> bool:
     """Whether a method is read like an attribute."""
     decorators = getattr(function.node, "decorator_list", ())
-    return any(strings.dotted(each).rpartition(".")[2] in _PROPERTIES for each in decorators)
+    return any(strings.dotted(each).rpartition(".")[2] in PROPERTIES for each in decorators)
 
 
-def _bounded(values: Iterable[Value]) -> Values:
+def _bounded(values: Iterable[Value], width: int) -> Values:
     found = values if isinstance(values, frozenset) else frozenset(values)
-    if len(found) <= _WIDTH:
+    if len(found) <= width:
         return found
-    return frozenset([*sorted(found, key=repr)[: _WIDTH - 1], UNKNOWN])
+    return frozenset([*sorted(found, key=repr)[: width - 1], UNKNOWN])
 
 
 _EXPRESSIONS: dict[type[ast.expr], Callable[[Evaluator, Any], Iterable[Value]]] = {
@@ -771,6 +920,7 @@ _EXPRESSIONS: dict[type[ast.expr], Callable[[Evaluator, Any], Iterable[Value]]] 
     ast.BinOp: Evaluator._bin_op,
     ast.IfExp: Evaluator._if_exp,
     ast.BoolOp: Evaluator._bool_op,
+    ast.UnaryOp: Evaluator._unary_op,
     ast.NamedExpr: Evaluator._named_expr,
     ast.Await: Evaluator._await,
     ast.Lambda: Evaluator._lambda,

@@ -16,11 +16,12 @@ from v5lint.view.values import Constant, External, LocalFunction, Method, Result
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
     from typing import Any
 
     from v5lint.releases import Release
     from v5lint.view.module import ModuleView
+    from v5lint.view.tree import Binding
     from v5lint.view.values import Value
 
 #: Exceptions that a missing name or argument raises, and their bases.
@@ -241,6 +242,7 @@ class _Parsed:
         self.release = release
 
 
+_DISTRIBUTIONS = frozenset({"get_distribution", "distribution"})
 _VERSION_FUNCTIONS = frozenset({"importlib.metadata.version", "importlib_metadata.version"})
 
 #: What gives the parameters of a function, or the fields of a class.
@@ -267,6 +269,7 @@ class _Condition:
         self.version = release or ".".join(str(part) for part in (*target, 0, 0)[: max(3, len(target))])
         self.depth = 0
         self.steps = 0
+        self.given: Mapping[ast.AST, Any] = {}  # what the parameters are of the function that is computed
         self.asks_version = False
 
     def truth(self, test: ast.expr) -> Any:
@@ -295,11 +298,22 @@ class _Condition:
 
     def bool_op(self, node: ast.BoolOp) -> Any:
         decisive = isinstance(node.op, ast.Or)
-        values = [self.compute(each) for each in node.values]
-        for value in values:
-            if value is not _NO_VALUE and bool(value) is decisive:
+        asked, unknown, asks_before = False, False, self.asks_version
+        for each in node.values:
+            self.asks_version = False
+            value = self.compute(each)
+            if value is _NO_VALUE and not self.asks_version:
+                unknown = True
+                continue
+            if value is _NO_VALUE:
+                return _NO_VALUE
+            asked = asked or self.asks_version
+            if bool(value) is decisive:
+                self.asks_version = asked or asks_before
                 return decisive
-        return _NO_VALUE if _NO_VALUE in values else not decisive
+        # With something unknown, what the version says decides nothing: `fast or version < "4"`.
+        self.asks_version = asks_before or (asked and not unknown)
+        return _NO_VALUE if unknown else not decisive
 
     def unary_op(self, node: ast.UnaryOp) -> Any:
         value = self.compute(node.operand)
@@ -324,7 +338,7 @@ class _Condition:
 
     def asks_names(self, node: ast.expr) -> bool:
         """Whether a collection is what the package has, or what a function of some release takes."""
-        return self.lists_names(node) or self.asks_parameters(node)
+        return self.lists_package(node) or self.asks_parameters(node)
 
     def asks_parameters(self, node: ast.expr, depth: int = 0) -> bool:
         """Whether a collection is the parameters that a function takes, or the fields of a class.
@@ -341,15 +355,18 @@ class _Condition:
                     return True
         return False
 
-    def lists_names(self, node: ast.expr) -> bool:
-        """Whether an expression is what the package has: `dir(transformers)`, `transformers.__all__`."""
-        of: ast.expr | None = None
-        if isinstance(node, ast.Call) and dotted(node.func) in ("dir", "vars") and len(node.args) == 1:
-            of = node.args[0]
-        elif isinstance(node, ast.Attribute) and node.attr in ("__dict__", "__all__"):
-            of = node.value
-        values = self.view.evaluator.values(of) if of is not None else ()
-        return any(isinstance(value, External) and value.package == self.package for value in values)
+    def lists_package(self, node: ast.expr) -> bool:
+        """Whether an expression lists what is in the package: `dir(transformers)`, `transformers.__all__`."""
+        if isinstance(node, ast.Call):
+            name = dotted(node.func)
+            return name in ("dir", "vars") and len(node.args) == 1 and self.is_of_package(node.args[0])
+        return isinstance(node, ast.Attribute) and self.is_of_package(node.value)
+
+    def is_of_package(self, node: ast.expr) -> bool:
+        """Whether an expression stands for something of the package."""
+        return any(
+            isinstance(each, External) and each.package == self.package for each in self.view.evaluator.values(node)
+        )
 
     def if_exp(self, node: ast.IfExp) -> Any:
         test = self.compute(node.test)
@@ -369,23 +386,74 @@ class _Condition:
                 padded = (*value.release, 0, 0, 0)
                 numbers = {"major": padded[0], "minor": padded[1], "micro": padded[2], "release": padded[:3]}
                 return numbers.get(node.attr, self.version)
+        if node.attr == "version" and isinstance(node.value, ast.Call) and self.is_distribution(node.value):
+            self.asks_version = True
+            return self.version
         return self.followed(node)
+
+    def is_distribution(self, call: ast.Call) -> bool:
+        """Whether a call gives the installed distribution: `pkg_resources.get_distribution("transformers")`."""
+        name = dotted(call.func).rpartition(".")[2]
+        return name in _DISTRIBUTIONS and bool(call.args) and self.compute(call.args[0]) == self.package
 
     def followed(self, node: ast.Name | ast.Attribute) -> Any:
         """A name or attribute: the version itself, a constant, or what it was assigned."""
+        bindings = self.view.links.bindings_read(node) if isinstance(node, ast.Name) else []
+        for binding in bindings:
+            if binding.node in self.given:
+                return self.given[binding.node]
         found = []
         for value in self.view.evaluator.values(node):
             found.append(self.of_value(value))
-        if isinstance(node, ast.Name) and (len(found) != 1 or found[0] is _NO_VALUE):
-            for binding in self.view.links.bindings_read(node):
+        if len(found) != 1 or found[0] is _NO_VALUE:
+            for binding in bindings:
                 if binding.kind == "assign" and binding.value is not None and binding.value is not node:
                     return self.compute(binding.value)
+            value = self.of_sibling(node, bindings)
+            if value is not _NO_VALUE:
+                return value
         if len(found) == 1 and found[0] is not _NO_VALUE:
             return found[0]
         text = dotted(node)
         if _VERSION_NAME.search(text) and self.package in text.lower():
             self.asks_version = True
         return _NO_VALUE
+
+    def of_sibling(self, node: ast.Name | ast.Attribute, bindings: list[Binding]) -> Any:
+        """A flag that another module of the repository assigns: `from .compat import IS_NEW`, `compat.IS_NEW`."""
+        view = self.view
+        if isinstance(node, ast.Attribute):
+            modules = [each.path for each in view.evaluator.values(node.value) if isinstance(each, External)]
+            asked = [(path, node.attr) for path in modules]
+        else:
+            asked = [
+                (view.names.module_of(each.statement), each.node.name)
+                for each in bindings
+                if isinstance(each.statement, ast.ImportFrom) and isinstance(each.node, ast.alias)
+            ]
+        for module, name in asked:
+            file = view.project.module_file(module, view.path)
+            other = view.project.view(file, view.settings) if file is not None else None
+            for binding in other.reach.final(other.tree.scope, name) if other is not None else ():
+                if binding.kind == "assign" and binding.value is not None and other is not None:
+                    return self.computed_in(other, binding.value)
+        return _NO_VALUE
+
+    def computed_in(self, view: ModuleView, node: ast.expr, given: Mapping[ast.AST, Any] | None = None) -> Any:
+        """The value of an expression of another module, or of a function that is called.
+
+        Args:
+            view: the module.
+            node: the expression.
+            given: what the parameters of the function are.
+        """
+        inner = _Condition(view, self.package, self.version)
+        inner.given = given or {}
+        inner.steps, inner.depth = self.steps, self.depth
+        value = inner.compute(node)
+        self.steps = inner.steps
+        self.asks_version = self.asks_version or inner.asks_version
+        return value
 
     def of_value(self, value: Value) -> Any:
         if isinstance(value, Constant):
@@ -408,6 +476,9 @@ class _Condition:
         arguments = [self.compute(each) for each in node.args]
         if name == "hasattr" and len(node.args) == 2:
             return self.hasattr(node)
+        if name in ("find_spec", "find_loader") and str(next(iter(arguments), "")).startswith(f"{self.package}."):
+            self.asks_version = True  # whether it has a module
+            return _NO_VALUE
         if name in ("Version", "parse", "LooseVersion", "StrictVersion", "parse_version") and arguments:
             return _parsed(arguments[0])
         if arguments == [self.package] and (name == "version" or self.asks_metadata(node)):
@@ -448,9 +519,8 @@ class _Condition:
         return _NO_VALUE
 
     def hasattr(self, node: ast.Call) -> Any:
-        for value in self.view.evaluator.values(node.args[0]):
-            if isinstance(value, External) and value.package == self.package:
-                self.asks_version = True
+        if self.is_of_package(node.args[0]):
+            self.asks_version = True
         return _NO_VALUE
 
     def method(self, node: ast.Call, name: str, arguments: list[Any]) -> Any:
@@ -482,14 +552,10 @@ class _Condition:
     def helper(self, node: ast.Call, name: str, arguments: list[Any]) -> Any:
         """A call of a function that compares versions: followed where it is short, else understood by its name."""
         for callee in self.view.evaluator.values(node.func):
-            if isinstance(callee, LocalFunction) and not node.args and not node.keywords:
+            if isinstance(callee, LocalFunction):
                 returned = callee.view.links.returns(callee.node)
                 if len(returned) == 1 and returned[0] is not None:
-                    inner = _Condition(callee.view, self.package)
-                    inner.steps = self.steps
-                    value = inner.compute(returned[0])
-                    self.steps = inner.steps
-                    self.asks_version = self.asks_version or inner.asks_version
+                    value = self.computed_in(callee.view, returned[0], self.parameters(callee, node, arguments))
                     if value is not _NO_VALUE:
                         return value
             if isinstance(callee, Method) and callee.name == "parse_version":
@@ -503,6 +569,19 @@ class _Condition:
         if not about:
             return _NO_VALUE
         return self.by_name(name, texts)
+
+    def parameters(self, callee: LocalFunction, node: ast.Call, arguments: list[Any]) -> dict[ast.AST, Any]:
+        """What the parameters of a function are in a call of it."""
+        found: dict[ast.AST, Any] = {}
+        keywords = [(each.arg, self.compute(each.value)) for each in node.keywords if each.arg]
+        for name, place, value in [
+            *(("", place, value) for place, value in enumerate(arguments)),
+            *((name, -1, value) for name, value in keywords),
+        ]:
+            binding = self.view.links.parameter_for(callee, node, name, place)
+            if binding is not None:
+                found[binding.node] = value
+        return found
 
     def by_name(self, name: str, texts: list[str]) -> Any:
         """A comparison whose meaning is in the name of the helper, and in an operator among its arguments."""

@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from v5lint.view.values import Value, Values
 
 
+#: Decorators of a method that is read like an attribute.
+PROPERTIES = frozenset({"property", "cached_property"})
+
+
 class Links:
     """Answers for one module; every table is made when it is first asked for."""
 
@@ -44,7 +48,7 @@ class Links:
     def uses(self, binding: Binding) -> list[ast.Name]:
         """The reads of a name that may see what this binding gave it."""
         evaluator, reach = self._view.evaluator, self._view.reach
-        owner = self._view.tree.scope if binding.name in binding.scope.globals else binding.scope
+        owner = binding.owner
         found = []
         for node in self.mentions(binding.name):
             if isinstance(node.ctx, ast.Load):
@@ -73,7 +77,7 @@ class Links:
 
     def augmentations(self, binding: Binding) -> list[Binding]:
         """The bindings by `name |= ...` to which the value of another binding of the name goes on."""
-        owner = self._view.tree.scope if binding.name in binding.scope.globals else binding.scope
+        owner = binding.owner
         return [
             each
             for each in owner.bindings.get(binding.name, ())
@@ -88,7 +92,7 @@ class Links:
 
     def other_bindings(self, binding: Binding) -> list[Binding]:
         """The other bindings of the same name in the same scope."""
-        owner = self._view.tree.scope if binding.name in binding.scope.globals else binding.scope
+        owner = binding.owner
         return [each for each in owner.bindings.get(binding.name, ()) if each is not binding]
 
     def defining_call(self, node: ast.expr) -> ast.Call | None:
@@ -346,6 +350,19 @@ class Links:
         for each in self._view.tree.nodes.get(ast.Attribute, ()):
             assert isinstance(each, ast.Attribute)
             if each.attr == target.id and isinstance(each.ctx, ast.Load) and self._is_of(each.value, owner):
+                found.append(each)
+        return found
+
+    def property_reads(self, function: ast.AST) -> list[ast.Attribute]:
+        """The reads of a method that is read like an attribute; none of any other function."""
+        owner = self.class_of_method(function)
+        decorators = {dotted(each).rpartition(".")[2] for each in getattr(function, "decorator_list", ())}
+        if owner is None or not decorators & PROPERTIES:
+            return []
+        found = []
+        for each in self._view.tree.nodes.get(ast.Attribute, ()):
+            assert isinstance(each, ast.Attribute)
+            if each.attr == function.name and isinstance(each.ctx, ast.Load) and self._is_of(each.value, owner):  # type: ignore[attr-defined]
                 found.append(each)
         return found
 

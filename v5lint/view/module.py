@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from v5lint.rule import Fix, Level
     from v5lint.settings import Settings
     from v5lint.view.environment import EnvironmentKey
-    from v5lint.view.tree import Binding
+    from v5lint.view.tree import Binding, Scope
     from v5lint.view.values import ClassValue, Value, Values
 
 
@@ -82,6 +82,7 @@ class ModuleView:
         links: who uses what.
         dicts: dicts that become keyword arguments.
         guards: what runs under the target release, and who catches a failure.
+        import_hosts: the import statements that names join which the fixes add, by module and name.
     """
 
     def __init__(self, region: Region, path: str, settings: Settings, project: Project) -> None:
@@ -102,6 +103,8 @@ class ModuleView:
         self.links = Links(self)
         self.dicts = Dicts(self)
         self.guards = Guards(self)
+        self.import_hosts: dict[tuple[str, str], ast.ImportFrom] = {}
+        self._placed = Evaluator(self, placed=True)
         self._exporting: set[str] = set()
         self._wide_lines: dict[int, bytes] = {}
 
@@ -172,6 +175,18 @@ class ModuleView:
     def values(self, node: ast.expr) -> Values:
         """What an expression may stand for."""
         return self.evaluator.values(node)
+
+    def written(self, node: ast.expr) -> list[Constant]:
+        """The strings that an expression may stand for, once for each place of this module in which one is written.
+
+        Of `TABLE[key]` with `TABLE = {"a": "X", "b": "X"}` these are two, where `values` has one: who rewrites a name
+        rewrites it wherever it stands. Those that stand nowhere in this module, put together or of another one, have
+        a `node` that is none of its tree, or None.
+        """
+        found = [
+            each for each in self._placed.values(node) if isinstance(each, Constant) and isinstance(each.value, str)
+        ]
+        return sorted(found, key=lambda each: (each.value, _place(each.node)))
 
     def constants(self, node: ast.expr, kind: type = str) -> list[object]:
         """The constants of a type among the values of an expression."""
@@ -248,6 +263,11 @@ class ModuleView:
             for reference in self._asked_for(call, names, package):
                 asked_for.add(reference.node)
                 yield reference
+        for subscript in self.tree.nodes.get(ast.Subscript, ()):
+            assert isinstance(subscript, ast.Subscript)
+            for reference in self._looked_up(subscript, names, package):
+                asked_for.add(reference.node)
+                yield reference
         if self._has_star(package):
             for name_node in self.tree.nodes.get(ast.Name, ()):
                 assert isinstance(name_node, ast.Name)
@@ -261,14 +281,22 @@ class ModuleView:
             assert isinstance(constant, ast.Constant)
             if constant in annotations:
                 continue  # the expressions in it were met above
-            if isinstance(constant.value, str) and constant.value.startswith(f"{package}."):
-                path = _path_in(constant.value, names)
+            if isinstance(constant.value, str) and f"{package}." in constant.value:
+                path = _path_in(self._without_own_module(constant.value, package), names)
                 if path and not isinstance(self.tree.parents[constant], ast.Expr):
                     yield Reference(path, constant, "string")
             elif isinstance(constant.value, str) and constant.value in names and constant not in asked_for:
                 module = self._module_beside(constant)
                 if module.partition(".")[0] == package:
                     yield Reference(f"{module}.{constant.value}", constant, "getattr")
+
+    def _without_own_module(self, text: str, package: str) -> str:
+        """A dotted path from the package on: what a test patches may be reached through a module of the repository."""
+        if text.startswith(f"{package}."):
+            return text
+        module, dot, rest = text.partition(f".{package}.")
+        is_own = dot and self.project.module_file(module, self.path) is not None
+        return f"{package}.{rest}" if is_own else ""
 
     def imports(self, package: str) -> Iterator[Reference]:
         """Everything that a module imports from a package, whatever its name, in any way that Python has.
@@ -300,9 +328,8 @@ class ModuleView:
         place = _IMPORTERS[site.name]
         anchors = site.values_of("package", 1) if site.name == "import_module" else frozenset()
         within = [str(each.value) for each in anchors if isinstance(each, Constant)]
-        for value in sorted(site.values_of(place, 0), key=repr):
-            if not isinstance(value, Constant) or not isinstance(value.value, str):
-                continue
+        given = site.argument(place, 0)
+        for value in self.written(given) if given is not None else ():
             path = value.value
             if path.startswith(".") and not path.startswith("..") and len(within) == 1:
                 path = within[0] + path
@@ -339,34 +366,59 @@ class ModuleView:
             return
         if len(call.args) < 2 or self._is_other_import(call.args[0], package) or not self.is_of(call.args[0], package):
             return
-        asked_names = self.values(call.args[1])
+        asked_names = self.written(call.args[1])
         modules = [value for value in self.values(call.args[0]) if isinstance(value, External)]
-        if len(modules) > 1 and len(asked_names) > 1:
+        if len(modules) > 1 and len(self.values(call.args[1])) > 1:
             return  # which name belongs to which module is not known
-        for name in sorted(asked_names, key=repr):
-            if not isinstance(name, Constant) or not isinstance(name.value, str) or name.value not in names:
+        for name in asked_names:
+            if name.value not in names:
                 continue
             node = name.node if name.node in self.tree.parents else call
             for value in sorted(modules, key=repr):
                 if value.package == package:
                     path = f"{value.path}.{name.value}"
                     assert node is not None
+                    if node is call and self._is_written_whole(path):
+                        continue  # `module, name = PATH.rsplit(".", 1)`: it is said where the path stands
                     has_default = len(call.args) > 2 and last_name(call.func) == "getattr"
                     yield Reference(path, node, "getattr", has_default=has_default)
+
+    def _is_written_whole(self, path: str) -> bool:
+        return any(node.value == path for node in self.tree.nodes.get(ast.Constant, ()))  # type: ignore[attr-defined]
+
+    def _looked_up(self, node: ast.Subscript, names: Container[str], package: str) -> Iterator[Reference]:
+        """The names read from the table of a module: `vars(transformers)[name]`, `transformers.__dict__[name]`."""
+        table = node.value
+        if isinstance(table, ast.Call) and last_name(table.func) == "vars" and len(table.args) == 1:
+            table = table.args[0]
+        elif isinstance(table, ast.Attribute) and table.attr == "__dict__":
+            table = table.value
+        else:
+            return
+        path = self._path(table, package) if isinstance(node.ctx, ast.Load) else ""
+        for name in self.written(node.slice) if path else ():
+            if name.value in names:
+                where = name.node if name.node is not None and name.node in self.tree.parents else node
+                yield Reference(f"{path}.{name.value}", where, "getattr")
 
     def _imported(self, statement: ast.ImportFrom, names: Container[str], package: str) -> Iterator[Reference]:
         wanted = [alias for alias in statement.names if alias.name in names]
         # What a sibling got from the package and hands on is the sibling's matter.
         if not wanted or statement.level or (statement.module or "").partition(".")[0] != package:
             return
-        scope = self.tree.scope_of(statement)
         for alias in wanted:
-            owner = self.tree.scope if (alias.asname or alias.name) in scope.globals else scope
-            for binding in owner.bindings.get(alias.asname or alias.name, ()):
+            for binding in self._bindings_of(alias, statement):
                 if binding.node is alias:
                     for value in self.names.imported_values(binding):
                         if isinstance(value, External) and value.package == package and value.name == alias.name:
                             yield Reference(value.path, alias, "import", binding)
+
+    def _bindings_of(self, alias: ast.alias, statement: ast.ImportFrom) -> Iterator[Binding]:
+        """The bindings of the name that an import binds, in its own scope or where `global` and `nonlocal` put it."""
+        scope: Scope | None = self.tree.scope_of(statement)
+        while scope is not None:
+            yield from scope.bindings.get(alias.asname or alias.name, ())
+            scope = scope.parent
 
     def is_of(self, node: ast.expr, package: str) -> bool:
         """Whether an expression stands for a package, or for something of it."""
@@ -441,6 +493,10 @@ class _EveryName:
 
 
 _EVERY_NAME = _EveryName()
+
+
+def _place(node: ast.AST | None) -> tuple[int, int]:
+    return (getattr(node, "lineno", 0), getattr(node, "col_offset", 0))
 
 
 def _path_in(text: str, names: Container[str]) -> str:

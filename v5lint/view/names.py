@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import re
+from bisect import bisect_right
 
 from v5lint.view.strings import is_builtin
 from v5lint.view.values import NOTHING_KNOWN, UNKNOWN, Constant, External
@@ -19,6 +21,10 @@ if TYPE_CHECKING:
     Quoted = TypeVar("Quoted", bound=ast.expr)
 
 
+#: `# type: X`, and not `# type: ignore`.
+_TYPE_COMMENT = re.compile(r"#[ \t]*type:[ \t]*(?!ignore\b)([^#\r\n]*[^#\s])")
+
+
 class Names:
     """Answers for one module."""
 
@@ -26,6 +32,7 @@ class Names:
         self._view = view
         self._annotations: dict[ast.Constant, ast.expr | None] = {}
         self._spans: dict[ast.AST, tuple[int, int]] = {}
+        self._comments: list[ast.expr] | None = None
 
     def imported_values(self, binding: Binding) -> Values:
         """What an import binds its name to."""
@@ -96,15 +103,20 @@ class Names:
         except (SyntaxError, ValueError, RecursionError):
             parsed = None
         if parsed is not None:
-            self._adopt(parsed, node)
+            self._adopt(parsed, node, self._content_offset(node))
         self._annotations[node] = parsed
         return parsed
 
-    def _adopt(self, parsed: ast.expr, constant: ast.Constant) -> None:
-        """Make the nodes of a parsed string part of the tree, with the string for their place."""
+    def _adopt(self, parsed: ast.expr, constant: ast.Constant, content: int | None) -> None:
+        """Make the nodes of a parsed string part of the tree, with the string for their place.
+
+        Args:
+            parsed: what is in the string.
+            constant: the string.
+            content: where its first character is in the text, where it stands there just as it is.
+        """
         tree = self._view.tree
         scope = tree.scope_of(constant)
-        content = self._content_offset(constant)
         for node in ast.walk(parsed):
             for child in ast.iter_child_nodes(node):
                 tree.parents[child] = node
@@ -134,11 +146,58 @@ class Names:
         return self._spans.get(node)
 
     def quoted(self, kind: type[Quoted]) -> Iterator[Quoted]:
-        """The expressions of a kind inside all string annotations of the module."""
-        for constant, _ in self._view.tree.annotations:
-            parsed = self.parsed_annotation(constant)
+        """The expressions of a kind inside all string annotations and type comments of the module."""
+        strings = [self.parsed_annotation(constant) for constant, _ in self._view.tree.annotations]
+        for parsed in (*strings, *self._type_comments()):
             if parsed is not None:
                 yield from (node for node in ast.walk(parsed) if isinstance(node, kind))
+
+    def _type_comments(self) -> list[ast.expr]:
+        """The types in the comments of the module: `# type: List[X]`, `# type: (X, int) -> None`."""
+        if self._comments is None:
+            self._comments = []
+            strings = self._strings_by_row() if _TYPE_COMMENT.search(self._view.text) else {}
+            for found in _TYPE_COMMENT.finditer(self._view.text):
+                row = bisect_right(self._view.region.line_starts, found.start())
+                if any(start <= found.start() < end for start, end in strings.get(row, ())) or not found[1].isascii():
+                    continue
+                # A signature reads as a tuple; everything stays at its place.
+                text = found[1].replace("->", ", ").replace("**", "  ").replace("*", " ")
+                try:
+                    parsed = ast.parse(text, mode="eval").body
+                except (SyntaxError, ValueError, RecursionError):
+                    continue
+                column = len(self._view.text[self._view.region.line_starts[row - 1] : found.start()].encode())
+                end = column + found.end() - found.start()
+                comment = ast.Constant(found[1], lineno=row, col_offset=column, end_lineno=row, end_col_offset=end)
+                self._view.tree.parents[comment] = self._statement_at(row)
+                self._adopt(parsed, comment, found.start(1))
+                self._comments.append(parsed)
+        return self._comments
+
+    def _strings_by_row(self) -> dict[int, list[tuple[int, int]]]:
+        """The spans of the strings in each line, so that a `#` in one is told from a comment."""
+        found: dict[int, list[tuple[int, int]]] = {}
+        tree = self._view.tree
+        for node in (*tree.nodes.get(ast.Constant, ()), *tree.nodes.get(ast.JoinedStr, ())):
+            if isinstance(getattr(node, "value", ""), (str, bytes)):
+                for row in range(node.lineno, (node.end_lineno or node.lineno) + 1):
+                    found.setdefault(row, []).append(self._view.span(node))
+        return found
+
+    def _statement_at(self, row: int) -> ast.AST:
+        """The innermost statement that has a line."""
+        at: ast.AST = self._view.tree.root
+        while True:
+            inner = [
+                each
+                for each in ast.iter_child_nodes(at)
+                if isinstance(each, (ast.stmt, ast.ExceptHandler, ast.match_case))
+                and getattr(each, "lineno", row) <= row <= (getattr(each, "end_lineno", None) or row)
+            ]
+            if not inner:
+                return at
+            at = inner[-1]
 
     def exported(self) -> dict[str, ast.Constant]:
         """The names that `__all__` lists, each with its string."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 
+from v5lint.view.strings import dotted, last_name
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import TypeAlias
@@ -12,6 +14,9 @@ if TYPE_CHECKING:
 
     #: Compound statements around a place, outermost first, each with the name of the arm that the place is in.
     Path: TypeAlias = tuple[tuple[ast.AST, str], ...]
+
+#: Decorators that leave a test out, with the truth value under which it runs.
+_SKIPS = {"skipif": False, "skipIf": False, "skipUnless": True}
 
 _LOOPS = (ast.For, ast.AsyncFor, ast.While)
 
@@ -172,8 +177,8 @@ class Reach:
 
         Besides the `if`, `while`, `a if b else c` and `and`/`or` around the node these are the tests of earlier `if`
         statements in the same blocks whose other arm always leaves the block for good (`if new: return ...`), across
-        the functions around the node. An arm that raises or exits does not count: the code after it is what the
-        program is about, and refusing to run is no second way.
+        the functions around the node, and the conditions under which a test is not skipped. An arm that raises or
+        exits does not count: the code after it is what the program is about, and refusing to run is no second way.
         """
         found: list[tuple[ast.expr, bool]] = []
         child = node
@@ -187,9 +192,26 @@ class Reach:
             elif isinstance(parent, ast.BoolOp):
                 before = parent.values[: parent.values.index(child)]  # type: ignore[arg-type]
                 found += [(each, isinstance(parent.op, ast.And)) for each in reversed(before)]
+            elif isinstance(parent, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+                found += self._not_skipped(parent)
             if isinstance(child, ast.stmt):
                 found += _left_before(parent, child)
             child = parent
+        return found
+
+    def _not_skipped(self, node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) -> list[tuple[ast.expr, bool]]:
+        """What the decorators ask that leave a test out: `@pytest.mark.skipif(old)`, `@unittest.skipUnless(new)`."""
+        found: list[tuple[ast.expr, bool]] = []
+        for decorator in node.decorator_list:
+            made: ast.expr | None = decorator
+            if isinstance(decorator, ast.Name):  # `needs_new = pytest.mark.skipif(...)`
+                bindings = self._tree.scope.bindings.get(decorator.id, ())
+                made = bindings[0].value if len(bindings) == 1 else None
+            if isinstance(made, ast.Call):
+                name = last_name(made.func)
+                given = [*made.args[:1], *(each.value for each in made.keywords if each.arg == "condition")]
+                if name in _SKIPS and given:
+                    found.append((given[0], _SKIPS[name]))
         return found
 
 
@@ -221,9 +243,9 @@ def _left_before(parent: ast.AST, child: ast.stmt) -> list[tuple[ast.expr, bool]
 
 
 def always_leaves(block: list[ast.stmt]) -> bool:
-    """Whether a block always ends in `return`, `continue` or `break`."""
+    """Whether a block always ends in `return`, `continue` or `break`, or in the test's being skipped."""
     for statement in block:
-        if isinstance(statement, (ast.Return, ast.Continue, ast.Break)):
+        if isinstance(statement, (ast.Return, ast.Continue, ast.Break)) or _skips(statement):
             return True
         if isinstance(statement, ast.If) and statement.orelse:
             if always_leaves(statement.body) and always_leaves(statement.orelse):
@@ -231,6 +253,12 @@ def always_leaves(block: list[ast.stmt]) -> bool:
         elif isinstance(statement, (ast.With, ast.AsyncWith)) and always_leaves(statement.body):
             return True
     return False
+
+
+def _skips(statement: ast.stmt) -> bool:
+    """Whether a statement ends a test without a verdict: `pytest.skip("...")`, `self.skipTest("...")`."""
+    call = statement.value if isinstance(statement, ast.Expr) else None
+    return isinstance(call, ast.Call) and (dotted(call.func) == "pytest.skip" or last_name(call.func) == "skipTest")
 
 
 def _arm(parent: ast.AST, child: ast.AST) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import builtins
 
-from v5lint.view.values import NOTHING_KNOWN, UNKNOWN, Constant, Elements, Partial, Unknown
+from v5lint.view.values import NOTHING_KNOWN, UNKNOWN, Constant, Partial, Unknown
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,6 +17,9 @@ _BUILTINS = frozenset(dir(builtins))
 
 #: Methods of strings that make another string and nothing else.
 PURE = frozenset("capitalize lower lstrip removeprefix removesuffix replace rstrip strip upper".split())
+
+#: Methods of strings that take one apart.
+SPLITS = frozenset("partition rpartition rsplit split splitlines".split())
 
 #: How many strings a concatenation of alternatives may have before it is called unknown.
 _ALTERNATIVES = 16
@@ -114,13 +117,12 @@ def changed(text: str, method: str, arguments: list[object]) -> Values:
         return NOTHING_KNOWN
 
 
-def parted(text: str, method: str, arguments: list[object]) -> Values:
-    """The list that `split` or `rsplit` makes of a text; unknown where it does not take these arguments."""
+def parted(text: str, method: str, arguments: list[object]) -> list[str] | None:
+    """The pieces that one of the `SPLITS` methods makes of a text; None where it does not take these arguments."""
     try:
-        parts = getattr(text, method)(*arguments)
+        return [*getattr(text, method)(*arguments)]
     except (TypeError, ValueError):
-        return NOTHING_KNOWN
-    return frozenset({Elements(tuple(frozenset({Constant(part)}) for part in parts))})
+        return None
 
 
 def formatted(template: str, mark: str, given: list[Values]) -> Values:

@@ -21,18 +21,35 @@ class Binding:
 
     Attributes:
         name: the name.
-        scope: the scope whose name it is.
+        scope: the scope that it stands in.
+        owner: the scope whose name it is: another one after `global` and `nonlocal`.
         kind: "import", "assign", "unpack", "for", "with", "parameter", "def", "class", "except", "del", "augment",
-            "declare" (an annotation without a value) or "match".
+            "declare" (an annotation without a value), "nested" (in a tuple within the one that is unpacked, or what
+            `*rest` takes of it) or "match".
         node: the alias, Name, arg, definition or handler that binds.
         value: the expression it comes from: the right-hand side, the iterable, the context manager, the default.
         statement: the import statement, of an import.
         at: line and column from which on the binding is in effect.
         index: the place in the tuple that is unpacked, of "unpack" (and of "for" over tuples); else -1.
         annotation: of a parameter or an annotated assignment.
+        places: of "nested", the places in the tuples, the outermost first; a slice for what `*rest` takes.
+        is_looped: of "nested", whether it is what is unpacked of each element of the value.
     """
 
-    __slots__ = ("annotation", "at", "index", "kind", "name", "node", "scope", "statement", "value")
+    __slots__ = (
+        "annotation",
+        "at",
+        "index",
+        "is_looped",
+        "kind",
+        "name",
+        "node",
+        "owner",
+        "places",
+        "scope",
+        "statement",
+        "value",
+    )
 
     def __init__(
         self,
@@ -49,6 +66,7 @@ class Binding:
     ) -> None:
         self.name = name
         self.scope = scope
+        self.owner = scope
         self.kind = kind
         self.node = node
         self.at = at
@@ -56,6 +74,8 @@ class Binding:
         self.statement = statement
         self.index = index
         self.annotation = annotation
+        self.places: tuple[int | slice, ...] = ()
+        self.is_looped = False
 
     def __repr__(self) -> str:
         return f"<Binding {self.kind} {self.name} at {self.at}>"
@@ -94,7 +114,8 @@ class Tree:
         parents: the parent of every node but the root.
         scopes: the scope of every Name, and of every node that opens one, the one that it opens.
         nodes: all nodes by type, in source order.
-        annotations: the string constants inside annotations, `cast("Name", x)` included, with their scope.
+        annotations: the string constants that are types, in annotations, `cast("Name", x)` and `List["Name"]`, with
+            their scope.
     """
 
     def __init__(self, root: ast.Module) -> None:
@@ -178,8 +199,8 @@ class _Walk:
                 parents[value] = node
                 stack.append((value, scope, annotation))
                 continue
-            if annotation and kind is ast.Subscript and _is_literal(node.value):  # type: ignore[attr-defined]
-                annotation = False
+            if kind is ast.Subscript:
+                annotation = _holds_types(node, is_type=annotation)  # type: ignore[arg-type]
             if kind in handlers and handlers[kind](self, node, scope):
                 continue
             children = []
@@ -285,13 +306,12 @@ class _Walk:
 
     def call(self, node: ast.Call, scope: Scope) -> bool:
         """Take the string in `cast("Name", x)` and `TypeVar("T", bound="Name")` for the annotation that it is."""
-        name = _typing_name(node.func)
-        if name not in ("cast", "TypeVar"):
+        typed = _TYPED_ARGUMENTS.get(_typing_name(node.func))
+        if typed is None:
             return False
-        is_cast = name == "cast"
         children: list[tuple[ast.AST | None, Scope, bool]] = [(node.func, scope, False)]
-        children += [(each, scope, is_cast and number == 0) for number, each in enumerate(node.args)]
-        children += [(each, scope, not is_cast and each.arg == "bound") for each in node.keywords]
+        children += [(each, scope, number in typed) for number, each in enumerate(node.args)]
+        children += [(each, scope, each.arg == "bound") for each in node.keywords]
         self.push(node, children)
         return True
 
@@ -304,7 +324,8 @@ class _Walk:
         if isinstance(node.target, ast.Name):
             kind = "assign" if node.value is not None else "declare"
             self.bind(scope, node.target.id, kind, node.target, _end(node), node.value, annotation=node.annotation)
-        self.push(node, [(node.target, scope, False), (node.annotation, scope, True), (node.value, scope, False)])
+        is_alias = _typing_name(node.annotation) == "TypeAlias"
+        self.push(node, [(node.target, scope, False), (node.annotation, scope, True), (node.value, scope, is_alias)])
         return True
 
     def aug_assign(self, node: ast.AugAssign, scope: Scope) -> bool:
@@ -358,25 +379,36 @@ class _Walk:
         return False
 
     def target(self, scope: Scope, target: ast.expr, kind: str, at: Position, value: ast.expr) -> None:
-        """Bind the names of an assignment target, one level of unpacking with its place, deeper ones without."""
+        """Bind the names of an assignment target."""
         if isinstance(target, ast.Name):
             self.bind(scope, target.id, kind, target, at, value)
         elif isinstance(target, (ast.Tuple, ast.List)):
             for index, element in enumerate(target.elts):
-                if isinstance(element, ast.Name):
+                if isinstance(element, ast.Name) and _taken(target, index) == index:
                     place = "for" if kind == "for" else "unpack"
                     self.bind(scope, element.id, place, element, at, value, index=index)
                 else:
-                    self.nested(scope, element, at)
+                    self.nested(scope, element, at, value, (_taken(target, index),), is_looped=kind == "for")
 
-    def nested(self, scope: Scope, target: ast.expr, at: Position) -> None:
+    def nested(
+        self,
+        scope: Scope,
+        target: ast.expr,
+        at: Position,
+        value: ast.expr,
+        places: tuple[int | slice, ...],
+        *,
+        is_looped: bool,
+    ) -> None:
+        """Bind the names in the tuples within the target of an assignment, and what `*rest` takes."""
         if isinstance(target, ast.Starred):
             target = target.value
         if isinstance(target, ast.Name):
-            self.bind(scope, target.id, "match", target, at)
+            binding = self.bind(scope, target.id, "nested", target, at, value)
+            binding.places, binding.is_looped = places, is_looped
         elif isinstance(target, (ast.Tuple, ast.List)):
-            for element in target.elts:
-                self.nested(scope, element, at)
+            for index, element in enumerate(target.elts):
+                self.nested(scope, element, at, value, (*places, _taken(target, index)), is_looped=is_looped)
 
     def bind(
         self,
@@ -390,7 +422,7 @@ class _Walk:
         statement: ast.Import | ast.ImportFrom | None = None,
         index: int = -1,
         annotation: ast.expr | None = None,
-    ) -> None:
+    ) -> Binding:
         owner = scope
         if name in scope.globals:
             owner = self.tree.scope
@@ -400,7 +432,20 @@ class _Walk:
                 around = around.parent
             owner = around or scope
         binding = Binding(name, scope, kind, node, at, value, statement=statement, index=index, annotation=annotation)
+        binding.owner = owner
         owner.bindings.setdefault(name, []).append(binding)
+        return binding
+
+
+def _taken(target: ast.Tuple | ast.List, index: int) -> int | slice:
+    """What an element of a target takes of the tuple that is unpacked: one place, or several where it is `*rest`.
+
+    A place behind `*rest` counts from the end.
+    """
+    if isinstance(target.elts[index], ast.Starred):
+        return slice(index, index + 1 - len(target.elts) or None)
+    is_behind = any(isinstance(each, ast.Starred) for each in target.elts[:index])
+    return index - len(target.elts) if is_behind else index
 
 
 def _typing_name(node: ast.expr) -> str:
@@ -412,9 +457,15 @@ def _typing_name(node: ast.expr) -> str:
     return ""
 
 
-def _is_literal(node: ast.expr) -> bool:
-    """Whether a subscripted annotation is `Literal[...]`, whose strings are values and not names."""
-    return (node.attr if isinstance(node, ast.Attribute) else getattr(node, "id", "")) == "Literal"
+def _holds_types(node: ast.Subscript, *, is_type: bool) -> bool:
+    """Whether the strings in a subscript are types: those of `Literal[...]` are values and not names.
+
+    Args:
+        node: the subscript.
+        is_type: whether it stands where a type is; `Extractor = Optional["Name"]` is one wherever it stands.
+    """
+    name = node.value.attr if isinstance(node.value, ast.Attribute) else getattr(node.value, "id", "")
+    return name != "Literal" and (is_type or _typing_name(node.value) in _GENERICS)
 
 
 def _start(node: ast.AST) -> Position:
@@ -426,6 +477,14 @@ def _end(node: ast.AST) -> Position:
 
 
 _TYPING = frozenset({"typing", "typing_extensions", "t"})
+
+#: What is made of types, and which arguments of functions are types, by their place.
+_GENERICS = frozenset(
+    "Annotated AsyncIterable AsyncIterator Awaitable Callable ClassVar Collection Coroutine DefaultDict Deque Dict "
+    "Final FrozenSet Generator Iterable Iterator List Mapping MutableMapping MutableSequence Optional Sequence Set "
+    "Tuple Type Union list tuple type".split()
+)
+_TYPED_ARGUMENTS = {"cast": range(1), "NewType": range(1, 2), "TypeVar": range(1, 100)}
 
 #: What stands in the fields of a node and is no node of its own: operators, contexts, names and numbers.
 _CHILDLESS = frozenset(

@@ -67,6 +67,15 @@ class Constant(Value):
         return (type(self.value), self.value)
 
 
+class Placed(Constant):
+    """A constant that is told from an equal one that is written elsewhere: see `ModuleView.written`."""
+
+    __slots__ = ()
+
+    def _key(self) -> tuple[Any, ...]:
+        return (type(self.value), self.value, id(self.node))
+
+
 class Partial(Value):
     """A string of which only parts are known.
 
@@ -199,11 +208,11 @@ class Result(Value):
 
 
 class Mapping(Value):
-    """A dict that is built in this repository: a literal, a comprehension or a `dict(...)` call."""
+    """A dict that is built in this repository: a literal, a `dict(...)` call, a comprehension or `a | b`."""
 
     __slots__ = ("node", "view")
 
-    def __init__(self, view: ModuleView, node: ast.Dict | ast.DictComp | ast.Call) -> None:
+    def __init__(self, view: ModuleView, node: ast.Dict | ast.Call | ast.DictComp | ast.BinOp) -> None:
         self.view = view
         self.node = node
 

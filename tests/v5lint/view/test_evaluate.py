@@ -33,6 +33,31 @@ from tests.v5lint.view.viewed import asked, values, view_of
         ('ask("a/{:>4}".format("b"))', {"Unknown:"}),
         ('for x in ["a", "b"]:\n    ask(x)', {"'a'", "'b'"}),
         ('x, y = "a", "b"\nask(y)', {"'b'"}),
+        ('x, (y, z) = "a", ("b", "c")\nask(z)', {"'c'"}),
+        ('x, *y = "a", "b", "c"\nask(y[0])', {"'b'"}),
+        ('*x, y = "a", "b", "c"\nask(y)', {"'c'"}),
+        ('for i, (x, y) in enumerate([("a", "b")]):\n    ask(y)', {"'b'"}),
+        ('x = "a"\nx += "/b"\nask(x)', {"'a/b'"}),
+        ('x = ["a"]\nx += ["b"]\nask(x[1])', {"'b'"}),
+        ('x = "a"\nfor _ in y:\n    x += "b"\nask(x)', {"'a'", "'ab'", "Unknown:"}),
+        ('ask("a@b".split("@")[1])', {"'b'"}),
+        ('ask("a/b/c".rpartition("/")[0])', {"'a/b'"}),
+        ("class C: ...\nask(type(C()))", {"LocalClass:C"}),
+        ("class C:\n    def f(self):\n        ask(self.__class__)", {"LocalClass:C"}),
+        ('import sys\nask(sys.modules["transformers"].AutoModel)', {"External:transformers.AutoModel"}),
+        ('x = ["a", "b", "c"]\nask(x[1:][0])', {"'b'"}),
+        ('x = ["a", "b"]\nask(x[-1])', {"'b'"}),
+        ('x = ["a", "b"]\nask(x[::-1][0])', {"'b'"}),
+        ('x = ["a", "b"]\nask(x[n:][0])', {"'a'", "'b'"}),
+        ('ask("a/b"[2:])', {"'b'"}),
+        ('x = ["b"]\nask(["a", *x][1])', {"'b'"}),
+        ('ask(sorted({"a": 1, "b": 2})[0])', {"'a'", "'b'"}),
+        ('ask(next(iter(["a", "b"]), "c"))', {"'a'", "'b'", "'c'"}),
+        ('ask(max("a", "b"))', {"'a'", "'b'"}),
+        ('ask({x: "a" for x in y}["k"])', {"'a'"}),
+        ('ask(({"k": "a"} | {"l": "b"})["l"])', {"'b'"}),
+        ('ask(dict([("k", "a"), ("l", "b")])["l"])', {"'b'"}),
+        ('ask(list({"k": "a"}.values())[0])', {"'a'"}),
         ('if (x := "a"):\n    ask(x)', {"'a'"}),
         ('x = "a"\ndef f():\n    global x\n    x = "b"\nask(x)', {"'a'", "'b'"}),
     ],
@@ -84,3 +109,13 @@ def test_an_answer_does_not_depend_on_what_was_asked_before() -> None:
         return found
 
     assert both(("ask", "tell")) == both(("tell", "ask"))
+
+
+def test_equal_constants_are_one_value_and_are_written_at_each_of_their_places() -> None:
+    view = view_of('table = {"a": "X", "b": "X", "c": "Y"}\nask(table[key])')
+    assert values('table = {"a": "X", "b": "X", "c": "Y"}\nask(table[key])') == {"'X'", "'Y'"}
+    assert [view.source(each.node) for each in view.written(asked(view)) if each.node is not None] == [
+        '"X"',
+        '"X"',
+        '"Y"',
+    ]
