@@ -49,7 +49,9 @@ class LoraTargetMismatch(Rule):
         target modules and try again.
 
     Where something else in the list matches, nothing is said: `["query", "value", "classifier"]` on a ViT adapts the
-    classifier alone, and the training run ends with a frozen backbone.
+    classifier alone, and the training run ends with a frozen backbone. `exclude_modules=["query"]` leaves nothing out:
+    19 layers of a small ViT are adapted in place of 16, with a UserWarning. `layers_pattern="layer"` beside
+    `layers_to_transform` finds no layer, and raises as above.
 
     ## Example
 
