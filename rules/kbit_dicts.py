@@ -76,13 +76,20 @@ def _starts(view: ModuleView) -> list[ast.expr]:
             found[call.func.value] = None
     for node in view.tree.nodes.get(ast.Subscript, ()):
         assert isinstance(node, ast.Subscript)
-        if isinstance(node.ctx, ast.Store) and isinstance(node.slice, ast.Constant) and node.slice.value in FLAGS:
+        if isinstance(node.ctx, ast.Store) and _names_flag(view, node.slice):
             found[node.value] = None
     for call in view.calls({"setdefault"}):
         first = call.argument("", 0)
         if isinstance(first, ast.Constant) and first.value in FLAGS and isinstance(call.func, ast.Attribute):
             found[call.func.value] = None
     return [*found]
+
+
+def _names_flag(view: ModuleView, key: ast.expr) -> bool:
+    """Whether a key is a flag: `kwargs["load_in_8bit"]`, or `kwargs[key]` where that is what the variable holds."""
+    if isinstance(key, ast.Constant):
+        return key.value in FLAGS
+    return isinstance(key, (ast.Name, ast.Attribute)) and any(flag in view.constants(key) for flag in FLAGS)
 
 
 class _Destination:
