@@ -7,15 +7,17 @@ import ast
 from v5lint.rule import Fix, FixUnavailableError, Rule
 from v5lint.rules import models, trainers
 from v5lint.view.calls import CallSite
-from v5lint.view.values import Elements, External, LocalClass
+from v5lint.view.values import Elements, External, LocalClass, LocalFunction
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from typing import Any, TypeGuard
+    from typing import Any, TypeAlias, TypeGuard
 
     from v5lint.rule import Edit, Finding
     from v5lint.view.module import ModuleView
+
+    _Loop: TypeAlias = "ast.For | ast.While"
 
 _RUNTIME = "v5lint.runtime"
 _CALLBACK = "ValidationCallback"
@@ -29,6 +31,9 @@ _OF_TRL = frozenset(
 #: So many arguments of `Trainer` stand before `callbacks` where they are given by their place (fewer before 5.0).
 _BEFORE_CALLBACKS = 8
 
+#: Calls from a loop to where it goes backward: a step function, and what that calls.
+_DEPTH = 3
+
 #: What a trainer does without training, and what it trains with.
 _USES = frozenset({"evaluate", "predict"})
 _TRAINS = frozenset({"train", "hyperparameter_search"})
@@ -40,9 +45,9 @@ class MissingValidation(Rule):
     ## What it does
 
     Finds where a module makes a `Trainer` of transformers (or one that inherits from it, trl's among them), or trains
-    a model of transformers in a loop of its own, with or without PEFT, and imports nothing of `v5lint.runtime`. A
-    trainer that merely evaluates is no training. Off unless selected: whether a script shall depend on the runtime is
-    for its owner to say.
+    a model of transformers in a loop of its own (what goes backward may be a function that the loop calls), with or
+    without PEFT, and imports nothing of `v5lint.runtime`. A trainer that merely evaluates is no training. Off unless
+    selected: whether a script shall depend on the runtime is for its owner to say.
 
     ## Why it breaks
 
@@ -177,36 +182,129 @@ def _extended(view: ModuleView, value: ast.expr, callback: str) -> str:
     return f"[*({inner}{ending}), {callback}]"
 
 
-def _own_loops(view: ModuleView) -> Iterator[tuple[ast.For | ast.While, str]]:
+def _own_loops(view: ModuleView) -> Iterator[tuple[_Loop, str]]:
     """The outermost loops that train a model of transformers, with the expression of the model.
 
     A loop trains where it both goes backward and takes a step of an optimiser: a saliency map does the first alone.
+    Either may be done in functions that it calls; a loop that is reached from another one is part of that.
     """
-    seen: set[ast.AST] = set()
-    for node in view.tree.nodes.get(ast.Call, ()):
-        if not (_is_method(node) and node.func.attr == "backward"):
-            continue
-        loops = []
-        for parent in view.tree.ancestors(node):
-            if isinstance(parent, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)):
-                break
-            if isinstance(parent, (ast.For, ast.While)):
-                loops.append(parent)
-        if loops and loops[-1] not in seen:
-            seen.add(loops[-1])
-            model = _trained_model(view, loops[-1])
-            if model and any(_is_method(each) and each.func.attr == "step" for each in ast.walk(loops[-1])):
-                yield loops[-1], model
+    found: list[tuple[_Loop, str, set[int]]] = []
+    for kind in (ast.For, ast.While):
+        for loop in view.tree.nodes.get(kind, ()):
+            assert isinstance(loop, (ast.For, ast.While))
+            if any(isinstance(parent, (ast.For, ast.While)) for parent in _within_function(view, loop)):
+                continue
+            bodies = _reached(view, loop)
+            methods = {node.func.attr for of in (loop, *bodies) for node in ast.walk(of) if _is_method(node)}
+            if not {"backward", "step"} <= methods:
+                continue
+            model = _trained_model(view, loop) or _handed_model(view, loop, bodies)
+            if model and not _is_made_in(loop, model):
+                found.append((loop, model, {id(body) for body in bodies}))
+    covered = set[int]().union(*(reached for _, _, reached in found))
+    for loop, model, _ in sorted(found, key=lambda each: each[0].lineno):
+        if not any(id(parent) in covered for parent in view.tree.ancestors(loop)):
+            yield loop, model
 
 
-def _trained_model(view: ModuleView, loop: ast.For | ast.While) -> str:
+def _within_function(view: ModuleView, node: ast.AST) -> Iterator[ast.AST]:
+    """What stands around a node in its own function."""
+    for parent in view.tree.ancestors(node):
+        if isinstance(parent, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)):
+            return
+        yield parent
+
+
+def _reached(view: ModuleView, loop: _Loop) -> list[ast.FunctionDef]:
+    """The functions of this module that are called in a loop, and in them, down to a depth."""
+    found: dict[ast.FunctionDef, None] = {}
+    level: list[ast.AST] = [loop]
+    for _ in range(_DEPTH):
+        below: list[ast.AST] = []
+        for body in level:
+            for node in ast.walk(body):
+                for callee in view.values(node.func) if isinstance(node, ast.Call) else ():
+                    if not isinstance(callee, LocalFunction) or callee.view is not view:
+                        continue
+                    if isinstance(callee.node, ast.FunctionDef) and callee.node not in found:
+                        found[callee.node] = None
+                        below.append(callee.node)
+        level = below
+    return list(found)
+
+
+def _is_made_in(loop: _Loop, model: str) -> bool:
+    """Whether each round of a loop has a model of its own, so that behind it only the last is there."""
+    root = model.partition(".")[0]
+    return root != "self" and any(
+        isinstance(node, ast.Name) and node.id == root and isinstance(node.ctx, ast.Store) for node in ast.walk(loop)
+    )
+
+
+def _trained_model(view: ModuleView, loop: ast.AST) -> str:
     """The model of transformers that is called in a loop with gradients; "" where there is none, or more than one."""
-    without = {id(node) for each in ast.walk(loop) if _is_without_gradients(each) for node in ast.walk(each)}
+    found = _called_models(view, loop)
+    return next(iter(found)) if len(found) == 1 else ""
+
+
+def _called_models(view: ModuleView, body: ast.AST) -> dict[str, ast.expr]:
+    """The models of transformers that are called in a body with gradients, by their source."""
+    without = {id(node) for each in ast.walk(body) if _is_without_gradients(each) for node in ast.walk(each)}
+    return {
+        view.source(node.func): node.func
+        for node in ast.walk(body)
+        if isinstance(node, ast.Call) and id(node) not in without and _is_model(view, node.func)
+    }
+
+
+def _handed_model(view: ModuleView, loop: _Loop, bodies: list[ast.FunctionDef]) -> str:
+    """The model that functions called in a loop train, as the loop names it; "" where that is not clear.
+
+    It is an argument of theirs, an attribute of the object whose methods they are, or a name of the module.
+    """
+    called = [_called_models(view, body) for body in bodies]
+    if not any(called):
+        return ""
     found: dict[str, None] = {}
     for node in ast.walk(loop):
-        if isinstance(node, ast.Call) and id(node) not in without and _is_model(view, node.func):
-            found[view.source(node.func)] = None
+        if not isinstance(node, ast.Call):
+            continue
+        functions = [each.node for each in view.values(node.func) if isinstance(each, LocalFunction)]
+        if not any(function in bodies for function in functions):
+            continue
+        for given in (*node.args, *(keyword.value for keyword in node.keywords)):
+            if isinstance(given, (ast.Name, ast.Attribute)) and _is_model(view, given):
+                found[view.source(given)] = None
+    if found:
+        return next(iter(found)) if len(found) == 1 else ""
+    around = next((each for each in view.tree.ancestors(loop) if isinstance(each, ast.FunctionDef)), None)
+    for body, names in zip(bodies, called, strict=True):
+        found.update(dict.fromkeys(source for source in names if _is_same_here(view, source, body, around)))
     return next(iter(found)) if len(found) == 1 else ""
+
+
+def _is_same_here(view: ModuleView, source: str, body: ast.FunctionDef, around: ast.FunctionDef | None) -> bool:
+    """Whether a name of a function, `self.model` or one of the module, stands for the same where it is called."""
+    root, _, rest = source.partition(".")
+    first = [each.args.args[0].arg if each is not None and each.args.args else "" for each in (body, around)]
+    if rest:
+        return root == first[0] == first[1] and _is_method_of_one_class(view, body, around)
+    arguments = {each.arg for each in ast.walk(body.args) if isinstance(each, ast.arg)}
+    return around is None and root not in arguments and not _binds(body, root)
+
+
+def _is_method_of_one_class(view: ModuleView, one: ast.AST, other: ast.AST | None) -> bool:
+    def owner(node: ast.AST) -> ast.AST | None:
+        parent = next(iter(view.tree.ancestors(node)), None)
+        return parent if isinstance(parent, ast.ClassDef) else None
+
+    return other is not None and owner(one) is not None and owner(one) is owner(other)
+
+
+def _binds(body: ast.AST, name: str) -> bool:
+    return any(
+        isinstance(node, ast.Name) and node.id == name and isinstance(node.ctx, ast.Store) for node in ast.walk(body)
+    )
 
 
 def _is_without_gradients(node: ast.AST) -> bool:
@@ -235,7 +333,7 @@ def _is_model(view: ModuleView, node: ast.expr) -> bool:
     return False
 
 
-def _with_validate(view: ModuleView, loop: ast.For | ast.While, model: str) -> Fix:
+def _with_validate(view: ModuleView, loop: _Loop, model: str) -> Fix:
     def edits() -> list[Edit]:
         from v5lint.edits.imports import ImportEdits
         from v5lint.edits.statements import end_of_line

@@ -17,7 +17,7 @@ import transformers
 from peft import PeftConfig, PeftModel, get_peft_model_state_dict
 from torch import nn
 
-from v5lint.runtime.errors import AdapterError
+from v5lint.runtime.errors import AdapterError, IdleAdapterError
 from v5lint.runtime.families import find_family
 from v5lint.runtime.features import image_embeddings, text_embeddings
 from v5lint.runtime.hub import hub_options, read_json
@@ -53,7 +53,7 @@ def load_adapter(
 
     Raises:
         AdapterError: The adapter names modules or shapes that the model does not have, a tensor of it did not arrive,
-            or it changes nothing.
+            or (`IdleAdapterError`) it changes nothing.
     """
     weights = read_adapter_weights(adapter, **options)
     _check_fits(model, adapter, weights)
@@ -64,7 +64,7 @@ def load_adapter(
     if any(".lora_" in name for name in weights):
         effect = adapter_effect(adapted, inputs)
         if effect == 0.0:
-            raise AdapterError(
+            raise IdleAdapterError(
                 f"{adapter}: with the adapter on or off, {type(model).__name__} gives the same features, bit for bit. "
                 "Either the adapter was never trained (its lora_B are zero), or the model never calls what carries it."
             )

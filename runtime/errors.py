@@ -35,6 +35,10 @@ class AdapterError(RuntimeSetupError, RuntimeError):
     """An adapter does not fit the model, or loads without changing its output."""
 
 
+class IdleAdapterError(AdapterError):
+    """An adapter is on its model with every tensor, and the output is the same without it."""
+
+
 class UsageError(RuntimeSetupError, ValueError):
     """An option has a value that cannot be, or two options contradict each other."""
 

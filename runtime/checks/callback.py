@@ -17,6 +17,7 @@ from transformers import Trainer, TrainerCallback
 from v5lint.runtime.checks.findings import Findings
 from v5lint.runtime.checks.movement import NAME as MOVEMENT
 from v5lint.runtime.checks.movement import STEPS, Recorder
+from v5lint.runtime.checks.shown import is_sequential
 from v5lint.runtime.checks.validation import Report, chosen_checks, failure_message, make_subject, run_checks
 from v5lint.runtime.errors import UsageError, ValidationError
 from v5lint.runtime.results import CheckResult
@@ -30,7 +31,6 @@ _logger = logging.getLogger(__name__)
 _BEFORE = ("parameters", "setup", "weights", "resolution", "preprocessing", "split", "quantization")
 _AFTER = ("parameters", "split", "reload")
 _SAMPLE = 128
-_WRAPPERS = 5
 
 
 class ValidationCallback(TrainerCallback):
@@ -163,6 +163,11 @@ class ValidationCallback(TrainerCallback):
         if self._begun_at and not done:
             detail = f"The run that was resumed at step {self._begun_at} had no step left: nothing was trained now."
             return CheckResult(MOVEMENT, "skipped", {"steps": 0}, None, detail)
+        if not done:
+            remedy = "See what the check `setup` says of the batches."
+            return CheckResult(
+                MOVEMENT, "failed", {"steps": 0}, None, "No step was taken: nothing was trained.", remedy
+            )
         detail = f"The learning rate was zero in each of {done} steps: nothing was trained."
         remedy = "Set learning_rate above 0, and warmup_steps below the number of steps."
         return CheckResult(MOVEMENT, "failed", {"steps": 0}, None, detail, remedy)
@@ -220,11 +225,13 @@ class ValidationCallback(TrainerCallback):
             train_dataset=train if train is not None else getattr(loader, "dataset", None),
             eval_dataset=getattr(trainer, "eval_dataset", None),
             collate=collate if collate is not None else getattr(loader, "collate_fn", None),
+            columns=getattr(trainer, "_signature_columns", None),
             optimizer=getattr(kwargs.get("optimizer"), "optimizer", kwargs.get("optimizer")),
             scheduler=getattr(kwargs.get("lr_scheduler"), "scheduler", kwargs.get("lr_scheduler")),
             training=True,
             steps=state.max_steps or None,
-            sequential=_is_sequential(loader),
+            sequential=is_sequential(loader),
+            loader=loader,
             **self._known,
         )
 
@@ -242,17 +249,6 @@ class ValidationCallback(TrainerCallback):
         if self.on_failure == "raise":
             raise ValidationError(message)
         _logger.warning("%s", message)
-
-
-def _is_sequential(loader: Any) -> bool:
-    """Whether a loader goes through its data in the order in which it is stored."""
-    inner, seen = loader, 0
-    while inner is not None and seen < _WRAPPERS:  # accelerate's shards of the batches lie around torch's sampler
-        if isinstance(inner, torch.utils.data.SequentialSampler):
-            return True
-        batches = getattr(inner, "batch_sampler", None)
-        inner, seen = batches if batches is not None else getattr(inner, "sampler", None), seen + 1
-    return False
 
 
 def _depends_on_mode(module: Any) -> bool:

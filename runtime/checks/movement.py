@@ -18,7 +18,7 @@ import torch
 
 from v5lint.runtime.checks.findings import Findings, shown
 from v5lint.runtime.checks.parameters import lora_config_of
-from v5lint.runtime.checks.preserve import undisturbed
+from v5lint.runtime.checks.preserve import is_sharded, undisturbed, whole
 from v5lint.runtime.errors import RuntimeSetupError
 from v5lint.runtime.families import find_family
 from v5lint.runtime.roles import classification_head, unwrap
@@ -62,7 +62,7 @@ class Recorder:
         """
         with_gradient = [(n, p.grad) for n, p in model.named_parameters() if p.requires_grad and p.grad is not None]
         if with_gradient:
-            norms = torch.stack([grad.detach().float().norm() for _, grad in with_gradient]).cpu()
+            norms = torch.stack([whole(grad.detach().float().norm()) for _, grad in with_gradient]).cpu()
             for (name, _), norm in zip(with_gradient, norms.tolist(), strict=True):
                 if not math.isfinite(norm):
                     self.infinite.setdefault(name, self.steps + 1)
@@ -111,7 +111,7 @@ def check_movement(subject: Subject) -> list[CheckResult]:
     if not trainable:
         findings.skip("steps", "No parameter is trainable, so there is nothing to move.")
         return findings.results("")
-    if any(type(p).__name__ == "DTensor" or hasattr(p, "ds_id") for p in trainable):
+    if is_sharded(subject.model):
         findings.skip("steps", "The parameters are sharded over several processes.")
         return findings.results("")
     batch = subject.probe(subject.train)
@@ -168,7 +168,7 @@ def fingerprints(model: nn.Module) -> dict[str, int]:
     names, sums = [], []
     with torch.no_grad():
         for name, parameter in model.named_parameters():
-            data = parameter.detach()
+            data = whole(parameter.detach())
             if data.is_meta:
                 continue
             bits = data.contiguous().view(_INTEGERS[data.element_size()])
@@ -196,7 +196,7 @@ def _check_finite(findings: Findings, model: nn.Module, recorder: Recorder) -> N
     broken = [
         name
         for name, p in model.named_parameters()
-        if p.requires_grad and p.is_floating_point() and not bool(torch.isfinite(p).all())
+        if p.requires_grad and p.is_floating_point() and not bool(torch.isfinite(whole(p.detach())).all())
     ]
     findings.measure("not_finite", len(broken), 0)
     if broken or recorder.infinite:

@@ -14,7 +14,7 @@ from peft import get_peft_model_state_dict
 from peft.tuners.tuners_utils import check_target_module_exists
 
 from v5lint.runtime.checks.findings import Findings, reason_of, shown
-from v5lint.runtime.checks.preserve import undisturbed
+from v5lint.runtime.checks.preserve import is_sharded, undisturbed
 from v5lint.runtime.lora import pattern_value
 from v5lint.runtime.measure import count_parameters
 from v5lint.runtime.roles import (
@@ -40,6 +40,9 @@ _WRAPPED = re.compile(r"\.(original_module|modules_to_save\.\w+)(?=\.|$)")
 _LEAST_EFFECT = 1e-5
 """Of an adapter whose weights are of order one, relative to the output of its layer; `lora_alpha` / r scales it."""
 
+_USUAL_SCALE, _MOST_SCALE = 16.0, 64.0
+"""`lora_alpha` / r is 1 or 2 in most recipes and 16 in some; at 64 the first steps overwrite what was learnt."""
+
 
 def check_parameters(subject: Subject) -> list[CheckResult]:
     """Whether exactly what should be trained is trainable, and an adapter reaches the output of its layers."""
@@ -52,6 +55,7 @@ def check_parameters(subject: Subject) -> list[CheckResult]:
     if config is not None:
         _check_config(findings, subject, config)
         _check_adapter(findings, subject, config, trainable)
+        _check_scale(findings, subject, config)
         _check_effect(findings, subject)
     elif _peft_model(subject.model) is not None:
         findings.skip("count", "The adapter is no LoRA, so the number of its parameters is not known beforehand.")
@@ -318,8 +322,29 @@ def _check_saved(findings: Findings, subject: Subject, trainable: dict[str, nn.P
         )
 
 
+def _check_scale(findings: Findings, subject: Subject, config: Any) -> None:
+    """The adapter's share of the output is multiplied by a number of the usual size."""
+    active = active_adapter(subject.model)
+    scale = max((float(layer.scaling.get(active, 0)) for layer in adapted_layers(subject.model).values()), default=0.0)
+    findings.measure("scale", round(scale, 4), f"<= {_USUAL_SCALE:g}")
+    if scale > _USUAL_SCALE:
+        formula = "lora_alpha / sqrt(r)" if getattr(config, "use_rslora", False) else "lora_alpha / r"
+        report = findings.fail if scale > _MOST_SCALE else findings.note
+        report(
+            "scale",
+            f"What the adapter adds is multiplied by {scale:g} ({formula}), where 1 or 2 is usual: the first steps "
+            "drown what the model has learnt.",
+            "Set lora_alpha to r or 2 r.",
+            round(scale, 4),
+            f"<= {_USUAL_SCALE:g}",
+        )
+
+
 def _check_effect(findings: Findings, subject: Subject) -> None:
     """With weights of order one, every adapter moves the output of its own layer, in one forward pass."""
+    if is_sharded(subject.model):
+        findings.skip("effect", "The parameters are sharded over several processes, so none can be tried out.")
+        return
     adapted = adapted_layers(subject.model)
     effects: dict[str, float] = {}
 

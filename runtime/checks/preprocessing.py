@@ -16,6 +16,7 @@ from PIL import Image, ImageOps
 from PIL.Image import Resampling
 
 from v5lint.runtime.checks.findings import Findings
+from v5lint.runtime.checks.orientation import check_orientation
 from v5lint.runtime.checks.pictures import statistics_of
 from v5lint.runtime.checks.preserve import undisturbed
 from v5lint.runtime.checks.probes import plain_images, textured_images
@@ -110,6 +111,7 @@ def check_preprocessing(subject: Subject) -> list[CheckResult]:
                 _check_source(findings, subject, title, source, reference)
             except RuntimeSetupError as error:
                 findings.skip(title, str(error))
+    findings.attempt("orientation", lambda: check_orientation(findings, sources, _images_of))
     if not any(source is not None and source.indexable for source in sources.values()):
         findings.skip("data", "There is no data set whose items can be fetched by index.", "Pass train_dataset=.")
     return findings.results("The data is rescaled and normalised as the checkpoint's processor does it.")

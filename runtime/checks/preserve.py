@@ -44,6 +44,8 @@ def undisturbed(model: nn.Module | None = None, seed: int = 0) -> Iterator[None]
             torch.cuda.set_rng_state_all(cuda)
         for module, training in modes.items():
             module.training = training
+            if hasattr(module, "reshard"):  # FSDP leaves the outermost parameters gathered after a forward pass
+                module.reshard()
 
 
 @contextmanager
@@ -61,3 +63,14 @@ def in_own_precision(model: nn.Module) -> Iterator[None]:
     finally:
         for module, forward in kept:
             module.forward = forward
+
+
+def is_sharded(model: nn.Module) -> bool:
+    """Whether several processes hold parts of the parameters, as under FSDP and DeepSpeed."""
+    return any(hasattr(p, "full_tensor") or hasattr(p, "ds_id") for p in model.parameters())
+
+
+def whole(tensor: torch.Tensor) -> torch.Tensor:
+    """A tensor that FSDP has sharded, gathered from all processes, each of which must ask; any other as it is."""
+    gathered: torch.Tensor = tensor.full_tensor() if hasattr(tensor, "full_tensor") else tensor
+    return gathered

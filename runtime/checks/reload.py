@@ -18,7 +18,7 @@ from v5lint.runtime.adapters import ADAPTER_CONFIG, load_adapter, read_adapter_w
 from v5lint.runtime.checks.findings import Findings, shown
 from v5lint.runtime.checks.outputs import scores
 from v5lint.runtime.checks.parameters import active_adapter, adapted_layers, zero_at_the_start
-from v5lint.runtime.checks.preserve import undisturbed
+from v5lint.runtime.checks.preserve import is_sharded, undisturbed
 from v5lint.runtime.errors import RuntimeSetupError
 from v5lint.runtime.export import LABELS_FILE
 from v5lint.runtime.loading import load_model
@@ -41,7 +41,9 @@ def check_reload(subject: Subject) -> list[CheckResult]:
     findings = Findings(NAME)
     if subject.restored_from is not None:
         _check_restored(findings, subject, Path(subject.restored_from))
-    if quantized_modules(subject.bare):
+    if is_sharded(subject.model):
+        findings.skip("saved", "The parameters are sharded over several processes: the trainer alone can save them.")
+    elif quantized_modules(subject.bare):
         findings.skip("saved", "The model is quantised: its base is not saved, and is loaded again by the same call.")
     elif not hasattr(subject.bare, "save_pretrained"):
         findings.skip("saved", f"{type(subject.bare).__name__} cannot be saved by save_pretrained().")

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 NAME = "resolution"
 _PICTURES = 4
+_FEW, _HALF = 1 / 4, 1 / 2
+"""Shares of the checkpoint's patch budget from which a smaller one is a failure, and worth a note."""
 _OF_PROCESSOR = "the processor's output"
 
 
@@ -108,6 +110,8 @@ def _check_source(findings: Findings, subject: Subject, title: str, source: Imag
     _keep_pictures(subject, title, batch)
     if "spatial_shapes" not in batch:
         return
+    if images:
+        findings.attempt("patch_budget", lambda: _check_budget(findings, subject, title, batch, images or []))
     if source.takes_pictures:
         images = textured_images()
         try:
@@ -122,6 +126,26 @@ def _check_source(findings: Findings, subject: Subject, title: str, source: Imag
             return  # random crops have shapes of their own
     if images is not None:
         _check_shapes(findings, subject, f"the {title} data", batch, images)
+
+
+def _check_budget(findings: Findings, subject: Subject, title: str, batch: Batch, images: list[Image.Image]) -> None:
+    """Pictures that have more patches than the budget keep as many as the checkpoint was made for."""
+    reference = getattr(subject.reference_processor, "max_num_patches", None)
+    config: Any = getattr(subject.bare.config, "vision_config", subject.bare.config)
+    side = int(config.patch_size)
+    most = int(batch["spatial_shapes"].prod(dim=-1).max())
+    larger = [image for image in images if math.ceil(image.width / side) * math.ceil(image.height / side) > most]
+    if not reference or most >= _HALF * reference or 2 * len(larger) <= len(images):
+        return
+    report = findings.fail if most < _FEW * reference else findings.note
+    report(
+        "patch_budget",
+        f"In the {title} data an image has at most {most} patches, where {len(larger)} of {len(images)} pictures have "
+        f"more and the checkpoint's processor takes {reference}: they lose their resolution.",
+        f"Leave max_num_patches at {reference}, or raise it.",
+        most,
+        reference,
+    )
 
 
 def _check_batch(

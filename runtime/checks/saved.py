@@ -6,12 +6,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from v5lint.runtime.adapters import ADAPTER_CONFIG, adapter_base, module_of, read_adapter_weights
+from v5lint.runtime.checks.parameters import NAME as PARAMETERS
 from v5lint.runtime.checks.validation import Report, chosen_checks, validate
 from v5lint.runtime.config import FinetuneConfig
 from v5lint.runtime.data import decode_image, load_data
-from v5lint.runtime.errors import UsageError
+from v5lint.runtime.errors import IdleAdapterError, UsageError
 from v5lint.runtime.export import LABELS_FILE
 from v5lint.runtime.hub import read_json
+from v5lint.runtime.results import CheckResult
 from v5lint.runtime.tasks.checkpoint import finished, open_checkpoint
 
 if TYPE_CHECKING:
@@ -53,9 +55,14 @@ def validate_saved(
         RuntimeSetupError: The model or the data cannot be read, or the data has classes that the model has not.
     """
     chosen = chosen_checks(checks)
-    opened = open_checkpoint(
-        model, task, base=base, dtype=dtype, device=device, quantization=quantization, labels=_numbered(model)
-    )
+    try:
+        opened = open_checkpoint(
+            model, task, base=base, dtype=dtype, device=device, quantization=quantization, labels=_numbered(model)
+        )
+    except IdleAdapterError as error:
+        if PARAMETERS not in chosen:
+            raise
+        return _idle(error, chosen)
     opened.model.requires_grad_(False)
     train, evaluation = (None, None) if data is None else _data(opened, str(model), data, group_column)
     adapter = read_json(model, ADAPTER_CONFIG) is not None
@@ -70,6 +77,18 @@ def validate_saved(
         trained=task == "classification",
         group_column=group_column,
     )
+
+
+def _idle(error: IdleAdapterError, chosen: Collection[str]) -> Report:
+    """The report on an adapter that changes nothing: a fault that is found, and no model to look at any further."""
+    remedy = "Train it, and see what the check `movement` says."
+    failed = CheckResult(PARAMETERS, "failed", {"effect": 0.0}, {"effect": "> 0"}, str(error), remedy)
+    others = [
+        CheckResult(name, "skipped", detail="The adapter changes nothing: what it was trained for is not there.")
+        for name in chosen
+        if name != PARAMETERS
+    ]
+    return Report([failed, *others])
 
 
 def _numbered(model: str | Path) -> list[str] | None:

@@ -11,7 +11,8 @@ import torch
 
 from v5lint.runtime.checks.findings import Findings, reason_of, shown
 from v5lint.runtime.checks.outputs import scores_of
-from v5lint.runtime.checks.preserve import undisturbed
+from v5lint.runtime.checks.preserve import is_sharded, undisturbed
+from v5lint.runtime.checks.shown import check_shown
 
 if TYPE_CHECKING:
     from v5lint.runtime.checks.subject import Subject
@@ -26,7 +27,7 @@ def check_setup(subject: Subject) -> list[CheckResult]:
     """Whether the optimiser trains what is trainable, the learning rate is one, and evaluation has no chance in it."""
     findings = Findings(NAME)
     parts = {"optimizer": _check_optimizer, "learning_rate": _check_learning_rate, "processes": _check_processes,
-             "order": _check_order, "evaluation": _check_evaluation}  # fmt: skip
+             "order": _check_order, "shown": check_shown, "evaluation": _check_evaluation}  # fmt: skip
     for aspect, part in parts.items():
         findings.attempt(aspect, partial(part, findings, subject))
     return findings.results("The optimiser holds what is trainable, its learning rate is not zero, evaluation repeats.")
@@ -142,7 +143,22 @@ def _check_processes(findings: Findings, subject: Subject) -> None:
             world,
             asked,
         )
+    fsdp = bool(getattr(args, "fsdp", None)) or os.environ.get("ACCELERATE_USE_FSDP", "").lower() in ("1", "true")
+    if fsdp and world > 1 and subject.loader is not None and not _is_fsdp(subject.model):
+        findings.fail(
+            "fsdp",
+            f"FSDP was asked for and no parameter is sharded: {world} processes train with DDP, as accelerate does it "
+            "without a GPU.",
+            "Leave fsdp out, or train on GPUs.",
+            "DDP",
+            "FSDP",
+        )
     findings.measure("accumulation", int(args.gradient_accumulation_steps))
+
+
+def _is_fsdp(model: torch.nn.Module) -> bool:
+    """Whether FSDP has the parameters: as shards of its own kind, or (in its first version) in wrappers."""
+    return is_sharded(model) or any("FullyShardedDataParallel" in type(module).__name__ for module in model.modules())
 
 
 def _check_order(findings: Findings, subject: Subject) -> None:

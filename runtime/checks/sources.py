@@ -8,6 +8,7 @@ run on pictures of ours, whose right answer is known. What cannot be found is `N
 from __future__ import annotations
 
 import copy
+import io
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, partial
@@ -78,6 +79,10 @@ class ImageSource:
         if self._store is None:
             return None
         return [self._store.image(index) for index in indices]
+
+    def stored(self, index: int) -> Image.Image | None:
+        """The picture of an item with what its file says of it, before it is set upright; `None` without files."""
+        return None if self._store is None or self._store.stored is None else self._store.stored(index)
 
     @property
     def takes_pictures(self) -> bool:
@@ -161,10 +166,13 @@ class _Store:
         image: The picture of an item.
         replaced: The data set with these pictures in place of its own; `None` where its tensors are not computed from
             the pictures when they are fetched.
+        stored: The picture of an item with what its file says of it, before it is set upright; only the head of a file
+            is read. `None` where there are no files.
     """
 
     image: Callable[[int], Image.Image]
     replaced: Callable[[list[Image.Image]], Any] | None = None
+    stored: Callable[[int], Image.Image] | None = None
 
 
 class _Rows(list[Any]):
@@ -200,7 +208,14 @@ def _subset_store(dataset: Any) -> _Store | None:
     if indices is None or inner is None or not isinstance(dataset, torch.utils.data.Subset):
         return None
     found = _find_store(inner)
-    return None if found is None else _Store(lambda index: found.image(int(indices[index])), found.replaced)
+    if found is None:
+        return None
+    stored = found.stored
+    return _Store(
+        lambda index: found.image(int(indices[index])),
+        found.replaced,
+        None if stored is None else lambda index: stored(int(indices[index])),
+    )
 
 
 def _hub_store(dataset: Any) -> _Store | None:
@@ -212,8 +227,9 @@ def _hub_store(dataset: Any) -> _Store | None:
     if column is None:
         return None
     transform = (dataset.format.get("format_kwargs") or {}).get("transform")
+    stored = _encoded(rows, column)
     if transform is None:  # its tensors were computed beforehand: the rows are final
-        return _Store(lambda index: decode_image(rows[index][column]))
+        return _Store(lambda index: decode_image(rows[index][column]), stored=stored)
 
     def replaced(images: list[Image.Image]) -> Any:
         first = rows[0]
@@ -222,7 +238,20 @@ def _hub_store(dataset: Any) -> _Store | None:
         made = transform(batch)
         return [{name: values[index] for name, values in made.items()} for index in range(len(images))]
 
-    return _Store(lambda index: decode_image(rows[index][column]), replaced)
+    return _Store(lambda index: decode_image(rows[index][column]), replaced, stored)
+
+
+def _encoded(rows: Any, column: str) -> Callable[[int], Image.Image]:
+    """The files of a column of images, which the library sets upright when it decodes them."""
+    import datasets
+
+    files = rows.cast_column(column, datasets.Image(decode=False))
+    return lambda index: _opened(files[index][column])
+
+
+def _opened(cell: Mapping[str, Any]) -> Image.Image:
+    content = cell.get("bytes")
+    return Image.open(io.BytesIO(content) if content is not None else cell["path"])
 
 
 def _folder_store(dataset: Any) -> _Store | None:
@@ -237,7 +266,7 @@ def _folder_store(dataset: Any) -> _Store | None:
         copied.loader = lambda image: image.convert("RGB")
         return copied
 
-    return _Store(lambda index: loader(samples[index][0]), replaced)
+    return _Store(lambda index: loader(samples[index][0]), replaced, lambda index: _opened({"path": samples[index][0]}))
 
 
 def _rows_store(dataset: Any) -> _Store | None:
@@ -260,8 +289,11 @@ def _attribute_store(dataset: Any) -> _Store | None:
             continue
         first = values[0]
         if _is_path(first):
-            return _Store(partial(_file, values))
-        if isinstance(first, Image.Image) or _is_picture_array(first):
+            return _Store(partial(_file, values), stored=partial(_opened_path, values))
+        if isinstance(first, Image.Image):
+            kept = partial(_with_pictures, dataset, name, values)
+            return _Store(partial(_value, values), kept, partial(_value, values))
+        if _is_picture_array(first):
             return _Store(partial(_value, values), partial(_with_pictures, dataset, name, values))
     return None
 
@@ -272,6 +304,10 @@ def _cell(rows: Any, column: str, index: int) -> Image.Image:
 
 def _file(paths: Any, index: int) -> Image.Image:
     return decode_image({"path": str(paths[index])})
+
+
+def _opened_path(paths: Any, index: int) -> Image.Image:
+    return _opened({"path": str(paths[index])})
 
 
 def _value(values: Any, index: int) -> Image.Image:

@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from v5lint.runtime.checks.crops import cropped_from, prepare_parts
 from v5lint.runtime.checks.findings import Findings, shown
 from v5lint.runtime.checks.hashing import hash_images, matches
+from v5lint.runtime.checks.labels import at_chance, check_declared, check_labels, learnt_by_heart
 from v5lint.runtime.checks.pictures import confusion_picture, png
 from v5lint.runtime.checks.preserve import undisturbed
 from v5lint.runtime.errors import RuntimeSetupError
@@ -30,6 +32,12 @@ if TYPE_CHECKING:
 NAME = "split"
 _LEAK = 0.01
 """Share of the evaluation images that may be in the training data before it is a failure."""
+_CROPPED = 2
+"""Images cut out of training images from which it is no chance."""
+_LEAST_CROPS, _CROP_SHARE = 32, 4
+"""One in so many of the images that are compared is looked for within others, which takes longer; and at least."""
+_PLAIN = 0.25
+"""Share of leaked images from which no crops need to be looked for."""
 _APART = 0.5
 """Jensen-Shannon divergence (in bits) of the class distributions from which a split is not random any more."""
 _GROUP_COLUMNS = (
@@ -70,6 +78,8 @@ def check_split(subject: Subject) -> list[CheckResult]:
         else:
             findings.skip("classes", f"{type(subject.bare).__name__} chooses no class of several.")
         findings.attempt("groups", lambda: _check_groups(findings, subject, train, evaluation))
+    if train is not None and train.indexable and subject.classifies:
+        findings.attempt("declared", lambda: check_declared(findings, subject, train))
     findings.attempt("label_names", lambda: _check_names(findings, subject))
     if subject.trained and evaluation is not None and evaluation.indexable:
         findings.attempt("predictions", lambda: _check_predictions(findings, subject, evaluation))
@@ -98,7 +108,9 @@ def _check_leak(findings: Findings, subject: Subject, train: ImageSource, evalua
     if ours is None or theirs is None:
         _check_tensors(findings, train, evaluation, seen, asked)
         return
-    exact, near = matches(hash_images(ours), hash_images(theirs))
+    hashes = hash_images(ours), hash_images(theirs)
+    exact, near = matches(*hashes)
+    findings.attempt("labels", lambda: check_labels(findings, hashes, (train, evaluation), (seen, asked)))
     findings.measure("compared", [len(seen), len(asked)], [len(train), len(evaluation)])
     findings.measure("same_pixels", round(float(exact.mean()), 4), 0.0)
     findings.measure("near_duplicates", round(float(near.mean()), 4), 0.0)
@@ -129,6 +141,25 @@ def _check_leak(findings: Findings, subject: Subject, train: ImageSource, evalua
             "See whether they are the same.",
             round(float(near.mean()), 4),
         )
+    if near.mean() < _PLAIN:
+        findings.attempt("crops", lambda: _check_crops(findings, ours, theirs, asked))
+
+
+def _check_crops(findings: Findings, ours: list[Any], theirs: list[Any], asked: list[int]) -> None:
+    """Evaluation images that are a part of a training image."""
+    some = np.unique(np.linspace(0, len(theirs) - 1, max(_LEAST_CROPS, len(theirs) // _CROP_SHARE)).astype(int))
+    found = cropped_from(prepare_parts(ours), prepare_parts([theirs[index] for index in some]))
+    share = float(found.mean())
+    findings.measure("crops", round(share, 4), 0.0)
+    if not found.any():
+        return
+    which = shown([asked[int(index)] for index in some[found]])
+    text = f"{found.sum()} of {len(some)} evaluation images ({share:.0%}) are cut out of a training image: {which}."
+    if found.sum() >= _CROPPED and share >= 2 * _LEAK:
+        advice = "Split first, then crop; split by group where images belong together (group_column=)."
+        findings.fail("leak", text, advice, round(share, 4), 0.0)
+    else:
+        findings.note("leak", text, "See whether they are the same.", round(share, 4))
 
 
 def _check_tensors(
@@ -347,6 +378,12 @@ def _check_predictions(findings: Findings, subject: Subject, evaluation: ImageSo
             round(accuracy, 4),
             round(relabelled, 4),
         )
+    elif subject.train is not None and subject.train.indexable and at_chance(truth, predicted):
+        own, known = predict(subject, subject.train)
+        text = learnt_by_heart(truth, predicted, (known, own))
+        if text:
+            advice = "Look at pictures with their labels, of both; build both from one table."
+            findings.fail("learnt_by_heart", text, advice, round(accuracy, 4))
 
 
 def predict(subject: Subject, source: ImageSource, count: int = _PREDICTED) -> tuple[Array | None, Array | None]:

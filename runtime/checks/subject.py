@@ -53,6 +53,7 @@ class Subject:
         epochs: How often the training has shown its data; `None` where that is not known.
         steps: How many steps the training has in all; `None` where that is not known.
         sequential: Whether the training shows its data in the order in which it is stored.
+        loader: What the training takes its batches from; `None` where that is not known.
         files: Where pictures are written; `None` to write none.
     """
 
@@ -73,6 +74,7 @@ class Subject:
     epochs: float | None = None
     steps: int | None = None
     sequential: bool = False
+    loader: Any = None
     files: Path | None = None
     pictures: dict[str, bytes] = field(default_factory=dict)
 

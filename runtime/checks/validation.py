@@ -193,6 +193,7 @@ def validate(
         eval_dataset=eval_dataset if eval_dataset is not None else getattr(trainer, "eval_dataset", None),
         args=args,
         collate=data_collator or getattr(trainer, "data_collator", None),
+        columns=getattr(trainer, "_signature_columns", None),
         optimizer=getattr(trainer, "optimizer", None),
         scheduler=getattr(trainer, "lr_scheduler", None),
         checkpoint=checkpoint,
@@ -215,6 +216,7 @@ def make_subject(
     eval_dataset: Any = None,
     args: Any = None,
     collate: Any = None,
+    columns: Collection[str] | None = None,
     **known: Any,
 ) -> Subject:
     """A subject from what a trainer holds.
@@ -225,11 +227,12 @@ def make_subject(
         eval_dataset: As the trainer has it; of several by name, the first.
         args: `TrainingArguments`.
         collate: What makes batches of items.
+        columns: What the trainer leaves in an item beside the model's inputs: of trl's, what its collator reads.
         **known: Other fields of `Subject`.
     """
     subject = Subject(model, args=args, **known)
     filtered = args is not None and getattr(args, "remove_unused_columns", True)
-    inputs = subject.forward_names if filtered else None
+    inputs = subject.forward_names | frozenset(columns or ()) if filtered else None
     if isinstance(eval_dataset, Mapping):
         eval_dataset = next(iter(eval_dataset.values()), None)
     if train_dataset is not None:

@@ -5,16 +5,28 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
+from torch import distributed, nn
 
 from v5lint.runtime import training
+from v5lint.runtime.checks import validate
+from v5lint.runtime.checks.movement import Recorder
+from v5lint.runtime.checks.preserve import undisturbed
+from v5lint.runtime.checks.setup import check_setup
+from v5lint.runtime.checks.subject import Subject
 from v5lint.runtime.demo import demo_config
 from v5lint.runtime.distributed import check_launch, check_world_size
 from v5lint.runtime.errors import DistributedError
+from v5lint.runtime.inputs import sample_inputs
+from v5lint.runtime.loading import load_model
+from v5lint.runtime.lora import attach_lora
 from v5lint.runtime.training import finetune
 
 OPTIONS: dict[str, Any] = {"max_steps": 6, "eval_steps": 3, "log_steps": 1, "validate": "off"}
@@ -110,3 +122,50 @@ def test_accelerate_launch_on_cpus_is_refused_for_real(tmp_path: Path) -> None:
     assert done.returncode != 0
     assert "asked for several processes and started one" in done.stderr
     assert not (tmp_path / "out").exists()
+
+
+@pytest.fixture
+def sharded(checkpoints: Callable[..., Path], tmp_path: Path) -> Iterator[nn.Module]:
+    """A model with LoRA whose parameters FSDP2 holds, in a world of one process."""
+    fully_shard = pytest.importorskip("torch.distributed.fsdp").fully_shard
+    distributed.init_process_group(
+        "gloo", store=distributed.FileStore(str(tmp_path / "store"), 1), rank=0, world_size=1
+    )
+    model = attach_lora(load_model(checkpoints("vit"), labels=["cat", "dog"]), lora_dropout=0.0)
+    fully_shard(model, mesh=torch.distributed.device_mesh.init_device_mesh("cpu", (1,)))
+    yield model
+    distributed.destroy_process_group()
+
+
+def test_movement_of_sharded_parameters(sharded: nn.Module) -> None:
+    recorder = Recorder(sharded)
+    optimizer = torch.optim.AdamW([p for p in sharded.parameters() if p.requires_grad], lr=1e-2)
+    for _ in range(2):
+        sharded(**sample_inputs(sharded), labels=torch.tensor([0, 1])).loss.backward()
+        recorder.look_at_gradients(sharded, 1e-2)
+        optimizer.step()
+        optimizer.zero_grad()
+    results = recorder.results(sharded)
+    assert [result.status for result in results] == ["passed"], results
+
+
+def test_the_checks_leave_sharded_parameters_with_their_optimizer(sharded: nn.Module) -> None:
+    """A forward pass gathers the outermost ones; those are not the ones that the optimiser holds."""
+    held = {id(p) for p in sharded.parameters()}
+    with undisturbed(sharded), torch.no_grad():
+        sharded(**sample_inputs(sharded))
+    assert {id(p) for p in sharded.parameters()} == held
+    report = validate(sharded, checks=["parameters", "movement", "weights", "setup", "reload"])
+    assert [result.detail for result in report.failed] == []
+    assert {id(p) for p in sharded.parameters()} == held
+
+
+@pytest.mark.parametrize(("fsdp", "world", "fails"), [(True, 2, True), (True, 1, False), (False, 2, False)])
+def test_fsdp_that_is_ddp(
+    fsdp: bool, world: int, fails: bool, checkpoints: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WORLD_SIZE", str(world))
+    args: Any = SimpleNamespace(world_size=world, fsdp=fsdp, gradient_accumulation_steps=1, learning_rate=1e-3)
+    results = check_setup(Subject(load_model(checkpoints("vit"), labels=["cat", "dog"]), args=args, loader=[0]))
+    details = " ".join(result.detail for result in results if result.status == "failed")
+    assert ("FSDP was asked for and no parameter is sharded" in details) is fails

@@ -7,9 +7,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from v5lint.runtime.cli import main
+from v5lint.runtime.loading import load_model
+from v5lint.runtime.lora import attach_lora
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -68,3 +71,25 @@ def test_bad_input_is_status_two(
     said = capsys.readouterr().err
     assert "There is no check colours" in said
     assert "horse, which" in said
+
+
+@pytest.mark.parametrize("trained", [False, True])
+def test_an_adapter_that_was_never_trained_is_a_failed_check(
+    trained: bool, checkpoints: Callable[..., Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = attach_lora(load_model(checkpoints("vit"), labels=["cat", "dog"]))
+    if trained:
+        for name, parameter in model.named_parameters():
+            if ".lora_B." in name:
+                torch.nn.init.constant_(parameter, 0.02)
+    model.save_pretrained(tmp_path / "adapter")
+    output = tmp_path / "out"
+    words = ["--checks", "parameters", "reload", "--output", str(output)]
+    status = main(["validate", "--model", str(tmp_path / "adapter"), *words])
+    checks = json.loads((output / "report.json").read_text())["checks"]
+    failed = [check["detail"] for check in checks if check["status"] == "failed"]
+    assert status == int(not trained), capsys.readouterr().out
+    assert bool(failed) is not trained
+    assert all("the adapter was never trained" in detail for detail in failed)
+    if not trained:  # and where that is not looked at, there is nothing to look at
+        assert main(["validate", "--model", str(tmp_path / "adapter"), "--checks", "resolution"]) == 2

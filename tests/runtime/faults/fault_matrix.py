@@ -37,8 +37,8 @@ def inject(fault: Fault, family: str, seed: int = 0, *, guide: bool = False) -> 
     """Run one fault on one family.
 
     Returns:
-        `caught`: whether the check that the table names failed with the words that name the fault; `failed`: all of its
-        failures; `guide`: the alarms of the guide's checks.
+        `caught`: whether the check that the table names failed (or noted it, where that is what the table says) with
+        the words that name the fault; `failed`: all of its failures; `guide`: the alarms of the guide's checks.
     """
     scene = Scene(family, seed)
     alarms: dict[str, bool] = {}
@@ -49,7 +49,7 @@ def inject(fault: Fault, family: str, seed: int = 0, *, guide: bool = False) -> 
         report = scene.run([fault.check])
     finally:
         scene.close()
-    named = [r.detail for r in report.failed if r.name == fault.check and re.search(fault.says, r.detail)]
+    named = [r for r in report.of(fault.check) if r.status == fault.status and re.search(fault.says, r.detail)]
     return {
         "caught": bool(named),
         "failed": [r.detail for r in report.failed],
@@ -141,7 +141,8 @@ def page(record: dict[str, Any]) -> str:
         + "; ".join(", ".join(f"{name} {version}" for name, version in entry.items()) for entry in record["versions"])
         + ".",
         "",
-        "A number is that of the families in which the check raised an alarm, of those that the fault concerns.",
+        "A number is that of the families in which the check raised an alarm, of those that the fault concerns. Where",
+        "a star stands, the check names it in a note: a script may rightly do the same.",
         "",
         "| fault | what the script does | named by | caught | ratio | frozen | forward | embedding |",
         "|---|---|---|---|---|---|---|---|",
@@ -152,9 +153,8 @@ def page(record: dict[str, Any]) -> str:
         counts = [sum(bool(cell["guide"].get(name)) for cell in found.values()) for name in GUIDE]
         numbers = " | ".join(str(count) if count else "-" for count in counts)
         total = sum(cell["caught"] for cell in found.values())
-        lines.append(
-            f"| {fault.name.replace('_', ' ')} | {fault.what} | `{fault.check}` | {total}/{len(found)} | {numbers} |"
-        )
+        named = f"`{fault.check}`" + ("" if fault.status == "failed" else " *")
+        lines.append(f"| {fault.name.replace('_', ' ')} | {fault.what} | {named} | {total}/{len(found)} | {numbers} |")
     lines += ["", "Families: " + ", ".join(f"`{name}`" for name in record["correct"]) + ".", ""]
     return "\n".join(lines)
 

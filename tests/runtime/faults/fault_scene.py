@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import shutil
 import tempfile
@@ -191,6 +192,18 @@ def split_digits(seed: int) -> tuple[Any, Any]:
         ([pictures[i] for i in train], [targets[i] for i in train]),
         ([pictures[i] for i in evaluation], [targets[i] for i in evaluation]),
     )
+
+
+def with_lying_photographs(side: Any) -> Any:
+    """Pictures and labels, every third picture as a phone that is held upright stores it: lying, and EXIF says so."""
+
+    def as_a_camera_does(image: Image.Image) -> Image.Image:
+        buffer, exif = io.BytesIO(), Image.Exif()
+        exif[0x0112] = 6
+        image.transpose(Image.Transpose.ROTATE_90).save(buffer, "JPEG", quality=95, exif=exif)
+        return Image.open(io.BytesIO(buffer.getvalue()))
+
+    return [image if index % 3 else as_a_camera_does(image) for index, image in enumerate(side[0])], side[1]
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import torch
-from fault_scene import DIGITS, tiny
+from fault_scene import DIGITS, tiny, with_lying_photographs
 from peft import LoraConfig, PeftModel, get_peft_model
 from PIL import Image, ImageOps
 from safetensors.torch import load_file, save_file
@@ -52,6 +52,7 @@ class Fault:
         says: Regular expression that one of its failures must match.
         families: The families that it concerns.
         what: What the script does, for the documentation.
+        status: `note` where a script may rightly do the same, so that nothing fails.
     """
 
     name: str
@@ -60,16 +61,19 @@ class Fault:
     says: str
     families: tuple[str, ...]
     what: str
+    status: str = "failed"
 
 
 FAULTS: list[Fault] = []
 
 
-def fault(check: str, says: str, families: tuple[str, ...] = ALL) -> Callable[[Callable[[Scene], None]], None]:
+def fault(
+    check: str, says: str, families: tuple[str, ...] = ALL, status: str = "failed"
+) -> Callable[[Callable[[Scene], None]], None]:
     """Register a fault; its docstring says what the script does."""
 
     def register(make: Callable[[Scene], None]) -> None:
-        FAULTS.append(Fault(make.__name__, make, check, says, families, str(make.__doc__)))
+        FAULTS.append(Fault(make.__name__, make, check, says, families, str(make.__doc__), status))
 
     return register
 
@@ -174,6 +178,12 @@ def inside_multihead_attention(scene: Scene) -> None:
 def alpha_near_zero(scene: Scene) -> None:
     """lora_alpha is so small that the adapter does nothing; lora_B still moves."""
     scene.config = lambda model: lora_config_for(model, r=8, lora_alpha=1e-6)  # type: ignore[arg-type]
+
+
+@fault("parameters", r"What the adapter adds is multiplied by")
+def alpha_far_too_large(scene: Scene) -> None:
+    """lora_alpha is a hundred times r."""
+    scene.config = lambda model: lora_config_for(model, r=8, lora_alpha=800)
 
 
 @fault("parameters", r"it is frozen")
@@ -514,6 +524,41 @@ def sorted_and_not_shuffled(scene: Scene) -> None:
     scene.mode = "trainer"
 
 
+@fault("setup", r"SubsetRandomSampler shows \d+ of \d+ training items", ("vit", "siglip2", "dinov2"))
+def sampler_of_a_part(scene: Scene) -> None:
+    """The sampler of a trial run, over the first images, was left in."""
+
+    class Sampled(Trainer):
+        def _get_train_sampler(self, *args: Any, **kwargs: Any) -> Any:
+            return torch.utils.data.SubsetRandomSampler(range(24))
+
+    scene.trainer_class = Sampled
+    scene.mode = "train"
+
+
+@fault("setup", r"There is no batch to train on")
+def no_full_batch(scene: Scene) -> None:
+    """A batch is larger than the data set, and the last batch is dropped."""
+    scene.options = {"per_device_train_batch_size": 256, "dataloader_drop_last": True}
+    scene.mode = "train"
+
+
+@fault("setup", r"The training ends after \d+ of \d+ items", status="note")
+def steps_that_end_early(scene: Scene) -> None:
+    """max_steps of a trial run was left in: a quarter of the images is shown."""
+    scene.options = {"max_steps": 3, "per_device_train_batch_size": 8}
+    scene.mode = "train"
+
+
+@fault(
+    "setup", r"An epoch has 64 of \d+ items .*: the last batch is dropped", ("vit", "siglip2", "dinov2"), status="note"
+)
+def last_batch_dropped(scene: Scene) -> None:
+    """dataloader_drop_last=True with batches of more than half of the images."""
+    scene.options = {"per_device_train_batch_size": 64, "dataloader_drop_last": True, "max_steps": 2}
+    scene.mode = "train"
+
+
 # --- class and weights -----------------------------------------------------------------------------------------------
 
 
@@ -660,6 +705,14 @@ def squashed_before_naflex(scene: Scene) -> None:
     scene.prepare = lambda image: scene.prepared(image.resize((32, 32)))
 
 
+@fault("resolution", r"they lose their resolution", ("siglip2",))
+def tiny_patch_budget(scene: Scene) -> None:
+    """max_num_patches is a fraction of the checkpoint's, and most pictures are larger."""
+    scene.prepare = lambda image: {
+        name: tensor[0] for name, tensor in scene.processor(image, max_num_patches=3, return_tensors="pt").items()
+    }
+
+
 # --- preprocessing ---------------------------------------------------------------------------------------------------
 
 
@@ -750,6 +803,14 @@ def mirrored(scene: Scene) -> None:
 def evaluation_prepared_otherwise(scene: Scene) -> None:
     """Training images are right, evaluation images are not normalised."""
     scene.prepare_evaluation = scene.with_pixels(lambda values: values)
+
+
+@fault("preprocessing", r"set upright in the training data and not in the evaluation data")
+def lying_in_evaluation(scene: Scene) -> None:
+    """Photographs that EXIF says to turn are turned in training alone (datasets does it, Image.open does not)."""
+    scene.train, scene.evaluation = with_lying_photographs(scene.train), with_lying_photographs(scene.evaluation)
+    scene.prepare = lambda image: scene.prepared(ImageOps.exif_transpose(image))
+    scene.prepare_evaluation = scene.prepared
 
 
 # --- split -----------------------------------------------------------------------------------------------------------
@@ -872,6 +933,53 @@ def one_answer_for_all(scene: Scene) -> None:
     scene.train = (pictures + [pictures[i] for i in frequent], targets + [3] * len(frequent))
     scene.finish = finish
     scene.known = {"trained": True}
+
+
+@fault("split", r"are cut out of a training image")
+def cropped_leak(scene: Scene) -> None:
+    """A third of the evaluation images is cut out of training images: cropped first, then split."""
+    generator = torch.Generator().manual_seed(scene.seed)
+
+    def crop(image: Image.Image, number: int) -> Image.Image:
+        share = (0.95, 0.85, 0.75, 0.6, 0.5)[number % 5] ** 0.5
+        width, height = round(image.width * share), round(image.height * share)
+        left = int(torch.randint(image.width - width + 1, (), generator=generator))
+        top = int(torch.randint(image.height - height + 1, (), generator=generator))
+        return image.crop((left, top, left + width, top + height))
+
+    pictures, targets = scene.evaluation
+    crops = [crop(picture, number) for number, picture in enumerate(scene.train[0][:16])]
+    scene.evaluation = (crops + pictures[16:], scene.train[1][:16] + targets[16:])
+
+
+@fault("split", r"pictures have two labels")
+def one_picture_with_two_labels(scene: Scene) -> None:
+    """Some pictures are twice in the training data, under two labels: two annotators, merged."""
+    pictures, targets = scene.train
+    scene.train = (pictures + pictures[:8], targets + [(target + 1) % 10 for target in targets[:8]])
+
+
+@fault("split", r"the labels of one of the two do not belong to their pictures")
+def evaluation_labels_shuffled(scene: Scene) -> None:
+    """The labels of the evaluation data come from a table in another order."""
+    scene.finish = lambda model: _fitted(scene, model)
+    targets = scene.train[1][:48]
+    order = torch.randperm(48, generator=torch.Generator().manual_seed(scene.seed)).tolist()
+    scene.evaluation = (scene.train[0][:48], [targets[index] for index in order])
+    scene.known = {"trained": True}
+
+
+@fault("split", r"or the labels are shuffled", status="note")
+def training_labels_shuffled(scene: Scene) -> None:
+    """The labels of the training data come from a table in another order: the loss falls all the same."""
+    order = torch.randperm(len(scene.train[1]), generator=torch.Generator().manual_seed(1)).tolist()
+    scene.train = (scene.train[0], [scene.train[1][index] for index in order])
+
+
+@fault("split", r"of the 12 classes of the head have no training image", status="note")
+def classes_without_images(scene: Scene) -> None:
+    """The model is loaded with the classes of another version of the data."""
+    scene.load = lambda: load_model(scene.checkpoint, labels=[*DIGITS, "ten", "eleven"])
 
 
 # --- quantisation, saving --------------------------------------------------------------------------------------------

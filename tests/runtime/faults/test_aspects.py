@@ -11,16 +11,19 @@ import pytest
 
 pytest.importorskip("sklearn", reason="needs scikit-learn")
 
+import numpy as np
 import torch
-from fault_scene import DIGITS, Pictures, Scene
+from fault_scene import DIGITS, Pictures, Scene, with_lying_photographs
 from peft import LoraConfig, get_peft_model
 from peft.tuners.lora import Linear
+from PIL import Image, ImageOps
 from safetensors.torch import load_file, save_file
 from torch import nn
 from torch.utils.data import Dataset
-from transformers import TrainerControl, TrainerState, TrainingArguments
+from transformers import Trainer, TrainerControl, TrainerState, TrainingArguments
 
 from v5lint.runtime.checks import ValidationCallback
+from v5lint.runtime.checks.labels import learnt_by_heart
 from v5lint.runtime.checks.setup import check_setup
 from v5lint.runtime.checks.subject import Subject
 from v5lint.runtime.errors import ValidationError
@@ -32,8 +35,6 @@ from v5lint.runtime.roles import unwrap
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
-
-    from PIL import Image
 
     from v5lint.runtime.checks import Report
 
@@ -267,6 +268,102 @@ def test_tensors_beside_the_pictures_they_were_made_of(wrong: bool, scene: Scene
     found = said(scene.run(["preprocessing"]), "preprocessing")
     assert ("no normalisation" in found) is wrong
     assert bool(found) is wrong
+
+
+# --- one threshold each, from both sides -----------------------------------------------------------------------------
+
+
+def results_of(report: Report, check: str, status: str) -> str:
+    return "\n".join(result.detail for result in report.of(check) if result.status == status)
+
+
+@pytest.mark.parametrize(("alpha", "status"), [(16, ""), (160, "note"), (800, "failed")])
+def test_a_scale_of_the_adapter(alpha: int, status: str, scene: Scene) -> None:
+    scene.config = lambda model: lora_config_for(model, r=8, lora_alpha=alpha)
+    report = scene.run(["parameters"])
+    for each in ("note", "failed"):
+        assert ("What the adapter adds is multiplied by" in results_of(report, "parameters", each)) is (each == status)
+
+
+@pytest.mark.parametrize("scene", ["siglip2"], indirect=True)
+@pytest.mark.parametrize(("budget", "small", "status"), [
+    (16, False, ""), (7, False, "note"), (3, False, "failed"), (3, True, ""),
+])  # fmt: skip
+def test_a_patch_budget(budget: int, small: bool, status: str, scene: Scene) -> None:
+    scene.prepare = lambda image: {
+        name: tensor[0] for name, tensor in scene.processor(image, max_num_patches=budget, return_tensors="pt").items()
+    }
+    if small:  # of one patch, which no budget takes anything from
+        scene.train, scene.evaluation = (
+            ([image.resize((8, 8)) for image in side[0]], side[1]) for side in (scene.train, scene.evaluation)
+        )
+    report = scene.run(["resolution"])
+    for each in ("note", "failed"):
+        assert ("they lose their resolution" in results_of(report, "resolution", each)) is (each == status)
+
+
+@pytest.mark.parametrize(("count", "status"), [(0, ""), (1, "note"), (2, "failed")])
+def test_pictures_with_two_labels(count: int, status: str, scene: Scene) -> None:
+    pictures, targets = scene.train
+    scene.train = (pictures + pictures[:count], targets + [(target + 1) % 10 for target in targets[:count]])
+    report = scene.run(["split"])
+    for each in ("note", "failed"):
+        assert ("pictures have two labels" in results_of(report, "split", each)) is (each == status)
+
+
+def test_the_same_picture_twice_under_one_label_is_right(scene: Scene) -> None:
+    pictures, targets = scene.train
+    scene.train = (pictures * 2, targets * 2)
+    assert said(scene.run(["split"]), "split") == ""
+
+
+@pytest.mark.parametrize("shuffled", [False, True])
+def test_labels_that_go_with_their_pictures(shuffled: bool, scene: Scene) -> None:
+    """Evaluation labels alone: neighbours across the split share none, while those of the training data do."""
+    pictures, targets = scene.evaluation
+    order = torch.randperm(len(targets), generator=torch.Generator().manual_seed(2)).tolist()
+    scene.evaluation = (pictures, [targets[index] for index in order] if shuffled else targets)
+    notes = results_of(scene.run(["split"]), "split", "note")
+    assert ("which is chance: the labels of the evaluation data are shuffled" in notes) is shuffled
+
+
+@pytest.mark.parametrize(("trained", "answered", "wrong"), [(1.0, 0.1, True), (0.5, 0.1, False), (1.0, 0.4, False)])
+def test_labels_that_are_learnt_by_heart(trained: float, answered: float, wrong: bool) -> None:
+    truth = np.arange(100) % 10
+
+    def right(share: float) -> Any:
+        """So many answers are right, and the others each class as often."""
+        return np.where(np.arange(100) < share * 100, truth, (truth + 1 + np.arange(100) // 10) % 10)
+
+    guessed = right(answered) if answered > 0.2 else np.random.default_rng(0).permutation(truth)
+    found = learnt_by_heart(truth, guessed, (truth, right(trained)))
+    assert bool(found) is wrong
+
+
+@pytest.mark.parametrize("upright", [(True, True), (False, False), (True, False), (False, True)])
+def test_photographs_are_upright_on_both_sides(upright: tuple[bool, bool], scene: Scene) -> None:
+    scene.train, scene.evaluation = with_lying_photographs(scene.train), with_lying_photographs(scene.evaluation)
+    turned = lambda image: scene.prepared(ImageOps.exif_transpose(image))  # noqa: E731
+    scene.prepare, scene.prepare_evaluation = (turned if side else scene.prepared for side in upright)
+    report = scene.run(["preprocessing"])
+    named = {
+        (True, False): "are set upright in the training data and not in the evaluation data",
+        (False, True): "are set upright in the evaluation data and not in the training data",
+    }
+    found = said(report, "preprocessing")
+    assert named[upright] in found if upright in named else found == ""
+    assert ("lie on their side" in results_of(report, "preprocessing", "note")) is (upright == (False, False))
+
+
+@pytest.mark.parametrize(("size", "names"), [(24, True), (80, False)])
+def test_a_sampler_of_a_part(size: int, names: bool, scene: Scene) -> None:
+    class Sampled(Trainer):
+        def _get_train_sampler(self, *args: Any, **kwargs: Any) -> Any:
+            return torch.utils.data.SubsetRandomSampler(range(size))
+
+    scene.trainer_class, scene.mode = Sampled, "train"
+    found = said(scene.run(["setup"]), "setup")
+    assert (f"SubsetRandomSampler shows {size} of" in found) is names
 
 
 # --- the rest: one fault each, whose correct run is that of the fault matrix -----------------------------------------

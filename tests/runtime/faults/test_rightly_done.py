@@ -10,12 +10,12 @@ pytest.importorskip("sklearn", reason="needs scikit-learn")
 
 import torch
 import transformers
-from fault_scene import DIGITS, Pictures, Scene
+from fault_scene import DIGITS, Pictures, Scene, with_lying_photographs
 from packaging.version import Version
 from peft import IA3Config, LoraConfig, get_peft_model
 from PIL import Image, ImageEnhance, ImageOps
 from torch import nn
-from transformers import AutoImageProcessor, default_data_collator
+from transformers import AutoImageProcessor, Trainer, default_data_collator
 
 from v5lint.runtime.loading import load_model
 
@@ -146,6 +146,28 @@ def weighted_loss(scene: Scene) -> None:
     }
 
 
+def photographs(scene: Scene) -> None:
+    """A third of the pictures lie in their files, and are set upright on both sides."""
+    scene.train, scene.evaluation = with_lying_photographs(scene.train), with_lying_photographs(scene.evaluation)
+    scene.prepare = lambda image: scene.prepared(ImageOps.exif_transpose(image))
+
+
+def photographs_left_lying(scene: Scene) -> None:
+    """On both sides alike: a note says so."""
+    scene.train, scene.evaluation = with_lying_photographs(scene.train), with_lying_photographs(scene.evaluation)
+
+
+def _sampled(make: Callable[[Any], Any]) -> Callable[[Scene], None]:
+    class Sampled(Trainer):
+        def _get_train_sampler(self, *args: Any, **kwargs: Any) -> Any:
+            return make(self.train_dataset)
+
+    def change(scene: Scene) -> None:
+        scene.trainer_class = Sampled
+
+    return change
+
+
 RIGHT: dict[str, Callable[[Scene], None]] = {
     "bf16": _arguments(bf16=True),
     "one step": _arguments(max_steps=1),
@@ -157,6 +179,16 @@ RIGHT: dict[str, Callable[[Scene], None]] = {
     "biases of LoRA": _lora(lora_bias=True),
     "PiSSA": _lora(init_lora_weights="pissa"),
     "excluded modules": _lora(exclude_modules=r".*layers\.0\..*"),
+    "rank-stabilised": _lora(r=64, lora_alpha=64, use_rslora=True),
+    "rank of one": _lora(r=1, lora_alpha=32),
+    "drop of the last batch": _arguments(dataloader_drop_last=True, per_device_train_batch_size=40, max_steps=4),
+    "classes evenly drawn": _sampled(
+        lambda data: torch.utils.data.WeightedRandomSampler([1 + target for target in data.targets], 40)
+    ),
+    "part of an epoch": _sampled(lambda data: torch.utils.data.RandomSampler(data, num_samples=32)),
+    "most of the data": _sampled(lambda data: torch.utils.data.SubsetRandomSampler(range(80))),
+    "photographs": photographs,
+    "photographs left lying": photographs_left_lying,
     "names of all releases": _lora(target_modules=["query", "value", "q_proj", "v_proj"]),
     "adapted patch embedding": _lora(target_modules=["q_proj", "v_proj", "projection"]),
     "second adapter": second_adapter,

@@ -1,0 +1,177 @@
+"""Whether labels belong to their pictures: one picture with two labels, shuffled labels, classes without a picture.
+
+Accuracy does not tell: with shuffled labels the loss still falls, for a network learns them by heart. Pictures tell:
+the nearest neighbour of a picture has its label more often than chance, even when only 32 x 32 grey values are
+compared. That is weak where classes are fine, so that it is a note; what a trained model says of its own training data
+is not.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from v5lint.runtime.checks.findings import Findings, shown
+
+if TYPE_CHECKING:
+    from typing import TypeAlias
+
+    from v5lint.runtime.checks.hashing import Hashes
+    from v5lint.runtime.checks.sources import ImageSource
+    from v5lint.runtime.checks.subject import Subject
+
+    Array: TypeAlias = "np.ndarray[Any, Any]"
+
+_CONTRADICTED = 0.01
+"""Share of the pictures that may have another label elsewhere before it is a failure."""
+_ENOUGH = 80
+"""Pictures from which neighbours say something."""
+_EACH = 6
+"""Pictures that a class has in the middle: with fewer, a neighbour of the same class is rare."""
+_SURE = 2.0
+"""Standard deviations above chance from which pictures and labels go together."""
+_BY_HEART = 0.8
+"""Accuracy on the training data from which it is learnt."""
+_LEAST = 40
+"""Evaluation images from which their accuracy is told from chance."""
+
+
+def check_contradictions(
+    findings: Findings, hashes: tuple[Hashes, Hashes], labels: tuple[Array, Array], indices: tuple[list[int], list[int]]
+) -> None:
+    """The same picture, pixel for pixel, with two labels.
+
+    Args:
+        findings: Of the check.
+        hashes: Of the training and of the evaluation images.
+        labels: Of the same images.
+        indices: Of the same images in their data sets.
+    """
+    places: dict[bytes, list[tuple[int, str]]] = {}
+    for side, (hashed, given, numbers) in enumerate(zip(hashes, labels, indices, strict=True)):
+        title = ("training", "evaluation")[side]
+        for digest, grey, label, number in zip(hashed.exact, hashed.grey, given.tolist(), numbers, strict=True):
+            if grey.any():  # pictures of one colour are no pictures of something
+                places.setdefault(digest, []).append((label, f"{title} image {number}"))
+    contradicted = [found for found in places.values() if len({label for label, _ in found}) > 1]
+    count = sum(len(found) for found in contradicted)
+    share = count / max(sum(len(found) for found in places.values()), 1)
+    findings.measure("contradictions", round(share, 4), 0.0)
+    if not contradicted:
+        return
+    some = " and ".join(f"{where} (class {label})" for label, where in contradicted[0][:2])
+    text = f"{len(contradicted)} pictures have two labels, such as {some}: they are the same pixel for pixel."
+    advice = "Decide on one label, or drop both."
+    report = findings.fail if len(contradicted) > 1 and share >= _CONTRADICTED else findings.note
+    report("contradictions", text, advice, round(share, 4), 0.0)
+
+
+def check_neighbours(findings: Findings, hashes: tuple[Hashes, Hashes], labels: tuple[Array, Array]) -> None:
+    """The most alike training picture has the same label more often than chance."""
+    train, evaluation = hashes
+    if len(labels[0]) < _ENOUGH or np.median(np.bincount(labels[0])[np.unique(labels[0])]) < _EACH:
+        return
+    inside = train.grey @ train.grey.T
+    np.fill_diagonal(inside, -1)
+    own = _agreement(inside, labels[0], labels[0])
+    findings.measure("neighbours_alike", [round(own[0], 3), round(own[1], 3)])
+    if not own[2]:
+        findings.note(
+            "neighbours",
+            f"Training pictures that look alike share a label in {own[0]:.0%}, by chance in {own[1]:.0%}: either what "
+            "tells the classes apart is finer than 32 x 32 grey values, or the labels are shuffled.",
+            "Look at a few pictures with their labels.",
+            round(own[0], 3),
+            round(own[1], 3),
+        )
+    elif len(labels[1]) >= _LEAST:
+        across = _agreement(evaluation.grey @ train.grey.T, labels[1], labels[0])
+        if not across[2] and across[0] < own[0] / 2:
+            findings.note(
+                "neighbours",
+                f"Training pictures that look alike share a label in {own[0]:.0%}, evaluation pictures and the "
+                f"training picture that is most like them in {across[0]:.0%}, which is chance: the labels of "
+                "the evaluation data are shuffled or numbered otherwise, or its pictures are of another kind.",
+                "Look at a few evaluation pictures with their labels.",
+                round(across[0], 3),
+                round(own[0], 3),
+            )
+
+
+def _agreement(alike: Array, labels: Array, others: Array) -> tuple[float, float, bool]:
+    """How often the most alike picture has the same label, how often it would by chance, and whether it is more."""
+    nearest = others[alike.argmax(axis=1)]
+    size = int(max(labels.max(), nearest.max())) + 1
+    shares = [np.bincount(values, minlength=size) / len(values) for values in (labels, nearest)]
+    chance = float(shares[0] @ shares[1])
+    found = float((nearest == labels).mean())
+    return found, chance, found > chance + _SURE * float(np.sqrt(max(chance * (1 - chance), 1e-9) / len(labels)))
+
+
+def check_labels(
+    findings: Findings,
+    hashes: tuple[Hashes, Hashes],
+    sources: tuple[ImageSource, ImageSource],
+    indices: tuple[list[int], list[int]],
+) -> None:
+    """What the labels of pictures say that were hashed for another test."""
+    given = [source.labels for source in sources]
+    if given[0] is None or given[1] is None:
+        return
+    labels = given[0][indices[0]], given[1][indices[1]]
+    check_contradictions(findings, hashes, labels, indices)
+    if min(int(side.min()) for side in labels) >= 0:
+        check_neighbours(findings, hashes, labels)
+
+
+def check_declared(findings: Findings, subject: Subject, train: ImageSource) -> None:
+    """Every class of the head has a training image: a head of another data set's size is trained without a word."""
+    labels, count = train.labels, getattr(subject.bare, "num_labels", None)
+    if labels is None or not count:
+        return
+    absent = sorted(set(range(int(count))) - set(labels.tolist()))
+    findings.measure("classes_without_images", len(absent), 0)
+    if absent:
+        names = getattr(getattr(subject.bare, "config", None), "id2label", None) or {}
+        findings.note(
+            "declared",
+            f"{len(absent)} of the {count} classes of the head have no training image, such as "
+            f"{shown([names.get(index, index) for index in absent])}: they are never answered rightly.",
+            "Load the model with the classes that the data has.",
+            len(absent),
+            0,
+        )
+
+
+def learnt_by_heart(truth: Array, predicted: Array, known: tuple[Array | None, Array | None]) -> str:
+    """What is wrong where a model knows its training data and guesses at the evaluation data; "" where nothing is.
+
+    Args:
+        truth: Class of each evaluation image.
+        predicted: What the model answers.
+        known: The same two of training images.
+    """
+    if known[0] is None or known[1] is None or not len(known[0]):
+        return ""
+    trained, accuracy = float((known[0] == known[1]).mean()), float((truth == predicted).mean())
+    if trained < _BY_HEART or not at_chance(truth, predicted):
+        return ""
+    return (
+        f"The model answers {trained:.0%} of the training images rightly and {accuracy:.0%} of the evaluation images, "
+        "which is chance: the labels of one of the two do not belong to their pictures (shuffled, or numbered "
+        "otherwise), and the others are learnt by heart."
+    )
+
+
+def at_chance(truth: Array, predicted: Array) -> bool:
+    """Whether answers are right no more often than those of a guess; of too few images `False`."""
+    count = len(truth)
+    if count < _LEAST:
+        return False
+    most = float(np.bincount(truth).max() / count)
+    size = int(max(truth.max(), predicted.max())) + 1
+    shares = [np.bincount(values, minlength=size) / count for values in (truth, predicted)]
+    chance = float(shares[0] @ shares[1])
+    spread = float(np.sqrt(max(chance * (1 - chance), 1e-9) / count))
+    return most < 0.5 and float((truth == predicted).mean()) <= chance + spread

@@ -1,0 +1,43 @@
+"""Parts of pictures are found in them, and nothing is found in others."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from PIL import Image, ImageOps
+
+from v5lint.runtime.checks.crops import cropped_from, prepare_parts
+from v5lint.runtime.checks.probes import textured_images
+
+PICTURES = textured_images(tuple((120 + 4 * number, 90 + 2 * number) for number in range(24)))
+
+
+def cut(image: Image.Image, share: float, place: float) -> Image.Image:
+    """A part of the area, between the upper left corner (0) and the lower right one (1)."""
+    width, height = round(image.width * share**0.5), round(image.height * share**0.5)
+    left, top = round(place * (image.width - width)), round(place * (image.height - height))
+    return image.crop((left, top, left + width, top + height))
+
+
+@pytest.mark.parametrize(("share", "least"), [(0.95, 0.9), (0.8, 0.9), (0.6, 0.8), (0.4, 0.5)])
+@pytest.mark.parametrize("change", [lambda image: image, ImageOps.mirror, lambda image: image.resize((64, 64))])
+def test_a_part_is_found(share: float, least: float, change: object) -> None:
+    parts = [change(cut(image, share, number / 23)) for number, image in enumerate(PICTURES)]  # type: ignore[operator]
+    assert cropped_from(prepare_parts(PICTURES), prepare_parts(parts)).mean() >= least
+
+
+def test_other_pictures_are_not_found() -> None:
+    assert not cropped_from(prepare_parts(PICTURES[:12]), prepare_parts(PICTURES[12:])).any()
+
+
+def test_smooth_pictures_fit_anything_and_are_left_out() -> None:
+    row = np.linspace(0, 255, 96, dtype=np.uint8)
+    smooth = [Image.fromarray(np.tile(row, (64, 1))), Image.fromarray(np.tile(row[::-1], (64, 1)))]
+    parts = [cut(image, 0.6, 0.5) for image in smooth]
+    assert not cropped_from(prepare_parts(smooth), prepare_parts(parts)).any()
+
+
+def test_nothing_in_nothing() -> None:
+    none = prepare_parts([])
+    assert cropped_from(none, none).shape == (0,)
+    assert not cropped_from(none, prepare_parts(PICTURES[:2])).any()
