@@ -7,11 +7,11 @@ if TYPE_CHECKING:
     from typing import Any
 
 #: The modules of the rules, those without a rule of their own included.
-MODULES: frozenset[str] = frozenset(['adapter_paths', 'adapters', 'all_linear', 'api_edits', 'arguments', 'attention_maps', 'auto_extractors',
- 'availability_checks', 'backend_arguments', 'backends', 'cache_parameters', 'cache_variables',
- 'cached_downloads', 'callback_tokenizers', 'chat_templates', 'checkpoints', 'command_lines', 'command_words',
- 'config_attributes', 'dead_patches', 'default_dtype', 'default_loggers', 'dependency_pins',
- 'documentation_texts', 'dtype_arguments', 'environment_variables', 'feature_extractors',
+MODULES: frozenset[str] = frozenset(['adapter_paths', 'adapters', 'all_linear', 'alternatives', 'api_edits', 'arguments', 'attention_maps',
+ 'auto_extractors', 'availability_checks', 'backend_arguments', 'backends', 'cache_parameters',
+ 'cache_variables', 'cached_downloads', 'callback_tokenizers', 'chat_templates', 'checkpoints',
+ 'command_lines', 'command_words', 'config_attributes', 'dead_patches', 'default_dtype', 'default_loggers',
+ 'dependency_pins', 'documentation_texts', 'dtype_arguments', 'environment_variables', 'feature_extractors',
  'foreign_processors', 'generation_defaults', 'generation_parameters', 'handed_around', 'held_models', 'hub',
  'hub_arguments', 'hub_errors', 'hub_names', 'image_processor_arguments', 'image_processor_methods',
  'image_processor_results', 'image_processor_sizes', 'image_processors', 'kbit_dicts', 'kbit_flags',

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import ast
 
+from v5lint.rules.alternatives import has_second_way
 from v5lint.rules.knowledge import lookup
 from v5lint.rules.removed_api import Lost
-from v5lint.rules.standing import Standing, has_second_way
+from v5lint.rules.standing import Standing
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
