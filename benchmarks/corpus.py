@@ -3,8 +3,9 @@
 Usage:
     python benchmarks/corpus.py FOLDER [--only NAME ...] [--jobs N]
 
-Every package lands in `FOLDER/packages/<name>-<version>`. A package that is already there is left alone. The archives
-come through `unearth`, which, unlike `pip download`, runs no build backend for a source distribution.
+Every package lands in `FOLDER/packages/<name>-<version>`, or in `FOLDER/ready/` where it is of today. A package that is
+already there is left alone. The archives come through `unearth`, which, unlike `pip download`, runs no build backend
+for a source distribution.
 """
 
 from __future__ import annotations
@@ -51,6 +52,7 @@ class Package:
         kind: `wheel` or `sdist`.
         sha256: Digest of the archive.
         python: Python version for which the wheel is chosen; needed where a package allows no newer one.
+        ready: Whether it is a package of today, most of which run on transformers v5.
     """
 
     name: str
@@ -58,6 +60,7 @@ class Package:
     kind: str
     sha256: str
     python: str = "3.11"
+    ready: bool = False
 
     @property
     def folder(self) -> str:
@@ -179,12 +182,13 @@ def main(argv: list[str] | None = None) -> int:
         if unknown:
             parser.error(f"not in {CATALOGUE.name}: {', '.join(sorted(unknown))}")
         chosen = [package for package in chosen if package.name in options.only]
-    packages = options.folder / "packages"
-    packages.mkdir(parents=True, exist_ok=True)
+    folders = {ready: options.folder / ("ready" if ready else "packages") for ready in (False, True)}
+    for folder in folders.values():
+        folder.mkdir(parents=True, exist_ok=True)
 
     failed = 0
     with ThreadPoolExecutor(options.jobs) as pool:
-        for future in [pool.submit(fetch, package, packages) for package in chosen]:
+        for future in [pool.submit(fetch, package, folders[package.ready]) for package in chosen]:
             try:
                 print(future.result(), flush=True)
             except (CorpusError, OSError, tarfile.TarError, zipfile.BadZipFile) as error:
