@@ -216,9 +216,13 @@ def _is_for_a_test(of: LocalClass) -> bool:
 
 
 def _loads_itself(of: LocalClass) -> bool:
-    """Whether a class has a `from_pretrained` of its own, which does not go on to that of transformers."""
+    """Whether a class has a `from_pretrained` of its own that builds the object, and not that of transformers."""
     method = _inherited(of, "from_pretrained")
-    return method is not None and "from_pretrained" not in _called_on_self(method)
+    if method is None or not method.args.args or "from_pretrained" in _called_on_self(method):
+        return False
+    builders = {method.args.args[0].arg, of.name}
+    called = [node.func for node in ast.walk(method) if isinstance(node, ast.Call)]
+    return any(isinstance(each, ast.Name) and each.id in builders for each in called)
 
 
 def _is_abstract(base: External) -> bool:

@@ -75,8 +75,10 @@ def _refusing(view: ModuleView, releases: list[str]) -> Iterator[ast.expr]:
     """The tests of the version by which all releases are turned away."""
     for node in (*view.tree.nodes.get(ast.Assert, ()), *view.tree.nodes.get(ast.If, ())):
         assert isinstance(node, (ast.Assert, ast.If))
-        if _is_caught(view, node):
+        if isinstance(node, ast.If) and not (_stops(node.body) or _stops(node.orelse)):
             continue
+        if view.guards.version_truth(node.test, releases[-1]) is None or _is_caught(view, node):
+            continue  # the first question is asked of one release: most tests are about something else
         named = [each for each in map(str, _constants(node.test)) if _OF_V5.match(each)]
         truths = {view.guards.version_truth(node.test, release) for release in (*releases, *named)}
         if isinstance(node, ast.Assert):
