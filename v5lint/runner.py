@@ -33,6 +33,9 @@ _SMALL_RUN = 256_000
 #: A pool of processes pays from so many bytes on that must be parsed.
 _POOL_BYTES = 2_000_000
 
+#: So many projects are kept in mind, with the words of all their files: a run goes through one after the other.
+_PROJECTS = 4
+
 #: How many new objects Python lets pass, while one file is linted, before it looks which of them are garbage. All that
 #: a view consists of is alive until then; looking every 700 objects, as Python does by itself, took a quarter of a run.
 _OBJECTS = 200_000
@@ -232,10 +235,14 @@ class Runner:
         if folder not in self._roots:
             self._roots[folder] = project_root(folder) or self._given(folder)
         root = self._roots[folder]
-        if root not in self._projects:
+        if root in self._projects:
+            self._projects[root] = self._projects.pop(root)  # the last one used goes last
+        else:
             top = root.rstrip(os.sep) + os.sep
             whole = any(top.startswith(walked.rstrip(os.sep) + os.sep) for walked in self._walked)
             self._projects[root] = Project(root, _Under(top, self._files) if whole else None, self._views)
+            if len(self._projects) > _PROJECTS:
+                del self._projects[next(iter(self._projects))]
         return self._projects[root]
 
     def _given(self, folder: str) -> str:
