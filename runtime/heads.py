@@ -1,6 +1,6 @@
 """A classification head for the families to which transformers gives none: DINOv3 ViT and ConvNeXt.
 
-`AutoModelForImageClassification` raises ValueError on both in every release up to 5.23. The classes here are models
+`AutoModelForImageClassification` raises ValueError on both in every release up to 5.24. The classes here are models
 of transformers in all respects (`save_pretrained`, `from_pretrained`, Trainer, PEFT, label names in the
 configuration). Should a later release bring its own class, `classification_class` prefers it.
 """

@@ -144,7 +144,10 @@ class ValidationCallback(TrainerCallback):
     def on_train_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """What came out: the adapter's effect, predictions, and whether it can be loaded again."""
         if self._recorder is not None:
-            if self._recorder.steps:
+            if self._recorder.steps and _best_is_earlier(args, state):
+                self.report.results.append(_put_back(self._recorder.steps, state))
+                self._recorder = None
+            elif self._recorder.steps:
                 self._finish_movement(kwargs["model"])
             else:
                 self._recorder = None
@@ -249,6 +252,19 @@ class ValidationCallback(TrainerCallback):
         if self.on_failure == "raise":
             raise ValidationError(message)
         _logger.warning("%s", message)
+
+
+def _best_is_earlier(args: Any, state: Any) -> bool:
+    """Whether the weights at the end are those of a checkpoint before the last step."""
+    best = str(state.best_model_checkpoint or "")
+    return bool(getattr(args, "load_best_model_at_end", False) and best) and not best.endswith(f"-{state.global_step}")
+
+
+def _put_back(steps: int, state: Any) -> CheckResult:
+    """The result for a training so short that the best checkpoint is back before it could be looked at."""
+    best = Path(state.best_model_checkpoint).name
+    detail = f"After {steps} steps with a learning rate the weights of {best} were put back: what moved cannot be seen."
+    return CheckResult(MOVEMENT, "skipped", {"steps": steps}, None, detail, "Train for some more steps.")
 
 
 def _depends_on_mode(module: Any) -> bool:

@@ -25,16 +25,15 @@ if TYPE_CHECKING:
 
 _WHOLE = 96
 """Side of the squashed grey picture in which a part is looked for."""
-_COARSE, _FINE = 12, 32
+_COARSE, _FINE = 9, 32
 """Sides at which windows are compared, and fitted."""
 _SHARES = (
-    (0.95, 0.95), (0.88, 0.88), (0.8, 0.8), (0.71, 0.71), (0.63, 0.63), (0.55, 0.55),
-    (0.75, 1.0), (1.0, 0.75), (0.67, 0.9), (0.9, 0.67), (0.56, 0.75), (0.75, 0.56),
+    (0.95, 0.95), (0.87, 0.87), (0.78, 0.78), (0.69, 0.69), (0.6, 0.6), (0.53, 0.53), (0.75, 1.0), (1.0, 0.75),
 )  # fmt: skip
 """Width and height of the windows, as shares of the whole: of one shape, and a square out of 4:3 and the like."""
 _LIKELY = 0.72
 """Least correlation of a coarse window: half a cell beside the right place, even a noisy picture has this much."""
-_NEAREST, _FITTED = 2, 2
+_NEAREST, _FITTED = 2, 1
 """Pictures that a part is fitted into, and most fits for each part."""
 _ALIKE, _DETAIL = 0.985, 0.93
 """Least correlation of a fitted part, and of what is left of both without their coarse structure."""
@@ -74,7 +73,7 @@ def prepare_parts(images: Sequence[Image.Image]) -> Parts:
 def cropped_from(wholes: Parts, parts: Parts) -> Array:
     """Which of the parts are cut out of one of the wholes, mirrored or not: a mask over the parts."""
     count = len(parts.wholes)
-    found = np.zeros(count, dtype=bool)
+    found: Array = np.zeros(count, dtype=bool)
     if not (wholes.wholes and count):
         return found
     sides = torch.cat([parts.values, parts.values.flip(-1)])
@@ -94,16 +93,19 @@ def _coarse(wholes: torch.Tensor, parts: torch.Tensor) -> tuple[Array, Array]:
     """Of each whole and part the best correlation [N, M] over all windows, and where it is [N, M, 4]."""
     size = (_COARSE, _COARSE)
     wanted = torch.from_numpy(_normalised(np.asarray(_shrunk(parts, size)).reshape(len(parts), -1)))
-    scores = np.full((len(wholes), len(parts)), -1.0, dtype=np.float32)
-    boxes = np.zeros((len(wholes), len(parts), 4), dtype=np.float32)
+    wanted = wanted.reshape(len(parts), 1, *size)
+    scores: Array = np.full((len(wholes), len(parts)), -1.0, dtype=np.float32)
+    boxes: Array = np.zeros((len(wholes), len(parts), 4), dtype=np.float32)
     for width, height in _SHARES:
         grid = round(_COARSE / width), round(_COARSE / height)
         columns = grid[0] - _COARSE + 1
         small = _shrunk(wholes, (grid[1], grid[0]))
-        small = small - small.mean(dim=(1, 2), keepdim=True)
-        windows = small.unfold(1, _COARSE, 1).unfold(2, _COARSE, 1).reshape(len(wholes), -1, _COARSE * _COARSE)
+        small = (small - small.mean(dim=(1, 2), keepdim=True))[:, None]
         # What is compared with has the mean 0, so that the windows' own means need not be taken out.
-        alike = windows @ wanted.T / (_COARSE * windows.std(dim=2, correction=0, keepdim=True)).clamp_min(1e-3)
+        product = torch.nn.functional.conv2d(small, wanted)
+        mean, square = (torch.nn.functional.avg_pool2d(values, _COARSE, 1) for values in (small, small * small))
+        spread = (square - mean * mean).clamp_min(0).sqrt() * _COARSE
+        alike = (product / spread.clamp_min(1e-3)).flatten(2).transpose(1, 2)
         score, best = (np.asarray(found) for found in alike.max(dim=1))
         left, top = (best % columns) / grid[0], (best // columns) / grid[1]
         box = np.stack([left, top, left + _COARSE / grid[0], top + _COARSE / grid[1]], axis=-1)
@@ -113,7 +115,7 @@ def _coarse(wholes: torch.Tensor, parts: torch.Tensor) -> tuple[Array, Array]:
     return scores, boxes
 
 
-def _fits(whole: Image.Image, part: Array, start: Box) -> bool:
+def _fits(whole: Image.Image, part: Array, start: Array) -> bool:
     """Whether a window near this one, moved and stretched, has the part's content and its details."""
     box: Box = (float(start[0]), float(start[1]), float(start[2]), float(start[3]))
     halved = part.reshape(_FINE // 2, 2, _FINE // 2, 2).mean(axis=(1, 3))

@@ -92,7 +92,7 @@ def _positions(hashes: Hashes) -> Iterator[tuple[Array, Array]]:
 
 def _signs(small: Array) -> Array:
     basis = _cosines()
-    low = np.einsum("fy,nyx,gx->nfg", basis, small, basis).reshape(len(small), -1)
+    low = (basis @ small @ basis.T).reshape(len(small), -1)
     median = np.median(low[:, 1:], axis=1, keepdims=True) if len(low) else low
     signs: Array = np.where(low > median, 1.0, -1.0).astype(np.float32)
     return signs

@@ -7,6 +7,7 @@ The usual glance at the share of trainable parameters sees little: with the head
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -398,11 +399,23 @@ def _check_effect(findings: Findings, subject: Subject) -> None:
             f"> {_LEAST_EFFECT}",
         )
     if subject.trained and not trained:
+        _name_untrained(findings, subject)
+
+
+def _name_untrained(findings: Findings, subject: Subject) -> None:
+    if subject.restored_from is None:
         findings.fail(
             "untrained",
             "After the training the adapter's lora_B are all zero: with the adapter on or off the output is the same.",
             "See what the check `movement` says; the learning rate or the gradient is zero.",
         )
+        return
+    findings.fail(
+        "untrained",
+        f"{Path(subject.restored_from).name}, the best checkpoint, was written before the adapter had moved: its "
+        "lora_B are all zero, as after the first step of a warm-up.",
+        "Evaluate later (eval_steps), or choose the best checkpoint by a measure that training improves.",
+    )
 
 
 def _check_head(findings: Findings, subject: Subject, config: Any) -> None:

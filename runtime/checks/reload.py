@@ -1,7 +1,7 @@
 """What is saved is what was trained: the adapter or model is written, read again, and gives the same scores.
 
 `load_best_model_at_end` and `resume_from_checkpoint` of Trainer bring back 8 of the 40 tensors of a ViT that PEFT does
-not wrap (transformers 5.9 to 5.23), a head trained by hand is not saved with an adapter, and class names never are.
+not wrap (transformers 5.9 to 5.24), a head trained by hand is not saved with an adapter, and class names never are.
 """
 
 from __future__ import annotations

@@ -52,7 +52,7 @@ class ImageSource:
     @property
     def indexable(self) -> bool:
         """Whether items can be fetched by their index; a stream's cannot."""
-        return hasattr(self.dataset, "__getitem__") and hasattr(self.dataset, "__len__")
+        return hasattr(self.dataset, "__getitem__") and _length(self.dataset) is not None
 
     def __len__(self) -> int:
         return len(self.dataset) if self.indexable else 0
@@ -365,13 +365,21 @@ def _innermost(dataset: Any) -> Any:
     if hasattr(dataset, "column_names"):
         return dataset
     for value in vars(dataset).values() if hasattr(dataset, "__dict__") else ():
-        if hasattr(value, "column_names") and len(value) == len(dataset):
+        if hasattr(value, "column_names") and _length(value) == _length(dataset):
             return value
     return dataset
 
 
+def _length(dataset: Any) -> int | None:
+    """How many items there are; `None` for a stream, some of which have a length that raises."""
+    try:
+        return len(dataset)
+    except (TypeError, NotImplementedError):
+        return None
+
+
 def _label_values(dataset: Any) -> Any:
-    if dataset is None or not hasattr(dataset, "__len__"):
+    if dataset is None or _length(dataset) is None:
         return None
     if isinstance(dataset, torch.utils.data.Subset):
         values = _label_values(dataset.dataset)

@@ -36,6 +36,8 @@ _CROPPED = 2
 """Images cut out of training images from which it is no chance."""
 _LEAST_CROPS, _CROP_SHARE = 32, 4
 """One in so many of the images that are compared is looked for within others, which takes longer; and at least."""
+_WHOLES = 5
+"""Training images in which each of those is looked for."""
 _PLAIN = 0.25
 """Share of leaked images from which no crops need to be looked for."""
 _APART = 0.5
@@ -148,7 +150,8 @@ def _check_leak(findings: Findings, subject: Subject, train: ImageSource, evalua
 def _check_crops(findings: Findings, ours: list[Any], theirs: list[Any], asked: list[int]) -> None:
     """Evaluation images that are a part of a training image."""
     some = np.unique(np.linspace(0, len(theirs) - 1, max(_LEAST_CROPS, len(theirs) // _CROP_SHARE)).astype(int))
-    found = cropped_from(prepare_parts(ours), prepare_parts([theirs[index] for index in some]))
+    wholes = ours[:: max(1, len(ours) // (_WHOLES * len(some)))]
+    found = cropped_from(prepare_parts(wholes), prepare_parts([theirs[index] for index in some]))
     share = float(found.mean())
     findings.measure("crops", round(share, 4), 0.0)
     if not found.any():

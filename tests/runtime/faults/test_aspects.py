@@ -355,6 +355,47 @@ def test_photographs_are_upright_on_both_sides(upright: tuple[bool, bool], scene
     assert ("lie on their side" in results_of(report, "preprocessing", "note")) is (upright == (False, False))
 
 
+def _best_after_the_first_step(scene: Scene, steps: int) -> None:
+    """A warm-up whose first step has a rate of zero, and a measure that only falls."""
+    scene.options = {
+        "eval_strategy": "steps", "eval_steps": 1, "save_strategy": "steps", "save_steps": 1, "max_steps": steps,
+        "warmup_steps": 1, "load_best_model_at_end": True, "metric_for_best_model": "worst",
+    }  # fmt: skip
+    falling = iter(range(100, 0, -1))
+    scene.trainer_options = lambda model: {"compute_metrics": lambda prediction: {"worst": float(next(falling))}}
+    scene.mode = "train"
+
+
+@pytest.mark.parametrize("steps", [2, 6])
+def test_a_best_checkpoint_from_before_the_adapter_moved(steps: int, scene: Scene) -> None:
+    _best_after_the_first_step(scene, steps)
+    report = scene.run(["parameters", "movement"])
+    assert [result.detail.partition(", ")[0] for result in report.failed] == ["checkpoint-1"], report.failed
+    assert ("were put back" in results_of(report, "movement", "skipped")) is (steps == 2)
+
+
+class Stream(torch.utils.data.IterableDataset[Any]):
+    """A stream with rows inside, and a length that raises."""
+
+    def __init__(self, dataset: Pictures) -> None:
+        self.rows = SimpleNamespace(column_names=["image"], __len__=None)
+        self.dataset = dataset
+
+    def __iter__(self) -> Any:
+        return (self.dataset[index] for index in range(len(self.dataset)))
+
+    def __len__(self) -> int:
+        raise TypeError("IterableDataset has no len()")
+
+
+def test_a_stream_is_skipped_in_words(scene: Scene) -> None:
+    scene.mode, scene.wrap = "train", Stream
+    report = scene.run(["split", "setup", "preprocessing"])
+    assert report.failed == []
+    assert "A stream cannot be compared image by image" in results_of(report, "split", "skipped")
+    assert not any("TypeError" in result.detail for result in report.results)
+
+
 @pytest.mark.parametrize(("size", "names"), [(24, True), (80, False)])
 def test_a_sampler_of_a_part(size: int, names: bool, scene: Scene) -> None:
     class Sampled(Trainer):
