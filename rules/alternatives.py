@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 
 from v5lint.rules import library
+from v5lint.rules.knowledge import lookup
 from v5lint.view.guards import handler_kind
 from v5lint.view.reach import always_leaves
 from v5lint.view.values import External
@@ -130,7 +131,8 @@ def has_second_way(view: ModuleView, reference: Reference) -> bool:
 
     `Old = getattr(module, "Old", None)` and `try: ... except ImportError: Old = None`, then `if Old is None: ...`. A
     program that then raises, or does nothing, has no second way: it lacks what it was written for. And where the file
-    imports the library in no other way the question is whether it is installed, and the answer a wrong one.
+    imports the library in no other way the question is whether it is installed, and the answer a wrong one. Of a name
+    that has a successor the second way is the one for old releases: v5 takes it without a word.
     """
     if reference.binding is not None:
         if view.guards.handled(reference.node) is None or not _is_installed(view, reference):
@@ -145,8 +147,16 @@ def has_second_way(view: ModuleView, reference: Reference) -> bool:
     reads = [use for use in uses if not view.guards.in_fallback(use, lambda each: try_succeeds(view, each))]
     if not reads:
         return bool(names) and not {*names} & {*view.reach.final(names[0].scope, names[0].name)}
+    if reference.binding is not None and _has_successor(reference):
+        return False
     ways = [way for use in reads if (way := _way_without(view, use)) is not None]
     return bool(ways) and all(ways) and all(_is_asked(view, use) for use in reads)
+
+
+def _has_successor(reference: Reference) -> bool:
+    """Whether something takes the place of a name that is gone."""
+    removal = lookup.removed_in(reference.path)
+    return removal is not None and removal.replacement is not None
 
 
 def _is_installed(view: ModuleView, reference: Reference) -> bool:
