@@ -89,7 +89,7 @@ def _check(view: ModuleView, node: ast.expr, owner: ast.expr, name: str) -> Iter
         gone = _gone(value.path, name, view)
         if not gone or view.guards.is_dead(node) or view.guards.handled(node) is not None:
             return
-        if _is_shim(view, node) or _is_asked_for(view, name):
+        if _is_shim(view, node) or _is_asked_for(view, name) or _is_another_name(view, name):
             return
         message = f"`{value.name}.{name}` is gone, so this patches nothing, and nothing says so"
         yield view.finding(node, message, since=gone)
@@ -111,6 +111,16 @@ def _is_asked_for(view: ModuleView, name: str) -> bool:
         for call in view.links.calls_named(question)
         if question == "hasattr" or len(call.args) > 2
     )
+
+
+def _is_another_name(view: ModuleView, name: str) -> bool:
+    """Whether a module gives something that the library has the old name again: for code that still imports it."""
+    for statement in view.tree.nodes.get(ast.Assign, ()):
+        assert isinstance(statement, ast.Assign)
+        named = any(isinstance(each, ast.Attribute) and each.attr == name for each in statement.targets)
+        if named and view.is_of(statement.value, "transformers"):
+            return True
+    return False
 
 
 def _gone(path: str, name: str, view: ModuleView) -> str:

@@ -99,9 +99,11 @@ def _stops(block: list[ast.stmt]) -> bool:
 
 
 def _is_caught(view: ModuleView, node: ast.AST) -> bool:
-    """Whether a statement stands in a `try` that is ready for it."""
+    """Whether a statement stands in a `try` that is ready for it, or in a handler, which says why it has failed."""
     child = node
     for parent in view.tree.ancestors(node):
+        if isinstance(parent, ast.ExceptHandler):
+            return True
         if isinstance(parent, ast.Try) and parent.handlers and child in parent.body:
             return True
         child = parent

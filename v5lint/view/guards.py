@@ -406,9 +406,13 @@ class _Condition:
         for value in self.view.evaluator.values(node):
             found.append(self.of_value(value))
         if len(found) != 1 or found[0] is _NO_VALUE:
-            for binding in bindings:
-                if binding.kind == "assign" and binding.value is not None and binding.value is not node:
-                    return self.compute(binding.value)
+            made = [each.value for each in bindings if each.kind == "assign" and each.value not in (None, node)]
+            if made:
+                values = [self.compute(each) for each in made if each is not None]
+                alike = all(
+                    getattr(each, "release", each) == getattr(values[0], "release", values[0]) for each in values
+                )
+                return values[0] if alike else _NO_VALUE
             value = self.of_sibling(node, bindings)
             if value is not _NO_VALUE:
                 return value
