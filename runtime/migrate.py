@@ -49,7 +49,8 @@ class AdapterMigration:
 
     Attributes:
         source: The adapter as it was; untouched.
-        output: Where the renamed adapter is; the source itself where nothing had to be renamed.
+        output: Where the renamed adapter is, or the copy that was asked for; the source itself where nothing had to be
+            renamed and no place was named.
         model_class: The class whose modules the adapter was renamed to.
         renamed: Old module path to the new one, or to several where the release has split it.
         target_modules: What `adapter_config.json` now says.
@@ -78,7 +79,8 @@ def migrate_adapter(
 
     Args:
         adapter: Folder of the adapter, as PEFT saved it. It is only read.
-        output: Where to write the renamed one; by default beside it, with `-migrated` at the end. Must not exist.
+        output: Where to write the renamed one, and a copy where nothing has to be renamed: what comes after finds it
+            there. By default beside it, with `-migrated` at the end, and nothing is copied. Must not exist.
         base: The base model (a folder, or a repository on the Hub), where `adapter_config.json` does not name it or
             names a place that is gone. Only its `config.json` is read.
         model: The base model itself, in place of `base`: for a class of one's own.
@@ -98,11 +100,14 @@ def migrate_adapter(
     weights = read_adapter_weights(source)
     target, renaming = _matching_model(source, config, weights, base, model)
     renamed = {old: new for old, new in renaming.items() if new != (old,)}
-    if not renamed:
+    if not renamed and output is None:
         return AdapterMigration(source, source, type(target).__name__, {}, config.get("target_modules") or [])
     destination = Path(output) if output is not None else source.with_name(f"{source.name}-migrated")
     if destination.exists():
         raise AdapterError(f"{destination} exists already: name another output, or remove it.")
+    if not renamed:
+        _write(source, destination, config, weights)
+        return AdapterMigration(source, destination, type(target).__name__, {}, config.get("target_modules") or [])
     new_weights = _rename_weights(target, weights, renaming)
     new_config = _rename_config(target, config, new_weights, renaming)
     _write(source, destination, new_config, new_weights)

@@ -25,6 +25,8 @@ def run(arguments: argparse.Namespace) -> int:
     done = migrate_adapter(arguments.adapter, arguments.output, base=arguments.base)
     if not done.changed:
         print(f"{done.source} fits {done.model_class} of the installed transformers as it is: nothing was renamed.")
+        if done.output != done.source:
+            print(f"{done.output} is a copy of it.")
     else:
         print(f"{done.output} fits {done.model_class}: {len(done.renamed)} modules were renamed.")
     if arguments.output:

@@ -121,6 +121,12 @@ def test_a_second_migration_has_nothing_to_do(tmp_path: Path) -> None:
     again = migrate_adapter(first.output, base=OLD / "base" / "vit")
     assert not again.changed
     assert again.output == first.output
+    copied = migrate_adapter(first.output, tmp_path / "copy", base=OLD / "base" / "vit")
+    assert not copied.changed
+    assert (
+        load_file(copied.output / "adapter_model.safetensors").keys()
+        == load_file(first.output / "adapter_model.safetensors").keys()
+    )
 
 
 def test_an_adapter_of_another_model_is_refused(tmp_path: Path) -> None:
