@@ -56,6 +56,8 @@ class Rewrites:
         binding = lost.reference.binding
         if binding is None or not is_unused(self.view, binding):
             return None
+        if lost.gone_module and any(not is_unused(self.view, each) for each in _imported_with(binding)):
+            return None  # the statement fails for the others' sake: nothing would be won
         return self._grouped("without", lost, "safe", "", "Remove the unused import")
 
     def _grouped(self, kind: str, lost: Lost, safety: Applicability, requires: str, message: str) -> Fix:
@@ -80,6 +82,12 @@ class Rewrites:
             return [*imports.edits(), *uses]
 
         return build
+
+
+def _imported_with(binding: Binding) -> list[Binding]:
+    """What the statement that binds a name binds."""
+    every = (each for bindings in binding.scope.bindings.values() for each in bindings)
+    return [each for each in every if each.statement is binding.statement]
 
 
 def _is_looked_up_elsewhere(view: ModuleView, node: ast.AST) -> bool:
