@@ -6,7 +6,7 @@ import ast
 
 from v5lint.rule import Fix, Rule
 from v5lint.rules import members
-from v5lint.view.values import Constant, LocalFunction
+from v5lint.view.values import Constant
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -135,8 +135,7 @@ def _is_read_as_dict(view: ModuleView, node: ast.expr, depth: int = 0) -> bool:
             following = [parent]
         elif isinstance(parent, ast.Call) and at in parent.args:
             if depth < _DEPTH and any(
-                _is_read_as_dict(other, use, depth + 1)
-                for other, use in _passed_on(view, parent, parent.args.index(at))
+                _is_read_as_dict(other, use, depth + 1) for other, use in view.links.reads_inside(parent, at)
             ):
                 return True
             continue
@@ -151,15 +150,6 @@ def _is_read_as_dict(view: ModuleView, node: ast.expr, depth: int = 0) -> bool:
                 seen.add(each)
                 waiting.append(each)
     return False
-
-
-def _passed_on(view: ModuleView, call: ast.Call, index: int) -> Iterator[tuple[ModuleView, ast.expr]]:
-    """The places in functions of the repository that read a positional argument of a call."""
-    for callee in view.values(call.func):
-        if isinstance(callee, LocalFunction):
-            parameter = view.links.parameter_for(callee, call, "", index)
-            for use in callee.view.links.uses(parameter) if parameter is not None else ():
-                yield callee.view, use
 
 
 def _is_rendered(node: ast.expr) -> bool:

@@ -31,12 +31,13 @@ _WITHOUT_EFFECT = frozenset({"resume_download", "local_dir_use_symlinks"})
 
 _TOKEN = "use_auth_token"
 
-#: What went before the releases that the knowledge compares: (method, argument) -> release, new argument, note.
+#: What went before the releases that the knowledge compares, read in the wheels of 0.4.0 to 0.12.0: (method, argument)
+#: -> release, new argument, note.
 _OLDER = {
     ("create_repo", "name"): ("0.11", "repo_id", 'With an organization: repo_id="organization/name".'),
     ("create_repo", "organization"): ("0.11", "", 'Write repo_id="organization/name".'),
-    ("delete_repo", "name"): ("0.10", "repo_id", 'With an organization: repo_id="organization/name".'),
-    ("delete_repo", "organization"): ("0.10", "", 'Write repo_id="organization/name".'),
+    ("delete_repo", "name"): ("0.8", "repo_id", 'With an organization: repo_id="organization/name".'),
+    ("delete_repo", "organization"): ("0.8", "", 'Write repo_id="organization/name".'),
     ("upload_file", "identical_ok"): ("0.11", "", "Drop it: a file that is there already is no error."),
     ("snapshot_download", "allow_regex"): ("0.12", "allow_patterns", ""),
     ("snapshot_download", "ignore_regex"): ("0.12", "ignore_patterns", ""),

@@ -8,7 +8,6 @@ import re
 from v5lint.rule import Edit, Fix, Rule
 from v5lint.rules import members
 from v5lint.rules.knowledge import lookup
-from v5lint.view.values import LocalFunction
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -142,16 +141,12 @@ def _is_read_as_output(view: ModuleView, call: CallSite) -> bool:
     return isinstance(parent, ast.Expr)
 
 
-def _is_asked_inside(view: ModuleView, call: ast.Call, given: ast.AST) -> bool:
+def _is_asked_inside(view: ModuleView, call: ast.Call, given: ast.expr) -> bool:
     """Whether a function of the repository that gets an output asks what it is, or reads it as one."""
-    for callee in view.values(call.func):
-        if not isinstance(callee, LocalFunction) or isinstance(callee.node, ast.Lambda):
-            continue
-        binding = view.links.parameter_for(callee, call, "", call.args.index(given))  # type: ignore[arg-type]
-        for use in callee.view.links.uses(binding) if binding is not None else ():
-            around = callee.view.tree.parents[use]
-            if isinstance(around, ast.Attribute) and around.attr == _OUTPUT:
-                return True
-            if isinstance(around, ast.Call) and isinstance(around.func, ast.Name) and around.func.id in _ASKS:
-                return True
+    for other, use in view.links.reads_inside(call, given):
+        around = other.tree.parents[use]
+        if isinstance(around, ast.Attribute) and around.attr == _OUTPUT:
+            return True
+        if isinstance(around, ast.Call) and isinstance(around.func, ast.Name) and around.func.id in _ASKS:
+            return True
     return False

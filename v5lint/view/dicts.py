@@ -362,9 +362,6 @@ class _Follow:
             return
         if isinstance(node, ast.Constant):
             return
-        if isinstance(node, ast.DictComp):
-            self.flow.entries += _own_entries(node, self.view)
-            return
         if isinstance(node, ast.Call) and self.returned(node):
             return
         if isinstance(node, ast.Name):

@@ -16,7 +16,7 @@ from v5lint.view.values import Constant, External, LocalFunction, Method, Result
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Mapping
     from typing import Any
 
     from v5lint.releases import Release
@@ -58,10 +58,6 @@ class Handled:
         self.statement = statement
 
 
-#: Decorators that leave a test out, with the truth of their condition with which it runs.
-_SKIPS = {"skipif": False, "skipIf": False, "skipUnless": True}
-
-
 class Guards:
     """Answers for one module."""
 
@@ -72,22 +68,13 @@ class Guards:
         """Whether a node does not run under the target release, by a check of the version or of a name.
 
         A check that clearly asks for the version, and that cannot be computed, counts as a guard as well: silence is
-        better than a wrong finding. So does `hasattr(transformers, ...)`: code that asks first is prepared. A test that
-        `skipif` leaves out does not run either.
+        better than a wrong finding. So does `hasattr(transformers, ...)`: code that asks first is prepared.
         """
-        for test, wanted in (*self._view.reach.conditions(node), *self._skips(node)):
+        for test, wanted in self._view.reach.conditions(node):
             truth = self._truth(test, package)
             if truth is _UNDECIDED_VERSION or (isinstance(truth, bool) and truth is not wanted):
                 return True
         return False
-
-    def _skips(self, node: ast.AST) -> Iterator[tuple[ast.expr, bool]]:
-        """The conditions in the decorators around a node, each with the truth with which a test runs."""
-        for parent in self._view.tree.ancestors(node):
-            for call in getattr(parent, "decorator_list", ()):
-                name = ast.unparse(call.func).rpartition(".")[2] if isinstance(call, ast.Call) and call.args else ""
-                if name in _SKIPS:
-                    yield call.args[0], _SKIPS[name]
 
     def dead_constant(self, node: ast.AST) -> bool:
         """Whether a node stands under `if False:` or `if 0:` and never runs."""
@@ -408,11 +395,7 @@ class _Condition:
         if len(found) != 1 or found[0] is _NO_VALUE:
             made = [each.value for each in bindings if each.kind == "assign" and each.value not in (None, node)]
             if made:
-                values = [self.compute(each) for each in made if each is not None]
-                alike = all(
-                    getattr(each, "release", each) == getattr(values[0], "release", values[0]) for each in values
-                )
-                return values[0] if alike else _NO_VALUE
+                return _agreed([self.compute(each) for each in made if each is not None])
             value = self.of_sibling(node, bindings)
             if value is not _NO_VALUE:
                 return value
@@ -438,9 +421,10 @@ class _Condition:
         for module, name in asked:
             file = view.project.module_file(module, view.path)
             other = view.project.view(file, view.settings) if file is not None else None
-            for binding in other.reach.final(other.tree.scope, name) if other is not None else ():
-                if binding.kind == "assign" and binding.value is not None and other is not None:
-                    return self.computed_in(other, binding.value)
+            final = other.reach.final(other.tree.scope, name) if other is not None else []
+            made = [each.value for each in final if each.kind == "assign" and each.value is not None]
+            if other is not None and made:
+                return _agreed([self.computed_in(other, each) for each in made])
         return _NO_VALUE
 
     def computed_in(self, view: ModuleView, node: ast.expr, given: Mapping[ast.AST, Any] | None = None) -> Any:
@@ -625,6 +609,12 @@ _COMPARISONS: dict[type[ast.cmpop], str] = {
     ast.Eq: "==",
     ast.NotEq: "!=",
 }
+
+
+def _agreed(values: list[Any]) -> Any:
+    """What all assignments to a name come to; _NO_VALUE where they do not agree."""
+    first, *others = [each.release if isinstance(each, _Parsed) else each for each in values]
+    return values[0] if all(each == first for each in others) else _NO_VALUE
 
 
 def _parsed(text: Any) -> Any:

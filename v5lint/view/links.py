@@ -218,6 +218,22 @@ class Links:
         bindings = callee.view.tree.scopes[callee.node].bindings.get(found[0].arg, ())
         return next((each for each in bindings if each.node is found[0]), None)
 
+    def reads_inside(self, call: ast.Call, given: ast.expr) -> Iterator[tuple[ModuleView, ast.Name]]:
+        """Where the functions of the repository that a call may mean read a positional argument of it.
+
+        Args:
+            call: a call in this module.
+            given: one of its positional arguments.
+
+        Yields:
+            The reads, each with the module that it stands in.
+        """
+        for callee in self._view.evaluator.values(call.func):
+            if isinstance(callee, LocalFunction):
+                parameter = self.parameter_for(callee, call, "", call.args.index(given))
+                for use in callee.view.links.uses(parameter) if parameter is not None else ():
+                    yield callee.view, use
+
     def _bound_by(self, callee: LocalFunction, call: ast.Call) -> int:
         """How many leading parameters a call fills by itself: `self` of a method."""
         if isinstance(callee.node, ast.Lambda) or not isinstance(call.func, ast.Attribute):

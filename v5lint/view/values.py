@@ -75,6 +75,10 @@ class Placed(Constant):
     def _key(self) -> tuple[Any, ...]:
         return (type(self.value), self.value, id(self.node))
 
+    def __repr__(self) -> str:
+        place = (getattr(self.node, "lineno", 0), getattr(self.node, "col_offset", 0))
+        return f"{type(self).__name__}({self.value!r}, {place})"
+
 
 class Partial(Value):
     """A string of which only parts are known.
