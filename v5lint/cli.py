@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from contextlib import suppress
 
 from v5lint import __version__
 from v5lint.configuration import SettingsError
@@ -281,6 +280,8 @@ def _to_reader(write: Callable[[], None]) -> None:
         write()
         sys.stdout.flush()
     except OSError as error:
+        from contextlib import suppress
+
         # Python would complain when it closes the stream.
         with suppress(OSError):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
