@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import ast
 
-from v5lint.rule import Rule
+from v5lint.edits.operands import without_operand
+from v5lint.rule import Fix, Rule
 from v5lint.rules import arguments, members, search_spaces, training_objects
 from v5lint.rules.knowledge import lookup
 from v5lint.rules.training_arguments import CLASS, FIELDS
@@ -16,7 +17,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from v5lint.rule import Finding, Fix, Unseen
+    from v5lint.rule import Finding, Unseen
     from v5lint.rules.knowledge.lookup import Removal
     from v5lint.rules.training_objects import Mention
     from v5lint.view.module import ModuleView
@@ -34,6 +35,9 @@ MEMBERS = (
     "propagate_args_to_deepspeed", "scaler", "sharded_ddp", "torch_jit_model_eval",
     "torchdynamo_smart_context_manager", "use_apex", "use_cpu_amp", "use_cuda_amp",
 )  # fmt: skip
+
+#: Fields that were off unless somebody set them; nobody can any more.
+_OFF = frozenset({"overwrite_output_dir"})
 
 #: Members of TrainingArguments that went and were no fields.
 _PROPERTIES = ("framework",)
@@ -76,7 +80,9 @@ class RemovedTrainingField(Rule):
     ## Fix safety
 
     Reading a field that has only another name now is fixed safely. Writing it is fixed unsafely: v4 looked at some
-    fields only while the object was made, so the write did nothing there either. All else is left to a person.
+    fields only while the object was made, so the write did nothing there either. `overwrite_output_dir` was off unless
+    somebody set it, and nobody can any more: `and not training_args.overwrite_output_dir` goes, unless the module sets
+    it. That is unsafe, since some command line outside of the file may have given it. All else is left to a person.
 
     ## References
 
@@ -93,7 +99,7 @@ class RemovedTrainingField(Rule):
         for each, removal in training_objects.gone(module, (*FIELDS, *_PROPERTIES), CLASS):
             effect = "" if each.is_read else ", and setting it does nothing"
             said = f"`TrainingArguments` has no field `{each.name}` since transformers {removal.gone}{effect}"
-            advice, fix = _field_advice(each, removal), _field_fix(each, removal)
+            advice, fix = _field_advice(each, removal), _field_fix(module, each, removal)
             yield module.finding(each.node, f"{said}{advice}", fix=fix, since=removal.gone)
         yield from search_spaces.findings(module)
 
@@ -180,8 +186,39 @@ def _field_advice(mention: Mention, removal: Removal) -> str:
     return f": it is `{removal.replacement.new}`"
 
 
-def _field_fix(mention: Mention, removal: Removal) -> Fix | None:
+def _field_fix(view: ModuleView, mention: Mention, removal: Removal) -> Fix | None:
+    if mention.is_read and mention.name in _OFF and not _is_set(view, mention.name):
+        return _never_on(view, mention, removal)
     new = removal.replacement
     if new is None or not new.drop_in:
         return None
     return mention.renamed(new.new, requires=new.since, applicability="safe" if mention.is_read else "unsafe")
+
+
+def _is_set(view: ModuleView, name: str) -> bool:
+    """Whether a module may set a field: as a keyword, as a key or option, or on an object."""
+    nodes = view.tree.nodes
+    return (
+        any(each.arg == name for each in nodes.get(ast.keyword, ()) if isinstance(each, ast.keyword))
+        or any(
+            each.value in (name, f"--{name}") for each in nodes.get(ast.Constant, ()) if isinstance(each, ast.Constant)
+        )
+        or any(
+            each.attr == name and isinstance(each.ctx, ast.Store)
+            for each in nodes.get(ast.Attribute, ())
+            if isinstance(each, ast.Attribute)
+        )
+    )
+
+
+def _never_on(view: ModuleView, mention: Mention, removal: Removal) -> Fix | None:
+    """The fix that leaves out `and not args.name`, which is always true now."""
+    negated = view.tree.parents.get(mention.node)
+    if not isinstance(negated, ast.UnaryOp) or not isinstance(negated.op, ast.Not):
+        return None
+    around = view.tree.parents.get(negated)
+    edit = without_operand(view, negated) if isinstance(around, ast.BoolOp) and isinstance(around.op, ast.And) else None
+    if edit is None:
+        return None
+    said = f"Leave out `{view.source(negated)}`: nobody can set the field any more"
+    return Fix(said, [edit], applicability="unsafe", requires=removal.gone)

@@ -32,7 +32,7 @@ class Tiny(Rule):
     code, name, tokens = "T1", "tiny", ("old",)
     def check(self, module):
         yield Finding("old", 0, 3)
-# What argparse itself brings along is Python's affair: from 3.14 on its help has colours, by way of dataclasses and ast.
+# What argparse brings along is Python's affair: from 3.14 on its help has colours, by way of dataclasses and ast.
 argparse.ArgumentParser(formatter_class=lambda prog: argparse.HelpFormatter(prog, width=80)).add_argument("x")
 before = set(sys.modules)
 from v5lint.cli import main
