@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 
 from v5lint.rule import Edit, Fix, Rule
-from v5lint.rules import arguments, cached_downloads, hub, library, required_names
+from v5lint.rules import arguments, cached_downloads, hub, library, repository_clones, required_names
 from v5lint.rules.api_edits import Rewrites
 
 TYPE_CHECKING = False
@@ -53,8 +53,11 @@ class RemovedHubName(Rule):
     Safe where the successor is the same thing (`HfFolder.get_token`, `HfFolder.delete_token`,
     `cached_download(hf_hub_url(repo_id, filename))`, which is `hf_hub_download(repo_id, filename)`) and where an import
     that nothing uses is taken out. Unsafe for exceptions that moved to `huggingface_hub.errors` and for
-    `HfFolder.save_token`: `login`, which takes its place, asks the Hub whether the token is valid. `Repository` and
-    `cached_download` of any other URL have no successor of the same form: the message says what to use.
+    `HfFolder.save_token`: `login`, which takes its place, asks the Hub whether the token is valid. Unsafe for a
+    `Repository` that is cloned and only pushed from, as in the examples without a Trainer: `repo.push_to_hub()` becomes
+    `repo.upload_folder(repo_id=..., folder_path=...)` of an `HfApi`, which makes commits without git, and
+    `snapshot_download` fetches what is there. `.gitignore` counts as before. Any other `Repository`, and
+    `cached_download` of any other URL, have no successor of the same form: the message says what to use.
 
     ## References
 
@@ -79,6 +82,8 @@ class RemovedHubName(Rule):
                 fix = folder_fix
             elif fix is None and lost.reference.name == cached_downloads.NAME:
                 fix = cached_downloads.one_step(module, lost)
+            elif fix is None and lost.reference.name == repository_clones.NAME:
+                fix = repository_clones.as_uploads(module, lost)
             elif fix is None and lost.new:
                 unlike: Applicability = "display" if lost.removal.note else "unsafe"
                 fix = rewrites.to_new(lost, "safe" if lost.is_drop_in else unlike)
