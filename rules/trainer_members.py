@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import ast
 
-from v5lint.edits.operands import without_operand
-from v5lint.rule import Fix, Rule
-from v5lint.rules import arguments, members, search_spaces, training_objects
+from v5lint.rule import Rule
+from v5lint.rules import arguments, idle_settings, members, search_spaces, training_objects
 from v5lint.rules.knowledge import lookup
 from v5lint.rules.training_arguments import CLASS, FIELDS
 from v5lint.rules.training_objects import TRAINER
@@ -17,7 +16,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from v5lint.rule import Finding, Unseen
+    from v5lint.rule import Finding, Fix, Unseen
     from v5lint.rules.knowledge.lookup import Removal
     from v5lint.rules.training_objects import Mention
     from v5lint.view.module import ModuleView
@@ -35,9 +34,6 @@ MEMBERS = (
     "propagate_args_to_deepspeed", "scaler", "sharded_ddp", "torch_jit_model_eval",
     "torchdynamo_smart_context_manager", "use_apex", "use_cpu_amp", "use_cuda_amp",
 )  # fmt: skip
-
-#: Fields that were off unless somebody set them; nobody can any more.
-_OFF = frozenset({"overwrite_output_dir"})
 
 #: Members of TrainingArguments that went and were no fields.
 _PROPERTIES = ("framework",)
@@ -80,9 +76,11 @@ class RemovedTrainingField(Rule):
     ## Fix safety
 
     Reading a field that has only another name now is fixed safely. Writing it is fixed unsafely: v4 looked at some
-    fields only while the object was made, so the write did nothing there either. `overwrite_output_dir` was off unless
-    somebody set it, and nobody can any more: `and not training_args.overwrite_output_dir` goes, unless the module sets
-    it. That is unsafe, since some command line outside of the file may have given it. All else is left to a person.
+    fields only while the object was made, so the write did nothing there either. `overwrite_output_dir`, `past_index`,
+    `use_legacy_prediction_loop` and their like were at rest unless somebody set them, and nobody can any more: what
+    asks for them goes (`and not training_args.overwrite_output_dir`), with the branch that is never taken, unless the
+    module sets them. That is unsafe, since a command line outside of the file may have set them under v4. All else is
+    left to a person.
 
     ## References
 
@@ -136,8 +134,8 @@ class RemovedTrainerMember(Rule):
 
     ## Fix safety
 
-    `tokenizer` becomes `processing_class` safely; the fix waits until the project supports nothing before 4.46. The
-    other members have no successor.
+    `tokenizer` becomes `processing_class` safely; the fix waits until the project supports nothing before 4.46. A
+    branch for `self.use_apex`, which is never on any more, goes unsafely. The other members have no successor.
 
     ## References
 
@@ -156,7 +154,7 @@ class RemovedTrainerMember(Rule):
                 continue
             effect = "" if each.is_read else ", and setting it does nothing"
             said = f"`Trainer` has no `{each.name}` since transformers {removal.gone}{effect}"
-            fix: Fix | None = None
+            fix = idle_settings.at_rest(module, each, removal)
             advice = arguments.advice(removal)
             told = lookup.argument_advice(TRAINER, _TOKENIZER) if each.name == _TOKENIZER else None
             if told is not None and told.replacement is not None:
@@ -187,38 +185,7 @@ def _field_advice(mention: Mention, removal: Removal) -> str:
 
 
 def _field_fix(view: ModuleView, mention: Mention, removal: Removal) -> Fix | None:
-    if mention.is_read and mention.name in _OFF and not _is_set(view, mention.name):
-        return _never_on(view, mention, removal)
     new = removal.replacement
     if new is None or not new.drop_in:
-        return None
+        return idle_settings.at_rest(view, mention, removal)
     return mention.renamed(new.new, requires=new.since, applicability="safe" if mention.is_read else "unsafe")
-
-
-def _is_set(view: ModuleView, name: str) -> bool:
-    """Whether a module may set a field: as a keyword, as a key or option, or on an object."""
-    nodes = view.tree.nodes
-    return (
-        any(each.arg == name for each in nodes.get(ast.keyword, ()) if isinstance(each, ast.keyword))
-        or any(
-            each.value in (name, f"--{name}") for each in nodes.get(ast.Constant, ()) if isinstance(each, ast.Constant)
-        )
-        or any(
-            each.attr == name and isinstance(each.ctx, ast.Store)
-            for each in nodes.get(ast.Attribute, ())
-            if isinstance(each, ast.Attribute)
-        )
-    )
-
-
-def _never_on(view: ModuleView, mention: Mention, removal: Removal) -> Fix | None:
-    """The fix that leaves out `and not args.name`, which is always true now."""
-    negated = view.tree.parents.get(mention.node)
-    if not isinstance(negated, ast.UnaryOp) or not isinstance(negated.op, ast.Not):
-        return None
-    around = view.tree.parents.get(negated)
-    edit = without_operand(view, negated) if isinstance(around, ast.BoolOp) and isinstance(around.op, ast.And) else None
-    if edit is None:
-        return None
-    said = f"Leave out `{view.source(negated)}`: nobody can set the field any more"
-    return Fix(said, [edit], applicability="unsafe", requires=removal.gone)
