@@ -49,8 +49,8 @@ class RemovedKbitFlag(Rule):
 
     The condition is meant: `BitsAndBytesConfig(load_in_8bit=False)` quantizes to 4-bit. `bnb_4bit_*` and `llm_int8_*`
     arguments beside the flag move into the configuration; where the call has a `quantization_config` already, the flags
-    only go. What is put into a dict by an assignment of its own goes under an `if` where the dict may hold a
-    configuration already.
+    only go. Where a dict may hold a configuration already, what is put in by an assignment goes under an `if`, and
+    `{**kwargs, "load_in_8bit": flag}` becomes `{**kwargs, **({"quantization_config": ...} if flag else {})}`.
 
     Version 4 left the last layer of a model alone, a classifier say; version 5 quantizes it where it has a bias. So the
     configuration of a class that has such a layer names it:

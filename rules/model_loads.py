@@ -179,4 +179,4 @@ def _handed_on(callee: LocalFunction | LocalClass, argument: str, depth: int) ->
             sure = {*found} <= {"model", "peft"} and all(each.is_sure for each in found.values())
             way = "" if isinstance(function.node, ast.Lambda) else function.node.name
             return Target(kind, found[kind].name, is_sure=sure, way=way)
-    return Target()
+    return found.get("unknown", Target())
