@@ -243,7 +243,7 @@ class _Flags:
                 message = f"{_TELL.format(flag=flag.key)}, and `{name}` hands it on"
                 yield self.view.finding(flag.node, message, fix=self._replaced([flag], "unsafe"))
             elif calls.get("unknown"):
-                yield self.view.unseen(flag.node, f"`{flag.key}` goes to a class that v5lint cannot follow")
+                yield self.view.unseen(flag.node, f"`{flag.key}` goes to a class or function that v5lint cannot follow")
 
     def _untouched(self) -> tuple[str, ...] | None:
         """The layers that v4 left alone and v5 does not; None where that depends on what is not known."""

@@ -97,7 +97,7 @@ def _call(view: ModuleView, call: CallSite) -> Iterator[Finding | Unseen]:
     reached = model_loads.target(call, str(flags[0].arg))
     kind = reached.kind
     if kind == "unknown":
-        yield view.unseen(call.node, f"`{flags[0].arg}=` goes to a class that v5lint cannot follow")
+        yield view.unseen(call.node, f"`{flags[0].arg}=` goes to a class or function that v5lint cannot follow")
     if kind not in ("model", "peft", "pipeline") or view.guards.is_dead(call.node):
         return
     if kind == "pipeline":
