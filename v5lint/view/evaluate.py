@@ -81,6 +81,11 @@ _OPTION_FACTORIES = frozenset({"typer.Option", "typer.Argument", "fastapi.Query"
 #: Classes whose objects have as attributes what they are made with.
 _NAMESPACES = frozenset({"types.SimpleNamespace", "argparse.Namespace", "easydict.EasyDict", "munch.Munch"})
 
+#: Importers that have no word of it in their name.
+_LOADERS_OF_MODULES = frozenset({"lazy_loader.load"})
+
+_NOTHING = frozenset({Constant(None)})
+
 _MODULES = External("sys.modules")
 
 #: Gives the attributes of an object as a dict: `vars(parser.parse_args())["model"]`.
@@ -258,6 +263,8 @@ class Evaluator:
             found = self.values(value)
             if binding.annotation is not None and UNKNOWN in found:
                 return found | self.annotated(binding.annotation)
+            if binding.annotation is not None and found == _NOTHING:  # `processor: Optional[TrOCRProcessor] = None`
+                return found | self.annotated(binding.annotation) - NOTHING_KNOWN
             return found
         if kind == "augment" and isinstance(node, ast.AugAssign) and isinstance(node.op, ast.Add):
             before = self._view.reach.reaching(binding.owner, binding.name, node.target)
@@ -585,7 +592,7 @@ class Evaluator:
             )
         if path == "functools.partial" and node.args:
             return frozenset({Unknown()})
-        imported = self._imported_module(callee.name, node)
+        imported = self._imported_module("import_module" if path in _LOADERS_OF_MODULES else callee.name, node)
         if imported:
             return imported
         if callee.name[:1].isupper() and not callee.name.isupper():
