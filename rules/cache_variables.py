@@ -165,9 +165,8 @@ def _variables(view: ModuleView, replacement: str) -> Iterator[Finding]:
     written = [
         each for each in keys if each.is_written and not view.guards.is_dead(each.node) and not _reports(view, each)
     ]
-    if not written:
-        yield from _preflight(view, keys)
-        return
+    set_here = {each.name for each in written}  # and what demands them is renamed with them
+    yield from _preflight(view, [each for each in keys if each.name not in set_here])
     places = [_Written(view, key, keys, beside, replacement) for key in written]
     for place in places:
         place.find_followers(places)
