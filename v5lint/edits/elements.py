@@ -42,9 +42,8 @@ def remove_element(
     if between.strip() != ",":
         raise FixUnavailableError("there is more than a comma between the elements")
     edits = [Edit(start, end, "")]
-    only = elements[staying[0]] if len(staying) == 1 and isinstance(sequence, ast.Tuple) else None
-    if only is not None and abs(staying[0] - at) == 1:
-        edits += _comma_behind(view, sequence, only, end)
+    if isinstance(sequence, ast.Tuple) and len(staying) == 1 and abs(staying[0] - at) == 1:
+        edits += _comma_behind(view, sequence, elements[staying[0]], end)
     return edits
 
 

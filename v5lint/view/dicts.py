@@ -668,7 +668,7 @@ def _merged_entries(node: ast.expr, view: ModuleView) -> list[Entry]:
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.BitOr):
         return _own_entries(node, view)
     if isinstance(node, (ast.List, ast.Tuple)) and all(map(_is_pair, node.elts)):
-        return [_entry_of(*pair.elts, node, view) for pair in node.elts]  # type: ignore[attr-defined]
+        return [_entry_of(pair.elts[0], pair.elts[1], node, view) for pair in node.elts]  # type: ignore[attr-defined]
     if isinstance(node, ast.Call) and External("builtins.zip") in view.evaluator.values(node.func):
         columns = [_written_sequence(view, each) for each in node.args]
         if len(columns) == 2 and len({len(each) for each in columns}) == 1 and columns[0]:
