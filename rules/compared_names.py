@@ -32,13 +32,14 @@ def check(view: ModuleView) -> Iterator[Finding]:
         around = view.tree.parents[test]
         asked = ast.unparse(around if isinstance(around, ast.BoolOp) else test)
         for name in names:
-            new = removed[str(name.value)]
+            old = str(name.value)
+            new = removed[old]
             if new in asked or any(each.value == new for side in sides for each in _written_texts(view, side)):
                 continue  # it asks for both
             start, end = view.span(name)
-            at = view.text.find(str(name.value), start, end)
-            edits = [Edit(at, at + len(str(name.value)), new)] if at >= 0 else []
-            message = f"no object is a `{name.value}` since transformers 5.0: ask for `{new}`, best with `isinstance`"
+            at = view.text.find(old, start, end)
+            edits = [Edit(at, at + len(old), new)] if at >= 0 else []
+            message = f"no object is a `{old}` since transformers 5.0: ask for `{new}`, best with `isinstance`"
             fix = Fix(f"Ask for `{new}`", edits, applicability="unsafe", requires=_SINCE) if edits else None
             yield view.finding(name, message, fix=fix)
 
