@@ -29,7 +29,7 @@ _LOAD_ERRORS = frozenset({"ValueError", "OSError", "Exception", "BaseException"}
 def check(view: ModuleView) -> Iterator[Finding | Unseen]:
     """Yield the loads of vision checkpoints, and those of which that is not known."""
     found: list[tuple[ast.AST, ast.expr, str]] = []
-    for call in view.calls({"from_pretrained"}):
+    for call in library.loads(view):
         if not _is_load(call) or _is_prepared(view, call) or _is_by_table(view, call):
             continue
         kind = modality.modality(view, call)

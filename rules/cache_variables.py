@@ -29,6 +29,8 @@ _HOME = "HF_HOME"
 #: huggingface_hub has `HF_HUB_CACHE` since 0.19, which transformers demands since 4.36.
 _SINCE = "4.36"
 
+_LITERALS = (ast.List, ast.Tuple, ast.Set)
+
 #: Packages whose import reads the cache variables, directly or through transformers.
 _READERS = frozenset(
     "transformers huggingface_hub diffusers peft sentence_transformers accelerate trl setfit datasets evaluate".split()
@@ -163,9 +165,8 @@ def _variables(view: ModuleView, replacement: str) -> Iterator[Finding]:
     written = [
         each for each in keys if each.is_written and not view.guards.is_dead(each.node) and not _reports(view, each)
     ]
-    if not written:
-        yield from _preflight(view, keys)
-        return
+    set_here = {each.name for each in written}  # and what demands them is renamed with them
+    yield from _preflight(view, [each for each in keys if each.name not in set_here])
     places = [_Written(view, key, keys, beside, replacement) for key in written]
     for place in places:
         place.find_followers(places)
@@ -374,15 +375,19 @@ class _Written:
         removals = self._removals_of_followers() if followed else []
         statement = key.site if isinstance(key.site, ast.stmt) else view.tree.parents.get(key.site)
         owner = view.tree.parents[key.node]
+        element = self._element()
 
         def edits() -> list[Edit]:
             from v5lint.edits.arguments import edit_arguments, edit_entries
+            from v5lint.edits.elements import remove_element
             from v5lint.edits.entries import remove_entries
             from v5lint.edits.statements import delete_statement
 
             found = [edit for fix in removals for edit in fix.edits]
             if key.entry is not None:
                 return [*found, *remove_entries(view, [key.entry])]
+            if element is not None:
+                return [*found, *remove_element(view, *element, self._staying(element[0]))]
             if isinstance(key.node, ast.keyword) and isinstance(key.site, ast.Call):
                 return [*found, edit_arguments(view, key.site, remove=[key.node])]
             if isinstance(owner, ast.Dict) and isinstance(key.node, ast.expr):
@@ -394,12 +399,37 @@ class _Written:
 
         if key.entry is not None:
             can_go = key.entry.how in ("literal", "keyword", "subscript")
-        elif isinstance(key.node, ast.keyword) or isinstance(owner, ast.Dict):
+        elif isinstance(key.node, ast.keyword) or isinstance(owner, ast.Dict) or element is not None:
             can_go = True
         else:
             is_here = key.site in view.tree.ancestors(key.node)  # or it is a name that a loop or a helper takes
             can_go = is_here and isinstance(statement, (ast.Expr, ast.Assign)) and not _is_own_helper(view, key.site)
         return Fix(f"Remove `{key.name}`", edits) if can_go else None
+
+    def _element(self) -> tuple[ast.List | ast.Tuple | ast.Set, ast.expr] | None:
+        """The literal that a loop takes the name from, and its element: the name itself, or a pair that begins with it.
+
+        None where nothing else would be left in it.
+        """
+        view, node = self.view, self.key.node
+        if self.key.entry is not None or self.key.site in view.tree.ancestors(node) or not isinstance(node, ast.expr):
+            return None
+        owner = view.tree.parents[node]
+        outer = view.tree.parents.get(owner)
+        if isinstance(outer, _LITERALS) and isinstance(owner, (ast.Tuple, ast.List)) and owner.elts[0] is node:
+            return (outer, owner) if self._staying(outer) else None
+        return (owner, node) if isinstance(owner, _LITERALS) and self._staying(owner) else None
+
+    def _staying(self, literal: ast.List | ast.Tuple | ast.Set) -> list[ast.expr]:
+        """The elements of a literal that are not taken out: all but old variables, and the one that this follows."""
+        mine = {self.key.name} if self.leader is None else {self.key.name, *VARIABLES} - {self.leader.key.name}
+        mine |= {each.key.name for each in self.followers}
+        staying = []
+        for each in literal.elts:
+            name = each.elts[0] if isinstance(each, (ast.Tuple, ast.List)) and each.elts else each
+            if not isinstance(name, ast.Constant) or name.value not in mine:
+                staying.append(each)
+        return staying
 
 
 def _is_own_helper(view: ModuleView, site: ast.AST) -> bool:

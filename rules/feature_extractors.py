@@ -6,7 +6,7 @@ import ast
 import re
 
 from v5lint.rule import Edit, Fix, Option, Rule
-from v5lint.rules import auto_extractors, checkpoints, library, modality, processor_parts
+from v5lint.rules import auto_extractors, checkpoints, compared_names, library, modality, processor_parts
 from v5lint.rules.knowledge import lookup
 from v5lint.rules.standing import standing_of
 from v5lint.view.calls import CallSite
@@ -35,7 +35,8 @@ class RemovedFeatureExtractor(Rule):
 
     Finds the removed vision classes (`ViTFeatureExtractor`, `CLIPFeatureExtractor`, ...), `AutoFeatureExtractor` on a
     vision checkpoint, `feature_extractor=` given to a processor that wants `image_processor=`, `.feature_extractor`
-    read from such a processor, and `Trainer(tokenizer=<feature extractor>)`. Audio extractors, `AutoFeatureExtractor`
+    read from such a processor, `Trainer(tokenizer=<feature extractor>)`, and the name of a removed class that is
+    compared with `type(extractor).__name__`. Audio extractors, `AutoFeatureExtractor`
     on audio checkpoints and other libraries' classes of the same name are kept.
 
     ## Why it breaks
@@ -104,6 +105,7 @@ class RemovedFeatureExtractor(Rule):
         """See Rule."""
         yield from _removed_classes(module, module.settings.option(self.name, "replacement"))
         yield from _dynamic_names(module)
+        yield from compared_names.check(module)
         yield from auto_extractors.check(module)
         yield from processor_parts.check(module)
 

@@ -243,7 +243,7 @@ class _Flags:
                 message = f"{_TELL.format(flag=flag.key)}, and `{name}` hands it on"
                 yield self.view.finding(flag.node, message, fix=self._replaced([flag], "unsafe"))
             elif calls.get("unknown"):
-                yield self.view.unseen(flag.node, f"`{flag.key}` goes to a class that v5lint cannot follow")
+                yield self.view.unseen(flag.node, f"`{flag.key}` goes to a class or function that v5lint cannot follow")
 
     def _untouched(self) -> tuple[str, ...] | None:
         """The layers that v4 left alone and v5 does not; None where that depends on what is not known."""
@@ -334,6 +334,17 @@ class _Flags:
         found = {each.node for flag in flags for each in _siblings(self.view, flag, self.flow) or ()}
         return all(each.node in found for each in _wanted(self.flow))
 
+    def _may_be_there(self, flag: Entry) -> bool:
+        """Whether what is not known of the dict is put in before a flag: a None in its place would hide it."""
+        merged = _merged_into(self.view, flag.owner)
+        entries = [*self.flow.entries, *(self.view.dicts.flow(merged).entries if merged is not None else ())]
+        at = self.view.span(flag.node)[0]
+        return any(
+            self.view.span(each.node)[0] < at
+            for each in entries
+            if each.how == "unknown" or (each.key is None and each.how != "removal")
+        )
+
     def _all_entries(self) -> list[ast.AST]:
         return [each.node for each in [*self.flags, *self.configs]]
 
@@ -384,6 +395,7 @@ class _Flags:
         if not isinstance(first.node, (ast.Constant, ast.keyword)):
             return None
         under_if = self._has_its_line(first) and (self.flow.is_open or len({*self._all_entries()}) > 1)
+        under_if = under_if or (first.how in ("literal", "keyword") and self._may_be_there(first))
         if not library.is_free(view, CONFIG, first.node) or not quantization.is_repeatable(values):
             return None
 
@@ -441,6 +453,16 @@ class _Flags:
             return [*remove_entries(view, [flag]), added, *imports.edits()]
 
         return Fix(f"Give a `{CONFIG}` to the call that loads the model", build, applicability=safety, requires=SINCE)
+
+
+def _merged_into(view: ModuleView, owner: ast.AST) -> ast.expr | None:
+    """The dict that a literal is merged into: `d` of `d.update({...})`, `d | {...}` and `d |= {...}`."""
+    parent = view.tree.parents[owner]
+    if isinstance(parent, ast.Call) and isinstance(parent.func, ast.Attribute) and parent.func.attr == "update":
+        return parent.func.value
+    if isinstance(parent, ast.BinOp) and parent.right is owner:
+        return parent.left
+    return parent.target if isinstance(parent, ast.AugAssign) else None
 
 
 def _tests(test: ast.expr, value: ast.expr) -> bool:

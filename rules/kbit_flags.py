@@ -29,7 +29,8 @@ class RemovedKbitFlag(Rule):
     into the call later, in this module or in another one of the repository, in `pipeline(model_kwargs={...})`, through
     functions that hand their `**kwargs` on, through a subclass of a transformers model and through PEFT's
     `AutoPeftModel*`. `BitsAndBytesConfig(load_in_4bit=True)` itself, other libraries' loaders (unsloth) and
-    configurations, and a project's own functions that take an argument of the name are left alone.
+    configurations, and a project's own functions that take an argument of the name are left alone. Loads that are
+    given a dict from elsewhere are counted as not followed.
 
     ## Why it breaks
 
@@ -49,8 +50,8 @@ class RemovedKbitFlag(Rule):
 
     The condition is meant: `BitsAndBytesConfig(load_in_8bit=False)` quantizes to 4-bit. `bnb_4bit_*` and `llm_int8_*`
     arguments beside the flag move into the configuration; where the call has a `quantization_config` already, the flags
-    only go. What is put into a dict by an assignment of its own goes under an `if` where the dict may hold a
-    configuration already.
+    only go. Where a dict may hold a configuration already, what is put in by an assignment goes under an `if`, and
+    `{**kwargs, "load_in_8bit": flag}` becomes `{**kwargs, **({"quantization_config": ...} if flag else {})}`.
 
     Version 4 left the last layer of a model alone, a classifier say; version 5 quantizes it where it has a bias. So the
     configuration of a class that has such a layer names it:
@@ -77,7 +78,7 @@ class RemovedKbitFlag(Rule):
     code = "V5002"
     name = "removed-kbit-flag"
     since = "5.0"
-    tokens = FLAGS
+    tokens = (*FLAGS, "from_pretrained")
 
     def check(self, module: ModuleView) -> Iterator[Finding | Unseen]:
         """See Rule."""
@@ -87,6 +88,20 @@ class RemovedKbitFlag(Rule):
                 seen.add(call.node)
                 yield from _call(module, call)
         yield from kbit_dicts.check(module)
+        yield from _given_from_elsewhere(module)
+
+
+def _given_from_elsewhere(view: ModuleView) -> Iterator[Unseen]:
+    """Loads that are given a dict which could not be followed: the flags may be in it."""
+    for call in view.calls({"from_pretrained"}):
+        if not call.splats or call.bound is not None or any(call.keyword(flag) for flag in FLAGS):
+            continue
+        flows = [view.dicts.flow(splat) for splat in call.splats]
+        if not any(flow.is_open for flow in flows) or any(each.key in FLAGS for flow in flows for each in flow.entries):
+            continue
+        if model_loads.target(call, FLAGS[0]).kind in ("model", "peft") and not view.guards.is_dead(call.node):
+            given = ", ".join(f"`**{view.source(splat)}`" for splat in call.splats)
+            yield view.unseen(call.node, f"what is in {given} comes from elsewhere, and may hold a flag")
 
 
 # Flags as keywords of a call
@@ -97,7 +112,7 @@ def _call(view: ModuleView, call: CallSite) -> Iterator[Finding | Unseen]:
     reached = model_loads.target(call, str(flags[0].arg))
     kind = reached.kind
     if kind == "unknown":
-        yield view.unseen(call.node, f"`{flags[0].arg}=` goes to a class that v5lint cannot follow")
+        yield view.unseen(call.node, f"`{flags[0].arg}=` goes to a class or function that v5lint cannot follow")
     if kind not in ("model", "peft", "pipeline") or view.guards.is_dead(call.node):
         return
     if kind == "pipeline":

@@ -5,13 +5,13 @@ from __future__ import annotations
 import ast
 
 from v5lint.rules.knowledge import lookup
+from v5lint.view.calls import CallSite
 from v5lint.view.values import Constant, External, Partial, Unknown
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from v5lint.view.calls import CallSite
     from v5lint.view.module import ModuleView
     from v5lint.view.tree import Binding
     from v5lint.view.values import ClassValue, Values
@@ -38,6 +38,21 @@ def library_classes(view: ModuleView, of: ClassValue) -> list[str]:
 def loaders(call: CallSite) -> list[str]:
     """The transformers classes on which a call of `from_pretrained` is made."""
     return [name for owner in call.owners({"from_pretrained"}) for name in library_classes(call.view, owner)]
+
+
+def loads(view: ModuleView) -> Iterator[CallSite]:
+    """The calls of `from_pretrained`, of a variable that holds it, too: `load = AutoModel.from_pretrained`."""
+    yield from view.calls({"from_pretrained"})
+    for statement in view.tree.nodes.get(ast.Assign, ()):
+        assert isinstance(statement, ast.Assign)
+        target = statement.targets[0]
+        if not isinstance(target, ast.Name) or target.id == "from_pretrained":
+            continue
+        if isinstance(statement.value, ast.Attribute) and statement.value.attr == "from_pretrained":
+            for use in [each for binding in view.links.bindings_at(target) for each in view.links.uses(binding)]:
+                call = view.tree.parents[use]
+                if isinstance(call, ast.Call) and call.func is use:
+                    yield CallSite(view, call)
 
 
 def callee_name(call: CallSite) -> str:

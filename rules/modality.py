@@ -67,6 +67,10 @@ def modality(view: ModuleView, call: CallSite) -> Modality:
     kinds = {name: checkpoints.preprocessor_kind(name) for name in names}
     told = {kind for kind in kinds.values() if kind}
     if len(told) > 1:
+        # Of a table whose key is not known, what is done with the checkpoint says which part of it is meant.
+        chosen = _by_neighbours(view, call) or _by_use(view, call)
+        if chosen is not None:
+            return chosen
         return Modality("mixed", f"it is called with {', '.join(f'`{name}`' for name in names)}")
     if told:
         kind = told.pop()
@@ -130,7 +134,7 @@ def same_checkpoint(view: ModuleView, first: CallSite, second: CallSite) -> bool
 def is_same(view: ModuleView, first: ast.expr, second: ast.expr) -> bool:
     """Whether two expressions have the same value: they are alike and read the same variables, or it is known."""
     values = view.values(first)
-    if library.texts(values) and not library.origin(values):
+    if len(values) == 1 and library.texts(values):
         return view.values(second) == values
     if ast.dump(first) != ast.dump(second):
         return False

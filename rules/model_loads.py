@@ -22,6 +22,11 @@ _HANDING_ON = {"adapters": "AutoAdapterModel", "peft": "AutoPeftModel", "trl": "
 #: Those of them that look at the flags on the way.
 _LOOKING = frozenset({"trl"})
 
+#: What puts the arguments that it gets somewhere, and calls nothing with them.
+_COLLECTS = frozenset(
+    "update setdefault set_defaults replace _replace evolve copy merge add_argument append extend config".split()
+)
+
 #: How many functions that hand their `**kwargs` on are followed.
 _DEPTH = 4
 
@@ -31,8 +36,8 @@ class Target:
 
     Attributes:
         kind: "model" (a loader of transformers), "peft" (handed on to one), "pipeline", "ignores" (a tokenizer or
-            configuration: takes it and ignores it), "unknown" (a `from_pretrained` of something that could not be
-            followed) or "" (none of ours).
+            configuration: takes it and ignores it), "unknown" (something that could not be followed) or "" (none of
+            ours).
         name: the class or function at the end of the way.
         is_sure: whether nothing else gets it on the way.
         way: the function of the repository that hands it on, "" where there is none.
@@ -70,7 +75,8 @@ def target(call: CallSite, argument: str, depth: int = 0) -> Target:
             if {*found} & {"ignores", ""} - {kind}:  # a table of loaders, say, of which some load tokenizers
                 return Target(kind, chosen.name, is_sure=False, way=chosen.way)
             return chosen
-    return Target()
+    is_unknown = all(isinstance(each, Unknown) for each in call.callees)
+    return Target("unknown") if is_unknown and call.name not in _COLLECTS else Target()
 
 
 def safety(view: ModuleView, call: CallSite) -> tuple[Applicability, str]:
@@ -179,4 +185,4 @@ def _handed_on(callee: LocalFunction | LocalClass, argument: str, depth: int) ->
             sure = {*found} <= {"model", "peft"} and all(each.is_sure for each in found.values())
             way = "" if isinstance(function.node, ast.Lambda) else function.node.name
             return Target(kind, found[kind].name, is_sure=sure, way=way)
-    return Target()
+    return found.get("unknown", Target())

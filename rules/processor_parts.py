@@ -251,8 +251,13 @@ def _fetched(view: ModuleView) -> Iterator[Finding]:
 
 
 def processor_behind(view: ModuleView, node: ast.expr) -> tuple[str, str]:
-    """What a processor is for, "image", "unknown" or "" (audio, or none of transformers), and its class."""
+    """What a processor is for, "image", "unknown" or "" (audio, or none of transformers), and its class.
+
+    One that sets a feature extractor of its own (`self.feature_extractor = ...`) keeps it.
+    """
     for of in view.classes_of(node) or _made_out_of_sight(view, node):
+        if view.links.defines([of], _OLD):
+            continue
         for name in library.library_classes(view, of):
             if _wants_image_processor(view, name):
                 return "image", name

@@ -26,7 +26,7 @@ HEAD_DOUBT = (
     f"name it in `{SKIP}=[...]`"
 )
 
-_WRAPPED = (ast.IfExp, ast.Lambda, ast.NamedExpr)
+_WRAPPED = (ast.IfExp, ast.Lambda, ast.NamedExpr, ast.Yield, ast.YieldFrom)
 _ATOMS = (ast.Name, ast.Attribute, ast.Subscript, ast.Call)
 _EFFECTS = (ast.NamedExpr, ast.Await, ast.Yield, ast.YieldFrom, ast.Lambda, ast.GeneratorExp, ast.ListComp)
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import ast
 
 from v5lint.rule import Edit, Fix, Rule
-from v5lint.rules import api_edits, language_heads, removed_api
+from v5lint.rules import api_edits, language_heads, library, processor_parts, removed_api
 from v5lint.rules.api_edits import Rewrites
 from v5lint.rules.knowledge import lookup
 from v5lint.rules.standing import standing_of
+from v5lint.view.values import External, Partial
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -88,6 +89,7 @@ class RemovedName(Rule):
                 since=lost.removal.gone,
             )
         yield from _never_there(module)
+        yield from _dynamic_names(module)
 
 
 def _never_there(view: ModuleView) -> Iterator[Unseen]:
@@ -104,6 +106,19 @@ def _never_there(view: ModuleView) -> Iterator[Unseen]:
             continue
         if standing_of(view, reference).kind == "live":
             yield view.unseen(reference.node, f"no release of transformers up to {lookup.newest()} has `{name}`")
+
+
+def _dynamic_names(view: ModuleView) -> Iterator[Unseen]:
+    """Places that ask transformers for a name which is not known; V5001 counts them in files that it looks at."""
+    if any(token in view.text for token in processor_parts.TOKENS):
+        return
+    for call in view.calls({"getattr"}):
+        if len(call.args) != 2 or External(removed_api.PACKAGE) not in view.values(call.args[0]):
+            continue
+        values = view.values(call.args[1])
+        if library.origin(values) or any(isinstance(each, Partial) for each in values):
+            where = library.origin(values) or "an expression that v5lint cannot follow"
+            yield view.unseen(call.node, f"the name that transformers is asked for comes from {where}")
 
 
 def _without_calls(view: ModuleView, lost: Lost) -> Fix | None:

@@ -8,11 +8,12 @@ import re
 from v5lint.rule import Rule
 from v5lint.rules import library, swaps
 from v5lint.view.guards import CALL_ERRORS
+from v5lint.view.strings import dotted, last_name
 from v5lint.view.values import Constant
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Container, Iterator
 
     from v5lint.rule import Finding, Unseen
     from v5lint.view.calls import CallSite
@@ -38,6 +39,12 @@ _FIXED = re.compile(r"siglip2?(-[\w.]+)*-patch\d+-\d{3}\b", re.IGNORECASE)
 
 #: The classes of NaFlex came with 4.50.
 _NAFLEX_SINCE = "4.50"
+
+#: Of a test that asks for the family: "naflex", "is_siglip2".
+_FAMILY_WORD = re.compile("naflex|siglip", re.IGNORECASE)
+
+#: What asks only whether there is something.
+_IS_THERE = frozenset("exists isdir isfile is_dir is_file lexists".split())
 
 _LOAD_ERRORS = frozenset({"RuntimeError", "ValueError", "OSError", *CALL_ERRORS})
 
@@ -89,7 +96,7 @@ class SiglipClassMismatch(Rule):
     def check(self, module: ModuleView) -> Iterator[Finding | Unseen]:
         """See Rule."""
         found: list[tuple[CallSite, str, str]] = []
-        for call in module.calls({"from_pretrained"}):
+        for call in library.loads(module):
             name, wrong = mismatch(module, call)
             if wrong:
                 found.append((call, name, wrong))
@@ -125,15 +132,26 @@ def _findings(view: ModuleView, found: list[tuple[CallSite, str, str]]) -> Itera
     for group in groups.values():
         new = _counterpart(group[0][2])
         requires = _NAFLEX_SINCE if new.startswith("Siglip2") else ""
-        owners = [owner for _, owner, _, _ in group]
-        fix = swaps.swap(view, owners, group[0][2], new, safety="unsafe", requires=requires)
+        # Where one call loads checkpoints of both families, the other class is as wrong.
+        both = {call.node: _right_one(call, _family(name)) for call, _, name, _ in group}
+        owners = [owner for call, owner, _, _ in group if not both[call.node]]
+        fix = swaps.swap(view, owners, group[0][2], new, safety="unsafe", requires=requires) if owners else None
         for call, _, name, wrong in group:
+            message = _message(name, _family(name), wrong, call.values_of("ignore_mismatched_sizes"))
+            if right := both[call.node]:
+                message += f"; `{right}`, which is loaded here as well, belongs to it: choose the class by the name"
             yield view.finding(
                 call.node,
-                _message(name, _family(name), wrong, call.values_of("ignore_mismatched_sizes")),
+                message,
                 level="deprecated" if kind_of(name) == "text" else "breaks",
-                fix=fix,
+                fix=None if right else fix,
             )
+
+
+def _right_one(call: CallSite, mine: str) -> str:
+    """A checkpoint of a call that does belong to its class; "" where there is none."""
+    known = library.texts(call.values_of(*library.CHECKPOINT))
+    return next((name for name in known if _family_of_checkpoint(name) == mine), "")
 
 
 def _family(name: str) -> str:
@@ -174,29 +192,74 @@ def _message(name: str, mine: str, checkpoint: str, ignores: Values) -> str:
 def _is_chosen(view: ModuleView, call: CallSite) -> bool:
     """Whether a test on the checkpoint's name, or on its family, decides over the call."""
     given = call.argument(*library.CHECKPOINT)
-    parts = (
-        {ast.dump(node) for node in ast.walk(given) if isinstance(node, (ast.Name, ast.Attribute))} if given else set()
-    )
-    for read in [each for each in ast.walk(given) if isinstance(each, ast.Name)] if given else []:
+    names = {ast.dump(each) for each in _names_in(given)} if given is not None else set()
+    choosing = set()
+    for read in [each for each in ast.walk(given) if isinstance(each, ast.Name)] if given is not None else []:
         for binding in view.links.bindings_read(read):
             if isinstance(binding.value, ast.IfExp):  # the name is chosen by a test: does it choose the class, too?
-                parts.add(ast.dump(binding.value.test))
+                choosing.add(ast.dump(binding.value.test))
     for test, _ in view.reach.conditions(call.node):
-        if ast.dump(test) in parts:
+        if ast.dump(test) in choosing or any(_is_about_family(node, names) for node in _asking(test, names)):
             return True
-        for node in ast.walk(test):
-            if isinstance(node, ast.Constant) and isinstance(node.value, str):
-                if any(word in node.value.lower() for word in ("naflex", "siglip")):
-                    return True
-            elif isinstance(node, (ast.Name, ast.Attribute)):
-                name = node.id if isinstance(node, ast.Name) else node.attr
-                if (
-                    "naflex" in name.lower()
-                    or "siglip" in name.lower()
-                    or name == "model_type"
-                    or ast.dump(node) in parts
-                ):
-                    return True
+    return given is not None and _has_other_arm(view, call, given)
+
+
+def _names_in(node: ast.expr) -> Iterator[ast.expr]:
+    """The names and dotted names that an expression reads, each as a whole: `args.model`, and not `args`."""
+    if isinstance(node, ast.Name) or (isinstance(node, ast.Attribute) and dotted(node)):
+        yield node
+        return
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, (ast.expr, ast.keyword)):
+            yield from _names_in(child.value if isinstance(child, ast.keyword) else child)
+
+
+def _asking(test: ast.expr, names: Container[str]) -> Iterator[ast.AST]:
+    """The nodes of a test that may tell one checkpoint from another.
+
+    `if name:`, `name is not None` and `os.path.isdir(name)` only ask whether there is one.
+
+    Args:
+        test: the test.
+        names: what the checkpoint is called, as dumps.
+    """
+    if isinstance(test, ast.BoolOp):
+        for each in test.values:
+            yield from _asking(each, names)
+    elif isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not):
+        yield from _asking(test.operand, names)
+    elif isinstance(test, ast.NamedExpr):
+        if not isinstance(test.value, ast.Constant):
+            yield from _asking(test.value, names)
+    elif isinstance(test, ast.Call) and last_name(test.func) in _IS_THERE:
+        return
+    elif isinstance(test, ast.Compare) and isinstance(test.ops[0], (ast.Is, ast.IsNot)):
+        yield from _asking(test.left, names)
+    elif not isinstance(test, (ast.Name, ast.Attribute)) or ast.dump(test) not in names:
+        yield from ast.walk(test)
+
+
+def _is_about_family(node: ast.AST, names: Container[str]) -> bool:
+    """Whether a node of a test names a family, or the checkpoint itself."""
+    if isinstance(node, ast.Constant):
+        return isinstance(node.value, str) and _FAMILY_WORD.search(node.value) is not None
+    if not isinstance(node, (ast.Name, ast.Attribute)):
+        return False
+    name = last_name(node)
+    return name == "model_type" or _FAMILY_WORD.search(name) is not None or ast.dump(node) in names
+
+
+def _has_other_arm(view: ModuleView, call: CallSite, given: ast.expr) -> bool:
+    """Whether the same checkpoint is loaded with a class of the other family where a test goes the other way."""
+    mine = {_family(name) for name in library.loaders(call)}
+    tests = {(ast.dump(test), truth) for test, truth in view.reach.conditions(call.node)}
+    for other in view.calls({"from_pretrained"}) if tests else ():
+        theirs = {_family(name) for name in library.loaders(other) if _CLASS.match(name)}
+        loaded = other.argument(*library.CHECKPOINT)
+        if not theirs or theirs & mine or loaded is None or ast.dump(loaded) != ast.dump(given):
+            continue
+        if any((ast.dump(test), not truth) in tests for test, truth in view.reach.conditions(other.node)):
+            return True
     return False
 
 

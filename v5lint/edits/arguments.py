@@ -74,7 +74,7 @@ def edit_entries(
         node: the dict.
         remove: the keys of the entries that go.
         keep_comments: those of them whose comment at the end of the line stays, on a line of its own.
-        replace: for a key, the new key and the new value, as source.
+        replace: for a key, the new key and the new value, as source; for one without a key, what is splatted.
     """
     dropped = {_place(node, key) for key in remove}
     commented = dropped & {_place(node, key) for key in keep_comments}
@@ -88,7 +88,12 @@ def edit_entries(
             element = elements[place]
             if not isinstance(element, cst.DictElement):
                 raise UnsupportedSliceError(view.source(node))
-            elements[place] = element.with_changes(key=cst.parse_expression(key), value=cst.parse_expression(value))
+            made = cst.parse_expression(value)
+            elements[place] = (
+                element.with_changes(key=cst.parse_expression(key), value=made)
+                if key
+                else cst.StarredDictElement(made, comma=element.comma)
+            )
         lead, tail = parsed.lbrace.whitespace_after, parsed.rbrace.whitespace_before
         if dropped:
             elements, lead, tail = without(elements, dropped, lead, tail, commented)  # type: ignore[type-var]

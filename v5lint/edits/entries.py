@@ -53,8 +53,8 @@ def replace_entry(
         key: the new key.
         value: the new value, as source.
         remove: further entries that go.
-        condition: the test under which the new one is put in, as source, where it is an assignment in a line of its
-            own.
+        condition: the test under which the new one is put in, as source: an assignment goes under an `if`, an entry
+            of a literal or call becomes `**({key: value} if condition else {})`.
     """
     owner = entry.owner
     here = [each.node for each in remove if each.owner is owner]
@@ -62,18 +62,23 @@ def replace_entry(
     found = remove_entries(view, elsewhere)
     if isinstance(owner, ast.Dict) and isinstance(entry.node, ast.expr):
         quote = view.source(entry.node)[-1]
-        pair = (f"{quote}{key}{quote}", value)
+        pair = ("", _conditional(key, value, condition)) if condition else (f"{quote}{key}{quote}", value)
         gone = [each for each in here if isinstance(each, ast.expr)]
         edit = edit_entries(view, owner, remove=gone, keep_comments=gone, replace={entry.node: pair})
         return [*found, edit]
     if isinstance(owner, ast.Call) and isinstance(entry.node, ast.keyword):
-        changed: dict[ast.AST, str] = {entry.node: f"{key}={value}"}
+        text = f"**{_conditional(key, value, condition)}" if condition else f"{key}={value}"
+        changed: dict[ast.AST, str] = {entry.node: text}
         return [*found, edit_arguments(view, owner, remove=here, keep_comments=here, replace=changed)]
     if isinstance(entry.node, ast.expr) and entry.value is not None and entry.how in ("subscript", "setdefault"):
         quote = view.source(entry.node)[-1]
         found += [view.replace(entry.node, f"{quote}{key}{quote}"), view.replace(entry.value, value)]
         return [*found, under(view, owner, condition)] if condition and isinstance(owner, ast.stmt) else found
     raise ValueError(f"an entry that is put in by {type(owner).__name__} cannot be replaced")
+
+
+def _conditional(key: str, value: str, condition: str) -> str:
+    return f'({{"{key}": {value}}} if {condition} else {{}})'
 
 
 def _by_owner(entries: Iterable[Entry]) -> dict[ast.AST, list[Entry]]:

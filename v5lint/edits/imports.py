@@ -110,10 +110,14 @@ class ImportEdits:
         return True
 
     def _beside(self, statement: ast.ImportFrom, module: str) -> ast.ImportFrom | None:
-        """Another statement of the same block that imports from a module."""
-        for each in block_of(self._view, statement):
+        """Another statement of the same block that imports from a module, with nothing but imports on the way to it."""
+        block = block_of(self._view, statement)
+        at = block.index(statement)
+        for place, each in enumerate(block):
             if isinstance(each, ast.ImportFrom) and each is not statement and self._imports_from(each, module):
-                return each if self._fits(each) else None
+                between = block[at + 1 : place]  # what stands there may read the name already
+                if all(isinstance(other, (ast.Import, ast.ImportFrom)) for other in between):
+                    return each if self._fits(each) else None
         return None
 
     def remove(self, binding: Binding) -> None:
@@ -124,13 +128,23 @@ class ImportEdits:
         self._changes.setdefault(statement, {})[alias] = _Change()
 
     def _is_bound_beside(self, binding: Binding, bound: str, name: str) -> bool:
-        """Whether the same name of the same thing is imported in the same block, or in one around it."""
+        """Whether the same name of the same thing is imported in the same block, or in one around it, for all uses.
+
+        One that comes too late for a use goes: the name is there before.
+        """
         here = self._view.reach.path(binding.node)
         for other in binding.scope.bindings.get(bound, ()):
             there = self._view.reach.path(other.node)
             if other.kind == "import" and there == here[: len(there)] and getattr(other.node, "name", "") == name:
-                return True
+                if not any(self._comes_later(other.node, use) for use in self._view.links.uses(binding)):
+                    return True
+                self._remove_later(other, here)
         return False
+
+    def _remove_later(self, binding: Binding, path: Path) -> None:
+        """Take out an import of a name that is imported at an earlier place of a block now."""
+        if isinstance(binding.statement, ast.ImportFrom) and self._view.reach.path(binding.node) == path:
+            self.remove(binding)
 
     def use(
         self, module: str, name: str, near: ast.AST, *, beside: Binding | None = None, like: ast.Call | None = None
@@ -181,6 +195,9 @@ class ImportEdits:
             host = None
             self._new.setdefault((self._place_for_new(module, near), "", module), []).append(name)
         place = (view.tree.scope_of(host), view.reach.path(host)) if host is not None else (view.tree.scope, ())
+        for other in place[0].bindings.get(name, ()):
+            if other.kind == "import" and self._comes_later(other.node, near):
+                self._remove_later(other, place[1])
         self._bound.setdefault((place[0], name), []).append(place[1])
         return name
 
@@ -218,10 +235,17 @@ class ImportEdits:
         for binding in view.reach.reaching(owner, name, near) if owner is not None else ():
             if binding.statement is None or self._is_for_types(binding.statement):
                 continue
+            if self._comes_later(binding.node, near):
+                continue
             there = _decided(view.reach.path(binding.node))
             if there == path[: len(there)] or (beside is not None and binding.statement is beside.statement):
                 return True
         return owner is None
+
+    def _comes_later(self, node: ast.AST, near: ast.AST) -> bool:
+        """Whether an import is run after a place, in one flow: scripts made of notebooks import in between."""
+        around = self._view.links.function_around
+        return around(node) is around(near) and _place(node) > _place(near)
 
     def _is_added(self, name: str, near: ast.AST) -> bool:
         """Whether a change that is asked for already makes a name usable at a place."""
@@ -435,7 +459,13 @@ class ImportEdits:
             left = {place for place, alias in enumerate(statement.names) if not changes[alias].name}
             renamed = node.with_changes(module=_dotted(module), relative=[], names=aliases)
             return [_dropped(renamed, left) if left else renamed]
-        if len(gone) < len(aliases) or added:
+        if len(gone) == len(aliases):
+            # Only what is added is left: it takes the places of the first ones.
+            for place, (name, asname) in enumerate(added[: len(aliases)]):
+                aliases[place] = _alias(name, asname).with_changes(comma=aliases[place].comma)
+                gone.remove(place)
+            added = added[len(aliases) :]
+        if len(gone) < len(aliases):
             rest = _dropped(node.with_changes(names=aliases), gone) if gone else node.with_changes(names=aliases)
             for name, asname in added:
                 rest = _joined(rest, _alias(name, asname))

@@ -668,7 +668,11 @@ def _merged_entries(node: ast.expr, view: ModuleView) -> list[Entry]:
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.BitOr):
         return _own_entries(node, view)
     if isinstance(node, (ast.List, ast.Tuple)) and all(map(_is_pair, node.elts)):
-        return [_entry_of(pair, node, view) for pair in node.elts]
+        return [_entry_of(pair.elts[0], pair.elts[1], node, view) for pair in node.elts]  # type: ignore[attr-defined]
+    if isinstance(node, ast.Call) and External("builtins.zip") in view.evaluator.values(node.func):
+        columns = [_written_sequence(view, each) for each in node.args]
+        if len(columns) == 2 and len({len(each) for each in columns}) == 1 and columns[0]:
+            return [_entry_of(key, value, node, view) for key, value in zip(*columns, strict=True)]
     if isinstance(node, ast.Name):
         entries = view.dicts.flow(node).entries
         if entries:
@@ -680,9 +684,18 @@ def _is_pair(node: ast.expr) -> bool:
     return isinstance(node, (ast.Tuple, ast.List)) and len(node.elts) == 2
 
 
-def _entry_of(pair: ast.expr, owner: ast.expr, view: ModuleView) -> Entry:
-    """The entry that a pair becomes: `("k", v)` in `dict([("k", v)])`."""
-    key, value = pair.elts  # type: ignore[attr-defined]
+def _written_sequence(view: ModuleView, node: ast.expr) -> list[ast.expr]:
+    """The elements of a list or tuple, as they are written there or where its only name is assigned; else none."""
+    if isinstance(node, ast.Name):
+        bindings = view.links.bindings_read(node)
+        node = bindings[0].value or node if len(bindings) == 1 and bindings[0].kind == "assign" else node
+    if not isinstance(node, (ast.List, ast.Tuple)) or any(isinstance(each, ast.Starred) for each in node.elts):
+        return []
+    return node.elts
+
+
+def _entry_of(key: ast.expr, value: ast.expr, owner: ast.expr, view: ModuleView) -> Entry:
+    """The entry that a pair becomes: `("k", v)` in `dict([("k", v)])`, and `dict(zip(["k"], [v]))`."""
     known = view.evaluator.values(key)
     only = next(iter(known)) if len(known) == 1 else None
     return Entry(only.value if isinstance(only, Constant) else None, key, value, owner, "pair")

@@ -81,7 +81,18 @@ _OPTION_FACTORIES = frozenset({"typer.Option", "typer.Argument", "fastapi.Query"
 #: Classes whose objects have as attributes what they are made with.
 _NAMESPACES = frozenset({"types.SimpleNamespace", "argparse.Namespace", "easydict.EasyDict", "munch.Munch"})
 
+#: Importers that have no word of it in their name.
+_LOADERS_OF_MODULES = frozenset({"lazy_loader.load"})
+
+_NOTHING = frozenset({Constant(None)})
+
 _MODULES = External("sys.modules")
+
+#: Gives the attributes of an object as a dict: `vars(parser.parse_args())["model"]`.
+_VARIABLES = "builtins.vars"
+
+#: Functions that make a function which takes items or attributes of what it is given.
+_GETTERS = frozenset({"operator.itemgetter", "operator.attrgetter"})
 
 _NAMED_TUPLE = "collections.namedtuple"
 
@@ -252,6 +263,8 @@ class Evaluator:
             found = self.values(value)
             if binding.annotation is not None and UNKNOWN in found:
                 return found | self.annotated(binding.annotation)
+            if binding.annotation is not None and found == _NOTHING:  # `processor: Optional[TrOCRProcessor] = None`
+                return found | self.annotated(binding.annotation) - NOTHING_KNOWN
             return found
         if kind == "augment" and isinstance(node, ast.AugAssign) and isinstance(node.op, ast.Add):
             before = self._view.reach.reaching(binding.owner, binding.name, node.target)
@@ -548,6 +561,8 @@ class Evaluator:
             return imported or self._of(callee.view).returned(callee)
         if isinstance(callee, Result) and callee.of == _NAMED_TUPLE:
             return frozenset({Mapping(self._view, node)})
+        if isinstance(callee, Result) and callee.of in _GETTERS and len(node.args) == 1:
+            return self._got(callee, self.values(node.args[0]))
         return self._imported_module(strings.dotted(node.func).rpartition(".")[2], node) or NOTHING_KNOWN
 
     def _called_external(self, callee: External, node: ast.Call) -> Values:
@@ -577,12 +592,30 @@ class Evaluator:
             )
         if path == "functools.partial" and node.args:
             return frozenset({Unknown()})
-        imported = self._imported_module(callee.name, node)
+        imported = self._imported_module("import_module" if path in _LOADERS_OF_MODULES else callee.name, node)
         if imported:
             return imported
         if callee.name[:1].isupper() and not callee.name.isupper():
             return frozenset({Instance(callee)})
         return frozenset({Result(path, self._view, node)})
+
+    def _got(self, getter: Result, values: Values) -> Values:
+        """What `itemgetter("name", ...)` or `attrgetter("name", ...)` takes of something: one, or a tuple of some."""
+        taken = []
+        for asked in getter.node.args:
+            keys = self._of(getter.view).values(asked)
+            if getter.of == "operator.itemgetter":
+                taken.append(self._items(values, keys, ""))
+                continue
+            found: set[Value] = set()
+            for key in keys:
+                for value in values:
+                    known = isinstance(key, Constant) and isinstance(key.value, str) and "." not in key.value
+                    found |= self.attribute_values(value, key.value) if known else NOTHING_KNOWN  # type: ignore[attr-defined]
+            taken.append(frozenset(found) or NOTHING_KNOWN)
+        if len(taken) == 1:
+            return taken[0]
+        return frozenset({Elements(tuple(taken))}) if taken else NOTHING_KNOWN
 
     def _sequence(self, given: ast.expr, *, is_ordered: bool) -> Values:
         """What `list(...)`, `sorted(...)` and their like make of something."""
@@ -760,8 +793,17 @@ class Evaluator:
         containers = self.values(node.value)
         if isinstance(node.slice, ast.Slice):
             return {self._sliced(container, node.slice) for container in containers}
+        return self._items(containers, self.values(node.slice), strings.dotted(node.value))
+
+    def _items(self, containers: Values, keys: Values, called: str) -> Values:
+        """What containers hold under some keys.
+
+        Args:
+            containers: the containers.
+            keys: the keys.
+            called: what the container is called in the source, "" where it is no name.
+        """
         found: set[Value] = set()
-        keys = self.values(node.slice)
         for container in containers:
             if isinstance(container, Mapping):
                 found |= self._of(container.view).looked_up(container, keys)
@@ -771,10 +813,14 @@ class Evaluator:
                     found |= self._item(frozenset({container}), index)
             elif container == _MODULES:
                 found |= {External(each.value) for each in keys if _names_module(each)} or NOTHING_KNOWN  # type: ignore[attr-defined]
+            elif isinstance(container, Result) and container.of == _VARIABLES and len(container.node.args) == 1:
+                for key in keys:
+                    name = key.value if isinstance(key, Constant) and isinstance(key.value, str) else ""
+                    for value in self._of(container.view).values(container.node.args[0]) if name else ():
+                        found |= self.attribute_values(value, name)
             else:
-                name = strings.dotted(node.value)
-                found.add(Unknown("environment") if name.endswith("environ") else UNKNOWN)
-        return found
+                found.add(Unknown("environment") if called.endswith("environ") else UNKNOWN)
+        return frozenset(found) or NOTHING_KNOWN
 
     def _sliced(self, container: Value, part: ast.Slice) -> Value:
         """What a slice takes of a sequence or of a string: `names[1:]`, `names[::-1]`, `text[:-4]`."""

@@ -40,6 +40,10 @@ _COMPARES = re.compile(r"(?i)greater|newer|older|at_?least|less_?than|lower_?tha
 _LESS = re.compile(r"(?i)(less|lower|older|before|below|lte?|le|leq|v4)(?=_|$|or|than|equal)|_v4")
 
 
+#: The requirement of one release: "transformers>=5.0".
+_REQUIREMENT = re.compile(r"\s*([\w.-]+)\s*(>=|<=|==|!=|>|<)\s*(\d+(?:\.\d+)*)\s*\Z")
+
+
 class Handled:
     """Who catches the failure of a piece of code.
 
@@ -548,6 +552,10 @@ class _Condition:
                         return value
             if isinstance(callee, Method) and callee.name == "parse_version":
                 return _parsed(arguments[0] if arguments else None)
+        required = [self.required(each) for each in arguments if isinstance(each, str)]
+        if any(each is not None for each in required):
+            self.asks_version = True
+            return all(required)
         if not _VERSION_NAME.search(name) and not (self.package in name.lower() and _COMPARES.search(name)):
             return _NO_VALUE
         texts = [each for each in arguments if isinstance(each, str)]
@@ -557,6 +565,14 @@ class _Condition:
         if not about:
             return _NO_VALUE
         return self.by_name(name, texts)
+
+    def required(self, text: str) -> bool | None:
+        """Whether the version is what `RequirementCache("transformers>=5.0")` asks for; None where it asks for none."""
+        found = _REQUIREMENT.match(text)
+        if found is None or found[1] != self.package:
+            return None
+        mine, against = _parsed(self.version), _parsed(found[3])
+        return _OPERATORS[found[2]](mine.release, against.release)
 
     def parameters(self, callee: LocalFunction, node: ast.Call, arguments: list[Any]) -> dict[ast.AST, Any]:
         """What the parameters of a function are in a call of it."""

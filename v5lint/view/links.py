@@ -10,7 +10,7 @@ from v5lint.view.values import Instance, LocalClass, LocalFunction, Unknown
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterator
+    from collections.abc import Container, Iterable, Iterator
 
     from v5lint.view.module import ModuleView
     from v5lint.view.values import Value, Values
@@ -394,18 +394,22 @@ class Links:
 
     def is_own_attribute(self, node: ast.Attribute) -> bool:
         """Whether a class of this repository defines what is read: in its body, or by setting it on `self`."""
+        return self.defines(self._view.evaluator.values(node.value), node.attr)
+
+    def defines(self, values: Iterable[Value], name: str) -> bool:
+        """Whether a class among some values, or the one of an object, defines an attribute: see `is_own_attribute`."""
         return any(
-            node.attr in of.view.tree.scopes[of.node].bindings or node.attr in of.view.links.self_assignments(of.node)
-            for of in self._own_classes(node.value)
+            name in of.view.tree.scopes[of.node].bindings or name in of.view.links.self_assignments(of.node)
+            for of in self._own_classes(values)
         )
 
     def _is_of(self, node: ast.expr, owner: ast.ClassDef) -> bool:
         """Whether an expression is a class of this module or an object of it, or of one that inherits from it."""
-        return any(of.node is owner for of in self._own_classes(node))
+        return any(of.node is owner for of in self._own_classes(self._view.evaluator.values(node)))
 
-    def _own_classes(self, node: ast.expr) -> Iterator[LocalClass]:
-        """The classes of this repository that an expression is, or is an object of, with those they inherit from."""
-        at = [each.of if isinstance(each, Instance) else each for each in self._view.evaluator.values(node)]
+    def _own_classes(self, values: Iterable[Value]) -> Iterator[LocalClass]:
+        """The classes of this repository among some values, or of their objects, with those they inherit from."""
+        at = [each.of if isinstance(each, Instance) else each for each in values]
         seen: set[Value] = set()
         while at:
             of = at.pop()
