@@ -72,7 +72,8 @@ class RemovedCommand(Rule):
 
     Finds `huggingface-cli`, `transformers-cli` and `python -m transformers.<module that is gone>` in what
     `subprocess.run` and its kin, `os.system`, `os.popen`, `asyncio.create_subprocess_*` and `get_ipython().system` are
-    given: a string, an f-string, a list, what these are put together to, or a variable with one. `shutil.which` of
+    given: a string, an f-string, a list, what these are put together to, a variable with one, or a table of them.
+    `shutil.which` of
     such a command finds nothing any more. What only names the command, as `echo` does, is left alone.
 
     ## Why it breaks
@@ -145,17 +146,12 @@ def _starts_process(view: ModuleView, call: CallSite) -> bool:
 
 
 def _started(view: ModuleView, call: CallSite) -> Iterator[ast.expr]:
-    """What a call starts: its first argument, or the list of commands that a loop goes through."""
+    """What a call starts: its first argument, or the commands of the table or the list that it is taken from."""
     given = call.argument("args", 0) or call.argument("command", 0) or call.argument("cmd", 0)
     if len(call.args) > 1 and call.name.startswith(("create_subprocess_exec", "exec", "spawn")):
         yield ast.Tuple(elts=list(call.args), ctx=ast.Load())  # `create_subprocess_exec("a", "b")`
-    elif isinstance(given, ast.Name):
-        yield given
-        for binding in view.links.bindings_read(given):
-            if binding.kind == "for" and isinstance(binding.value, (ast.List, ast.Tuple)):
-                yield from binding.value.elts
     elif given is not None:
-        yield given
+        yield from command_words.alternatives(view, given)
 
 
 def _looked_for(view: ModuleView, call: CallSite) -> Iterator[tuple[ast.AST, Finding]]:
@@ -174,11 +170,16 @@ def _in_command(view: ModuleView, command: list[Word]) -> Iterator[tuple[ast.AST
         before = command[index - 1].text if index else ""
         script = word.text.lstrip("$(`{").rpartition("/")[2]
         # A path is a command only where one stands; a bare word may follow any wrapper: `poetry run huggingface-cli`.
-        if script in _SCRIPTS and (index <= first or "/" not in word.text):
+        if script in _SCRIPTS and (index <= first or "/" not in word.text) and not _is_ours(view, script):
             edits = None if _takes_several(command) else _edits(view, command, index, script)
             yield word.node, _of_script(view, word.node, script, edits)
-        elif before == "-m":
+        elif before == "-m" and not _is_ours(view, word.text):
             yield from _of_module(view, word.node, word.text)
+
+
+def _is_ours(view: ModuleView, what: str) -> bool:
+    """Whether a command, or a module, comes with a copy of transformers that the repository holds."""
+    return what.startswith("transformers") and view.project.is_first_party("transformers", view.path)
 
 
 def _first(command: list[Word]) -> int:

@@ -49,8 +49,8 @@ _INHERITING = {
 #: The removed fields that such a library declares itself.
 _OWN_FIELDS = {"sentence_transformers": frozenset({"warmup_ratio"})}
 
-#: The packages that parse a command line into dataclasses, as HfArgumentParser does; trl's inherits from it.
-_PARSING = ("transformers", "trl")
+#: The parsers that fill dataclasses from a command line; those of other packages inherit from the first.
+PARSER_CLASSES = frozenset({"HfArgumentParser", "TrlParser", "H4ArgumentParser"})
 
 #: Methods of HfArgumentParser that take a dict of fields.
 _PARSERS = frozenset({"parse_dict"})
@@ -194,10 +194,20 @@ def parsed_local_classes(call: CallSite, parser: ast.expr) -> list[LocalClass]:
     return [each for each in _parsed(call, parser) if isinstance(each, LocalClass)]
 
 
+def is_parser(view: ModuleView, made_of: ast.expr) -> bool:
+    """Whether what is called to make a parser is `HfArgumentParser`, or a class that inherits from it."""
+    return any(
+        root.name in PARSER_CLASSES
+        for value in view.values(made_of)
+        if isinstance(value, (External, LocalClass))
+        for root in view.roots(value)
+    )
+
+
 def _parsed(call: CallSite, parser: ast.expr) -> Iterator[External | LocalClass]:
     view = call.view
     made = view.links.defining_call(parser)
-    if made is None or not any(view.is_of(made.func, each) for each in _PARSING):
+    if made is None or not is_parser(view, made.func):
         return
     given = CallSite(view, made).argument("dataclass_types", 0)
     if isinstance(given, ast.Name):
