@@ -63,6 +63,8 @@ class RequestsErrorAroundHub(Rule):
     ## References
 
     - https://huggingface.co/docs/huggingface_hub/concepts/migration
+    - https://github.com/huggingface/transformers/blob/main/MIGRATION_GUIDE_V5.md (the guide says `httpx.HTTPError`:
+      huggingface_hub 2.x, which 5.18 and newer take, does not even install httpx)
     """
 
     code = "V5208"

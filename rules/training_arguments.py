@@ -69,7 +69,7 @@ class RemovedTrainingArgument(Rule):
     into the call, in `functools.partial`, `dataclasses.replace`, `super().__init__`, and `parse_dict` and
     `set_defaults` of an `HfArgumentParser`; and the options of a parser that `TrainingArguments(**vars(args))` gets.
     Which fields the target release lacks is known from its wheel: most went in 5.0, `evaluation_strategy` in 4.51,
-    `group_by_length` in 5.2, `warmup_ratio` and `logging_dir` in 5.15 (the migration guide names other releases). A
+    `group_by_length` in 5.2, `warmup_ratio` and `logging_dir` in 5.15. A
     field of the name that a subclass declares itself, `setfit.TrainingArguments` and a project's own parsers are left
     alone; but a subclass that declares a field anew, to give it another default, and never reads it, is found: nobody
     reads it under v5.
@@ -109,7 +109,9 @@ class RemovedTrainingArgument(Rule):
 
     ## References
 
-    - https://github.com/huggingface/transformers/blob/main/MIGRATION_GUIDE_V5.md
+    - https://github.com/huggingface/transformers/blob/main/MIGRATION_GUIDE_V5.md (the guide names other
+      releases, and replacements that do not exist: the fields are `warmup_steps`, not `warmup_step`, and
+      `torch_compile`, not `use_torch_compile`; `TPU_NUM_CORES` is read nowhere)
     """
 
     code = "V5301"
