@@ -205,7 +205,8 @@ def _of_client(view: ModuleView, command: list[Word], index: int) -> Iterator[tu
         message = f"`{_CLIENT} {word.text}` is gone since transformers {gone}: {instead}"
         yield word.node, view.finding(word.node, message, since=gone)
     elif word.text == "chat" and any(each.text.startswith(_LOADING) for each in command[index:]):
-        message = f"`{_CLIENT} chat` loads no model since transformers 5.0: start `{_CLIENT} serve`, and name its address"
+        instead = f"start `{_CLIENT} serve`, and name its address"
+        message = f"`{_CLIENT} chat` loads no model since transformers 5.0: {instead}"
         yield word.node, view.finding(word.node, message)
 
 

@@ -78,8 +78,8 @@ class RemovedTokenizerCall(Rule):
 
     ## References
 
-    - https://github.com/huggingface/transformers/blob/main/MIGRATION_GUIDE_V5.md (the guide calls the methods deprecated:
-      they are gone; and the `input_ids_target` of its example is a KeyError, `text_target=` gives `labels`)
+    - https://github.com/huggingface/transformers/blob/main/MIGRATION_GUIDE_V5.md (the guide calls the methods
+      deprecated: they are gone; and the `input_ids_target` of its example is a KeyError, `text_target=` gives `labels`)
     """
 
     code = "V5404"
