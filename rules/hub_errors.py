@@ -96,8 +96,8 @@ class RequestsErrorAroundHub(Rule):
                 )
                 is_written = node is handler.type or node in getattr(handler.type, "elts", ())
                 fix = _fix(module, handler, node, alone=not of_others) if name == "HTTPError" and is_written else None
-                node = node if is_written else handler.type or handler
-                yield module.finding(node, f"{said}: catch `{_MODULE}.{_NEW}`", fix=fix)
+                place = node if is_written else handler.type or handler
+                yield module.finding(place, f"{said}: catch `{_MODULE}.{_NEW}`", fix=fix)
 
 
 def _types(view: ModuleView, handler: ast.ExceptHandler) -> list[ast.expr]:
