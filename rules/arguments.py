@@ -34,6 +34,9 @@ UNKNOWN_CALLEE = "?"
 #: How many functions that hand their `**kwargs` on are followed.
 _DEPTH = 4
 
+#: Functions that call what a dict names, with all else that is in it.
+_INSTANTIATORS = frozenset({"hydra.utils.instantiate", "hydra.utils.call"})
+
 _EDITABLE = ("literal", "keyword", "subscript")
 
 
@@ -403,6 +406,7 @@ def _in_flow(
         else:
             reached = Reached()
             reached.functions = list(takers(call, receiver)) if takers is not None else []
+            reached.functions += _instantiated(call, flow, functions)
             reached.is_sure = bool(reached.functions)
         gone = _gone(view, reached, name, judge)
         every.functions += reached.functions
@@ -414,6 +418,21 @@ def _in_flow(
     if hit is None or _is_prepared(view, hit[0], entry.node, name, hit[1][1]):
         return None
     return Given(hit[0], name, entry.node, entry.value, every, hit[1], entry, flow)
+
+
+def _instantiated(call: CallSite, flow: Flow, functions: Functions) -> list[str]:
+    """What Hydra calls with the other entries of a dict: the `_target_` that it names."""
+    if not any(isinstance(each, External) and each.path in _INSTANTIATORS for each in call.callees):
+        return []
+    found: list[str] = []
+    for entry in flow.entries:
+        paths = call.view.constants(entry.value) if entry.key == "_target_" and entry.value is not None else []
+        for path in paths:
+            owner, _, name = str(path).rpartition(".")
+            is_method = owner.rpartition(".")[2][:1].isupper()
+            callee = Method(External(owner), name, bound=False) if is_method else External(str(path))
+            found += [each for each in functions(call, callee) if each != UNKNOWN_CALLEE]
+    return found
 
 
 def _gone(view: ModuleView, reached: Reached, name: str, judge: Judge) -> tuple[str, Removal] | None:

@@ -54,6 +54,17 @@ _SPELLINGS = {
     "transformers-cli": {"env": "transformers env", "version": "transformers version"},
 }
 
+#: Subcommands of `transformers` that are gone: the release, and what to do instead.
+_GONE = {
+    "run": ("5.0", "call `pipeline` in Python"),
+    "convert": ("5.0", "it read checkpoints of TensorFlow: convert them with 4.57"),
+    "add-fast-image-processor": ("5.4", "image processors have both backends"),
+}
+_CLIENT = "transformers"
+
+#: Options of `transformers chat` that loaded a model: it talks to a server since 5.0.
+_LOADING = ("--model_name_or_path", "--model-name-or-path")
+
 #: Options that the new commands refuse and that had no effect any more, with the number of their values.
 _IDLE = {"--resume-download": 0, "--local-dir-use-symlinks": 1}
 _VALUES = frozenset("True False true false auto 0 1".split())
@@ -70,10 +81,11 @@ class RemovedCommand(Rule):
 
     ## What it does
 
-    Finds `huggingface-cli`, `transformers-cli` and `python -m transformers.<module that is gone>` in what
-    `subprocess.run` and its kin, `os.system`, `os.popen`, `asyncio.create_subprocess_*` and `get_ipython().system` are
-    given: a string, an f-string, a list, what these are put together to, or a variable with one. `shutil.which` of
-    such a command finds nothing any more. What only names the command, as `echo` does, is left alone.
+    Finds `huggingface-cli`, `transformers-cli`, subcommands of `transformers` that are gone (`transformers run`) and
+    `python -m transformers.<module that is gone>` in what `subprocess.run` and its kin, `os.system`, `os.popen`,
+    `asyncio.create_subprocess_*` and `get_ipython().system` are given: a string, an f-string, a list, what these are
+    put together to, a variable with one, or a table of them. `shutil.which` of such a command finds nothing any more.
+    What only names the command, as `echo` does, is left alone.
 
     ## Why it breaks
 
@@ -82,6 +94,7 @@ class RemovedCommand(Rule):
         FileNotFoundError: [Errno 2] No such file or directory: 'huggingface-cli'
         /bin/sh: 1: transformers-cli: not found
         No module named transformers.onnx
+        Error: No such command 'run'.
 
     ## Example
 
@@ -108,6 +121,7 @@ class RemovedCommand(Rule):
     since = "5.0"
     tokens = (
         *_SCRIPTS,
+        *(f"{_CLIENT}{between}{each}" for between in (" ", '", "', "', '") for each in (*_GONE, "chat")),
         *(f"{before}{package}." for package in ("transformers", _HUB) for before in ("-m ", '"', "'")),
     )
 
@@ -145,17 +159,12 @@ def _starts_process(view: ModuleView, call: CallSite) -> bool:
 
 
 def _started(view: ModuleView, call: CallSite) -> Iterator[ast.expr]:
-    """What a call starts: its first argument, or the list of commands that a loop goes through."""
+    """What a call starts: its first argument, or the commands of the table or the list that it is taken from."""
     given = call.argument("args", 0) or call.argument("command", 0) or call.argument("cmd", 0)
     if len(call.args) > 1 and call.name.startswith(("create_subprocess_exec", "exec", "spawn")):
         yield ast.Tuple(elts=list(call.args), ctx=ast.Load())  # `create_subprocess_exec("a", "b")`
-    elif isinstance(given, ast.Name):
-        yield given
-        for binding in view.links.bindings_read(given):
-            if binding.kind == "for" and isinstance(binding.value, (ast.List, ast.Tuple)):
-                yield from binding.value.elts
     elif given is not None:
-        yield given
+        yield from command_words.alternatives(view, given)
 
 
 def _looked_for(view: ModuleView, call: CallSite) -> Iterator[tuple[ast.AST, Finding]]:
@@ -174,11 +183,31 @@ def _in_command(view: ModuleView, command: list[Word]) -> Iterator[tuple[ast.AST
         before = command[index - 1].text if index else ""
         script = word.text.lstrip("$(`{").rpartition("/")[2]
         # A path is a command only where one stands; a bare word may follow any wrapper: `poetry run huggingface-cli`.
-        if script in _SCRIPTS and (index <= first or "/" not in word.text):
+        if script in _SCRIPTS and (index <= first or "/" not in word.text) and not _is_ours(view, script):
             edits = None if _takes_several(command) else _edits(view, command, index, script)
             yield word.node, _of_script(view, word.node, script, edits)
-        elif before == "-m":
+        elif before == _CLIENT and index - 1 <= first and not _is_ours(view, before):
+            yield from _of_client(view, command, index)
+        elif before == "-m" and not _is_ours(view, word.text):
             yield from _of_module(view, word.node, word.text)
+
+
+def _is_ours(view: ModuleView, what: str) -> bool:
+    """Whether a command, or a module, comes with a copy of transformers that the repository holds."""
+    return what.startswith("transformers") and view.project.is_first_party("transformers", view.path)
+
+
+def _of_client(view: ModuleView, command: list[Word], index: int) -> Iterator[tuple[ast.AST, Finding]]:
+    """The finding about a subcommand of `transformers`."""
+    word = command[index]
+    if word.text in _GONE:
+        gone, instead = _GONE[word.text]
+        message = f"`{_CLIENT} {word.text}` is gone since transformers {gone}: {instead}"
+        yield word.node, view.finding(word.node, message, since=gone)
+    elif word.text == "chat" and any(each.text.startswith(_LOADING) for each in command[index:]):
+        instead = f"start `{_CLIENT} serve`, and name its address"
+        message = f"`{_CLIENT} chat` loads no model since transformers 5.0: {instead}"
+        yield word.node, view.finding(word.node, message)
 
 
 def _first(command: list[Word]) -> int:

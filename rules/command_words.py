@@ -5,13 +5,14 @@ from __future__ import annotations
 import ast
 import re
 
-from v5lint.view.values import Constant, LocalFunction, Partial
+from v5lint.view.values import Constant, LocalFunction, Mapping, Partial
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from v5lint.view.module import ModuleView
+    from v5lint.view.tree import Binding
 
 #: What stands in a word for the part that is not known.
 HOLE = "\0"
@@ -64,6 +65,55 @@ def commands(view: ModuleView, node: ast.expr, *, is_shell: bool) -> Iterator[li
     yield found
 
 
+def alternatives(view: ModuleView, node: ast.expr) -> list[ast.expr]:
+    """The commands among which an expression is one, out of a table or of what a loop goes through; else itself."""
+    if isinstance(node, ast.Name):
+        looped = [binding for binding in view.links.bindings_read(node) if binding.kind == "for"]
+        found = [each for binding in looped if binding.value is not None for each in _looped(view, binding)]
+        return [*found, node]
+    return _taken(view, node) or [node]
+
+
+def _looped(view: ModuleView, binding: Binding) -> list[ast.expr]:
+    """What a loop goes through: the elements of a list, the values of a table."""
+    iterated = binding.value
+    if isinstance(iterated, ast.Name):
+        made = [each.value for each in view.links.bindings_read(iterated) if each.value is not None]
+        iterated = made[0] if len(made) == 1 else iterated
+    if isinstance(iterated, (ast.List, ast.Tuple)):
+        if binding.index < 0:
+            return [*iterated.elts]
+        rows = [each.elts for each in iterated.elts if isinstance(each, (ast.List, ast.Tuple))]
+        return [row[binding.index] for row in rows if binding.index < len(row)]
+    func = iterated.func if isinstance(iterated, ast.Call) else None
+    if isinstance(func, ast.Attribute) and (func.attr, binding.index) in (("values", -1), ("items", 1)):
+        return _values(view, func.value)
+    return []
+
+
+def _taken(view: ModuleView, node: ast.expr) -> list[ast.expr]:
+    """The values that `table[key]` and `table.get(key)` may give: one, where the key is known."""
+    if isinstance(node, ast.Subscript):
+        return _values(view, node.value, node.slice)
+    func = node.func if isinstance(node, ast.Call) and node.args else None
+    if isinstance(node, ast.Call) and isinstance(func, ast.Attribute) and func.attr == "get":
+        return _values(view, func.value, node.args[0])
+    return []
+
+
+def _values(view: ModuleView, table: ast.expr, key: ast.expr | None = None) -> list[ast.expr]:
+    entries = [
+        entry
+        for each in view.values(table)
+        if isinstance(each, Mapping) and each.view is view
+        for entry in view.dicts.entries(each.node)
+        if entry.value is not None and entry.how != "removal"
+    ]
+    wanted = {each.value for each in view.values(key) if isinstance(each, Constant)} if key is not None else set()
+    chosen = [each for each in entries if each.key in wanted]
+    return [each.value for each in chosen or entries if each.value is not None]
+
+
 class _Words:
     """One walk back from a command to everything that it is put together from."""
 
@@ -101,6 +151,9 @@ class _Words:
             yield from self.of(node.orelse, is_line=is_line)
         elif isinstance(node, (ast.ListComp, ast.GeneratorExp)):
             yield from self.of(node.generators[0].iter, is_line=is_line)
+        elif isinstance(node, ast.Subscript):
+            for each in _taken(self.view, node):
+                yield from self.of(each, is_line=is_line)
         elif isinstance(node, ast.Call):
             yield from self.call(node, is_line=is_line)
 

@@ -64,7 +64,8 @@ class RemovedConfigAttribute(Rule):
 
     ## References
 
-    - https://github.com/huggingface/transformers/blob/main/MIGRATION_GUIDE_V5.md
+    - https://github.com/huggingface/transformers/blob/main/MIGRATION_GUIDE_V5.md (the guide says that
+      all of `from_xxx_config` is gone: `from_encoder_decoder_configs` is still there, and is not reported)
     """
 
     code = "V5505"

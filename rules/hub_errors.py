@@ -63,6 +63,8 @@ class RequestsErrorAroundHub(Rule):
     ## References
 
     - https://huggingface.co/docs/huggingface_hub/concepts/migration
+    - https://github.com/huggingface/transformers/blob/main/MIGRATION_GUIDE_V5.md (the guide says `httpx.HTTPError`:
+      huggingface_hub 2.x, which 5.18 and newer take, does not even install httpx)
     """
 
     code = "V5208"
@@ -75,7 +77,12 @@ class RequestsErrorAroundHub(Rule):
         for statement in module.tree.nodes.get(ast.Try, ()):
             assert isinstance(statement, ast.Try)
             handlers = [each for each in statement.handlers if each.type is not None]
-            caught = [(each, node, path) for each in handlers for node in _types(each) for path in _paths(module, node)]
+            caught = [
+                (each, node, path)
+                for each in handlers
+                for node in _types(module, each)
+                for path in _paths(module, node)
+            ]
             wrong = [each for each in caught if each[2].startswith(f"{_REQUESTS}.")]
             if not wrong or any(_is_enough(path) for _, _, path in caught) or len(handlers) < len(statement.handlers):
                 continue
@@ -87,13 +94,21 @@ class RequestsErrorAroundHub(Rule):
                 said = (
                     f"`{of_hub[0]}` raises no errors of `requests` since huggingface_hub 1.0, and this misses its own"
                 )
-                fix = _fix(module, handler, node, alone=not of_others) if name == "HTTPError" else None
-                yield module.finding(node, f"{said}: catch `{_MODULE}.{_NEW}`", fix=fix)
+                is_written = node is handler.type or node in getattr(handler.type, "elts", ())
+                fix = _fix(module, handler, node, alone=not of_others) if name == "HTTPError" and is_written else None
+                place = node if is_written else handler.type or handler
+                yield module.finding(place, f"{said}: catch `{_MODULE}.{_NEW}`", fix=fix)
 
 
-def _types(handler: ast.ExceptHandler) -> list[ast.expr]:
-    assert handler.type is not None
-    return handler.type.elts if isinstance(handler.type, ast.Tuple) else [handler.type]
+def _types(view: ModuleView, handler: ast.ExceptHandler) -> list[ast.expr]:
+    """The classes that a handler is for, also those of a tuple that has a name."""
+    caught = handler.type
+    assert caught is not None
+    if isinstance(caught, ast.Name):
+        named = [each.value for each in view.links.bindings_read(caught) if each.kind == "assign"]
+        if len(named) == 1 and isinstance(named[0], ast.Tuple):
+            return named[0].elts
+    return caught.elts if isinstance(caught, ast.Tuple) else [caught]
 
 
 def _paths(view: ModuleView, node: ast.expr) -> list[str]:

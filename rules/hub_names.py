@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from v5lint.rules.removed_api import Lost
     from v5lint.view.module import ModuleView, Reference
 
-_FOLDER = "HfFolder"
+FOLDER = "HfFolder"
 
 #: What takes the place of the methods of HfFolder, and whether nothing else changes: `login` asks the Hub first.
 _METHODS = {"get_token": ("get_token", True), "delete_token": ("logout", True), "save_token": ("login", False)}
@@ -74,12 +74,12 @@ class RemovedHubName(Rule):
         release = hub.release(module)
         rewrites = Rewrites(module)
         found = [*required_names.lost(module, hub.PACKAGE, release)]
-        folder = [lost.reference for lost in found if lost.reference.name == _FOLDER]
-        folder_fix = _folder_fix(module, folder) if folder else None
+        folder = [lost.reference for lost in found if lost.reference.name == FOLDER]
+        of_folder = folder_fix(module, folder) if folder else None
         for lost in found:
             fix = rewrites.without(lost)
             if fix is None and lost.reference in folder:
-                fix = folder_fix
+                fix = of_folder
             elif fix is None and lost.reference.name == cached_downloads.NAME:
                 fix = cached_downloads.one_step(module, lost)
             elif fix is None and lost.reference.name == repository_clones.NAME:
@@ -99,7 +99,7 @@ def _message(lost: Lost, release: str) -> str:
     return f"{said}: write `{lost.new}`" if lost.new else said
 
 
-def _folder_fix(view: ModuleView, references: list[Reference]) -> Fix | None:
+def folder_fix(view: ModuleView, references: list[Reference]) -> Fix | None:
     """Put functions in the place of the methods of HfFolder, everywhere in the module."""
     uses: list[tuple[ast.expr, str]] = []
     safe = True

@@ -38,10 +38,11 @@ class LegacyCache(Rule):
 
     Finds on what is known to be a cache of transformers (an object of a cache class, `outputs.past_key_values` of a
     model of transformers): subscripts, loops over pairs, `from_legacy_cache`, `to_legacy_cache`, `key_cache`,
-    `value_cache`, `seen_tokens`, `get_usable_length`, `get_max_cache_shape`, `crop(max_length=)` and every other member
-    that a release since 4.36 took from the cache classes. Also tuples that a model is given as `past_key_values=`, of
-    which 4.x made a cache, or what `split` makes of the tensor of a prefix. Attention code that handles a tuple of its
-    own (`past_key_value[0]`), and code that asks for the type first, is left alone.
+    `value_cache`, `seen_tokens`, `get_usable_length`, `get_max_cache_shape`, `crop(max_length=)`, a positive length
+    that is given to `crop`, and every other member that a release since 4.36 took from the cache classes. Also tuples
+    that a model is given as `past_key_values=`, of which 4.x made a cache, or what `split` makes of the tensor of a
+    prefix. Attention code that handles a tuple of its own (`past_key_value[0]`), and code that asks for the type first,
+    is left alone.
 
     ## Why it breaks
 
@@ -53,6 +54,7 @@ class LegacyCache(Rule):
         AttributeError: 'DynamicCache' object has no attribute 'to_legacy_cache'
         AttributeError: 'tuple' object has no attribute 'get_seq_length'
         TypeError: Cache.crop() got an unexpected keyword argument 'max_length'
+        ValueError: Calling `crop` with a positive value (`2`) is not supported. Please use a negative integer ...
 
     ## Example
 
@@ -89,6 +91,16 @@ class LegacyCache(Rule):
                     "`crop` takes no `max_length=` since transformers 5.15: pass how many tokens to take off, negated"
                 )
                 yield module.finding(keyword, message, since="5.15")
+        for call in module.calls({"crop"}):
+            func = call.func
+            lengths = module.constants(call.args[0], int) if call.args else []
+            if (
+                isinstance(func, ast.Attribute)
+                and any(isinstance(each, int) and each > 0 for each in lengths)
+                and _cache(module, func.value)
+            ):
+                message = "`crop` refuses a positive length since transformers 5.20: pass what to take off, negated"
+                yield module.finding(call.args[0], message, since="5.20")
         if _PAST not in module.text:
             return
         yield from _tuples_given(module)

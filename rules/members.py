@@ -353,7 +353,12 @@ def _is_plain(view: ModuleView, value: Method) -> bool:
 
 
 def imports_transformers(view: ModuleView) -> bool:
-    """Whether a module imports something of transformers, and no library that has tokenizers of its own."""
+    """Whether a module imports something of transformers, and no library that has tokenizers of its own.
+
+    A copy of transformers in the repository is the repository's.
+    """
+    if view.project.is_first_party("transformers", view.path):
+        return False
     found = set()
     for statement in view.tree.nodes.get(ast.ImportFrom, ()):
         assert isinstance(statement, ast.ImportFrom)

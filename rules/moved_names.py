@@ -44,7 +44,8 @@ class MovedName(Rule):
 
     ## References
 
-    - https://github.com/huggingface/transformers/blob/main/MIGRATION_GUIDE_V5.md
+    - https://github.com/huggingface/transformers/blob/main/MIGRATION_GUIDE_V5.md (the guide calls the
+      module of BERT's tokenizer in Python `bert_legacy`: it is `transformers.models.bert.tokenization_bert_legacy`)
     """
 
     code = "V5103"

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import ast
+from typing import NamedTuple
 
 from v5lint.rule import Edit, Fix, Rule
-from v5lint.rules import api_edits, removed_api
+from v5lint.rules import api_edits, passed_on_optimizers, removed_api
 from v5lint.rules.api_edits import Rewrites
 from v5lint.rules.handed_around import is_handed_around, partial
 from v5lint.view.values import Constant, Mapping
@@ -18,6 +19,16 @@ if TYPE_CHECKING:
     from v5lint.rules.removed_api import Lost
     from v5lint.view.dicts import Entry
     from v5lint.view.module import ModuleView
+    from v5lint.view.tree import Binding
+
+_NAME = "AdamW"
+_NEW = "torch.optim.AdamW"
+
+_PASSED_ON = (
+    "this is the `AdamW` that another module of the repository gets from transformers, which removed it in 4.50; "
+    f"`{_NEW}` takes its place, with other defaults: pass `eps=1e-6` and `weight_decay=0.0` where the call does not "
+    "say them"
+)
 
 #: The defaults of transformers' AdamW that are other ones in torch, with the place of each argument.
 _DEFAULTS = (("eps", 3, "1e-6"), ("weight_decay", 4, "0.0"))
@@ -38,7 +49,8 @@ class RemovedOptimizer(Rule):
 
     ## What it does
 
-    Finds `AdamW` imported from transformers or `transformers.optimization`, and calls of it.
+    Finds `AdamW` imported from transformers or `transformers.optimization`, and calls of it; also where a module gets
+    it from another one of the repository.
 
     ## Why it breaks
 
@@ -77,14 +89,37 @@ class RemovedOptimizer(Rule):
     code = "V5107"
     name = "removed-optimizer"
     since = "4.50"
-    words = removed_api.WORDS
+    words = (_NAME,)
 
     def check(self, module: ModuleView) -> Iterator[Finding | Unseen]:
         """See Rule."""
-        rewrites = Rewrites(module)
-        for lost in removed_api.lost(module, "optimizer"):
-            fix = rewrites.without(lost) or _fix(module, lost)
-            yield module.finding(lost.reference.node, _message(lost, fix), fix=fix, since=lost.removal.gone)
+        if removed_api.PACKAGE in module.text:
+            rewrites = Rewrites(module)
+            for lost in removed_api.lost(module, "optimizer"):
+                fix = rewrites.without(lost) or _fix(module, lost)
+                yield module.finding(lost.reference.node, _message(lost, fix), fix=fix, since=lost.removal.gone)
+        for binding in passed_on_optimizers.imports(module, _NAME):
+            plan = _plan(module, binding, [*module.links.uses(binding)])
+            if plan is not None and plan.uses:
+                yield module.finding(binding.node, _PASSED_ON, fix=_move(module, plan), since=self.since)
+
+
+class _Plan(NamedTuple):
+    """How a name of transformers' AdamW becomes torch's.
+
+    Attributes:
+        binding: the import; None for an attribute that is read.
+        uses: where it is read.
+        calls: the calls that make an optimizer.
+        values: the uses that hand the class around.
+        safety: how safe that is.
+    """
+
+    binding: Binding | None
+    uses: list[ast.expr]
+    calls: list[ast.Call]
+    values: list[ast.expr]
+    safety: Applicability
 
 
 def _message(lost: Lost, fix: Fix | None) -> str:
@@ -103,16 +138,28 @@ def _fix(view: ModuleView, lost: Lost) -> Fix | None:
     if removed_api.is_of_backend(view) or lost.standing.kind == "swallowed":
         return None
     if reference.binding is not None:
-        if api_edits.is_handed_on(view, reference.binding):
-            return None
-        uses: list[ast.expr] = [*view.links.uses(reference.binding)]
+        plan = _plan(view, reference.binding, [*view.links.uses(reference.binding)])
     elif isinstance(reference.node, (ast.Attribute, ast.Name)):
-        uses = [reference.node]
+        plan = _plan(view, None, [reference.node])
     else:
         return None
-    values: list[ast.expr] = []
-    calls: list[ast.Call] = []
+    return _move(view, plan) if plan is not None else None
+
+
+def _plan(view: ModuleView, binding: Binding | None, uses: list[ast.expr]) -> _Plan | None:
+    """What to change; None where it cannot be done in this module, or in those that get the name from it."""
     safeties: list[Applicability] = ["safe"]
+    if binding is not None and api_edits.is_handed_on(view, binding):
+        takers = passed_on_optimizers.takers(view, binding)
+        if takers is None:
+            return None
+        for other, taken in takers:
+            plan = _plan(other, taken, [*other.links.uses(taken)])
+            if plan is None or plan.safety == "display":
+                return None
+            safeties.append(plan.safety)
+    calls: list[ast.Call] = []
+    values: list[ast.expr] = []
     for use in uses:
         call = _call(view, use)
         if call is not None:
@@ -127,25 +174,29 @@ def _fix(view: ModuleView, lost: Lost) -> Fix | None:
                 return None
             values.append(use)
             safeties.append("unsafe")
+    return _Plan(binding, uses, calls, values, max(safeties, key=_LEVELS.index))
+
+
+def _move(view: ModuleView, plan: _Plan) -> Fix:
+    """The fix that follows a plan."""
 
     def build() -> list[Edit]:
         from v5lint.edits.imports import ImportEdits
 
         imports = ImportEdits(view)
-        module, _, name = lost.new.rpartition(".")
-        if reference.binding is not None:
-            written = imports.rename(reference.binding, name, module)
+        module, _, name = _NEW.rpartition(".")
+        if plan.binding is not None:
+            written = imports.rename(plan.binding, name, module)
         else:
-            written = imports.use(module, name, uses[0])
-        found = [edit for call in calls for edit in _argument_edits(view, call)]
-        for use in uses:
-            here = partial(imports, use, written, _WRITTEN_OUT) if use in values else written
+            written = imports.use(module, name, plan.uses[0])
+        found = [edit for call in plan.calls for edit in _argument_edits(view, call)]
+        for use in plan.uses:
+            here = partial(imports, use, written, _WRITTEN_OUT) if use in plan.values else written
             if view.source(use) != here:
                 found.append(Edit(*_place(view, use), here))
         return [*imports.edits(), *found]
 
-    message = f"Use `{lost.new}` with the defaults that transformers had"
-    return Fix(message, build, applicability=max(safeties, key=_LEVELS.index))
+    return Fix(f"Use `{_NEW}` with the defaults that transformers had", build, applicability=plan.safety)
 
 
 def _place(view: ModuleView, use: ast.expr) -> tuple[int, int]:
@@ -179,6 +230,8 @@ def _safety(view: ModuleView, call: ast.Call) -> Applicability | None:
         return None
     if biased is not None and view.values(biased) != frozenset({Constant(True)}):
         return "display"
+    if any(isinstance(each, ast.Constant) and each.value == _OWN[0] for each in view.tree.nodes.get(ast.Constant, ())):
+        return "display"  # a group of parameters may have it, which torch takes and does not look at
     is_open = opened and not _known_keys(view, opened[0])
     return "unsafe" if is_open or any(isinstance(each, ast.Starred) for each in call.args) else "safe"
 

@@ -84,7 +84,7 @@ _TYPE_TESTS = frozenset({"isinstance", "issubclass"})
 _TYPE_FORMS = frozenset("Union Optional Type type List list Tuple tuple Dict dict Sequence Iterable Callable".split())
 
 #: Callables that resolve a dotted path which they are given as a string.
-_RESOLVERS = frozenset(
+RESOLVERS = frozenset(
     "patch setattr delattr locate import_string import_object instantiate get_class load_class".split()
 )
 
@@ -354,7 +354,7 @@ def _strings(view: ModuleView) -> Iterator[Reference]:
         if isinstance(parent, ast.Call) and parent.args[:1] == [node]:
             func = parent.func
             name = func.attr if isinstance(func, ast.Attribute) else func.id if isinstance(func, ast.Name) else ""
-            resolved = resolved or name in _RESOLVERS
+            resolved = resolved or name in RESOLVERS
         elif isinstance(parent, ast.Dict) and node in parent.values:
             key = parent.keys[parent.values.index(node)]
             resolved = resolved or (isinstance(key, ast.Constant) and key.value == "_target_")
@@ -366,7 +366,7 @@ def _looked_up(view: ModuleView) -> set[ast.AST]:
     """The strings that reach a resolver through a name or a table, or are taken apart at a dot to be imported."""
     paths = [
         call.args[0]
-        for name in _RESOLVERS
+        for name in RESOLVERS
         for call in view.links.calls_named(name)
         if call.args and not isinstance(call.args[0], ast.Constant)
     ]

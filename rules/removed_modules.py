@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from v5lint.rule import Rule
-from v5lint.rules import removed_api, removed_names
+from v5lint.rules import hub_names, removed_api, removed_names
 from v5lint.rules.api_edits import Rewrites
 
 TYPE_CHECKING = False
@@ -53,9 +53,10 @@ class RemovedModule(Rule):
         """See Rule."""
         rewrites = Rewrites(module)
         for lost in removed_api.lost(module, "module"):
-            yield module.finding(
-                lost.reference.node, _message(lost), fix=rewrites.without(lost), since=lost.removal.gone
-            )
+            fix = rewrites.without(lost)
+            if fix is None and lost.reference.name == hub_names.FOLDER:
+                fix = hub_names.folder_fix(module, [lost.reference])
+            yield module.finding(lost.reference.node, _message(lost), fix=fix, since=lost.removal.gone)
 
 
 def _message(lost: Lost) -> str:

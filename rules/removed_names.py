@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 
 from v5lint.rule import Edit, Fix, Rule
-from v5lint.rules import api_edits, language_heads, library, processor_parts, removed_api
+from v5lint.rules import api_edits, hub, hub_names, language_heads, library, processor_parts, removed_api
 from v5lint.rules.api_edits import Rewrites
 from v5lint.rules.knowledge import lookup
 from v5lint.rules.standing import standing_of
@@ -27,6 +27,9 @@ _IDLE = frozenset({"send_example_telemetry"})
 
 #: What transformers has at its top without saying so: the stand-ins for missing packages bring it along.
 _UNLISTED = frozenset({"DummyObject"})
+
+#: The module that was a copy of huggingface_hub before that was a package.
+_HUB_MODULE = "transformers.hf_api"
 
 #: What an argument may be made of that goes with its call: evaluating it does nothing.
 _PURE = (ast.Name, ast.Attribute, ast.Constant, ast.keyword, ast.expr_context)
@@ -82,6 +85,8 @@ class RemovedName(Rule):
             fix = rewrites.without(lost) or _without_calls(module, lost)
             if fix is None and lost.reference.name == language_heads.OLD:
                 fix = language_heads.fix(module, lost)
+            elif fix is None and lost.reference.name == hub_names.FOLDER:
+                fix = hub_names.folder_fix(module, [lost.reference])
             yield module.finding(
                 lost.reference.node,
                 _message(lost),
@@ -156,10 +161,20 @@ def _message(lost: Lost) -> str:
 
 def advice(lost: Lost) -> str:
     """What the knowledge says to do, as the end of a sentence."""
-    note = lost.removal.note.rstrip(".")
+    note = (lost.removal.note or _of_the_hub(lost)).rstrip(".")
     if not note:
         return "nothing takes its place"
     return note if _is_spelling(note) else note[0].lower() + note[1:]
+
+
+def _of_the_hub(lost: Lost) -> str:
+    """What is said of a name that went to huggingface_hub, and is gone there as well."""
+    replacement = lost.removal.replacement
+    went = replacement is not None and replacement.new.startswith(f"{hub.PACKAGE}.")
+    if not went and lost.gone_module != _HUB_MODULE:
+        return ""
+    gone = lookup.removed_in(f"{hub.PACKAGE}.{lost.reference.name}")
+    return gone.note if gone is not None else ""
 
 
 def _is_spelling(note: str) -> bool:

@@ -9,8 +9,9 @@ import ast
 
 from v5lint.rules.alternatives import has_second_way
 from v5lint.rules.knowledge import lookup
-from v5lint.rules.removed_api import Lost
+from v5lint.rules.removed_api import RESOLVERS, Lost
 from v5lint.rules.standing import Standing
+from v5lint.view import strings
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -43,8 +44,16 @@ def _references(view: ModuleView, package: str) -> Iterator[Reference]:
     if package not in _dropped:
         _dropped[package] = lookup.dropped_names(package)
     for reference in view.references(_dropped[package], package):
-        if reference.how not in ("import", "string"):
+        if reference.how not in ("import", "string") or (reference.how == "string" and _is_resolved(view, reference)):
             yield reference
+
+
+def _is_resolved(view: ModuleView, reference: Reference) -> bool:
+    """Whether a dotted path in a string is looked up: `patch("huggingface_hub.HfFolder.get_token")`."""
+    call = view.tree.parents[reference.node]
+    return (
+        isinstance(call, ast.Call) and call.args[:1] == [reference.node] and strings.last_name(call.func) in RESOLVERS
+    )
 
 
 def _is_prepared(view: ModuleView, reference: Reference, package: str, release: str | None) -> bool:

@@ -58,7 +58,8 @@ class AdditionalSpecialTokens(Rule):
 
     ## References
 
-    - https://github.com/huggingface/transformers/blob/main/MIGRATION_GUIDE_V5.md
+    - https://github.com/huggingface/transformers/blob/main/MIGRATION_GUIDE_V5.md (the guide says that
+      the old name is "still accepted": the attribute is gone)
     """
 
     code = "V5406"

@@ -7,16 +7,24 @@ import re
 
 from v5lint.rules import arguments, training_arguments
 from v5lint.rules.command_words import HOLE, Word
+from v5lint.view.values import External, LocalClass
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from v5lint.view.calls import CallSite
     from v5lint.view.module import ModuleView
+    from v5lint.view.values import Value
 
-#: What parses a command line into dataclasses: of HfArgumentParser, and of the parser of trl, which inherits from it.
+#: Methods that parse a command line into dataclasses: of HfArgumentParser, and of trl's parser, which inherits from it.
 PARSE = "parse_args_into_dataclasses"
-_PARSES = frozenset({PARSE, "parse_args_and_config"})
+PARSES = frozenset({PARSE, "parse_args_and_config"})
+
+#: Methods of these parsers that read no command line; what else a class of the repository has may read it.
+_READS_OTHERWISE = frozenset(
+    "parse_dict parse_json_file parse_yaml_file add_argument add_argument_group set_defaults print_help".split()
+)
 
 #: The scripts in the examples of transformers whose options an HfArgumentParser parses into TrainingArguments.
 _EXAMPLES = frozenset(
@@ -104,7 +112,7 @@ def _is_module(view: ModuleView, path: str) -> bool:
 
 def _kind(script: ModuleView, field: str) -> str:
     """See Parser."""
-    if _OTHER_PARSERS.search(script.text) is not None and not any(each in script.text for each in _PARSES):
+    if _OTHER_PARSERS.search(script.text) is not None and not any(each in script.text for each in PARSES):
         return ""
     level = [script]
     seen = {script.path}
@@ -125,14 +133,31 @@ def _kind(script: ModuleView, field: str) -> str:
 
 def _parses(view: ModuleView, field: str) -> Iterator[str]:
     """How a module parses its command line: "trainer" into TrainingArguments, "own" with a field of its own."""
-    if not any(each in view.text for each in _PARSES):
-        return
-    for call in view.calls(_PARSES):
+    for call in _parsing_calls(view):
         func = call.func
         if isinstance(func, ast.Attribute) and any(training_arguments.parsed_classes(call, func.value)):
             others = training_arguments.parsed_local_classes(call, func.value)
             declared = any(arguments.declares(each, field) for each in others)
             yield "own" if declared or _adds(view, field) else "trainer"
+
+
+def _parsing_calls(view: ModuleView) -> Iterator[CallSite]:
+    """The calls that read a command line: of the parser's own methods, and of those that a class of ours adds."""
+    if any(each in view.text for each in PARSES):
+        yield from view.calls(PARSES)
+    if "Parser" not in view.text:
+        return
+    for call in view.calls():
+        func = call.func
+        if not isinstance(func, ast.Attribute) or func.attr in PARSES or func.attr in _READS_OTHERWISE:
+            continue
+        made = view.links.defining_call(func.value)
+        if made is not None and any(_has_own_methods(each) for each in view.values(made.func)):
+            yield call
+
+
+def _has_own_methods(parser: Value) -> bool:
+    return isinstance(parser, LocalClass) or (isinstance(parser, External) and parser.package == "alignment")
 
 
 def _adds(view: ModuleView, field: str) -> bool:

@@ -69,7 +69,8 @@ class RemovedAuthToken(Rule):
 
     ## References
 
-    - https://github.com/huggingface/transformers/blob/main/MIGRATION_GUIDE_V5.md
+    - https://github.com/huggingface/transformers/blob/main/MIGRATION_GUIDE_V5.md (the guide calls the
+      argument deprecated: it is refused, or dropped without a word)
     """
 
     code = "V5201"

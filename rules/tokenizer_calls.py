@@ -6,7 +6,7 @@ import ast
 import re
 
 from v5lint.rule import Edit, Fix, FixUnavailableError, Rule
-from v5lint.rules import library, members
+from v5lint.rules import batches, library, members
 from v5lint.rules.knowledge import lookup
 from v5lint.view.calls import CallSite
 from v5lint.view.guards import CALL_ERRORS
@@ -62,8 +62,11 @@ class RemovedTokenizerCall(Rule):
 
         encoded = tokenizer(texts, add_special_tokens=True, padding="longest", return_tensors="pt")
 
-    Arguments by position get their names where the call has others at those places. `prepare_seq2seq_batch(src, tgt)`
-    becomes `tokenizer(src, text_target=tgt, padding="longest", truncation=True)`, with the defaults that it had.
+    Arguments by position get their names where the call has others at those places. A batch that is no list
+    (`frame["text"].values`, a generator, `d.keys()`), which `batch_encode_plus` of a tokenizer written in Python took,
+    becomes one: `tokenizer(list(...))`; the call raises a ValueError on anything else.
+    `prepare_seq2seq_batch(src, tgt)` becomes `tokenizer(src, text_target=tgt, padding="longest", truncation=True)`,
+    with the defaults that it had.
 
     ## Fix safety
 
@@ -75,8 +78,8 @@ class RemovedTokenizerCall(Rule):
 
     ## References
 
-    - https://github.com/huggingface/transformers/blob/main/MIGRATION_GUIDE_V5.md (which calls the methods deprecated:
-      they are gone)
+    - https://github.com/huggingface/transformers/blob/main/MIGRATION_GUIDE_V5.md (the guide calls the methods
+      deprecated: they are gone; and the `input_ids_target` of its example is a KeyError, `text_target=` gives `labels`)
     """
 
     code = "V5404"
@@ -183,8 +186,14 @@ def _arguments(
         if call.keyword("is_split_into_words") is None and any(_is_tokens(view, each) for each in texts):
             return None
     keyword = call.keyword("batch_text_or_text_pairs")
+    batch = call.argument("batch_text_or_text_pairs", 0) if method == "batch_encode_plus" else None
+    written = view.source(batch) if batch is not None else ""
+    if batch is not None and batches.is_other_iterable(view, batch):
+        written = f"list({written})"
+        if keyword is None:
+            replace[batch] = written
     if keyword is not None:
-        replace[keyword] = f"text={view.source(keyword.value)}"
+        replace[keyword] = f"text={written}"
     return replace, [], []
 
 

@@ -56,7 +56,9 @@ class RemovedTokenizerMember(Rule):
 
     ## References
 
-    - https://github.com/huggingface/transformers/blob/main/MIGRATION_GUIDE_V5.md
+    - https://github.com/huggingface/transformers/blob/main/MIGRATION_GUIDE_V5.md (the guide calls
+      `BatchEncoding.words()` deprecated: it is gone. What it calls removed, `clean_up_tokenization`, is back since 5.3,
+      and `parse_response` never went; neither is reported)
     """
 
     code = "V5409"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 
 from v5lint.rule import Rule
-from v5lint.rules import arguments, parsed_options, redeclared_fields, training_fields
+from v5lint.rules import argument_files, arguments, parsed_options, redeclared_fields, training_fields
 from v5lint.rules.arguments import Given
 from v5lint.rules.knowledge import lookup
 from v5lint.view.calls import CallSite
@@ -49,8 +49,8 @@ _INHERITING = {
 #: The removed fields that such a library declares itself.
 _OWN_FIELDS = {"sentence_transformers": frozenset({"warmup_ratio"})}
 
-#: The packages that parse a command line into dataclasses, as HfArgumentParser does; trl's inherits from it.
-_PARSING = ("transformers", "trl")
+#: The parsers that fill dataclasses from a command line; those of other packages inherit from the first.
+PARSER_CLASSES = frozenset({"HfArgumentParser", "TrlParser", "H4ArgumentParser"})
 
 #: Methods of HfArgumentParser that take a dict of fields.
 _PARSERS = frozenset({"parse_dict"})
@@ -67,9 +67,10 @@ class RemovedTrainingArgument(Rule):
     Finds the fields that `TrainingArguments`, `Seq2SeqTrainingArguments` and the classes that inherit from them (a
     project's own, trl's configurations, those of sentence-transformers) lost: as keywords, in dicts that are splatted
     into the call, in `functools.partial`, `dataclasses.replace`, `super().__init__`, and `parse_dict` and
-    `set_defaults` of an `HfArgumentParser`; and the options of a parser that `TrainingArguments(**vars(args))` gets.
+    `set_defaults` of an `HfArgumentParser`; the options of a parser that `TrainingArguments(**vars(args))` gets; and
+    the keys of a file in the repository that `parse_json_file` or `parse_yaml_file` reads.
     Which fields the target release lacks is known from its wheel: most went in 5.0, `evaluation_strategy` in 4.51,
-    `group_by_length` in 5.2, `warmup_ratio` and `logging_dir` in 5.15 (the migration guide names other releases). A
+    `group_by_length` in 5.2, `warmup_ratio` and `logging_dir` in 5.15. A
     field of the name that a subclass declares itself, `setfit.TrainingArguments` and a project's own parsers are left
     alone; but a subclass that declares a field anew, to give it another default, and never reads it, is found: nobody
     reads it under v5.
@@ -109,13 +110,15 @@ class RemovedTrainingArgument(Rule):
 
     ## References
 
-    - https://github.com/huggingface/transformers/blob/main/MIGRATION_GUIDE_V5.md
+    - https://github.com/huggingface/transformers/blob/main/MIGRATION_GUIDE_V5.md (the guide names other
+      releases, and replacements that do not exist: the fields are `warmup_steps`, not `warmup_step`, and
+      `torch_compile`, not `use_torch_compile`; `TPU_NUM_CORES` is read nowhere)
     """
 
     code = "V5301"
     name = "removed-training-argument"
     since = "5.0"
-    tokens = FIELDS
+    tokens = (*FIELDS, *argument_files.READERS)
 
     def check(self, module: ModuleView) -> Iterator[Finding | Unseen]:
         """See Rule."""
@@ -131,6 +134,7 @@ class RemovedTrainingArgument(Rule):
                 yield module.finding(each.node, f"{message}{advice}{remark}", fix=fix, since=each.removal.gone)
         yield from redeclared_fields.findings(module, FIELDS)
         yield from parsed_options.findings(module, FIELDS)
+        yield from argument_files.findings(module, FIELDS, _parsed)
 
 
 def _is_of_another_class(given: Given) -> bool:
@@ -194,10 +198,20 @@ def parsed_local_classes(call: CallSite, parser: ast.expr) -> list[LocalClass]:
     return [each for each in _parsed(call, parser) if isinstance(each, LocalClass)]
 
 
+def is_parser(view: ModuleView, made_of: ast.expr) -> bool:
+    """Whether what is called to make a parser is `HfArgumentParser`, or a class that inherits from it."""
+    return any(
+        root.name in PARSER_CLASSES
+        for value in view.values(made_of)
+        if isinstance(value, (External, LocalClass))
+        for root in view.roots(value)
+    )
+
+
 def _parsed(call: CallSite, parser: ast.expr) -> Iterator[External | LocalClass]:
     view = call.view
     made = view.links.defining_call(parser)
-    if made is None or not any(view.is_of(made.func, each) for each in _PARSING):
+    if made is None or not is_parser(view, made.func):
         return
     given = CallSite(view, made).argument("dataclass_types", 0)
     if isinstance(given, ast.Name):

@@ -8,7 +8,7 @@ import re
 from v5lint.rule import Edit, Finding, Fix, Rule
 from v5lint.rules import arguments, command_words, library, started_scripts, training_arguments, training_fields
 from v5lint.rules.knowledge import lookup
-from v5lint.rules.started_scripts import PARSE as _PARSE
+from v5lint.rules.started_scripts import PARSES
 from v5lint.rules.training_arguments import CLASS, FIELDS
 
 TYPE_CHECKING = False
@@ -46,7 +46,8 @@ class RemovedTrainingFlag(Rule):
     The same in the commands that a program starts: `subprocess.run([sys.executable, "train.py", "--no_cuda"])`,
     `os.system("torchrun train.py --no_cuda")`, a list that is built in steps, the `sys.argv` that a test sets. The
     script is looked for in the repository, and counts where it, or a module that it imports, fills `TrainingArguments`
-    by such a parser. A script that is not there counts where it has the name of one of transformers' examples.
+    by such a parser, or by one that inherits from it (trl's, a class of the repository). A script that is not there
+    counts where it has the name of one of transformers' examples.
 
     ## Why it breaks
 
@@ -77,18 +78,20 @@ class RemovedTrainingFlag(Rule):
     code = "V5303"
     name = "removed-training-flag"
     since = "5.0"
-    tokens = (_PARSE, *_OPTIONS)
+    tokens = (*sorted(PARSES), *_OPTIONS)
 
     def check(self, module: ModuleView) -> Iterator[Finding | Unseen]:
         """See Rule."""
         seen: set[int] = set()
+        if module.project.is_first_party("transformers", module.path):
+            return
         yield from _parsed_here(module, seen)
         yield from _started(module, seen)
 
 
 def _parsed_here(module: ModuleView, seen: set[int]) -> Iterator[Finding]:
     """The options in what a parser of the module is given, and in `sys.argv` where the module sets it."""
-    for call in module.calls({_PARSE}):
+    for call in module.calls(PARSES):
         if not isinstance(call.func, ast.Attribute) or module.guards.is_dead(call.node):
             continue
         if not any(training_arguments.parsed_classes(call, call.func.value)):
@@ -150,7 +153,8 @@ def _commands(view: ModuleView) -> Iterator[list[Word]]:
         is_shell = _STARTS.search(call.name) is not None
         for each in [*call.args, *(keyword.value for keyword in call.node.keywords if keyword.arg is not None)]:
             if not isinstance(each, (ast.List, ast.Tuple)):
-                yield from command_words.commands(view, each, is_shell=is_shell)
+                for command in command_words.alternatives(view, each):
+                    yield from command_words.commands(view, command, is_shell=is_shell)
 
 
 def _options(view: ModuleView, call: CallSite, lists: Iterable[ast.expr]) -> Iterator[Finding]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from v5lint.rule import Fix, Rule
 from v5lint.rules import project_metadata as metadata
 
@@ -14,6 +16,10 @@ if TYPE_CHECKING:
     from v5lint.rules.project_metadata import AnyView
 
 
+#: In an address: `.../huggingface/transformers@v4.31.0`, `.../transformers-4.31.0-py3-none-any.whl`.
+_TAG = re.compile(r"(?:huggingface/transformers(?:\.git)?@v?|/transformers-)([0-4]\.\d+(?:\.\d+)?)(?![\w.])")
+
+
 class PinExcludesV5(Rule):
     """A requirement admits no release of transformers 5.
 
@@ -22,7 +28,8 @@ class PinExcludesV5(Rule):
     Finds requirements on transformers in `pyproject.toml` (PEP 621, dependency groups, Poetry, uv, PDM, Hatch),
     `setup.cfg`, `setup.py`, `Pipfile`, requirement and constraint files and conda environments whose versions leave out
     every v5 release up to the target: `transformers==4.31.0`, `transformers>=4.40,<5`, `transformers~=4.57`, Poetry's
-    `^4.30`. A requirement with a marker (`; python_version < "3.10"`) is fine where another line of the file admits v5.
+    `^4.30`; also those that name a tag of the library's repository, or a wheel. A requirement with a marker
+    (`; python_version < "3.10"`) is fine where another line of the file admits v5.
 
     ## Why it breaks
 
@@ -61,6 +68,11 @@ class PinExcludesV5(Rule):
         ours = [each for each in metadata.requirements_of(view) if each.name == "transformers" and not each.url]
         verdicts = [(each, metadata.admits_v5(view, each)) for each in ours]
         some_admits = any(admits for _, admits in verdicts)
+        for each in metadata.requirements_of(view):
+            tag = _tag_of_4(view, each) if each.name == "transformers" and each.url else ""
+            if tag:
+                message = f"the requirement on transformers names its release {tag}; name one of v5, or admit v5"
+                yield metadata.finding(each, message)
         for requirement, admits in verdicts:
             if admits is False and not (requirement.marker and some_admits):
                 shown = metadata.written(view, requirement)
@@ -115,6 +127,13 @@ class ExactPin(Rule):
                 shown = metadata.written(view, requirement)
                 message = f"`{shown}` in a package's metadata admits one release only; give a range"
                 yield metadata.finding(requirement, message, level="deprecated")
+
+
+def _tag_of_4(view: AnyView, requirement: Requirement) -> str:
+    """The release before v5 whose tag, or wheel, an address ends with: "4.31.0"; "" for a commit, a branch, v5."""
+    line = view.text[requirement.start :].splitlines()[0]
+    found = _TAG.search(line)
+    return found[1] if found is not None else ""
 
 
 def _unpinned(view: AnyView, requirement: Requirement) -> Fix | None:

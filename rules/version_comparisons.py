@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import operator
+from typing import NamedTuple
 
 from v5lint.releases import parse_release
 from v5lint.rule import Fix, Rule
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from v5lint.rule import Edit, Finding
     from v5lint.view.module import ModuleView
 
-TOKENS = ("__version__", 'version("transformers")', "version('transformers')")
+TOKENS = ("__version__", *(f"{name}({quote}transformers" for name in ("version", "distribution") for quote in "\"'"))
 _ORDERS = {ast.Lt: operator.lt, ast.LtE: operator.le, ast.Gt: operator.gt, ast.GtE: operator.ge}
 
 
@@ -25,8 +26,9 @@ class VersionStringComparison(Rule):
 
     ## What it does
 
-    Finds `<`, `<=`, `>` and `>=` between `transformers.__version__` (or `importlib.metadata.version("transformers")`)
-    and a string, by any alias or variable, and computes what each release from `min-version` to the target makes of it.
+    Finds `<`, `<=`, `>` and `>=` between `transformers.__version__` (or `importlib.metadata.version("transformers")`,
+    or `pkg_resources.get_distribution("transformers").version`) and a string, by any alias or variable, and computes
+    what each release from `min-version` to the target makes of it.
 
     ## Why it breaks
 
@@ -62,31 +64,65 @@ class VersionStringComparison(Rule):
         """See Rule."""
         for node in view.tree.nodes.get(ast.Compare, ()):
             assert isinstance(node, ast.Compare)
-            if len(node.ops) != 1 or type(node.ops[0]) not in _ORDERS:
-                continue
-            left, right = node.left, node.comparators[0]
-            if not (_may_be_text(left) or _may_be_text(right)):
-                continue
-            version, other = (left, right) if view.guards.is_version_text(left) else (right, left)
-            text = _release(view, other)
-            if not text or not view.guards.is_version_text(version):
+            pairs = [*_pairs(view, node)]
+            if not pairs:
                 continue
             wrong = [
-                release
+                (release, pair.text)
+                for pair in pairs
                 for release in releases(view)
-                if view.guards.version_truth(node, release) is not _truth(node, version, release, text)
+                if pair.as_strings(release) is not pair.as_releases(release)
             ]
             message = "versions are compared as strings"
+            fix = _fix(view, [side for pair in pairs for side in (pair.left, pair.right)])
             if wrong:
-                yield view.finding(
-                    node,
-                    f'{message}: {wrong[0]} takes the wrong branch against "{text}"',
-                    fix=_fix(view, version, other),
-                )
+                release, text = wrong[0]
+                yield view.finding(node, f'{message}: {release} takes the wrong branch against "{text}"', fix=fix)
             else:
-                yield view.finding(
-                    node, f"{message}, which orders 5.10 before 5.9", fix=_fix(view, version, other), level="deprecated"
-                )
+                said = f"{message}, which orders 5.10 before 5.9"
+                yield view.finding(node, said, fix=fix, level="deprecated")
+
+
+class _Pair(NamedTuple):
+    """One comparison of the version with a string; of `"4.9" <= version < "4.50"` there are two.
+
+    Attributes:
+        left: what stands before the operator.
+        order: the operator.
+        right: what stands behind it.
+        text: the string.
+        is_first: whether the version stands before the operator.
+    """
+
+    left: ast.expr
+    order: ast.cmpop
+    right: ast.expr
+    text: str
+    is_first: bool
+
+    def as_strings(self, release: str) -> bool:
+        """What the comparison gives for a release."""
+        sides = (release, self.text) if self.is_first else (self.text, release)
+        return bool(_ORDERS[type(self.order)](*sides))
+
+    def as_releases(self, release: str) -> bool:
+        """What it should give."""
+        sides = [parse_release(each) for each in ((release, self.text) if self.is_first else (self.text, release))]
+        return bool(_ORDERS[type(self.order)](*sides))
+
+
+def _pairs(view: ModuleView, node: ast.Compare) -> Iterator[_Pair]:
+    """The comparisons of the version with strings, where a whole expression consists of them."""
+    found = []
+    for left, order, right in zip([node.left, *node.comparators], node.ops, node.comparators, strict=False):
+        if type(order) not in _ORDERS or not (_may_be_text(left) or _may_be_text(right)):
+            return
+        is_first = view.guards.is_version_text(left)
+        text = _release(view, right if is_first else left)
+        if not text or not (is_first or view.guards.is_version_text(right)):
+            return
+        found.append(_Pair(left, order, right, text, is_first))
+    yield from found
 
 
 class DeadVersionBranch(Rule):
@@ -163,21 +199,13 @@ def _release(view: ModuleView, node: ast.expr) -> str:
     return values[0].value
 
 
-def _truth(node: ast.Compare, version: ast.expr, release: str, text: str) -> bool:
-    """What the comparison gives when both sides are releases."""
-    sides = (parse_release(release), parse_release(text))
-    if version is not node.left:
-        sides = (sides[1], sides[0])
-    return bool(_ORDERS[type(node.ops[0])](*sides))
-
-
-def _fix(view: ModuleView, version: ast.expr, other: ast.expr) -> Fix:
+def _fix(view: ModuleView, sides: list[ast.expr]) -> Fix:
     def edits() -> list[Edit]:
         from v5lint.edits.imports import ImportEdits
 
         imports = ImportEdits(view)
-        module = imports.use("packaging", "version", version)
-        wrapped = [view.replace(each, f"{module}.parse({view.source(each)})") for each in (version, other)]
+        module = imports.use("packaging", "version", sides[0])
+        wrapped = [view.replace(each, f"{module}.parse({view.source(each)})") for each in dict.fromkeys(sides)]
         return [*wrapped, *imports.edits()]
 
     return Fix("Compare with `packaging.version.parse`", edits)

@@ -58,7 +58,8 @@ class IgnoredVocabularyFile(Rule):
 
     ## References
 
-    - https://github.com/huggingface/transformers/blob/main/MIGRATION_GUIDE_V5.md
+    - https://github.com/huggingface/transformers/blob/main/MIGRATION_GUIDE_V5.md (the guide names only
+      LlamaTokenizer, and says that the argument "cannot be used": it is taken, and ignored, by BERT's and GPT-2's too)
     """
 
     code = "V5408"

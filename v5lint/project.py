@@ -76,6 +76,7 @@ class Project:
         self._readers: dict[str, dict[str, set[str]]] = {}
         self._busy: set[tuple[str, str]] = set()
         self._required: dict[tuple[str, str], list[str]] = {}
+        self._linted: set[str] | None = None
 
     def is_first_party(self, package: str, path: str) -> bool:
         """Whether an absolute import of a top-level name in a file means a package or module of this repository.
@@ -86,6 +87,12 @@ class Project:
         if not package or package.startswith("."):
             return package.startswith(".")
         return self._file_of(package, path) is not None
+
+    def is_linted(self, path: str) -> bool:
+        """Whether a file is linted in this run as well, since the run is over the whole repository."""
+        if self._linted is None:
+            self._linted = {self._real(each) for each in self._given or ()}
+        return self._real(path) in self._linted
 
     def required(self, package: str, path: str) -> list[str]:
         """What the requirements on a package say that hold for a file, as specifiers; nothing where there are none.

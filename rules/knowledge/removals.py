@@ -303,19 +303,21 @@ def _pattern(paths: list[str]) -> list[str] | None:
         for pattern, *fields in store().records("patterns"):
             matched = _match(pattern, path)
             if matched is not None:
-                new = fields[0].replace("{1}", matched)
-                if new != fields[0] and not (matched and resolves(new)):
+                new = fields[0]
+                for number, each in enumerate(matched, 1):
+                    new = new.replace(f"{{{number}}}", each)
+                if new != fields[0] and not (all(matched) and resolves(new)):
                     new = ""
                 return [new, *fields[1:]]
     return None
 
 
-def _match(pattern: str, path: str) -> str | None:
-    """Match a path against a pattern whose parts hold at most one `*` each; give what the first one stands for."""
+def _match(pattern: str, path: str) -> list[str] | None:
+    """Match a path against a pattern whose parts hold at most one `*` each; give what they stand for."""
     expected, parts = pattern.split("."), path.split(".")
     if len(expected) != len(parts):
         return None
-    first: str | None = None
+    found: list[str] = []
     for wanted, part in zip(expected, parts, strict=True):
         start, star, end = wanted.partition("*")
         if not star:
@@ -323,6 +325,6 @@ def _match(pattern: str, path: str) -> str | None:
                 return None
         elif not (part.startswith(start) and part.endswith(end) and len(part) >= len(start) + len(end)):
             return None
-        elif first is None:
-            first = part[len(start) : len(part) - len(end)]
-    return first or ""
+        else:
+            found.append(part[len(start) : len(part) - len(end)])
+    return found

@@ -40,3 +40,9 @@ def test_no_row_is_without_an_answer() -> None:
             assert all(cells[1:]), line
             if not line.startswith("| item") and "found by" not in line:
                 assert re.search(r"V5\d{3}|\bnone\b", cells[-1]), line
+
+
+def test_where_the_guide_is_wrong_a_rule_says_so() -> None:
+    for line in GUIDE.splitlines():
+        codes = re.findall(r"V5\d{3}", line.rpartition(" | ")[2]) if "**Guide:**" in line else []
+        assert not codes or any(re.search(r"\bguide\b", RULES[code].documentation) for code in codes), line

@@ -129,6 +129,7 @@ class Evaluator:
         self._open: dict[object, tuple[Values, int]] = {}  # what was found on a cycle, and where that began
         self._begun: dict[int, list[object]] = {}  # the same by that place
         self._steps = 0
+        self._aliases: set[ast.expr] = set()  # of types, that are being looked into
 
     def values(self, node: ast.expr) -> Values:
         """The values that an expression may have, never an empty set."""
@@ -351,9 +352,22 @@ class Evaluator:
                     for found in self.annotation_classes(each)
                 )
         elif isinstance(annotation, (ast.Name, ast.Attribute)):
-            for value in self.values(annotation):
-                if isinstance(value, (External, LocalClass)):
-                    yield value
+            classes = [each for each in self.values(annotation) if isinstance(each, (External, LocalClass))]
+            yield from classes or self._aliased_classes(annotation)
+
+    def _aliased_classes(self, annotation: ast.expr) -> Iterator[ClassValue]:
+        """The classes that an alias stands for: `Tokenizer = Union[A, B]`, `T = TypeVar("T", bound=A)`."""
+        bindings = self._view.links.bindings_read(annotation) if isinstance(annotation, ast.Name) else []
+        for binding in bindings:
+            value = binding.value
+            if binding.kind != "assign" or value is None or value in self._aliases:
+                continue
+            self._aliases.add(value)
+            try:
+                for each in _types_of_variable(value) if isinstance(value, ast.Call) else [value]:
+                    yield from self.annotation_classes(each)
+            finally:
+                self._aliases.discard(value)
 
     # Expressions
 
@@ -513,9 +527,26 @@ class Evaluator:
             texts = self.values(node.func.value)
             if any(isinstance(each, Constant) and isinstance(each.value, str) for each in texts):
                 return {made for text in texts for made in self._text_made(text, node.func.attr, node)}
+        given_back = self._accelerated(node)
+        if given_back is not None:
+            return given_back
         for callee in self.values(node.func):
             found |= self._called(callee, node)
         return found
+
+    def _accelerated(self, node: ast.Call) -> Values | None:
+        """What accelerate's `unwrap_model` and `prepare` give: what they got, in its order; None for other calls."""
+        func = node.func
+        if not isinstance(func, ast.Attribute) or not node.args or func.attr not in ("unwrap_model", "prepare"):
+            return None
+        if func.attr == "unwrap_model":
+            return self.values(node.args[0])
+        if strings.last_name(func.value) != "accelerator":
+            return None
+        given = [self.values(each) for each in node.args]
+        if any(isinstance(each, ast.Starred) for each in node.args):
+            return None
+        return given[0] if len(given) == 1 else frozenset({Elements(tuple(given))})
 
     def _is_listing(self, node: ast.Call) -> bool:
         """Whether a call lists what is in a dict that is known: `d.values()`."""
@@ -557,6 +588,8 @@ class Evaluator:
         if isinstance(callee, Method):
             return self._called_method(callee, node)
         if isinstance(callee, LocalFunction):
+            if isinstance(node.func, ast.Attribute) and self._fills_dataclasses(callee):
+                return self._given_back(self._parsed_dataclasses(node.func.value))
             imported = self._imported_module(callee_name(callee), node)
             return imported or self._of(callee.view).returned(callee)
         if isinstance(callee, Result) and callee.of == _NAMED_TUPLE:
@@ -688,6 +721,21 @@ class Evaluator:
             found = {Instance(value) for value in self.values(each) if isinstance(value, (External, LocalClass))}
             items.append(frozenset(found) or NOTHING_KNOWN)
         return frozenset({Elements(tuple(items))})
+
+    def _fills_dataclasses(self, method: LocalFunction) -> bool:
+        """Whether a method of a parser of the repository hands its command line to the parser that it inherits from."""
+        return not isinstance(method.node, ast.Lambda) and any(
+            isinstance(each, ast.Call)
+            and isinstance(each.func, ast.Attribute)
+            and each.func.attr in _DATACLASS_PARSERS
+            and _is_own(each.func.value)
+            for each in ast.walk(method.node)
+        )
+
+    def _given_back(self, parsed: Values) -> Values:
+        """What such a method gives: the objects, or the one there is, without a tuple around it."""
+        alone = [each.items[0] for each in parsed if isinstance(each, Elements) and len(each.items) == 1]
+        return parsed.union(*alone)
 
     def returned(self, function: LocalFunction) -> Values:
         """The values that a function of this module gives back."""
@@ -942,6 +990,18 @@ def _is_constant(values: Values) -> bool:
 def _names_module(value: Value) -> bool:
     """Whether a value is the name of a module: the key of `sys.modules["transformers"]`."""
     return isinstance(value, Constant) and isinstance(value.value, str) and _MODULE_NAME.match(value.value) is not None
+
+
+def _types_of_variable(call: ast.Call) -> list[ast.expr]:
+    """The types that a `TypeVar` stands for."""
+    if strings.last_name(call.func) != "TypeVar":
+        return []
+    return [*call.args[1:], *(each.value for each in call.keywords if each.arg == "bound")]
+
+
+def _is_own(node: ast.expr) -> bool:
+    """Whether an expression is `self` or `super()`."""
+    return strings.dotted(node.func if isinstance(node, ast.Call) else node) in ("self", "super")
 
 
 def _is_property(function: LocalFunction) -> bool:

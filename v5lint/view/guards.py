@@ -510,6 +510,10 @@ class _Condition:
             return tuple(int(part) for part in value)
         return _NO_VALUE
 
+    def comprehension(self, node: ast.ListComp) -> Any:
+        """`[int(part) for part in version.split(".")]`."""
+        return self.numbers(node.generators[0].iter) if dotted(getattr(node.elt, "func", node)) == "int" else _NO_VALUE
+
     def hasattr(self, node: ast.Call) -> Any:
         if self.is_of_package(node.args[0]):
             self.asks_version = True
@@ -678,5 +682,6 @@ _CONDITIONS: dict[type[ast.expr], Callable[[_Condition, Any], Any]] = {
     ast.Name: _Condition.name,
     ast.Attribute: _Condition.attribute,
     ast.Call: _Condition.call,
+    ast.ListComp: _Condition.comprehension,
     ast.Subscript: _Condition.subscript,
 }

@@ -503,6 +503,6 @@ def _path_in(text: str, names: Container[str]) -> str:
     """The dotted path that a string is, up to the name wanted: what follows it are attributes."""
     parts = text.split(".")
     for number, part in enumerate(parts):
-        if part in names and all(each.isidentifier() for each in parts):
+        if number and part in names and all(each.isidentifier() for each in parts):
             return ".".join(parts[: number + 1])
     return ""
