@@ -191,15 +191,14 @@ def _cache(view: ModuleView, node: ast.expr, depth: int = 0) -> list[Owner]:
         return _models_behind(view, node.value)
     if isinstance(node, ast.Subscript) and Constant(_PAST) in view.values(node.slice):
         return _models_behind(view, node.value)
-    if isinstance(node, ast.Name) and depth < _DEPTH:
-        bindings = view.links.bindings_read(node)
+    if isinstance(node, (ast.Name, ast.Attribute)) and depth < _DEPTH:
         found = []
-        for binding in bindings:
-            if binding.kind != "assign" or binding.value is None:
+        for value in _given(view, node):
+            if value is None:
                 return []
-            if isinstance(binding.value, ast.Constant) and binding.value.value is None:
+            if isinstance(value, ast.Constant) and value.value is None:
                 continue
-            models = _cache(view, binding.value, depth + 1)
+            models = _cache(view, value, depth + 1)
             if not models:
                 return []
             found += models
@@ -207,6 +206,16 @@ def _cache(view: ModuleView, node: ast.expr, depth: int = 0) -> list[Owner]:
     if isinstance(node, ast.Call):
         return members.owners(view, node, ("cache",))
     return []
+
+
+def _given(view: ModuleView, node: ast.Name | ast.Attribute) -> list[ast.expr | None]:
+    """What a variable, or an attribute of `self`, is given; None among it for what is not in sight."""
+    if isinstance(node, ast.Name):
+        return [each.value if each.kind == "assign" else None for each in view.links.bindings_read(node)]
+    owner = view.links.class_around(node)
+    if owner is None or not isinstance(node.value, ast.Name) or node.value.id != "self":
+        return []
+    return [*view.links.self_assignments(owner).get(node.attr, ())]
 
 
 def _models_behind(view: ModuleView, outputs: ast.expr) -> list[Owner]:

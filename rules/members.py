@@ -23,6 +23,9 @@ CONFIG = "PretrainedConfig"
 PROCESSOR = "ProcessorMixin"
 ENCODING = "BatchEncoding"
 
+#: The base of all configurations: what is only known to be one may be a class of the repository.
+BASES_OF_CONFIGS = frozenset({CONFIG, "PreTrainedConfig"})
+
 #: What an Auto class loads, when nothing more is known.
 _LOADED_BY = {
     "auto_model": MODEL,
