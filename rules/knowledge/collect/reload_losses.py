@@ -141,7 +141,8 @@ def count(name: str, model_type: str, *, own_backbone: bool = False) -> list[int
     options: dict[str, Any] = {}
     if own_backbone:
         resnet = transformers.CONFIG_MAPPING["resnet"](out_features=["stage4"])
-        options = dict(use_timm_backbone=False, backbone_config=resnet, backbone=None, use_pretrained_backbone=False)
+        options = {"use_timm_backbone": False, "backbone": None, "use_pretrained_backbone": False}
+        options["backbone_config"] = resnet
     config = transformers.CONFIG_MAPPING[model_type](**options)
     with torch.device("meta"):
         model = getattr(transformers, name)(config)
