@@ -6,6 +6,7 @@ import ast
 
 from v5lint.rule import Fix, Rule
 from v5lint.rules import members, models
+from v5lint.view.calls import CallSite
 from v5lint.view.values import Constant, LocalFunction
 
 TYPE_CHECKING = False
@@ -26,6 +27,9 @@ _SINCE = "4.56"
 
 #: Methods of tensors that give a tuple of them: a prefix is made so for every layer at once.
 _SPLITS = frozenset({"split", "chunk", "unbind"})
+
+#: Functions that give another cache of the same kind.
+_COPIES = frozenset({"deepcopy", "copy"})
 
 #: How many names back a cache is followed.
 _DEPTH = 4
@@ -204,6 +208,8 @@ def _cache(view: ModuleView, node: ast.expr, depth: int = 0) -> list[Owner]:
             found += models
         return found
     if isinstance(node, ast.Call):
+        if CallSite(view, node).name in _COPIES and len(node.args) == 1 and depth < _DEPTH:
+            return _cache(view, node.args[0], depth + 1)
         return members.owners(view, node, ("cache",))
     return []
 
