@@ -46,8 +46,8 @@ class MissingValidation(Rule):
 
     Finds where a module makes a `Trainer` of transformers (or one that inherits from it, trl's among them), or trains
     a model of transformers, or a module that holds one, in a loop of its own (what goes backward may be a function that
-    the loop calls), with or without PEFT, and imports nothing of `v5lint.runtime`. A trainer that merely evaluates is no training. Off unless
-    selected: whether a script shall depend on the runtime is for its owner to say.
+    the loop calls), with or without PEFT, and imports nothing of `v5lint.runtime`. A trainer that merely evaluates is
+    no training. Off unless selected: whether a script shall depend on the runtime is for its owner to say.
 
     ## Why it breaks
 
