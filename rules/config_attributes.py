@@ -5,8 +5,7 @@ from __future__ import annotations
 import ast
 
 from v5lint.rule import Edit, Fix, Rule
-from v5lint.rules import generation_parameters, library, members
-from v5lint.rules.knowledge import lookup
+from v5lint.rules import generation_parameters, library, members, rotary_settings
 from v5lint.view.values import Constant, External, LocalClass
 
 TYPE_CHECKING = False
@@ -17,12 +16,12 @@ if TYPE_CHECKING:
     from v5lint.rules.members import Owner
     from v5lint.view.module import ModuleView
 
-_THETA = "rope_theta"
-_SCALING = "rope_scaling"
-_PARAMETERS = "rope_parameters"
+_THETA, _SCALING, _PARAMETERS = rotary_settings.THETA, rotary_settings.SCALING, rotary_settings.PARAMETERS
 
-#: The base of all configurations: what is only known to be one may be a class of the repository.
-_BASES = frozenset({"PretrainedConfig", "PreTrainedConfig"})
+_DROPPED = (
+    f"setting `{_SCALING}` drops the `{_THETA}` of the configuration since transformers 5.0: update `{_PARAMETERS}`, "
+    "which holds both"
+)
 
 
 class RemovedConfigAttribute(Rule):
@@ -31,11 +30,13 @@ class RemovedConfigAttribute(Rule):
     ## What it does
 
     Finds on configurations of transformers (objects of a configuration class, `model.config`): `rope_theta`, read as an
-    attribute, with `getattr` and a default, or set; `rope_scaling` that is set or compared with None; methods such as
-    `from_text_vision_configs`; and, on objects made by a constructor in the file, every attribute that a release took
-    from the class (`torchscript`, `pruned_heads`, `position_embedding_type`, ...). What `from_pretrained` loads still
-    has those that are written in the checkpoint's config.json, so nothing is said of them. Configurations that a
-    repository defines itself are left alone; the parameters of generation have a rule of their own (V5506).
+    attribute, with `getattr` and a default, or set; `rope_scaling` that is set or compared with None; both where
+    `from_pretrained` is given them; methods such as `from_text_vision_configs`; and, on objects made by a constructor
+    in the file, every attribute that a release took from the class (`torchscript`, `pruned_heads`,
+    `position_embedding_type`, ...). What `from_pretrained` loads still has those that are written in the checkpoint's
+    config.json, so nothing is said of them. Configurations that a repository defines itself are left alone; what a
+    subclass of a library layer (`class Mine(LlamaAttention)`) is given, and `text_config`, is taken for the library's.
+    The parameters of generation have a rule of their own (V5506).
 
     ## Why it breaks
 
@@ -48,6 +49,8 @@ class RemovedConfigAttribute(Rule):
     model is built:
 
         TypeError: unsupported operand type(s) for ** or pow(): 'NoneType' and 'Tensor'
+
+    `AutoConfig.from_pretrained(name, rope_theta=500000.0)` keeps what the checkpoint says, and nothing is said.
 
     ## Example
 
@@ -77,8 +80,7 @@ class RemovedConfigAttribute(Rule):
         """See Rule."""
         for found in members.gone(module, ("config",)):
             name = found.node.attr
-            is_models = isinstance(found.node.value, ast.Attribute) and generation_parameters.is_parameter(name)
-            if name == _THETA or is_models:
+            if name == _THETA or generation_parameters.is_parameter(name):
                 continue
             if _is_method(module, found.node) or _is_constructed(module, found.node.value, name):
                 yield module.finding(found.node, members.told(found), since=found.removal.gone)
@@ -89,15 +91,17 @@ class RemovedConfigAttribute(Rule):
             elif node.attr == _SCALING:
                 yield from _scaling(module, node)
         yield from _defaults(module)
+        yield from _by_name(module)
+        yield from rotary_settings.in_loaders(module)
 
 
 def _rotary(view: ModuleView, node: ast.expr) -> list[Owner]:
     """The configurations that an expression may be, if their rotary embeddings are set in one dict now."""
     target = library.release_text(view.settings.target)
     found = members.owners(view, node, ("config",))
-    if any(isinstance(each.of, LocalClass) or each.shown in _BASES for each in found):
+    if any(isinstance(each.of, LocalClass) or each.shown in members.BASES_OF_CONFIGS for each in found):
         return []  # a class of the repository, or one that its annotation does not name
-    return [each for each in found if not each.is_exact or lookup.removed_member(each.name, _THETA, target)]
+    return [each for each in found if not each.is_exact or rotary_settings.has_lost_theta(each.name, target)]
 
 
 def _theta(view: ModuleView, node: ast.Attribute) -> Iterator[Finding | Unseen]:
@@ -105,6 +109,11 @@ def _theta(view: ModuleView, node: ast.Attribute) -> Iterator[Finding | Unseen]:
         return
     owners = _rotary(view, node.value)
     if not owners or members.is_own_attribute(view, node):
+        inner = rotary_settings.in_text_configurations(view, node) or rotary_settings.in_layers(view, node)
+        if inner and isinstance(node.ctx, ast.Load):
+            new = f'{_PARAMETERS}["{_THETA}"]'
+            yield view.finding(node, f"`{inner}` has no `{_THETA}` since transformers 5.0: read `{new}`")
+            return
         if isinstance(node.ctx, ast.Load) and _is_foreign(view, node):
             yield view.unseen(node, f"what `{view.source(node.value)}` is comes from elsewhere")
         return
@@ -130,11 +139,11 @@ def _scaling(view: ModuleView, node: ast.Attribute) -> Iterator[Finding]:
         return
     parent = view.tree.parents[node]
     if isinstance(node.ctx, ast.Store):
-        if isinstance(parent, (ast.Assign, ast.AnnAssign)) and not _is_none(view, parent.value):
-            if _keeps_theta(view, parent.value):
+        if isinstance(parent, (ast.Assign, ast.AnnAssign)):
+            is_built = isinstance(node.value, ast.Attribute)  # of a model that is there, None is read by nobody
+            if (is_built and _is_none(view, parent.value)) or rotary_settings.keeps_theta(view, parent.value):
                 return
-            message = f"setting `{_SCALING}` drops the `{_THETA}` of the configuration since transformers 5.0: update "
-            yield view.finding(node, f"{message}`{_PARAMETERS}`, which holds both")
+            yield view.finding(node, _DROPPED)
     elif isinstance(parent, ast.Compare) and any(
         isinstance(each, ast.Constant) and each.value is None for each in [parent.left, *parent.comparators]
     ):
@@ -143,12 +152,14 @@ def _scaling(view: ModuleView, node: ast.Attribute) -> Iterator[Finding]:
         )
 
 
-def _keeps_theta(view: ModuleView, value: ast.expr | None) -> bool:
-    """Whether the new dict holds what the old one did, or the base frequency: `{**config.rope_scaling, ...}`."""
-    made = [value]
-    if isinstance(value, ast.Name):
-        made += [each.value for each in view.links.bindings_read(value)]
-    return any(_THETA in ast.unparse(each) or f".{_SCALING}" in ast.unparse(each) for each in made if each is not None)
+def _by_name(view: ModuleView) -> Iterator[Finding]:
+    """`config.update({"rope_scaling": {...}})` and `setattr(config, "rope_scaling", {...})`."""
+    for call in view.calls({"update", "setattr"}):
+        named = rotary_settings.is_named(call)
+        if named is None or view.guards.is_dead(call.node) or rotary_settings.keeps_theta(view, named[1]):
+            continue
+        if _rotary(view, named[0]):
+            yield view.finding(call.node, _DROPPED)
 
 
 def _is_none(view: ModuleView, value: ast.expr | None) -> bool:

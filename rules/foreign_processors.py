@@ -25,6 +25,17 @@ _PROCESSORS = frozenset(
 #: "-384" at the end of a name, or before "-in21k" and the like: the resolution that a checkpoint is made for.
 _RESOLUTION = re.compile(r"-(\d{3,4})(?=px)?(?:px)?(-in2?1k|-in22k.*|-ft.*)?\Z")
 
+#: With which mean and deviation families were trained, whatever the checkpoint: the defaults of their processors'
+#: classes, and of the script that converted DINOv2.
+_NORMALISED = {
+    "clip": "CLIP's",
+    "siglip": "0.5",
+    "siglip2": "0.5",
+    "dinov2": "ImageNet's",
+    "dinov2_with_registers": "ImageNet's",
+    "dinov3_vit": "ImageNet's",
+}
+
 
 class ForeignProcessor(Rule):
     """A processor that is loaded from another checkpoint than the model beside it.
@@ -32,7 +43,8 @@ class ForeignProcessor(Rule):
     ## What it does
 
     Finds a function, or a script, that loads one vision model and one processor from checkpoints of one family whose
-    names say different resolutions: `siglip2-large-patch16-512` and `siglip2-base-patch16-224`.
+    names say different resolutions: `siglip2-large-patch16-512` and `siglip2-base-patch16-224`; or from checkpoints of
+    two of the families CLIP, SigLIP and DINO (v2, v3), which normalise their pixels differently.
 
     ## Why it breaks
 
@@ -77,6 +89,8 @@ class ForeignProcessor(Rule):
             kinds = {lookup.kind_of(name) for name in names}
             place = 0 if any(lookup.is_model_class(name) for name in names) else 1 if kinds & _PROCESSORS else -1
             given = library.texts(call.values_of(*library.CHECKPOINT))
+            if place == 0 and names and all("TextModel" in name for name in names):
+                continue  # the text tower of a model of two: it gets no pixels
             if place < 0 or len(given) != 1 or len(call.values_of(*library.CHECKPOINT)) != 1:
                 continue
             around.setdefault(module.links.function_around(call.node), ({}, {}))[place][given[0]] = call
@@ -87,24 +101,37 @@ class ForeignProcessor(Rule):
 
 def _pair(view: ModuleView, model: tuple[str, CallSite], processor: tuple[str, CallSite]) -> Iterator[Finding]:
     (mine, _), (theirs, call) = model, processor
-    sizes = [_RESOLUTION.search(name) for name in (mine, theirs)]
-    if mine == theirs or not sizes[0] or not sizes[1] or sizes[0][1] == sizes[1][1] or view.guards.is_dead(call.node):
-        return
-    family = checkpoints.model_type_of(mine)
+    family, other = checkpoints.model_type_of(mine), checkpoints.model_type_of(theirs)
     facts = lookup.model_type(family) if family else None
-    if facts is None or "image" not in facts.modalities or family != checkpoints.model_type_of(theirs):
+    if mine == theirs or facts is None or "image" not in facts.modalities or view.guards.is_dead(call.node):
+        return
+    said = _other_size(mine, theirs) if family == other else _other_colours(family, other)
+    if not said:
         return
     given = call.argument(*library.CHECKPOINT)
     fix = None
-    if isinstance(given, ast.Constant):
+    is_auto = any(lookup.kind_of(name).startswith("auto_") for name in library.loaders(call))
+    if isinstance(given, ast.Constant) and (family == other or is_auto):
         quote = view.source(given)[-1]
         edit = view.replace(given, f"{quote}{mine}{quote}")
         fix = Fix("Load both from one checkpoint", [edit], applicability="unsafe")
-    message = (
-        f"the processor is made for {sizes[1][1]} pixels and the model (`{mine}`) for {sizes[0][1]}: load both from "
-    )
-    message += "one checkpoint"
-    yield view.finding(given or call.node, message, fix=fix)
+    yield view.finding(given or call.node, f"{said}: load both from one checkpoint", fix=fix)
+
+
+def _other_size(mine: str, theirs: str) -> str:
+    """What is wrong where the checkpoint of the processor is made for another resolution than that of the model."""
+    sizes = [_RESOLUTION.search(name) for name in (mine, theirs)]
+    if not sizes[0] or not sizes[1] or sizes[0][1] == sizes[1][1]:
+        return ""
+    return f"the processor is made for {sizes[1][1]} pixels and the model (`{mine}`) for {sizes[0][1]}"
+
+
+def _other_colours(family: str, other: str) -> str:
+    """What is wrong where the checkpoint of the processor is of a family that normalises its pixels otherwise."""
+    mine, theirs = _NORMALISED.get(family), _NORMALISED.get(other)
+    if mine is None or theirs is None or mine == theirs:
+        return ""
+    return f"the processor normalises with {theirs} mean and deviation (`{other}`), the model (`{family}`) with {mine}"
 
 
 #: What `padding` may be without giving every text the same length.
@@ -161,6 +188,8 @@ class SiglipPadding(Rule):
                 continue
             if any(value not in _SHORT for value in call.values_of("padding")):
                 continue
+            if Constant(False) in call.values_of("add_special_tokens") or _is_counted(module, call.node):
+                continue  # no whole text for the model: the tokens of a piece of one
             message = 'SigLIP was trained on padded texts: write `padding="max_length", max_length=64`'
             yield module.finding(call.node, message, fix=_padded(module, call))
 
@@ -172,6 +201,14 @@ def _texts(call: CallSite, *, is_tokenizer: bool) -> ast.expr | None:
         return keyword.value
     # The first argument of a processor was the texts, and is the images now: two are both.
     return call.args[0] if call.args and (is_tokenizer or len(call.args) > 1) else None
+
+
+def _is_counted(view: ModuleView, node: ast.expr) -> bool:
+    """Whether of the tokens only their number is wanted: `len(tokenizer(text)["input_ids"])`."""
+    around = view.tree.parents[node]
+    while isinstance(around, (ast.Attribute, ast.Subscript)):
+        around = view.tree.parents[around]
+    return isinstance(around, ast.Call) and isinstance(around.func, ast.Name) and around.func.id == "len"
 
 
 def _makes_tokenizer(made: CallSite) -> bool:

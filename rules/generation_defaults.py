@@ -104,6 +104,10 @@ def _is_counted(view: ModuleView, node: ast.Attribute) -> bool:
     if isinstance(parent, ast.Compare):
         others = [parent.left, *parent.comparators]
         nothing = any(isinstance(each, ast.Constant) and each.value is None for each in others)
+        # `config.max_length == GenerationConfig().max_length`: of both nothing is set, or of one.
+        nothing = nothing or any(
+            each is not node and isinstance(each, ast.Attribute) and each.attr == node.attr for each in others
+        )
         return not nothing and not any(isinstance(op, (ast.Is, ast.IsNot, ast.In, ast.NotIn)) for op in parent.ops)
     if isinstance(parent, ast.Call) and node in parent.args and isinstance(parent.func, ast.Name):
         return parent.func.id in ("int", "float", "range", "min", "max", "round")

@@ -6,6 +6,7 @@ import ast
 
 from v5lint.rule import Fix, Rule
 from v5lint.rules import members, models
+from v5lint.view.calls import CallSite
 from v5lint.view.values import Constant, LocalFunction
 
 TYPE_CHECKING = False
@@ -26,6 +27,9 @@ _SINCE = "4.56"
 
 #: Methods of tensors that give a tuple of them: a prefix is made so for every layer at once.
 _SPLITS = frozenset({"split", "chunk", "unbind"})
+
+#: Functions that give another cache of the same kind.
+_COPIES = frozenset({"deepcopy", "copy"})
 
 #: How many names back a cache is followed.
 _DEPTH = 4
@@ -203,22 +207,33 @@ def _cache(view: ModuleView, node: ast.expr, depth: int = 0) -> list[Owner]:
         return _models_behind(view, node.value)
     if isinstance(node, ast.Subscript) and Constant(_PAST) in view.values(node.slice):
         return _models_behind(view, node.value)
-    if isinstance(node, ast.Name) and depth < _DEPTH:
-        bindings = view.links.bindings_read(node)
+    if isinstance(node, (ast.Name, ast.Attribute)) and depth < _DEPTH:
         found = []
-        for binding in bindings:
-            if binding.kind != "assign" or binding.value is None:
+        for value in _given(view, node):
+            if value is None:
                 return []
-            if isinstance(binding.value, ast.Constant) and binding.value.value is None:
+            if isinstance(value, ast.Constant) and value.value is None:
                 continue
-            models = _cache(view, binding.value, depth + 1)
+            models = _cache(view, value, depth + 1)
             if not models:
                 return []
             found += models
         return found
     if isinstance(node, ast.Call):
+        if CallSite(view, node).name in _COPIES and len(node.args) == 1 and depth < _DEPTH:
+            return _cache(view, node.args[0], depth + 1)
         return members.owners(view, node, ("cache",))
     return []
+
+
+def _given(view: ModuleView, node: ast.Name | ast.Attribute) -> list[ast.expr | None]:
+    """What a variable, or an attribute of `self`, is given; None among it for what is not in sight."""
+    if isinstance(node, ast.Name):
+        return [each.value if each.kind == "assign" else None for each in view.links.bindings_read(node)]
+    owner = view.links.class_around(node)
+    if owner is None or not isinstance(node.value, ast.Name) or node.value.id != "self":
+        return []
+    return [*view.links.self_assignments(owner).get(node.attr, ())]
 
 
 def _models_behind(view: ModuleView, outputs: ast.expr) -> list[Owner]:

@@ -26,6 +26,19 @@ _RENAMED = {
     "mlp.dense2": "fc2",
     "attn.out_proj": "o_proj",
     "attention.out_proj": "o_proj",
+    "self_attn.out_proj": "o_proj",
+    "encoder_attn.out_proj": "o_proj",
+    "sa_v_proj": "v_proj",
+    "ca_v_proj": "v_proj",
+    "sa_qcontent_proj": "q_content_proj",
+    "ca_qcontent_proj": "q_content_proj",
+    "sa_kcontent_proj": "k_content_proj",
+    "ca_kcontent_proj": "k_content_proj",
+    "sa_qpos_proj": "q_pos_proj",
+    "ca_qpos_proj": "q_pos_proj",
+    "sa_kpos_proj": "k_pos_proj",
+    "ca_kpos_proj": "k_pos_proj",
+    "ca_qpos_sine_proj": "q_pos_sine_proj",
 }
 
 #: Query, key and value layers, however families call them: names that mean nothing else.

@@ -1,6 +1,8 @@
-"""The settings of a PEFT configuration that choose among the targets: `layers_pattern` and `exclude_modules`."""
+"""The settings of a PEFT configuration that choose among the targets: `layers_pattern`, `exclude_modules`, ranks."""
 
 from __future__ import annotations
+
+import ast
 
 from v5lint.rules import adapters, library, linear_layers
 from v5lint.view.values import Constant, Elements
@@ -16,6 +18,9 @@ if TYPE_CHECKING:
 
 _PATTERN, _EXCLUDED, _NUMBERS = "layers_pattern", "exclude_modules", "layers_to_transform"
 _BEFORE = "4.57"
+
+#: What gives some of the targets a rank or a scale of their own: dicts by name.
+_BY_NAME = ("rank_pattern", "alpha_pattern")
 
 
 def findings(view: ModuleView, adaptation: Adaptation) -> Iterator[Finding]:
@@ -36,6 +41,23 @@ def findings(view: ModuleView, adaptation: Adaptation) -> Iterator[Finding]:
         node = given.node if here else adaptation.meeting.node
         assert node is not None
         yield view.finding(node, verdicts[0][0], since=verdicts[0][1])
+    for name in _BY_NAME:
+        given_dict = adapters.setting(adaptation.config, name).node
+        for key in given_dict.keys if isinstance(given_dict, ast.Dict) else ():
+            text = key.value if isinstance(key, ast.Constant) and isinstance(key.value, str) else ""
+            verdicts = [_ranked(text, name, each, view) for each in types] if text else []
+            if key is not None and verdicts and verdicts[0] is not None and all(verdicts):
+                yield view.finding(key, verdicts[0][0], since=verdicts[0][1])
+
+
+def _ranked(name: str, field: str, model_type: str, view: ModuleView) -> tuple[str, str] | None:
+    """What is wrong with a name to which a rank is given, and since when."""
+    gone = linear_layers.renamed(name, model_type, view.settings.target)
+    if gone is None:
+        return None
+    news = " and ".join(f"`{each}`" for each in gone.news)
+    said = f"`{name}` names no layer of a `{model_type}` model, and PEFT passes over its `{field}` (a warning says so)"
+    return f"{said}: it is {news}" if news else said, gone.since
 
 
 def _texts(values: Values) -> list[str]:

@@ -12,7 +12,7 @@ from v5lint.view.values import Constant, Elements, Partial, Unknown
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Container, Iterator
 
     from v5lint.rule import Edit, Finding, Unseen
     from v5lint.rules.adapters import Adaptation
@@ -36,10 +36,10 @@ class LoraTargetMismatch(Rule):
     Finds a PEFT configuration whose `target_modules` do not exist in the family of the model that it goes with, as far
     as the file shows both: a model of a known class, or of an Auto class with a known checkpoint. `["query", "value"]`
     is right for BERT, and wrong for ViT, DeiT, BEiT, Swin, SegFormer, ViT-MAE, ViT-MSN, ViViT, I-JEPA and AST since
-    5.9, for DINOv2 since 5.18, and for CLIP and SigLIP in every release. Lists, patterns and paths are read as PEFT
-    reads them; so are `layers_pattern`, with which `layers_to_transform` counts, and `exclude_modules`. Adapters that
-    were saved already (`adapter_config.json`) are data and not looked at: `v5lint.runtime`
-    migrates them.
+    5.9, for DINOv2 since 5.18, and for CLIP and SigLIP in every release; `out_proj` is `o_proj` in DETR since 5.1.
+    Lists, patterns and paths are read as PEFT reads them; so are `layers_pattern`, with which `layers_to_transform`
+    counts, `exclude_modules`, `rank_pattern` and `alpha_pattern`. Adapters that were saved already
+    (`adapter_config.json`) are data and not looked at: `v5lint.runtime` migrates them.
 
     ## Why it breaks
 
@@ -229,7 +229,7 @@ def _message(model: Model, gone: list[Renamed], targets: list[str], view: Module
     kind = f"a `{model.model_type}` model" if model.name.startswith("Auto") else f"`{model.name}`"
     verb = "names" if len(wrong) == 1 else "name"
     effect = (
-        f"only {_listed(rest)} is adapted, without a word"
+        f"only {_listed(rest)} {'is' if len(rest) == 1 else 'are'} adapted, without a word"
         if _matches_rest(model, rest, view)
         else "PEFT raises NoMatchingPeftModuleError"
     )
@@ -262,6 +262,8 @@ def _fix(view: ModuleView, adaptation: Adaptation, gone: list[Renamed], *, is_su
     if not isinstance(given, (ast.List, ast.Tuple, ast.Set)) or any(not each.news for each in gone):
         return None
     news = {each.target: each.news for each in gone}
+    if any(_names_one(each, news) for each in adaptation.config.node.keywords if each.arg != _FIELD):
+        return None  # `feedforward_modules` must name the same layers, `rank_pattern` should
     written = [each.value for each in given.elts if isinstance(each, ast.Constant)]
     if len(written) != len(given.elts) or not set(news) <= set(written):
         return None
@@ -279,6 +281,11 @@ def _fix(view: ModuleView, adaptation: Adaptation, gone: list[Renamed], *, is_su
             edits.append(view.replace(element, ", ".join(f"{quote}{name}{quote}" for name in names)))
     message = f"Write {_listed([name for each in gone for name in each.news])}"
     return Fix(message, edits, applicability="safe" if is_sure else "unsafe", requires=gone[-1].since)
+
+
+def _names_one(keyword: ast.keyword, names: Container[str]) -> bool:
+    """Whether another setting of a configuration names one of the layers."""
+    return any(isinstance(each, ast.Constant) and each.value in names for each in ast.walk(keyword.value))
 
 
 def _listed(names: list[str] | tuple[str, ...], word: str = "and") -> str:

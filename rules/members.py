@@ -23,6 +23,9 @@ CONFIG = "PretrainedConfig"
 PROCESSOR = "ProcessorMixin"
 ENCODING = "BatchEncoding"
 
+#: The base of all configurations: what is only known to be one may be a class of the repository.
+BASES_OF_CONFIGS = frozenset({CONFIG, "PreTrainedConfig"})
+
 #: What an Auto class loads, when nothing more is known.
 _LOADED_BY = {
     "auto_model": MODEL,
@@ -123,11 +126,30 @@ def owners(view: ModuleView, node: ast.expr, kinds: Container[str]) -> list[Owne
                 found.setdefault(each.name, each)
     if not found and "model" in kinds and isinstance(node, (ast.Name, ast.Attribute)):
         found.update((each.name, each) for each in _behind_wrappers(view, node))
+    if not found and "cache" in kinds:
+        found.update((each.name, each) for each in _asked_for(view, node))
     if not found and "encoding" in kinds:
         call = view.links.defining_call(node)
         if call is not None and owners(view, call.func, ("tokenizer",)):
             found[ENCODING] = Owner(ENCODING, ENCODING, "encoding", is_exact=True)
     return list(found.values())
+
+
+def _asked_for(view: ModuleView, node: ast.expr) -> Iterator[Owner]:
+    """The caches that an expression is where it is read, as a test has found: `if isinstance(past, Cache): ...`."""
+    written = ast.dump(node) if isinstance(node, (ast.Name, ast.Attribute)) else ""
+    for test, wanted in view.reach.conditions(node) if written else ():
+        for each in _conjuncts(test) if wanted else ():
+            is_question = isinstance(each, ast.Call) and isinstance(each.func, ast.Name) and len(each.args) == 2
+            if is_question and each.func.id == "isinstance" and ast.dump(each.args[0]) == written:  # type: ignore[attr-defined]
+                for value in view.values(each.args[1]):  # type: ignore[attr-defined]
+                    if isinstance(value, External) and value.package == "transformers":
+                        yield from (one for one in _of_class(view, node, value) if one.kind == "cache")
+
+
+def _conjuncts(test: ast.expr) -> list[ast.expr]:
+    """The parts of a test that all hold where it does."""
+    return test.values if isinstance(test, ast.BoolOp) and isinstance(test.op, ast.And) else [test]
 
 
 def _behind_wrappers(view: ModuleView, node: ast.expr) -> Iterator[Owner]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 
 from v5lint.rule import Fix, FixUnavailableError, Rule
-from v5lint.rules import models, trainers
+from v5lint.rules import held_models, models, trainers
 from v5lint.view.calls import CallSite
 from v5lint.view.values import Elements, External, LocalClass, LocalFunction
 
@@ -45,9 +45,9 @@ class MissingValidation(Rule):
     ## What it does
 
     Finds where a module makes a `Trainer` of transformers (or one that inherits from it, trl's among them), or trains
-    a model of transformers in a loop of its own (what goes backward may be a function that the loop calls), with or
-    without PEFT, and imports nothing of `v5lint.runtime`. A trainer that merely evaluates is no training. Off unless
-    selected: whether a script shall depend on the runtime is for its owner to say.
+    a model of transformers, or a module that holds one, in a loop of its own (what goes backward may be a function that
+    the loop calls), with or without PEFT, and imports nothing of `v5lint.runtime`. A trainer that merely evaluates is
+    no training. Off unless selected: whether a script shall depend on the runtime is for its owner to say.
 
     ## Why it breaks
 
@@ -316,13 +316,16 @@ def _is_without_gradients(node: ast.AST) -> bool:
 
 
 def _is_model(view: ModuleView, node: ast.expr) -> bool:
-    """Whether an expression, a name or `self.name`, is a model of transformers, as accelerate's `prepare` leaves it."""
+    """Whether an expression, a name or `self.name`, is a model of transformers, as accelerate's `prepare` leaves it.
+
+    A module of the repository that holds one counts as well.
+    """
     inner = node
     while isinstance(inner, ast.Attribute):
         inner = inner.value
     if not isinstance(inner, ast.Name):
         return False
-    if models.models(view, node).found:
+    if models.models(view, node).found or held_models.held(view, node):
         return True
     if not isinstance(node, ast.Name):
         return False

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import ast
+
 from v5lint.rule import Edit, Fix, Rule
-from v5lint.rules import members, submodules
+from v5lint.rules import members, module_paths, submodules
+from v5lint.view.values import LocalClass
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -11,6 +14,10 @@ if TYPE_CHECKING:
 
     from v5lint.rule import Finding
     from v5lint.view.module import ModuleView
+
+
+#: How the heads of attention layers were pruned: of a model, and of one layer.
+_PRUNES = frozenset({"prune_heads", "_prune_heads"})
 
 
 class RemovedModelMember(Rule):
@@ -94,3 +101,16 @@ class RemovedModelMember(Rule):
                 edit = Edit(*module.name_span(found.node), new.new)
                 fix = Fix(f"Rename to `{new.new}`", [edit], requires=new.since)
             yield module.finding(found.node, members.told(found), fix=fix, since=found.removal.gone)
+        yield from _pruned(module)
+
+
+def _pruned(view: ModuleView) -> Iterator[Finding]:
+    """The pruning of heads where it is asked of a part of a model: `model.encoder.layer[0].attention.prune_heads`."""
+    for call in view.calls(_PRUNES):
+        node = call.func
+        if not isinstance(node, ast.Attribute) or members.is_prepared(view, node):
+            continue
+        owners = members.owners(view, node.value, ("model",)) if node.attr != "prune_heads" else []
+        is_whole = bool(owners) and not any(isinstance(each.of, LocalClass) for each in owners)
+        if is_whole or module_paths.is_part(view, node.value):
+            yield view.finding(node, f"models and their layers have no `{node.attr}` since transformers 5.0")

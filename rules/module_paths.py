@@ -105,6 +105,12 @@ def lost(view: ModuleView, node: ast.Attribute) -> Lost | None:
     return found[0] if found else None
 
 
+def is_part(view: ModuleView, node: ast.expr) -> bool:
+    """Whether an expression stands for a submodule inside of a model of transformers."""
+    place = _place(view, node, 0)
+    return place is not None and bool(place.path)
+
+
 def _place(view: ModuleView, node: ast.expr, depth: int) -> Place | None:
     """The submodule that an expression stands for; the model itself where the path is empty."""
     if depth > _DEPTH:

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 _TESTS = frozenset({"startswith", "endswith", "find", "count"})
 _EXPRESSIONS = frozenset({"search", "match", "fullmatch"})
 
+#: Methods of a text that take it apart.
+_TAKES_APART = frozenset({"split", "rsplit", "partition", "rpartition"})
+
 #: How many names and calls a list of parameters is followed through until a loop runs over it.
 _DEPTH = 6
 
@@ -26,8 +29,8 @@ class Question:
 
     Attributes:
         text: a piece of the name, with `*` for what is not known; or a regular expression.
-        how: "in" for a piece, "is" for the whole name of a parameter, "around" for that of a module; "search", "match"
-            or "fullmatch" for an expression.
+        how: "in" for a piece, "part" for one between its dots, "is" for the whole name of a parameter, "around" for
+            that of a module; "search", "match" or "fullmatch" for an expression.
     """
 
     __slots__ = ("how", "text")
@@ -39,7 +42,7 @@ class Question:
     @property
     def is_plain(self) -> bool:
         """Whether it asks for a text, and not for an expression."""
-        return self.how in ("in", "is", "around")
+        return self.how in ("in", "part", "is", "around")
 
     def without(self, prefix: str) -> Question:
         """The question behind a prefix, as far as it is a text that begins with it."""
@@ -54,6 +57,8 @@ class Question:
         pattern = re.escape(self.text).replace(r"\*", r"[\w.]*")
         if self.how == "is":
             return re.fullmatch(re.sub(r"\.bias\Z", ".weight", pattern), name) is not None
+        if self.how == "part":
+            return self.text in name.split(".")
         if self.how == "around":
             return re.match(rf"{pattern}\.", name) is not None
         return re.search(pattern, f".{name}") is not None
@@ -75,9 +80,24 @@ def conditions(view: ModuleView, listing: ast.Call) -> Iterator[list[tuple[ast.e
         groups: dict[ast.AST, list[tuple[ast.expr, Question]]] = {}
         for part in around:
             for node in ast.walk(part):
-                for each, question in _tests(view, node, name, whole):
-                    groups.setdefault(_outermost(view, each), []).append((each, question))
+                for written, inside in _readings(view, node, name):
+                    for each, question in _tests(view, inside, written, whole):
+                        groups.setdefault(_outermost(view, each), []).append((each, question))
         yield from groups.values()
+
+
+def _readings(view: ModuleView, node: ast.AST, name: str) -> Iterator[tuple[str, ast.AST]]:
+    """A node, and what is in the function that it gives the name to, if nobody else calls that: `layer_of(name)`."""
+    yield name, node
+    if not isinstance(node, ast.Call):
+        return
+    entered = set()
+    for given in node.args:
+        for inner, use in view.links.reads_inside(node, given) if _is(given, name) else ():
+            function = inner.links.function_around(use) if inner is view else None
+            if function is not None and function not in entered and view.links.calls_of(function) == [node]:
+                entered.add(function)
+                yield from ((use.id, each) for each in ast.walk(function))
 
 
 def _outermost(view: ModuleView, node: ast.expr) -> ast.AST:
@@ -143,6 +163,37 @@ def _is(node: ast.expr, name: str) -> bool:
     return isinstance(node, (ast.Name, ast.Subscript)) and ast.unparse(node) == name
 
 
+def _are_parts(view: ModuleView, node: ast.expr, name: str) -> bool:
+    """Whether an expression is a name taken apart at its dots: `name.split(".")`, or a variable that holds that."""
+    if isinstance(node, ast.Name):
+        bindings = view.links.bindings_read(node)
+        value = bindings[0].value if len(bindings) == 1 and bindings[0].kind == "assign" else None
+        return isinstance(value, ast.Call) and _are_parts(view, value, name)
+    return (
+        isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and node.func.attr in _TAKES_APART
+        and _is(node.func.value, name)
+        and bool(node.args)
+        and view.values(node.args[0]) == {Constant(".")}
+    )
+
+
+def _is_part(view: ModuleView, node: ast.expr, name: str) -> bool:
+    """Whether an expression is what stands between two dots of a name: `name.split(".")[0]`, or unpacked from that."""
+    if isinstance(node, ast.Subscript):
+        return not isinstance(node.slice, ast.Slice) and _are_parts(view, node.value, name)
+    if not isinstance(node, ast.Name):
+        return False
+    bindings = view.links.bindings_read(node)
+    value = bindings[0].value if len(bindings) == 1 else None
+    if value is None:
+        return False
+    if bindings[0].kind == "unpack":
+        return _are_parts(view, value, name)
+    return bindings[0].kind == "assign" and isinstance(value, ast.Subscript) and _is_part(view, value, name)
+
+
 def _tests(view: ModuleView, node: ast.AST, name: str, whole: str) -> Iterator[tuple[ast.expr, Question]]:
     if isinstance(node, ast.Compare) and len(node.ops) == 1:
         left, right = node.left, node.comparators[0]
@@ -151,9 +202,14 @@ def _tests(view: ModuleView, node: ast.AST, name: str, whole: str) -> Iterator[t
                 yield from ((node, Question(text)) for text in _patterns(view, left))
             elif _is(left, name):
                 yield from ((node, Question(text, whole)) for text in _listed(view, right))
-        elif isinstance(node.ops[0], (ast.Eq, ast.NotEq)) and (_is(left, name) or _is(right, name)):
-            other = right if _is(left, name) else left
-            yield from ((node, Question(text, whole)) for text in _patterns(view, other))
+            elif _are_parts(view, right, name):
+                yield from ((node, Question(text, "part")) for text in _patterns(view, left))
+            elif _is_part(view, left, name):
+                yield from ((node, Question(text, "part")) for text in _listed(view, right))
+        elif isinstance(node.ops[0], (ast.Eq, ast.NotEq)):
+            for one, other in ((left, right), (right, left)):
+                how = whole if _is(one, name) else "part" if _is_part(view, one, name) else ""
+                yield from ((node, Question(text, how)) for text in (_patterns(view, other) if how else ()))
     elif isinstance(node, ast.Call) and node.args and isinstance(node.func, ast.Attribute):
         asked, given = node.func.value, node.args[0]
         if node.func.attr in _EXPRESSIONS:

@@ -44,10 +44,11 @@ class FrozenParameterName(Rule):
     ## What it does
 
     Finds loops over `named_parameters()`, `named_modules()` or `state_dict().items()` whose conditions ask for a text
-    in the name (`"encoder.layer" in name`, `name == "..."`, `name.startswith(...)`, `re.search(...)`, `any(key in name
-    for key in [...])`) that was in names of the model's layers under 4.x and is in none of them now. The model must be
-    in sight: a known class, an Auto class with a known checkpoint, or a module of the repository that holds one of
-    them. A condition that asks for the new names as well is ready for both.
+    in the name (`"encoder.layer" in name`, `name == "..."`, `name.startswith(...)`, `name.split(".")[1] == "..."`,
+    `re.search(...)`, `any(key in name for key in [...])`), also in a function that only they give the name to, that was
+    in names of the model's layers under 4.x and is in none of them now. The model must be in sight: a known class, an
+    Auto class with a known checkpoint, or a module of the repository that holds one of them. A condition that asks for
+    the new names as well is ready for both.
 
     ## Why it breaks
 

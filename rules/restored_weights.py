@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 
 from v5lint.rule import Edit, Fix, Rule
-from v5lint.rules import trainers
+from v5lint.rules import library, trainers
 from v5lint.rules.reload_losses import loss_of
 from v5lint.view.values import Constant
 
@@ -167,6 +167,8 @@ def _fix(view: ModuleView, training: Training) -> Fix | None:
     calls = trainers.train_calls(view, training)
     if len(calls) != 1 or not isinstance(calls[0].func, ast.Attribute):
         return None
+    if not isinstance(library.root_of(calls[0].func.value), ast.Name):
+        return None  # `Trainer(...).train()`: nobody holds what was trained
     statement = view.tree.statement(calls[0].node)
     start, end = view.span(statement)
     line = view.text[view.offset(statement.lineno, 0) : start]

@@ -26,6 +26,9 @@ _FEWEST = 3
 _CACHE = "cache"
 _CACHE_BEFORE = frozenset({"past_key_values", "cache_params"})
 
+#: What some models (GPT-2) got in the middle of their parameters late in 4.x, and lost again.
+_INSERTED = "cache_position"
+
 _ARGUMENTS = frozenset({"TrainingArguments", "Seq2SeqTrainingArguments"})
 
 
@@ -123,7 +126,9 @@ class ShiftedForwardArguments(Rule):
     ## Fix safety
 
     Safe where the model's class is certain, else unsafe: each argument that moved gets its name. `None` in the place
-    of a parameter that is gone is dropped; anything else there leaves the call as it is.
+    of a parameter that is gone is dropped; anything else there leaves the call as it is. There is no fix where
+    `cache_position` stood before or at the arguments, as in GPT-2: it came into their midst during 4.x, so that the
+    release for which the call was written decides.
 
     ## References
 
@@ -183,6 +188,9 @@ def _check(view: ModuleView, call: CallSite, name: str, function: str, *, is_sur
         return
     if len(call.node.args) > len(old) or all(_is_none(call.node.args[place]) for place in moved):
         return
+    inserted = [place for place in moved if old[place] == _INSERTED]
+    if inserted and not _is_none(call.node.args[inserted[0]]):
+        return  # nobody gives it by position: the call is from before, when its parameters stood as they do now
     what = new[first] if first < len(new) else "no parameter"
     shown = f"`{what}`" if first < len(new) else what
     place = f"argument {first + 1} of `{name}`"
@@ -203,6 +211,8 @@ def _is_none(node: ast.expr) -> bool:
 def _fix(
     view: ModuleView, call: CallSite, first: int, old: tuple[str, ...], taken: set[str], *, is_sure: bool
 ) -> Fix | None:
+    if _INSERTED in old[first : len(call.node.args)]:
+        return None  # which of the releases of 4.x the call was written for decides what its arguments mean
     remove: list[ast.AST] = []
     replace: dict[ast.AST, str] = {}
     for place, given in enumerate(call.node.args[first:], start=first):

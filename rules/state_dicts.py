@@ -41,7 +41,7 @@ class StateDictMismatch(Rule):
     are called otherwise than in 4.x: ViT, Swin, SegFormer since 5.9, DINOv2 since 5.18, mixtures of experts since 5.0;
     also on a module of the repository that holds such a model. Without `strict=False` it is a finding only where the
     file is one that `save_pretrained` writes (`pytorch_model.bin`, `model.safetensors`), which has the old names
-    always.
+    always. `load_from_checkpoint(..., strict=False)` of a Lightning module that holds such a model is the same.
 
     ## Why it breaks
 
@@ -74,7 +74,7 @@ class StateDictMismatch(Rule):
     code = "V5903"
     name = "state-dict-mismatch"
     since = "5.0"
-    tokens = ("load_state_dict",)
+    tokens = ("load_state_dict", "load_from_checkpoint")
 
     def check(self, module: ModuleView) -> Iterator[Finding]:
         """See Rule."""
@@ -88,12 +88,14 @@ class StateDictMismatch(Rule):
             file = _file(module, given)
             if file is None or not (loose or file.endswith(_FILES)) or _is_written_here(module, given):
                 continue
-            yield from _check(module, call, loose=loose)
+            yield from _check(module, call, _models(module, call.func.value), loose=loose)
+        for call in module.calls({"load_from_checkpoint"}):
+            if isinstance(call.func, ast.Attribute) and Constant(False) in call.values_of("strict"):
+                of = [each for each in module.values(call.func.value) if isinstance(each, LocalClass)]
+                yield from _check(module, call, [each for one in of for each in _held(module, one)], loose=True)
 
 
-def _check(view: ModuleView, call: CallSite, *, loose: bool) -> Iterator[Finding]:
-    assert isinstance(call.func, ast.Attribute)
-    found = _models(view, call.func.value)
+def _check(view: ModuleView, call: CallSite, found: list[Model], *, loose: bool) -> Iterator[Finding]:
     losses = [loss_of(each, view.settings.target) for each in found]
     if not losses or not all(losses) or any(each.is_adapted for each in found) or view.guards.is_dead(call.node):
         return
@@ -113,12 +115,17 @@ def _models(view: ModuleView, node: ast.expr) -> list[Model]:
         return found
     for value in view.values(node):
         if isinstance(value, Instance) and isinstance(value.of, LocalClass):
-            if any(name for name in library.library_classes(view, value.of)):
-                continue
-            for assigned in value.of.view.links.self_assignments(value.of.node).values():
-                for each in assigned:
-                    found += models.models(value.of.view, each).found if isinstance(each, ast.Call) else []
+            found += _held(view, value.of)
     return found[:1]
+
+
+def _held(view: ModuleView, of: LocalClass) -> list[Model]:
+    """The models of transformers that a module of the repository holds."""
+    if any(library.library_classes(view, of)):
+        return []
+    assigned = of.view.links.self_assignments(of.node).values()
+    calls = [each for values in assigned for each in values if isinstance(each, ast.Call)]
+    return [model for each in calls for model in models.models(of.view, each).found]
 
 
 def _file(view: ModuleView, node: ast.expr, depth: int = 0) -> str | None:

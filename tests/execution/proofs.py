@@ -8,6 +8,7 @@ A script is a folder under ``fixtures/scripts``. Its `proof.toml` holds:
     remaining       codes that it still reports on the fixed one; default none
     tolerance       largest absolute difference between two numbers that count as the same
     because         why the tolerance is what it is
+    minimum         the oldest release that the fixed script must run on; default v5lint's own
     cache           name of the folder in which the script expects its checkpoints; default the hub's own cache
     [v4]            how the legacy script ends under v4; default: with the numbers expected
     [v5]            how the legacy script ends under v5
@@ -55,6 +56,7 @@ class Proof:
     fixed: Ending = Ending()
     remaining: list[str] = field(default_factory=list)
     reference: Mapping[str, str] = field(default_factory=dict)
+    minimum: str | None = None
     cache: str | None = None
 
     @property

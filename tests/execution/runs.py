@@ -109,7 +109,8 @@ def lint(folder: Path) -> list[str]:
 def fix(proof: Proof, folder: Path) -> None:
     """Fix `folder` as the proof says."""
     unsafe = ["--unsafe-fixes"] if proof.fix == "unsafe" else []
-    _v5lint("--fix", *unsafe, "--exit-zero", str(folder))
+    oldest = ["--min-version", proof.minimum] if proof.minimum else []
+    _v5lint("--fix", *unsafe, *oldest, "--exit-zero", str(folder))
 
 
 def replace(proof: Proof, folder: Path) -> None:

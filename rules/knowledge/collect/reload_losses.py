@@ -111,24 +111,39 @@ def collect() -> tuple[Counts, int]:
 
 
 def _attempt(name: str, model_type: str) -> list[int] | None:
-    """Count the tensors of a class: those with another name in a file, and all; None where it cannot be built."""
-    signal.signal(signal.SIGALRM, _give_up)
-    signal.alarm(SECONDS_PER_MODEL)
-    try:
-        return count(name, model_type)
-    except Exception as error:  # a class that cannot be built is left out, whatever its constructor raises
-        print(f"{name}: {type(error).__name__}: {error}"[:150], file=sys.stderr)
-        return None
-    finally:
-        signal.alarm(0)
+    """Count the tensors of a class: those with another name in a file, and all; None where it cannot be built.
+
+    Detectors whose default backbone is timm's get transformers' own ResNet in a second attempt.
+    """
+    for own_backbone in (False, True):
+        signal.signal(signal.SIGALRM, _give_up)
+        signal.alarm(SECONDS_PER_MODEL)
+        try:
+            return count(name, model_type, own_backbone=own_backbone)
+        except Exception as error:  # a class that cannot be built is left out, whatever its constructor raises
+            print(f"{name}: {type(error).__name__}: {error}"[:150], file=sys.stderr)
+        finally:
+            signal.alarm(0)
+    return None
 
 
-def count(name: str, model_type: str) -> list[int]:
-    """Build a class and count its tensors: those with another name in a file, and all."""
+def count(name: str, model_type: str, *, own_backbone: bool = False) -> list[int]:
+    """Build a class and count its tensors: those with another name in a file, and all.
+
+    Args:
+        name: the class.
+        model_type: its type.
+        own_backbone: whether a ResNet of transformers takes the place of the default backbone.
+    """
     torch: Any = importlib.import_module("torch")
     transformers: Any = importlib.import_module("transformers")
     loading: Any = importlib.import_module("transformers.core_model_loading")
-    config = transformers.CONFIG_MAPPING[model_type]()
+    options: dict[str, Any] = {}
+    if own_backbone:
+        resnet = transformers.CONFIG_MAPPING["resnet"](out_features=["stage4"])
+        options = {"use_timm_backbone": False, "backbone": None, "use_pretrained_backbone": False}
+        options["backbone_config"] = resnet
+    config = transformers.CONFIG_MAPPING[model_type](**options)
     with torch.device("meta"):
         model = getattr(transformers, name)(config)
     state = model.state_dict()
