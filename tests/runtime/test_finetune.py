@@ -118,6 +118,8 @@ class TestTheRecipe:
         assert warmup_steps(changed(config, warmup=7.0), 95, 1) == 7
         assert warmup_steps(changed(config, max_steps=100), None, 1) == 10
         assert training_arguments(config, 95).warmup_steps == 2
+        with pytest.raises(UsageError, match="warmup 15 is a number of steps, and the training has 15"):
+            warmup_steps(changed(config, warmup=15.0), 95, 1)
 
     def test_the_loss_is_the_mean_over_all_images_of_a_step(self) -> None:
         logits, labels = torch.randn(6, 3), torch.tensor([0, 1, 2, 0, 1, 1])
