@@ -349,7 +349,8 @@ def _check_predictions(findings: Findings, subject: Subject, evaluation: ImageSo
     findings.measure("mcc", round(float(matthews_corrcoef(truth, predicted)), 4))
     findings.measure("majority_baseline", round(majority, 4))
     findings.measure("relabelled_accuracy", round(relabelled, 4))
-    subject.pictures["confusion"] = png(confusion_picture(matrix))
+    named = getattr(getattr(subject.bare, "config", None), "id2label", None) or {}
+    subject.pictures["confusion"] = png(confusion_picture(matrix, [named[key] for key in sorted(named)]))
     enough = len(truth) >= 20 and len(set(truth.tolist())) > 1
     if enough and len(set(predicted.tolist())) == 1:
         answer = int(predicted[0])

@@ -367,3 +367,15 @@ class TestTheCommand:
         for name in ("curves.png", "confusion_matrix.png"):
             with Image.open(tmp_path / name) as figure:
                 assert len(set(figure.convert("L").getdata())) > 20
+
+    @pytest.mark.filterwarnings("error")
+    def test_names_that_the_font_cannot_write(self, tmp_path: Path) -> None:
+        pytest.importorskip("matplotlib", reason="needs matplotlib")
+        from v5lint.runtime.figures import draw_confusion
+
+        names = [["犬", "$5 to $6"], ["class 0", "$5 to $6"], ["犬", "class 1"]]
+        first, same, other = (
+            draw_confusion(np.eye(2, dtype=int), chosen, tmp_path / f"{index}.png").read_bytes()
+            for index, chosen in enumerate(names)
+        )
+        assert first == same != other
