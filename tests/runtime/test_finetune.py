@@ -311,7 +311,14 @@ class TestChecks:
         assert not result.report.failed
         assert not [check for check in result.report.checks if check.status == "note" and check.name == "reload"]
 
-    @pytest.mark.parametrize("options", [{"max_steps": 4}, {"max_steps": -1, "epochs": 1.0, "max_train_samples": 96}])
+    @pytest.mark.parametrize(
+        "options",
+        [
+            {"max_steps": 4},
+            {"max_steps": -1, "epochs": 1.0, "max_train_samples": 96},
+            {"max_steps": 4, "method": "full", "learning_rate": 1e-3},
+        ],
+    )
     def test_a_run_that_is_resumed_at_its_end_takes_no_further_step(
         self, options: dict[str, Any], tmp_path: Path
     ) -> None:
