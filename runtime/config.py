@@ -19,6 +19,8 @@ from typing import Any, Literal
 from v5lint.runtime.errors import UsageError
 
 Method = Literal["lora", "head", "full"]
+SEEDS = 2**32
+"""Of NumPy's generator, which scikit-learn splits by."""
 LEARNING_RATES: dict[str, float] = {"lora": 5e-4, "head": 1e-3, "full": 5e-5}
 """Where none is given: an adapter starts at zero and takes more than weights that were trained before."""
 
@@ -186,6 +188,8 @@ def _from_file(path: Path) -> dict[str, Any]:
     for key, value in content.items():
         if value is None or value == []:
             continue
+        if isinstance(value, dict) or (isinstance(value, list) and any(isinstance(v, dict | list) for v in value)):
+            raise UsageError(f"{path}: {key}: {value!r} is not a value that it can have (options stand side by side)")
         words = [str(entry) for entry in value] if isinstance(value, list) else [str(value)]
         try:
             values[key] = getattr(
@@ -198,12 +202,12 @@ def _from_file(path: Path) -> dict[str, Any]:
 
 def _parsed(path: Path) -> Any:
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")  # some editors put a byte-order mark in front
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}") from error
     if path.suffix == ".json":
         try:
-            return json.loads(text)
+            return json.loads(text, object_pairs_hook=_each_once)
         except ValueError as error:
             raise UsageError(f"{path} is no JSON: {error}") from error
     import yaml
@@ -212,6 +216,15 @@ def _parsed(path: Path) -> Any:
         return yaml.safe_load(text)
     except yaml.YAMLError as error:
         raise UsageError(f"{path} is no YAML: {error}") from error
+
+
+def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """The object of JSON with these pairs; of a key that is given twice, `json` would take the last without a word."""
+    keys = [key for key, _ in pairs]
+    repeated = sorted({key for key in keys if keys.count(key) > 1})
+    if repeated:
+        raise ValueError(f"{', '.join(repeated)} is given twice")
+    return dict(pairs)
 
 
 def _missing(config: FinetuneConfig) -> list[str]:
@@ -253,6 +266,10 @@ def _out_of_range(config: FinetuneConfig) -> list[str]:
         f"{n} must lie between 0 and 1, not {v}" for n in ("eval_fraction",) if not 0 < (v := getattr(config, n)) < 1
     ]
     problems += [f"crop_area must be above 0 and at most 1, not {config.crop_area}"] * (not 0 < config.crop_area <= 1)
+    problems += [f"seed must lie between 0 and {SEEDS - 1}, not {config.seed}"] * (not 0 <= config.seed < SEEDS)
+    problems += [f"max_steps must be at least 1, or -1 for none, not {config.max_steps}"] * (
+        config.max_steps < 1 and config.max_steps != -1
+    )
     problems += ["epochs must be positive"] * (config.max_steps < 0 and not config.epochs > 0)
     problems += [f"learning_rate must be positive, not {config.learning_rate}"] * (not config.rate > 0)
     return problems

@@ -17,6 +17,7 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from v5lint.runtime.errors import DataError
+from v5lint.runtime.folders import EVAL_SPLITS, load_by, load_folder
 from v5lint.runtime.splits import check_classes, check_same_classes, stratified_sample, stratified_split
 
 if TYPE_CHECKING:
@@ -24,12 +25,7 @@ if TYPE_CHECKING:
 
     from v5lint.runtime.config import FinetuneConfig
 
-EVAL_SPLITS = ("validation", "valid", "val", "dev", "eval", "test")
-"""What a split to evaluate on is called, the best name first."""
 _LABEL_NAMES = ("label", "labels", "target", "class", "fine_label")
-IMAGE_ENDINGS = frozenset((".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm"))
-"""Endings of files that are taken for images."""
-_METADATA = ("metadata.csv", "metadata.jsonl", "metadata.parquet")
 _SHOWN = 5
 
 
@@ -109,14 +105,15 @@ def load_splits(source: str | Path, configuration: str | None = None, *, streami
     """
     path = Path(source).expanduser()
     if path.is_dir():
-        return _from_folder(path, streaming)
+        return load_folder(path, streaming=streaming)
     if path.is_file():
         if path.suffix != ".parquet":
             raise DataError(f"{path} is no folder and no .parquet file: put the images into one folder a class")
-        return _load("parquet", {"data_files": {"train": str(path)}}, path, streaming)
+        return load_by(path, "parquet", data_files={"train": str(path)}, streaming=streaming)
     if path.is_absolute() or str(source).startswith((".", "~")):
         raise DataError(f"{source} does not exist")
-    return _load(str(source), {"name": configuration} if configuration else {}, source, streaming)
+    named = {"name": configuration} if configuration else {}
+    return load_by(source, str(source), streaming=streaming, **named)
 
 
 def decode_image(cell: Any, where: str = "image") -> Image.Image:
@@ -130,16 +127,43 @@ def decode_image(cell: Any, where: str = "image") -> Image.Image:
         DataError: It cannot be decoded; the message names the file.
     """
     if isinstance(cell, Image.Image):
-        return cell if cell.mode == "RGB" else cell.convert("RGB")
+        return _in_colour(cell, where, cell.format)
     if cell is None:
         raise DataError(f"{where} is missing: remove the row")
     name = cell.get("path") or where
     try:
         with Image.open(io.BytesIO(cell["bytes"]) if cell.get("bytes") is not None else cell["path"]) as opened:
             picture: Image.Image = ImageOps.exif_transpose(opened)
-            return picture.convert("RGB")
+            return _in_colour(picture, name, opened.format)
+    except DataError:
+        raise
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise DataError(f"{name} cannot be decoded ({error}): remove or replace the file") from error
+
+
+def _in_colour(picture: Image.Image, name: str, form: str | None) -> Image.Image:
+    """A picture in RGB; of 16 bits the upper 8, where Pillow's own conversion makes white of all but the darkest.
+
+    Args:
+        picture: In any mode.
+        name: What to call it in an error.
+        form: Of the file, as Pillow names it: in its older releases a PNG of 16 bits has 32 in memory.
+
+    Raises:
+        DataError: Its values are of 32 bits, whose range no file says.
+    """
+    if picture.mode == "RGB":
+        return picture
+    sixteen = picture.mode.startswith("I;16") or (picture.mode == "I" and form == "PNG")
+    if sixteen:
+        values = np.asarray(picture).astype(np.uint16)
+        return Image.fromarray((values >> 8).astype(np.uint8)).convert("RGB")
+    if picture.mode in ("I", "F"):
+        raise DataError(
+            f"{name} has values of 32 bits ({picture.mode}), and what is black and what is white in it is not known: "
+            "save it with 8 bits a channel"
+        )
+    return picture.convert("RGB")
 
 
 def verify_images(dataset: Any, image_column: str) -> np.ndarray[Any, Any]:
@@ -173,69 +197,6 @@ def column_of(dataset: Any, column: str) -> np.ndarray[Any, Any]:
     return np.asarray(dataset.with_format("numpy", columns=[column])[:][column])
 
 
-def _load(builder: str, options: dict[str, Any], source: object, streaming: bool) -> Mapping[str, Any]:
-    import datasets
-
-    try:
-        loaded: Mapping[str, Any] = datasets.load_dataset(builder, streaming=streaming, **options)
-    except (OSError, ValueError, datasets.exceptions.DatasetGenerationError) as error:
-        cause = error.__cause__ or error
-        raise DataError(
-            f"{source} cannot be read: {(str(cause).strip().splitlines() or [type(cause).__name__])[0]}"
-        ) from error
-    return loaded
-
-
-def _from_folder(path: Path, streaming: bool) -> Mapping[str, Any]:
-    import datasets
-
-    if (path / "dataset_dict.json").is_file() or (path / "state.json").is_file():
-        saved = datasets.load_from_disk(str(path))
-        splits = saved if isinstance(saved, dict) else {"train": saved}
-        return {name: split.to_iterable_dataset() if streaming else split for name, split in splits.items()}
-    tables = sorted(path.rglob("*.parquet"))
-    if tables and not any(file.name in _METADATA for file in tables):
-        files: dict[str, list[str]] = {}
-        for table in tables:
-            files.setdefault(_split_of(table, path), []).append(str(table))
-        return _load("parquet", {"data_files": files}, path, streaming)
-    folders = {name: path / name for name in ("train", *EVAL_SPLITS) if (path / name).is_dir()}
-    if "train" not in folders:
-        folders = {"train": path}
-    for folder in folders.values():
-        _check_class_folders(folder)
-    return {
-        name: _load("imagefolder", {"data_dir": str(folder)}, folder, streaming)["train"]
-        for name, folder in folders.items()
-    }
-
-
-def _split_of(table: Path, root: Path) -> str:
-    """The split of a parquet file by its name, `train-00000-of-00002.parquet`, or by its folder."""
-    relative = table.relative_to(root)
-    words = {relative.parts[0], table.stem.split("-")[0].split("_")[0]}
-    return next((name for name in EVAL_SPLITS if name in words), "train")
-
-
-def _check_class_folders(folder: Path) -> None:
-    """Raise for a folder of images without classes, and for class folders without images, which loaders skip."""
-    if any((folder / name).is_file() for name in _METADATA):
-        return
-    classes = sorted(entry for entry in folder.iterdir() if entry.is_dir() and not entry.name.startswith("."))
-    empty = [entry.name for entry in classes if not any(f.suffix.lower() in IMAGE_ENDINGS for f in entry.rglob("*"))]
-    if not classes or len(empty) == len(classes):
-        raise DataError(
-            f"{folder} has no class folders with images: put the images of each class into a folder of its name"
-        )
-    if len(classes) == 1 and folder.name not in EVAL_SPLITS:
-        raise DataError(f"{folder} has one class folder, {classes[0].name}: a classifier needs two")
-    if empty:
-        raise DataError(
-            f"{folder}: the class {'folders' if len(empty) > 1 else 'folder'} {', '.join(empty[:_SHOWN])} "
-            "without an image can be no class: add images or remove it"
-        )
-
-
 def _split(splits: Mapping[str, Any], name: str, source: str) -> Any:
     if name not in splits:
         raise DataError(f"{source} has no split {name!r}: it has {', '.join(splits)}")
@@ -250,11 +211,21 @@ def _image_column(dataset: Any, wanted: str | None, source: str) -> str:
     if wanted is not None:
         if wanted not in features:
             raise DataError(f"{source} has no column {wanted!r}: it has {', '.join(features)}")
+        if not (wanted in found or _may_be_files(features[wanted])):
+            others = f": of images is {', '.join(found)}" if found else ""
+            raise DataError(f"{source}: column {wanted!r} holds {features[wanted]}, not images{others}.")
         return wanted
     if len(found) != 1:
         what = f"has the image columns {', '.join(found)}" if found else f"has no image column: {', '.join(features)}"
         raise DataError(f"{source} {what}. Name one with image_column.")
     return found[0]
+
+
+def _may_be_files(feature: Any) -> bool:
+    """Whether a column can hold image files: as paths, as bytes, or as the struct of both that `datasets` writes."""
+    if isinstance(feature, dict):
+        return {"bytes", "path"} <= feature.keys()
+    return getattr(feature, "dtype", None) in ("string", "large_string", "binary", "large_binary")
 
 
 def _label_column(dataset: Any, wanted: str | None, image_column: str, source: str) -> str:
@@ -287,7 +258,7 @@ def _with_class_labels(dataset: Any, column: str, source: str) -> tuple[Any, tup
 
     feature = dataset.features[column]
     values = dataset.with_format(None)[column][:]
-    unlabelled = sum(value is None or value == -1 for value in values)
+    unlabelled = sum(value in (None, -1, "") for value in values if not isinstance(value, list))
     if unlabelled:
         raise DataError(
             f"{source}: {unlabelled} of {len(values)} images have no label in {column!r}, as in a hidden test split. "

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from v5lint.runtime.adapters import ADAPTER_CONFIG, adapter_base, load_adapter
-from v5lint.runtime.errors import AdapterError, OutputError
+from v5lint.runtime.errors import AdapterError, OutputError, RuntimeSetupError
 from v5lint.runtime.hub import read_json
 from v5lint.runtime.loading import load_model
 from v5lint.runtime.processors import load_processor
@@ -48,6 +48,8 @@ def whole_folder(target: Path) -> Iterator[Path]:
             shutil.rmtree(replaced)
         else:
             os.replace(unfinished, target)
+    except RuntimeSetupError:  # what is written could not be made
+        raise
     except Exception as error:  # a full disk is an OSError, a RuntimeError of torch or an exception of safetensors
         raise OutputError(f"{target} cannot be written: {str(error).strip() or type(error).__name__}") from error
     finally:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,7 +14,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _DPI = 120
+_LETTERS = 32
+"""Of a class name in a picture."""
 _NAMED_CLASSES = 40
+_DARK = 0.7
+"""Share of a row from which a cell is dark enough for white letters."""
 
 
 def draw_curves(history: Sequence[Mapping[str, Any]], metric: str, path: Path) -> Path:
@@ -58,12 +63,23 @@ def draw_confusion(matrix: np.ndarray[Any, Any], labels: Sequence[str], path: Pa
     axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
     axes.set(xlabel="predicted", ylabel="true")
     if len(labels) <= _NAMED_CLASSES:
-        axes.set_xticks(range(len(labels)), labels, rotation=90)
-        axes.set_yticks(range(len(labels)), labels)
+        names = [_drawable(label, index) for index, label in enumerate(labels)]
+        axes.set_xticks(range(len(names)), names, rotation=90)
+        axes.set_yticks(range(len(names)), names)
         for row, column in zip(*np.nonzero(matrix), strict=True):
-            colour = "white" if shares[row, column] > 0.5 else "black"
+            colour = "white" if shares[row, column] > _DARK else "black"
             axes.text(column, row, str(matrix[row, column]), ha="center", va="center", color=colour, fontsize=8)
     return _save(figure, path)
+
+
+def _drawable(label: str, index: int) -> str:
+    """A class name, shortened where it is long; its index where the font lacks a letter of it."""
+    from matplotlib import font_manager
+
+    font = font_manager.get_font(font_manager.findfont(font_manager.FontProperties()))
+    if not label.strip() or not all(font.get_char_index(ord(letter)) for letter in label):
+        return f"class {index}"
+    return textwrap.shorten(label, _LETTERS, placeholder=" ...").replace("$", r"\$")  # or it starts a formula
 
 
 def _save(figure: Any, path: Path) -> Path:

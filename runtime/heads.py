@@ -53,17 +53,19 @@ class DINOv3ViTForImageClassification(DINOv3ViTPreTrainedModel):
         Args:
             pixel_values: Images, [B, 3, H, W].
             labels: Class indices, [B].
-            **kwargs: Passed to the backbone.
+            **kwargs: `num_items_in_batch`, the images of a whole step that the loss is divided by where gradients are
+                accumulated; all others are passed to the backbone.
 
         Returns:
             `logits` [B, num_labels], `loss` where there are labels, and the backbone's `hidden_states` and
             `attentions`.
         """
+        items = kwargs.pop("num_items_in_batch", None)
         outputs = self.dinov3(pixel_values, **kwargs)
         tokens = outputs.last_hidden_state
         patches = tokens[:, 1 + self.config.num_register_tokens :]
         logits = self.classifier(torch.cat([tokens[:, 0], patches.mean(dim=1)], dim=1))
-        return _classified(self, outputs, logits, labels)
+        return _classified(self, outputs, logits, labels, items)
 
 
 class DINOv3ConvNextForImageClassification(DINOv3ConvNextPreTrainedModel):
@@ -89,13 +91,14 @@ class DINOv3ConvNextForImageClassification(DINOv3ConvNextPreTrainedModel):
         Args:
             pixel_values: Images, [B, 3, H, W].
             labels: Class indices, [B].
-            **kwargs: Passed to the backbone.
+            **kwargs: `num_items_in_batch`, as above; all others are passed to the backbone.
 
         Returns:
             `logits` [B, num_labels] and, where there are labels, `loss`.
         """
+        items = kwargs.pop("num_items_in_batch", None)
         outputs = self.dinov3(pixel_values, **kwargs)
-        return _classified(self, outputs, self.classifier(outputs.pooler_output), labels)
+        return _classified(self, outputs, self.classifier(outputs.pooler_output), labels, items)
 
 
 OWN_HEADS: dict[str, type[PreTrainedModel]] = {
@@ -123,8 +126,14 @@ def classification_class(config: PreTrainedConfig) -> type[PreTrainedModel]:
     return own
 
 
-def _classified(model: Any, outputs: Any, logits: torch.Tensor, labels: torch.Tensor | None) -> ImageClassifierOutput:
-    loss = None if labels is None else model.loss_function(labels, logits, model.config)
+def _classified(
+    model: Any, outputs: Any, logits: torch.Tensor, labels: torch.Tensor | None, items: Any
+) -> ImageClassifierOutput:
+    """Scores and loss. Trainer hands `num_items_in_batch` to a model that takes it, and then does not divide itself."""
+    loss = None
+    if labels is not None:
+        counted = {} if items is None else {"num_items_in_batch": items}
+        loss = model.loss_function(labels, logits, model.config, **counted)
     return ImageClassifierOutput(
         loss=loss,
         logits=logits,

@@ -167,7 +167,16 @@ def write_json(path: Path, content: Mapping[str, Any]) -> Path:
 
 
 def write_text(path: Path, text: str) -> Path:
-    """Write a text file whole or not at all, making its folder if need be.
+    """Write a text file, in UTF-8, whole or not at all, making its folder if need be.
+
+    Raises:
+        OutputError: It cannot be written; what stood there before is untouched.
+    """
+    return write_bytes(path, text.encode("utf-8"))
+
+
+def write_bytes(path: Path, content: bytes) -> Path:
+    """Write a file whole or not at all, making its folder if need be.
 
     Raises:
         OutputError: It cannot be written; what stood there before is untouched.
@@ -176,8 +185,8 @@ def write_text(path: Path, text: str) -> Path:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, unfinished = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
         os.chmod(unfinished, 0o666 & ~_umask())
         os.replace(unfinished, path)
     except OSError as error:

@@ -271,10 +271,10 @@ def logits_of(predictions: Any) -> np.ndarray[Any, Any]:
 
 
 def check_options(config: FinetuneConfig) -> None:
-    """Raise for what the installed release cannot schedule by or report to, before anything is loaded.
+    """Raise for what the installed release cannot schedule by or report to, and the GPU not compute in.
 
     Raises:
-        UsageError: It knows no such schedule or logger, or the schedule needs more than a length.
+        UsageError: It knows no such schedule or logger, the schedule needs more than a length, or there is no bfloat16.
         MissingDependencyError: The library of a logger is not installed.
     """
     probe = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=config.rate)
@@ -282,6 +282,8 @@ def check_options(config: FinetuneConfig) -> None:
         get_scheduler(config.scheduler, probe, num_warmup_steps=1, num_training_steps=10)
     except (ValueError, TypeError, AssertionError) as error:
         raise UsageError(f"scheduler {config.scheduler!r} cannot be used: {error}") from error
+    if config.bf16 and torch.cuda.is_available() and not torch.cuda.is_bf16_supported():
+        raise UsageError(f"bf16: {torch.cuda.get_device_name()} does not compute in bfloat16; leave it out")
     named = [name for name in config.report_to if name not in ("all", "none")]
     try:
         get_reporting_integration_callbacks(named)
@@ -344,13 +346,22 @@ def training_arguments(config: FinetuneConfig, images: int | None) -> TrainingAr
 
 
 def warmup_steps(config: FinetuneConfig, images: int | None, world_size: int) -> int:
-    """The steps of the warm-up as a number, which every release of transformers takes."""
-    if config.warmup >= 1:
-        return round(config.warmup)
+    """The steps of the warm-up as a number, which every release of transformers takes.
+
+    Raises:
+        UsageError: It takes as long as the training, whose learning rate would never be reached.
+    """
     steps = config.max_steps
     if steps < 1:
         batches = math.ceil((images or 0) / (config.batch_size * world_size))
         steps = math.ceil(math.ceil(batches / config.gradient_accumulation) * config.epochs)
+    if config.warmup >= 1:
+        if round(config.warmup) >= steps:
+            raise UsageError(
+                f"warmup {config.warmup:g} is a number of steps, and the training has {steps}: the learning rate would "
+                "never be reached. Below 1 it is a share of the steps."
+            )
+        return round(config.warmup)
     return min(math.ceil(config.warmup * steps), steps - 1)  # a step of warm-up alone has a rate of zero
 
 

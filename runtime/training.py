@@ -25,7 +25,7 @@ from v5lint.runtime.card import model_card
 from v5lint.runtime.checks import ValidationCallback
 from v5lint.runtime.data import ImageData, load_data
 from v5lint.runtime.description import stated_licence
-from v5lint.runtime.distributed import check_launch, check_world_size
+from v5lint.runtime.distributed import check_launch, check_world_size, world_size
 from v5lint.runtime.errors import UsageError, ValidationError
 from v5lint.runtime.export import ADAPTER_FOLDER, MERGED_FOLDER, MODEL_FOLDER, check_space, save_adapter, save_model
 from v5lint.runtime.families import Family, family_of
@@ -37,7 +37,7 @@ from v5lint.runtime.report import Loss, RunReport, write_text
 from v5lint.runtime.roles import classification_head
 from v5lint.runtime.runs import claim_output
 from v5lint.runtime.splits import class_weights
-from v5lint.runtime.trainer import ImageTrainer, check_options, classification_metrics, logits_of
+from v5lint.runtime.trainer import ImageTrainer, check_options, classification_metrics, logits_of, warmup_steps
 from v5lint.runtime.transforms import ImageDataset, ImageStream, Transforms, make_transforms
 
 if TYPE_CHECKING:
@@ -94,6 +94,7 @@ def finetune(config: FinetuneConfig) -> FinetuneResult:
         require_timm("mixup and cutmix")
     loading = _drop_path(config, family, model_config)
     data = load_data(config)
+    warmup_steps(config, None if config.streaming else len(data.train), world_size())  # raises where it is too long
     set_seed(config.seed)
     model = prepare_model(config, data.labels, **loading)
     check_space(Path(config.output), _bytes_to_write(config, model))

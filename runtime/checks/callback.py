@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import torch
 from transformers import Trainer, TrainerCallback
 
+from v5lint.runtime.checks.arguments import leaves_division_to_the_model
 from v5lint.runtime.checks.findings import Findings
 from v5lint.runtime.checks.movement import NAME as MOVEMENT
 from v5lint.runtime.checks.movement import STEPS, Recorder
@@ -93,6 +94,7 @@ class ValidationCallback(TrainerCallback):
         self._evaluating = False
         self._begun_at = state.global_step
         subject = self._subject(args, state, kwargs)
+        subject.continued = state.global_step > 0
         run_checks(subject, [name for name in _BEFORE if name in self._checks], self.report)
         resumed = Path(args.output_dir) / f"checkpoint-{state.global_step}"
         if state.global_step and resumed.is_dir() and "reload" in self._checks:
@@ -120,6 +122,7 @@ class ValidationCallback(TrainerCallback):
         batches, self._micro_batches = self._micro_batches + 1, 0
         self._check_batches(args, state, batches)
         self._check_mode(args, state, kwargs["model"])
+        self._check_schedule(args, state, kwargs.get("lr_scheduler"))
         if self._recorder is not None and self._recorder.steps >= STEPS:
             self._finish_movement(kwargs["model"])
             self._settle(args, state)
@@ -209,6 +212,28 @@ class ValidationCallback(TrainerCallback):
         self.report.results += findings.results("")
         self._settle(args, state)
 
+    def _check_schedule(self, args: Any, state: Any, scheduler: Any) -> None:
+        """The schedule takes one step with each step of the optimiser."""
+        lambdas = getattr(scheduler, "lr_lambdas", None)  # neither accelerate's wrapper nor one that follows a metric
+        if state.global_step != self._begun_at + STEPS or not lambdas or "setup" not in self._checks:
+            return
+        taken = int(scheduler.last_epoch)
+        late = taken < state.global_step and not getattr(args, "fp16", False)  # fp16 leaves steps out at first
+        if taken <= state.global_step and not late:
+            return
+        what = "once more in a callback or a loop of the script's own" if not late else "by nothing"
+        findings = Findings("setup")
+        findings.fail(
+            "schedule_steps",
+            f"After {state.global_step} steps of the optimiser the schedule is at its step {taken}: it is moved "
+            f"{what}, so that the learning rate {'stands still' if late else 'ends early'}.",
+            "Leave lr_scheduler.step() to the trainer." if not late else "Call the scheduler's step() after each step.",
+            taken,
+            int(state.global_step),
+        )
+        self.report.results += findings.results("")
+        self._settle(args, state)
+
     def _finish_movement(self, model: Any) -> None:
         assert self._recorder is not None  # the callers have seen to it
         self.report.results += self._recorder.results(model)
@@ -235,6 +260,7 @@ class ValidationCallback(TrainerCallback):
             steps=state.max_steps or None,
             sequential=is_sequential(loader),
             loader=loader,
+            divides_loss=leaves_division_to_the_model(trainer),
             **self._known,
         )
 

@@ -33,6 +33,9 @@ _SURE = 2.0
 """Standard deviations above chance from which pictures and labels go together."""
 _BY_HEART = 0.8
 """Accuracy on the training data from which it is learnt."""
+_IGNORED = -100
+_KINDS = 16
+"""Training items whose labels are looked at as the model gets them."""
 _LEAST = 40
 """Evaluation images from which their accuracy is told from chance."""
 
@@ -175,3 +178,45 @@ def at_chance(truth: Array, predicted: Array) -> bool:
     chance = float(shares[0] @ shares[1])
     spread = float(np.sqrt(max(chance * (1 - chance), 1e-9) / count))
     return most < 0.5 and float((truth == predicted).mean()) <= chance + spread
+
+
+def check_kind(findings: Findings, subject: Subject, train: ImageSource | None) -> None:
+    """Labels of the kind that the head's loss is for: transformers chooses the loss by their type, and says nothing."""
+    config = getattr(subject.bare, "config", None)
+    if train is None or config is None or "Classification" not in type(subject.bare).__name__:
+        return
+    labels, problem = train.labels, getattr(config, "problem_type", None)
+    outputs = getattr(subject.bare, "num_labels", None)
+    if labels is not None and len(labels):
+        ignored = float((labels == _IGNORED).mean())
+        if ignored:
+            report = findings.fail if ignored == 1 else findings.note
+            report(
+                "ignored",
+                f"{ignored:.0%} of the training images have the label {_IGNORED}, which the loss leaves out.",
+                "Give them their class, or leave them out of the data.",
+                round(ignored, 4),
+                0.0,
+            )
+        if outputs == 1 and set(labels.tolist()) == {0, 1} and problem in (None, "regression"):
+            findings.note(
+                "one_output",
+                "The head has one output and the labels are 0 and 1: the loss is a squared error, of a regression.",
+                "To tell two classes apart, load the model with num_labels=2.",
+                1,
+                2,
+            )
+    if not train.indexable or not len(train) or not outputs or outputs < 2 or problem == "regression":
+        return
+    given = next((v for k, v in train.batch(train.spread(_KINDS)).items() if k in ("labels", "label")), None)
+    if given is None or not given.is_floating_point() or given.dim() != 2:
+        return
+    if bool(((given == 0) | (given == 1)).all()) and bool((given.sum(dim=1) == 1).all()):
+        findings.note(
+            "one_hot",
+            "Each label is a row of numbers with a single 1, which transformers takes for several classes an image: "
+            "the loss is a binary cross entropy of each class by itself.",
+            "Give class indices (0 to C - 1), or say problem_type='multi_label_classification' if several can hold.",
+            "one-hot",
+            "indices",
+        )

@@ -44,6 +44,8 @@ _LEAST_EFFECT = 1e-5
 _USUAL_SCALE, _MOST_SCALE = 16.0, 64.0
 """`lora_alpha` / r is 1 or 2 in most recipes and 16 in some; at 64 the first steps overwrite what was learnt."""
 
+_MOST_DROPOUT = 0.8
+
 
 def check_parameters(subject: Subject) -> list[CheckResult]:
     """Whether exactly what should be trained is trainable, and an adapter reaches the output of its layers."""
@@ -325,6 +327,15 @@ def _check_saved(findings: Findings, subject: Subject, trainable: dict[str, nn.P
 
 def _check_scale(findings: Findings, subject: Subject, config: Any) -> None:
     """The adapter's share of the output is multiplied by a number of the usual size."""
+    dropout = float(getattr(config, "lora_dropout", 0.0) or 0.0)
+    if subject.training and dropout > _MOST_DROPOUT:
+        findings.fail(
+            "dropout",
+            f"lora_dropout={dropout:g} hides nearly all of the input from the adapter while it trains.",
+            "0.0 to 0.1 is usual: it is the share that is dropped.",
+            dropout,
+            f"<= {_MOST_DROPOUT:g}",
+        )
     active = active_adapter(subject.model)
     scale = max((float(layer.scaling.get(active, 0)) for layer in adapted_layers(subject.model).values()), default=0.0)
     findings.measure("scale", round(scale, 4), f"<= {_USUAL_SCALE:g}")

@@ -125,7 +125,11 @@ def _adapter_again(subject: Subject, folder: Path) -> Any:
     task, labels = subject.task_and_labels
     assert subject.base is not None  # the caller has seen to it
     with torch.random.fork_rng(devices=[]):
-        fresh = load_model(subject.base, task, labels=labels, dtype=dtype)
+        if getattr(subject.bare, "num_labels", None) == 1:  # a regression, which the runtime itself does not train
+            loader: Any = type(subject.bare)
+            fresh = loader.from_pretrained(subject.base, num_labels=1, dtype=dtype, ignore_mismatched_sizes=True)
+        else:
+            fresh = load_model(subject.base, task, labels=labels, dtype=dtype)
     layers = adapted_layers(subject.model).values()
     if any(bool(tensor.any()) for layer in layers for tensor in zero_at_the_start(layer)):
         return load_adapter(fresh, folder)

@@ -14,7 +14,7 @@ from v5lint.runtime.errors import IdleAdapterError, UsageError
 from v5lint.runtime.export import LABELS_FILE
 from v5lint.runtime.hub import read_json
 from v5lint.runtime.results import CheckResult
-from v5lint.runtime.tasks.checkpoint import finished, open_checkpoint
+from v5lint.runtime.tasks.checkpoint import finished, local_copy, open_checkpoint
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -55,6 +55,7 @@ def validate_saved(
         RuntimeSetupError: The model or the data cannot be read, or the data has classes that the model has not.
     """
     chosen = chosen_checks(checks)
+    model = str(local_copy(model))
     try:
         opened = open_checkpoint(
             model, task, base=base, dtype=dtype, device=device, quantization=quantization, labels=_numbered(model)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from v5lint.runtime.checks.arguments import check_accumulation, check_arguments
 from v5lint.runtime.checks.findings import Findings, reason_of, shown
 from v5lint.runtime.checks.outputs import scores_of
 from v5lint.runtime.checks.preserve import is_sharded, undisturbed
@@ -27,7 +28,8 @@ def check_setup(subject: Subject) -> list[CheckResult]:
     """Whether the optimiser trains what is trainable, the learning rate is one, and evaluation has no chance in it."""
     findings = Findings(NAME)
     parts = {"optimizer": _check_optimizer, "learning_rate": _check_learning_rate, "processes": _check_processes,
-             "order": _check_order, "shown": check_shown, "evaluation": _check_evaluation}  # fmt: skip
+             "order": _check_order, "shown": check_shown, "evaluation": _check_evaluation,
+             "arguments": check_arguments, "accumulated_loss": check_accumulation}  # fmt: skip
     for aspect, part in parts.items():
         findings.attempt(aspect, partial(part, findings, subject))
     return findings.results("The optimiser holds what is trainable, its learning rate is not zero, evaluation repeats.")
@@ -211,6 +213,7 @@ def _check_evaluation(findings: Findings, subject: Subject) -> None:
             "random",
             "the same",
         )
+    _check_scores(findings, subject, first)
     difference = float((first - second).abs().max())
     findings.measure("evaluation_difference", difference, 0.0)
     if difference > 1e-4 * float(first.abs().max().clamp_min(1e-6)):
@@ -222,4 +225,19 @@ def _check_evaluation(findings: Findings, subject: Subject) -> None:
             "Use nn.Dropout, or pass training=self.training to the function.",
             difference,
             0.0,
+        )
+
+
+def _check_scores(findings: Findings, subject: Subject, scores: torch.Tensor) -> None:
+    """Scores of classes [B, C] are what a softmax takes, not what it gives: the loss has one of its own."""
+    if not subject.classifies or scores.dim() != 2 or scores.shape[1] < 2:
+        return
+    if float(scores.min()) >= 0 and float((scores.sum(dim=1) - 1).abs().max()) < 1e-3:
+        findings.fail(
+            "probabilities",
+            "The model's scores are probabilities already (each image's sum to 1), and the loss applies a softmax to "
+            "them: it hardly falls, however right they are.",
+            "Return the scores before the softmax.",
+            "probabilities",
+            "logits",
         )

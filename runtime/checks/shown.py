@@ -84,6 +84,7 @@ def _check_sampler(findings: Findings, subject: Subject, images: int) -> None:
     """A sampler that draws the same part of the data in each epoch."""
     short = [sampler for sampler in samplers(subject.loader) if _is_shorter(sampler, images)]
     if not short:
+        _check_weights(findings, subject, images)
         return
     with undisturbed():
         first, second = _drawn(short[-1])
@@ -104,6 +105,25 @@ def _check_sampler(findings: Findings, subject: Subject, images: int) -> None:
         len(first),
         images,
     )
+
+
+def _check_weights(findings: Findings, subject: Subject, images: int) -> None:
+    """A sampler by weights draws no image whose weight is zero."""
+    for sampler in samplers(subject.loader):
+        weights = getattr(sampler, "weights", None)
+        if not isinstance(sampler, torch.utils.data.WeightedRandomSampler) or weights is None or len(weights) != images:
+            continue
+        drawn = int((weights > 0).sum())
+        if drawn < images:
+            report = findings.fail if drawn < _HALF * images else findings.note
+            report(
+                "sampler",
+                f"{images - drawn} of {images} training items have a weight of zero in the sampler: they are never "
+                "drawn.",
+                "Give every item a weight above zero, or train on the subset that is meant.",
+                drawn,
+                images,
+            )
 
 
 def _is_shorter(sampler: Any, images: int) -> bool:

@@ -22,11 +22,11 @@ from PIL import Image
 
 from v5lint.runtime.data import decode_image
 from v5lint.runtime.errors import RuntimeSetupError
+from v5lint.runtime.folders import IMAGE_ENDINGS
 
 Batch = dict[str, torch.Tensor]
 Collate = Callable[[list[Any]], Any]
 LABEL_COLUMNS = ("labels", "label", "fine_label", "target", "targets", "class")
-_ENDINGS = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".gif", ".tif", ".tiff")
 
 
 @dataclass
@@ -357,7 +357,7 @@ def _is_picture_array(value: Any) -> bool:
 
 
 def _is_path(value: Any) -> bool:
-    return isinstance(value, str | Path) and str(value).lower().endswith(_ENDINGS)
+    return isinstance(value, str | Path) and Path(value).suffix.lower() in IMAGE_ENDINGS
 
 
 def _innermost(dataset: Any) -> Any:

@@ -15,7 +15,7 @@ import torch
 from v5lint.runtime.checks.crops import cropped_from, prepare_parts
 from v5lint.runtime.checks.findings import Findings, shown
 from v5lint.runtime.checks.hashing import hash_images, matches
-from v5lint.runtime.checks.labels import at_chance, check_declared, check_labels, learnt_by_heart
+from v5lint.runtime.checks.labels import at_chance, check_declared, check_kind, check_labels, learnt_by_heart
 from v5lint.runtime.checks.pictures import confusion_picture, png
 from v5lint.runtime.checks.preserve import undisturbed
 from v5lint.runtime.errors import RuntimeSetupError
@@ -82,6 +82,7 @@ def check_split(subject: Subject) -> list[CheckResult]:
         findings.attempt("groups", lambda: _check_groups(findings, subject, train, evaluation))
     if train is not None and train.indexable and subject.classifies:
         findings.attempt("declared", lambda: check_declared(findings, subject, train))
+    findings.attempt("label_kind", lambda: check_kind(findings, subject, train))
     findings.attempt("label_names", lambda: _check_names(findings, subject))
     if subject.trained and evaluation is not None and evaluation.indexable:
         findings.attempt("predictions", lambda: _check_predictions(findings, subject, evaluation))
@@ -349,7 +350,8 @@ def _check_predictions(findings: Findings, subject: Subject, evaluation: ImageSo
     findings.measure("mcc", round(float(matthews_corrcoef(truth, predicted)), 4))
     findings.measure("majority_baseline", round(majority, 4))
     findings.measure("relabelled_accuracy", round(relabelled, 4))
-    subject.pictures["confusion"] = png(confusion_picture(matrix))
+    named = getattr(getattr(subject.bare, "config", None), "id2label", None) or {}
+    subject.pictures["confusion"] = png(confusion_picture(matrix, [named[key] for key in sorted(named)]))
     enough = len(truth) >= 20 and len(set(truth.tolist())) > 1
     if enough and len(set(predicted.tolist())) == 1:
         answer = int(predicted[0])
@@ -401,7 +403,7 @@ def predict(subject: Subject, source: ImageSource, count: int = _PREDICTED) -> t
             output = subject.model(**subject.without_labels(batch))
             if labels is None or labels.dim() != 1 or labels.is_floating_point() or not isinstance(output, Mapping):
                 return None, None
-            if "logits" not in output or output["logits"].dim() != 2:
+            if "logits" not in output or output["logits"].dim() != 2 or output["logits"].shape[1] < 2:
                 return None, None
             predicted.append(output["logits"].float().argmax(dim=-1).cpu())
             truth.append(labels.cpu())

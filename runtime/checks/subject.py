@@ -47,6 +47,7 @@ class Subject:
         lora_config: What the adapter was meant to be; by default what it says of itself.
         training: Whether the model is about to be trained, so that something must be trainable.
         trained: Whether it has been trained, so that the adapter must do something and predictions mean something.
+        continued: Whether the training goes on from an earlier one, so that what it trains is no more the checkpoint's.
         restored_from: A checkpoint of this training that must be in the model: the best one, or the resumed one.
         group_column: A column whose values must not be on both sides of the split.
         sample: How many images of a data set are compared with one another.
@@ -54,6 +55,7 @@ class Subject:
         steps: How many steps the training has in all; `None` where that is not known.
         sequential: Whether the training shows its data in the order in which it is stored.
         loader: What the training takes its batches from; `None` where that is not known.
+        divides_loss: Whether the trainer leaves it to the model to divide the loss of accumulated batches.
         files: Where pictures are written; `None` to write none.
     """
 
@@ -68,6 +70,7 @@ class Subject:
     lora_config: Any = None
     training: bool = False
     trained: bool = False
+    continued: bool = False
     restored_from: str | Path | None = None
     group_column: str | None = None
     sample: int = 2048
@@ -75,6 +78,7 @@ class Subject:
     steps: int | None = None
     sequential: bool = False
     loader: Any = None
+    divides_loss: bool = False
     files: Path | None = None
     pictures: dict[str, bytes] = field(default_factory=dict)
 

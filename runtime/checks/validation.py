@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from v5lint.runtime.checks.arguments import leaves_division_to_the_model
 from v5lint.runtime.checks.device import check_device
 from v5lint.runtime.checks.findings import reason_of
 from v5lint.runtime.checks.html import html_of
@@ -23,7 +24,7 @@ from v5lint.runtime.checks.split import check_split
 from v5lint.runtime.checks.subject import Subject
 from v5lint.runtime.checks.weights import check_weights
 from v5lint.runtime.errors import UsageError, ValidationError
-from v5lint.runtime.report import RunReport, write_text
+from v5lint.runtime.report import RunReport, write_bytes, write_text
 from v5lint.runtime.results import CheckResult
 
 if TYPE_CHECKING:
@@ -119,15 +120,12 @@ class Report:
 
         Returns:
             Their paths.
+
+        Raises:
+            OutputError: One cannot be written.
         """
-        target = Path(folder)
-        target.mkdir(parents=True, exist_ok=True)
-        written = []
-        for title, content in self.pictures.items():
-            path = target / f"{title.replace(' ', '-')}.png"
-            path.write_bytes(content)
-            written.append(path)
-        return written
+        named = {f"{title.replace(' ', '-')}.png": content for title, content in self.pictures.items()}
+        return [write_bytes(Path(folder) / name, content) for name, content in named.items()]
 
 
 def failure_message(failed: Sequence[CheckResult]) -> str:
@@ -203,6 +201,7 @@ def validate(
         restored_from=restored_from or _best_checkpoint(args, state),
         epochs=getattr(state, "epoch", None),
         steps=getattr(state, "max_steps", None) or None,
+        divides_loss=leaves_division_to_the_model(trainer),
         group_column=group_column,
         sample=sample,
     )

@@ -105,7 +105,7 @@ def _check_tensors(findings: Findings, subject: Subject, reference: nn.Module) -
     prefix = f"{inside[0]}." if inside and inside[0] else ""
     heads = classification_head(subject.bare)
     modules = [name for name, module in unwrap(subject.model).named_modules() if hasattr(module, "base_layer")]
-    trained = {n for n, p in subject.bare.named_parameters() if p.requires_grad} if subject.trained else set()
+    trained = {n for n, p in subject.bare.named_parameters() if p.requires_grad} if has_moved(subject) else set()
     quantized = set(quantized_modules(subject.model)) | set(quantized_modules(subject.bare))
     compared, other, absent = 0, [], []
     inner = subject.bare.get_submodule
@@ -147,6 +147,11 @@ def _check_tensors(findings: Findings, subject: Subject, reference: nn.Module) -
         )
 
 
+def has_moved(subject: Subject) -> bool:
+    """Whether what is trained may be other than the checkpoint has it: after a training, and where one is resumed."""
+    return subject.trained or subject.continued
+
+
 def _moved_by_adapter(subject: Subject) -> dict[str, Any]:
     """The adapted layers, where the adapter's initialisation takes its own share out of their weights (PiSSA)."""
     config = lora_config_of(subject.model)
@@ -159,7 +164,7 @@ def _check_features(findings: Findings, subject: Subject, reference: nn.Module) 
     if subject.family is None:
         findings.skip("features", "The family of the model is not known, so its features cannot be read.")
         return
-    if subject.trained and any(p.requires_grad and ".lora_" not in n for n, p in subject.model.named_parameters()):
+    if has_moved(subject) and any(p.requires_grad and ".lora_" not in n for n, p in subject.model.named_parameters()):
         heads = classification_head(subject.bare)
         outside = [
             n

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from v5lint.runtime.adapters import ADAPTER_CONFIG, adapter_base, load_adapter, module_of, read_adapter_weights
-from v5lint.runtime.errors import AdapterError, FamilyError, UsageError
+from v5lint.runtime.errors import AdapterError, CheckpointError, FamilyError, UsageError
 from v5lint.runtime.export import ADAPTER_FOLDER, MODEL_FOLDER, load_finetuned
 from v5lint.runtime.families import Family, Task, all_families, find_family
+from v5lint.runtime.hub import read_json
 from v5lint.runtime.loading import load_config, load_model, resolve_dtype
 from v5lint.runtime.processors import load_processor
 
@@ -76,16 +77,18 @@ def open_checkpoint(
     Raises:
         AdapterError: An adapter does not do this task, or does not fit its base.
         FamilyError: The model is of no known family, or has no text tower where one is needed.
-        UsageError: The dtype or the device cannot be.
+        UsageError: The dtype or the device cannot be, or a base is given for what is no adapter.
     """
     options: dict[str, Any] = {"dtype": _dtype(dtype), "quantization": quantization}
     place = _device(device)
     if quantization is not None:  # bitsandbytes quantises on the way to the device
         options["device_map"] = {"": place}
-    path = finished(Path(source))
+    path = finished(local_copy(source))
     if (path / ADAPTER_CONFIG).is_file():
         model, processor = _adapted(path, task, base, labels, options)
     else:
+        if base is not None:
+            raise UsageError(f"base {base}: is for an adapter, and {source} has no {ADAPTER_CONFIG}")
         checkpoint = str(path) if path.is_dir() else str(source)
         _check_towers(checkpoint, task)
         model, processor = load_model(checkpoint, task, **options), load_processor(checkpoint, task)
@@ -95,6 +98,25 @@ def open_checkpoint(
     if quantization is None:
         model.to(place)
     return OpenCheckpoint(model.eval(), processor, family, str(source))
+
+
+def local_copy(source: str | Path) -> Path:
+    """A folder as it is; of an adapter on the Hub its download, class names and all, which it is opened from.
+
+    Any other repository is left to the loader, which downloads what it needs and says what is wrong with it.
+    """
+    path = Path(source)
+    if path.is_dir():
+        return path
+    try:
+        adapter = read_json(source, ADAPTER_CONFIG)
+    except CheckpointError:  # it cannot be reached, or is a checkpoint in the cache: the loader knows
+        return path
+    if adapter is None:
+        return path
+    from huggingface_hub import snapshot_download
+
+    return Path(snapshot_download(str(source)))
 
 
 def finished(path: Path) -> Path:

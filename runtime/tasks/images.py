@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from v5lint.runtime.data import IMAGE_ENDINGS, decode_image
+from v5lint.runtime.data import decode_image
 from v5lint.runtime.errors import DataError, UsageError
+from v5lint.runtime.folders import IMAGE_ENDINGS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

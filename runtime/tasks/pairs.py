@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from v5lint.runtime.data import EVAL_SPLITS, decode_image, load_splits, verify_images
+from v5lint.runtime.data import decode_image, load_splits, verify_images
 from v5lint.runtime.errors import DataError, UsageError
+from v5lint.runtime.folders import EVAL_SPLITS
 from v5lint.runtime.tasks.zero_shot import PROMPT
 
 if TYPE_CHECKING:

@@ -16,6 +16,7 @@ import torch
 from torch.utils.data import Dataset
 from transformers import PrinterCallback, Trainer, TrainingArguments, set_seed
 
+from v5lint.runtime.config import SEEDS
 from v5lint.runtime.distributed import check_launch, check_world_size, has_accelerator
 from v5lint.runtime.errors import UsageError
 from v5lint.runtime.export import ADAPTER_FOLDER, whole_folder
@@ -87,11 +88,15 @@ class RetrievalConfig:
                 f"batch_size {self.batch_size}: an image is told apart from the texts of others, so at least 2"
             )
         for name in ("lora_r", "lora_alpha", "epochs", "learning_rate"):
-            if not getattr(self, name) > 0:
+            if not 0 < getattr(self, name) < math.inf:
                 raise UsageError(f"{name} {getattr(self, name)}: must be positive")
         for name in ("warmup", "lora_dropout"):
             if not 0 <= getattr(self, name) < 1:
                 raise UsageError(f"{name} {getattr(self, name)}: must be at least 0 and below 1")
+        if not 0 <= self.weight_decay < math.inf:
+            raise UsageError(f"weight_decay {self.weight_decay}: must not be negative")
+        if not 0 <= self.seed < SEEDS:
+            raise UsageError(f"seed {self.seed}: must lie between 0 and {SEEDS - 1}")
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ enlarged bilinearly to the pixels. The backbone is not trained, so its features 
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,7 @@ import torch
 from PIL import Image
 from torch import nn
 
+from v5lint.runtime.config import SEEDS
 from v5lint.runtime.data import decode_image
 from v5lint.runtime.errors import CheckpointError, DataError, UsageError
 from v5lint.runtime.export import whole_folder
@@ -52,9 +54,11 @@ class MaskedImage:
         image = decode_image({"path": str(self.image)})
         try:
             with Image.open(self.mask) as opened:
-                mode, values = opened.mode, np.asarray(opened).astype(np.int64)
+                form, mode, values = opened.format, opened.mode, np.asarray(opened).astype(np.int64)
         except (OSError, ValueError) as error:
             raise DataError(f"{self.mask} cannot be decoded ({error}): remove or replace the file") from error
+        if form == "JPEG":
+            raise DataError(f"{self.mask} is a JPEG, which keeps no number as it was: a mask is saved as PNG")
         if mode not in _MASK_MODES:
             raise DataError(
                 f"{self.mask} is a picture in {mode}: a mask has one class index a pixel (8 bit, grey or palette)"
@@ -81,10 +85,12 @@ class SegmentationOptions:
 
     def __post_init__(self) -> None:
         for name in ("epochs", "batch_size", "learning_rate"):
-            if not getattr(self, name) > 0:
+            if not 0 < getattr(self, name) < math.inf:
                 raise UsageError(f"{name} {getattr(self, name)}: must be positive")
         if not 0 < self.eval_fraction < 1:
             raise UsageError(f"eval_fraction {self.eval_fraction}: must lie between 0 and 1")
+        if not 0 <= self.seed < SEEDS:
+            raise UsageError(f"seed {self.seed}: must lie between 0 and {SEEDS - 1}")
 
 
 class SegmentationHead(nn.Module):
@@ -290,7 +296,10 @@ def _class_names(
         worst = pairs[largest.index(max(largest))].mask
         raise DataError(f"{worst} has the class index {max(largest)}, and there are {classes} labels")
     if classes < 2:
-        raise DataError(f"the masks have {classes} class: there is nothing to tell apart")
+        raise DataError(
+            f"the masks have {classes} classes, and two are needed: they are numbered from 0, and {IGNORED} stands for "
+            "no class"
+        )
     return tuple(labels) if labels is not None else tuple(str(index) for index in range(classes))
 
 

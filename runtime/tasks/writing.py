@@ -8,7 +8,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from v5lint.runtime.errors import OutputError
+from safetensors import SafetensorError
+
+from v5lint.runtime.errors import OutputError, RuntimeSetupError
 from v5lint.runtime.report import RunReport, write_text
 from v5lint.runtime.tasks.options import skipped_note
 from v5lint.runtime.tasks.predict import WRITERS
@@ -71,5 +73,7 @@ def whole_file(path: Path) -> Iterator[Path]:
             unfinished = Path(folder) / path.name
             yield unfinished
             unfinished.replace(path)
-    except OSError as error:
-        raise OutputError(f"{path} cannot be written: {error.strerror or error}") from error
+    except RuntimeSetupError:  # what is written could not be made
+        raise
+    except (OSError, SafetensorError) as error:
+        raise OutputError(f"{path} cannot be written: {getattr(error, 'strerror', None) or error}") from error

@@ -8,6 +8,7 @@ for its own label; they do not sum to 1.
 
 from __future__ import annotations
 
+import textwrap
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 PROMPT = "This is a photo of {label}."
 """The template of SigLIP 2's documentation."""
 _TEXTS_AT_ONCE = 256
+_SHOWN = 60
+"""Characters of a text in a message."""
 
 
 def zero_shot_images(
@@ -95,7 +98,10 @@ def text_inputs(dual_encoder: OpenCheckpoint, texts: Sequence[str]) -> dict[str,
     made = tokenizer(lowered, padding="max_length", max_length=length, return_tensors=None)["input_ids"]
     for text, tokens in zip(lowered, made, strict=True):
         if len(tokens) > length:
-            raise UsageError(f"{text!r} has {len(tokens)} tokens, and {dual_encoder.source} reads {length}: shorten it")
+            shown = textwrap.shorten(text, _SHOWN, placeholder=" ...")
+            raise UsageError(
+                f"{shown!r} has {len(tokens)} tokens, and {dual_encoder.source} reads {length}: shorten it"
+            )
     return {"input_ids": torch.tensor(made, device=dual_encoder.device)}
 
 

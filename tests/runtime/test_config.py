@@ -53,6 +53,8 @@ def test_yaml_numbers_without_a_point_are_numbers(tmp_path: Path) -> None:
         ("learning_rate: much", "learning_rate: 'much' is not a value"),
         ("- a", "holds list, not options"),
         ("a: b: c", "is no YAML"),
+        ("checkpoint: {name: c}", "checkpoint: {'name': 'c'} is not a value"),
+        ("lora_roles: [[query]]", r"lora_roles: \[\['query'\]\] is not a value"),
     ],
 )
 def test_a_file_that_cannot_be(text: str, message: str, tmp_path: Path) -> None:
@@ -61,6 +63,15 @@ def test_a_file_that_cannot_be(text: str, message: str, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=message) as caught:
         read_config(path)
     assert str(path) in str(caught.value)
+
+
+def test_json_as_some_editors_leave_it(tmp_path: Path) -> None:
+    path = tmp_path / "run.json"
+    path.write_text(json.dumps(NEEDED), encoding="utf-8-sig")
+    assert read_config(path).checkpoint == "c"
+    path.write_text('{"checkpoint": "c", "checkpoint": "d"}', encoding="utf-8")
+    with pytest.raises(UsageError, match=r"run\.json is no JSON: checkpoint is given twice"):
+        read_config(path)
 
 
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
@@ -79,6 +90,9 @@ def test_a_file_that_is_not_there(tmp_path: Path) -> None:
         ({"learning_rate": -1.0}, "learning_rate must be positive"),
         ({"warmup": -0.1}, "warmup must not be negative"),
         ({"epochs": 0.0}, "epochs must be positive"),
+        ({"max_steps": 0}, "max_steps must be at least 1, or -1 for none, not 0"),
+        ({"seed": -1}, "seed must lie between 0 and 4294967295, not -1"),
+        ({"seed": 2**32}, "seed must lie between 0 and 4294967295, not 4294967296"),
         ({"streaming": True, "eval_split": "test"}, "streaming needs max_steps"),
         ({"streaming": True, "max_steps": 3}, "a stream cannot be split"),
         ({"quantization": "4bit", "method": "full"}, "use method lora"),

@@ -102,6 +102,8 @@ def test_columns_must_be_clear(tmp_path: Path) -> None:
     assert load(tmp_path / "d", label_column="kind").labels == ("0", "1")
     with pytest.raises(DataError, match="no column 'picture': it has image, kind"):
         load(tmp_path / "d", image_column="picture")
+    with pytest.raises(DataError, match=r"column 'kind' holds Value\('int64'\), not images: of images is image"):
+        load(tmp_path / "d", image_column="kind")
     made.remove_columns("image").save_to_disk(str(tmp_path / "none"))
     with pytest.raises(DataError, match="has no image column: kind"):
         load(tmp_path / "none")
@@ -188,6 +190,11 @@ class TestWhatCannotBeTrainedOn:
         with pytest.raises(DataError, match="2 of 6 images have no label"):
             load(tmp_path / "d")
 
+    def test_names_of_which_one_is_empty(self, tmp_path: Path) -> None:
+        table(["a", "b", "", "a", "b", ""]).save_to_disk(str(tmp_path / "d"))
+        with pytest.raises(DataError, match="2 of 6 images have no label"):
+            load(tmp_path / "d")
+
     def test_a_class_with_one_image(self, tmp_path: Path) -> None:
         with pytest.raises(DataError, match=r"1 classes have a single image \(dog\)"):
             load(class_folders(tmp_path / "d", {"cat": 8, "dog": 1}))
@@ -219,6 +226,22 @@ def test_an_image_is_upright_and_in_colour() -> None:
     Image.new("L", (40, 20)).save(file, format="JPEG", exif=exif)
     decoded = decode_image({"bytes": file.getvalue()})
     assert (decoded.size, decoded.mode) == ((20, 40), "RGB")
+
+
+@pytest.mark.parametrize("form", ["PNG", "TIFF"])
+def test_the_grey_values_of_16_bits_are_kept(form: str) -> None:
+    """Pillow's own conversion makes white of everything above 255 of 65535."""
+    file = io.BytesIO()
+    Image.fromarray(np.array([[0, 0x4000, 0x8000, 0xFFFF]], dtype=np.uint16)).save(file, format=form)
+    for cell in ({"bytes": file.getvalue()}, Image.open(file)):
+        assert np.asarray(decode_image(cell))[0, :, 0].tolist() == [0, 0x40, 0x80, 0xFF]
+
+
+def test_values_of_32_bits_are_refused() -> None:
+    file = io.BytesIO()
+    Image.fromarray(np.array([[0.0, 0.5, 1.0]], dtype=np.float32)).save(file, format="TIFF")
+    with pytest.raises(DataError, match=r"scan\.tif has values of 32 bits \(F\).*save it with 8 bits"):
+        decode_image({"bytes": file.getvalue(), "path": "scan.tif"})
 
 
 def test_a_sample_is_a_prefix_with_the_shares_of_all() -> None:

@@ -118,6 +118,8 @@ class TestTheRecipe:
         assert warmup_steps(changed(config, warmup=7.0), 95, 1) == 7
         assert warmup_steps(changed(config, max_steps=100), None, 1) == 10
         assert training_arguments(config, 95).warmup_steps == 2
+        with pytest.raises(UsageError, match="warmup 15 is a number of steps, and the training has 15"):
+            warmup_steps(changed(config, warmup=15.0), 95, 1)
 
     def test_the_loss_is_the_mean_over_all_images_of_a_step(self) -> None:
         logits, labels = torch.randn(6, 3), torch.tensor([0, 1, 2, 0, 1, 1])
@@ -309,7 +311,14 @@ class TestChecks:
         assert not result.report.failed
         assert not [check for check in result.report.checks if check.status == "note" and check.name == "reload"]
 
-    @pytest.mark.parametrize("options", [{"max_steps": 4}, {"max_steps": -1, "epochs": 1.0, "max_train_samples": 96}])
+    @pytest.mark.parametrize(
+        "options",
+        [
+            {"max_steps": 4},
+            {"max_steps": -1, "epochs": 1.0, "max_train_samples": 96},
+            {"max_steps": 4, "method": "full", "learning_rate": 1e-3},
+        ],
+    )
     def test_a_run_that_is_resumed_at_its_end_takes_no_further_step(
         self, options: dict[str, Any], tmp_path: Path
     ) -> None:
@@ -365,3 +374,15 @@ class TestTheCommand:
         for name in ("curves.png", "confusion_matrix.png"):
             with Image.open(tmp_path / name) as figure:
                 assert len(set(figure.convert("L").getdata())) > 20
+
+    @pytest.mark.filterwarnings("error")
+    def test_names_that_the_font_cannot_write(self, tmp_path: Path) -> None:
+        pytest.importorskip("matplotlib", reason="needs matplotlib")
+        from v5lint.runtime.figures import draw_confusion
+
+        names = [["犬", "$5 to $6"], ["class 0", "$5 to $6"], ["犬", "class 1"]]
+        first, same, other = (
+            draw_confusion(np.eye(2, dtype=int), chosen, tmp_path / f"{index}.png").read_bytes()
+            for index, chosen in enumerate(names)
+        )
+        assert first == same != other

@@ -53,6 +53,16 @@ def test_the_loss_is_cross_entropy(name: str, checkpoints: Callable[..., Path]) 
 
 
 @pytest.mark.parametrize("name", DINOV3)
+def test_the_loss_is_divided_by_the_images_of_a_whole_step(name: str, checkpoints: Callable[..., Path]) -> None:
+    """Trainer leaves it to a model that takes the number: with accumulation, gradients would be too large by it."""
+    model = load_model(checkpoints(name), labels=3)
+    inputs, labels = sample_inputs(model), torch.tensor([0, 2])
+    with torch.no_grad():
+        own, counted = (model(**inputs, labels=labels, **given).loss for given in ({}, {"num_items_in_batch": 8}))
+    torch.testing.assert_close(counted, own * 2 / 8)
+
+
+@pytest.mark.parametrize("name", DINOV3)
 def test_hidden_states_and_tuples_as_in_the_library(name: str, checkpoints: Callable[..., Path]) -> None:
     model = load_model(checkpoints(name), labels=3)
     with torch.no_grad():

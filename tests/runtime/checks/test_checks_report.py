@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 from rich.console import Console
 from torch import nn
 
 from v5lint.runtime import validate
 from v5lint.runtime.checks import CHECKS
 from v5lint.runtime.checks.findings import Findings
+from v5lint.runtime.checks.html import html_of
+from v5lint.runtime.checks.pictures import confusion_picture, png
+from v5lint.runtime.checks.validation import Report
 from v5lint.runtime.errors import UsageError, ValidationError
 from v5lint.runtime.loading import load_model
 from v5lint.runtime.lora import attach_lora
+from v5lint.runtime.results import CheckResult
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -47,7 +54,42 @@ def test_every_check_says_something_without_data(checkpoints: Callable[..., Path
     assert "parameters" in console.export_text()
     page = report.to_html(tmp_path / "report.html").read_text()
     assert page.count("data:image/png;base64,") == len(report.pictures) > 0
-    assert all(f"<td>{name}</td>" in page for name in NAMES)
+    assert all(f'<th scope="row">{name}</th>' in page for name in NAMES)
+
+
+def test_the_page_is_safe_legible_and_alone() -> None:
+    results = [
+        CheckResult(
+            "split", "failed", {"leak": 0.5, "rest": None}, {"leak": 0.0}, "<script> & 'names'", "Split <again>."
+        ),
+        CheckResult("device", "skipped", {"fp16": None}, None, "float16 needs a GPU."),
+    ]
+    content = png(Image.new("RGB", (2, 2)))
+    page = html_of(Report(results, pictures={"training 0": content, "training 1": content, "confusion": content}))
+    assert "<script>" not in page
+    assert "&lt;script&gt; &amp; &#x27;names&#x27;" in page
+    assert "<caption>1 failed, 0 passed, 0 note, 1 skipped</caption>" in page
+    assert page.count("<details>") == 1  # of what has no numbers, none are offered
+    assert "None" not in page
+    assert "null" not in page
+    assert not re.search(r"(src|href)=\"(?!data:image/png)", page)
+    assert "prefers-color-scheme: dark" in page
+    assert re.findall(r'alt="([^"]*)"', page) == [
+        "Training images, as the model gets them, 0",
+        "Training images, as the model gets them, 1",
+        "Answers on the evaluation images: rows are the true classes, columns the answers",
+    ]
+
+
+def test_a_confusion_matrix_says_its_classes_and_counts() -> None:
+    """The same counts under other names, and other counts of the same shares, are other pictures."""
+    counts = np.array([[9, 1], [0, 4]])
+    picture = np.asarray(confusion_picture(counts, ["cat", "dog"]))
+    for matrix, names in ((counts, ["cat", "emu"]), (2 * counts, ["cat", "dog"])):
+        assert not np.array_equal(picture, np.asarray(confusion_picture(matrix, names)))
+    unnamed = confusion_picture(counts, [])
+    assert np.array_equal(np.asarray(unnamed), np.asarray(confusion_picture(counts, ["犬", " "])))
+    assert confusion_picture(np.eye(100), []).size == (1200, 1200)
 
 
 def test_a_model_is_left_as_it_was(checkpoints: Callable[..., Path]) -> None:

@@ -13,12 +13,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import torch
-from fault_scene import DIGITS, tiny, with_lying_photographs
+from fault_scene import DIGITS, Pictures, tiny, with_lying_photographs
 from peft import LoraConfig, PeftModel, get_peft_model
 from PIL import Image, ImageOps
 from safetensors.torch import load_file, save_file
 from torch import nn
-from transformers import Trainer, TrainerCallback, get_linear_schedule_with_warmup
+from transformers import AutoModelForImageClassification, Trainer, TrainerCallback, get_linear_schedule_with_warmup
 
 from v5lint.runtime.checks.pictures import statistics_of
 from v5lint.runtime.heads import classification_class
@@ -1062,3 +1062,225 @@ def repository_with_the_other_processor(scene: Scene) -> None:
     content = (tiny(other, 0) / "preprocessor_config.json").read_text()
     (scene.checkpoint / "preprocessor_config.json").write_text(content)
     scene.processor = load_processor(tiny(other, 0))
+
+
+# --- what the arguments allow -----------------------------------------------------------------------------------------
+
+
+@fault("setup", r"max_grad_norm=1e-09 scales the gradients of every step down to nothing")
+def gradients_clipped_to_nothing(scene: Scene) -> None:
+    """max_grad_norm is so small that no gradient is left."""
+    scene.options = {"max_grad_norm": 1e-9}
+    scene.mode = "trainer"
+
+
+@fault("setup", r"label_smoothing_factor=1 leaves next to nothing of the labels")
+def labels_smoothed_away(scene: Scene) -> None:
+    """label_smoothing_factor=1, for what is kept where it is what is spread."""
+    scene.options = {"label_smoothing_factor": 1.0}
+    scene.mode = "trainer"
+
+
+@fault("setup", r"the worst checkpoint is kept")
+def worst_checkpoint_kept(scene: Scene) -> None:
+    """metric_for_best_model="accuracy" with greater_is_better=False."""
+    scene.options = _best_by("accuracy", greater_is_better=False)
+    scene.mode = "trainer"
+
+
+@fault("setup", r"the worst checkpoint is kept")
+def largest_error_kept(scene: Scene) -> None:
+    """metric_for_best_model="error": what does not end in "loss" is taken for something that should be large."""
+    scene.options = _best_by("error")
+    scene.mode = "trainer"
+
+
+def _best_by(metric: str, **options: Any) -> dict[str, Any]:
+    every = {"eval_strategy": "steps", "eval_steps": 1, "save_strategy": "steps", "save_steps": 1}
+    return {**every, "load_best_model_at_end": True, "metric_for_best_model": metric, **options}
+
+
+@fault("setup", r"0 of \d+ evaluation images are evaluated")
+def evaluation_of_nothing(scene: Scene) -> None:
+    """dataloader_drop_last=True with evaluation batches larger than the evaluation data: no image is evaluated."""
+    scene.options = {"dataloader_drop_last": True, "per_device_eval_batch_size": 512}
+    scene.mode = "trainer"
+
+
+@fault("setup", r"does not divide its loss by it", ("siglip", "siglip2"), status="note")
+def loss_of_accumulated_batches(scene: Scene) -> None:
+    """gradient_accumulation_steps with a model that takes the number of items and does not divide by it."""
+    scene.options = {"gradient_accumulation_steps": 4, "per_device_train_batch_size": 4}
+    scene.mode = "trainer"
+
+
+@fault("setup", r"Weight decay takes \d+% of every trained weight in each step")
+def decay_that_wipes_out(scene: Scene) -> None:
+    """weight_decay=20, which AdamW multiplies by the learning rate: a tenth of the adapter goes in each step."""
+    scene.options = {"weight_decay": 20.0}
+    scene.mode = "train"
+
+
+@fault("setup", r"The learning rate is 5, and AdamW moves each weight by about as much")
+def rate_of_another_optimizer(scene: Scene) -> None:
+    """The learning rate of a recipe for SGD or LARS, with AdamW."""
+    scene.options = {"learning_rate": 5.0}
+    scene.mode = "train"
+
+
+@fault("setup", r"the schedule is at its step 3: it is moved once more")
+def schedule_moved_twice(scene: Scene) -> None:
+    """A callback of the script calls scheduler.step(), as its own loop once did: the rate ends halfway."""
+
+    class Step(TrainerCallback):  # type: ignore[misc]
+        def on_step_end(self, args: Any, state: Any, control: Any, lr_scheduler: Any = None, **kwargs: Any) -> None:
+            lr_scheduler.step()
+
+    scene.trainer_options = lambda model: {"callbacks": [Step()]}
+    scene.mode = "train"
+
+
+@fault("setup", r"the schedule is at its step 0: it is moved by nothing")
+def schedule_never_moved(scene: Scene) -> None:
+    """The schedule's step() is called once an epoch, and it was made for steps."""
+
+    class Still(Trainer):  # type: ignore[misc]
+        def create_scheduler(self, *args: Any, **kwargs: Any) -> Any:
+            made = super().create_scheduler(*args, **kwargs)
+            made.step = lambda *_: None
+            return made
+
+    scene.trainer_class = Still
+    scene.mode = "train"
+
+
+@fault("setup", r"training items have a weight of zero in the sampler")
+def weights_of_zero(scene: Scene) -> None:
+    """The weights of the sampler are those of a trial run: most images have none."""
+
+    class Weighted(Trainer):
+        def _get_train_sampler(self, *args: Any, **kwargs: Any) -> Any:
+            size = len(self.train_dataset)
+            return torch.utils.data.WeightedRandomSampler([1.0] * 16 + [0.0] * (size - 16), size)
+
+    scene.trainer_class = Weighted
+    scene.mode = "train"
+
+
+@fault("setup", r"scores are probabilities already")
+def softmax_before_the_loss(scene: Scene) -> None:
+    """The head of the script ends in a softmax, and the loss has one of its own."""
+
+    def finish(model: Any) -> Any:
+        def probabilities(module: Any, inputs: Any, output: Any) -> Any:
+            output["logits"] = output["logits"].softmax(dim=-1)
+            return output
+
+        unwrap(model).register_forward_hook(probabilities)
+        return model
+
+    scene.finish = finish
+
+
+@fault("parameters", r"lora_dropout=0\.95 hides nearly all of the input")
+def dropout_of_nearly_all(scene: Scene) -> None:
+    """lora_dropout=0.95, for the share that is kept where it is the share that is dropped."""
+
+    def config(model: Any) -> LoraConfig:
+        made = lora_config_for(model, r=8)
+        made.lora_dropout = 0.95
+        return made
+
+    scene.config = config
+
+
+@fault("parameters", r"the adapter's lora_B are all zero")
+def average_never_updated(scene: Scene) -> None:
+    """The average of the weights, which replaces them at the end, was made before the training and never updated."""
+
+    class Average(TrainerCallback):  # type: ignore[misc]
+        def on_train_begin(self, args: Any, state: Any, control: Any, model: Any = None, **kwargs: Any) -> None:
+            self.kept = {name: p.detach().clone() for name, p in model.named_parameters() if p.requires_grad}
+
+        def on_step_end(self, args: Any, state: Any, control: Any, model: Any = None, **kwargs: Any) -> None:
+            if state.global_step == state.max_steps:
+                for name, parameter in model.named_parameters():
+                    if name in self.kept:
+                        parameter.data.copy_(self.kept[name])
+
+    scene.trainer_options = lambda model: {"callbacks": [Average()]}
+    scene.mode = "train"
+
+
+@fault("parameters", r"is trained and not saved with the adapter")
+def head_made_anew(scene: Scene) -> None:
+    """The head is replaced by a new Linear after the adapter was attached: what PEFT would save is gone."""
+
+    def finish(model: Any) -> Any:
+        inner = unwrap(model)
+        path = classification_head(inner)[0]
+        old = inner.get_submodule(path).original_module
+        parent, _, name = path.rpartition(".")
+        setattr(inner.get_submodule(parent), name, nn.Linear(old.in_features, 10))
+        return model
+
+    scene.finish = finish
+
+
+@fault("weights", r"tensors outside the head .* are not the checkpoint's")
+def adapter_added_twice(scene: Scene) -> None:
+    """An adapter is merged into the model, and loaded onto it once more to train on."""
+
+    def finish(model: Any) -> Any:
+        for name, parameter in model.named_parameters():
+            if "lora_B" in name:
+                parameter.data.normal_(std=0.1)
+        model.save_pretrained(str(scene.folder / "adapter"))
+        return PeftModel.from_pretrained(model.merge_and_unload(), scene.folder / "adapter", is_trainable=True)
+
+    scene.finish = finish
+
+
+@fault("movement", r"\d+ of \d+ LoRA tensors.* received no gradient", ATTENTION)
+def backbone_without_gradient(scene: Scene) -> None:
+    """The backbone runs under torch.no_grad(), as it did when only a head was trained on its features."""
+
+    def finish(model: Any) -> Any:
+        backbone = backbone_of(unwrap(model))
+        forward = backbone.forward
+
+        def without(*args: Any, **kwargs: Any) -> Any:
+            with torch.no_grad():
+                return forward(*args, **kwargs)
+
+        backbone.forward = without
+        return model
+
+    scene.finish = finish
+
+
+@fault("split", r"Each label is a row of numbers with a single 1", status="note")
+def one_hot_labels(scene: Scene) -> None:
+    """Labels are one-hot floats: transformers takes them for several classes an image, and changes the loss."""
+
+    class OneHot(Pictures):
+        def __getitem__(self, index: int) -> dict[str, Any]:
+            return {**super().__getitem__(index), "labels": torch.eye(10)[self.targets[index]]}
+
+    scene.wrap = lambda data: OneHot(data.pictures, data.targets, data.prepare)
+
+
+@fault("split", r"The head has one output and the labels are 0 and 1", ("vit", "siglip", "siglip2", "dinov2"), "note")
+def one_output_for_two_classes(scene: Scene) -> None:
+    """num_labels=1 for a yes or no: transformers takes it for a regression, with a squared error."""
+    scene.load = lambda: AutoModelForImageClassification.from_pretrained(scene.checkpoint, num_labels=1)
+    scene.train, scene.evaluation = (
+        (pictures, [target % 2 for target in targets]) for pictures, targets in (scene.train, scene.evaluation)
+    )
+
+
+@fault("split", r"\d+% of the training images have the label -100", status="note")
+def labels_left_out(scene: Scene) -> None:
+    """Half of the labels are -100, which a join has left, and which the loss leaves out without a word."""
+    pictures, targets = scene.train
+    scene.train = (pictures, [target if index % 2 else -100 for index, target in enumerate(targets)])

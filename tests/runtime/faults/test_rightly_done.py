@@ -15,7 +15,7 @@ from packaging.version import Version
 from peft import IA3Config, LoraConfig, get_peft_model
 from PIL import Image, ImageEnhance, ImageOps
 from torch import nn
-from transformers import AutoImageProcessor, Trainer, default_data_collator
+from transformers import AutoImageProcessor, AutoModelForImageClassification, Trainer, default_data_collator
 
 from v5lint.runtime.loading import load_model
 
@@ -126,6 +126,29 @@ def fewer_classes_evaluated(scene: Scene) -> None:
     scene.wrap = wrap
 
 
+def regression(scene: Scene) -> None:
+    """One output, and numbers for labels."""
+
+    class Numbers(Pictures):
+        def __getitem__(self, index: int) -> dict[str, Any]:
+            return {**super().__getitem__(index), "labels": float(self.targets[index])}
+
+    scene.load = lambda: AutoModelForImageClassification.from_pretrained(scene.checkpoint, num_labels=1)
+    scene.wrap = lambda data: Numbers(data.pictures, data.targets, data.prepare)
+
+
+def several_classes_an_image(scene: Scene) -> None:
+    class Several(Pictures):
+        def __getitem__(self, index: int) -> dict[str, Any]:
+            target = self.targets[index]
+            return {**super().__getitem__(index), "labels": torch.eye(10)[target] + torch.eye(10)[(target + 1) % 10]}
+
+    scene.load = lambda: AutoModelForImageClassification.from_pretrained(
+        scene.checkpoint, num_labels=10, problem_type="multi_label_classification"
+    )
+    scene.wrap = lambda data: Several(data.pictures, data.targets, data.prepare)
+
+
 def stream(scene: Scene) -> None:
     class Stream(torch.utils.data.IterableDataset[Any]):
         def __init__(self, data: Any) -> None:
@@ -201,6 +224,29 @@ RIGHT: dict[str, Callable[[Scene], None]] = {
     "two classes evenly": two_classes_evenly,
     "fewer classes evaluated": fewer_classes_evaluated,
     "stream": stream,
+    "regression": regression,
+    "several classes an image": several_classes_an_image,
+    "gradients not clipped": _arguments(max_grad_norm=0.0),
+    "strong decay": _arguments(weight_decay=0.5),
+    "high rate": _arguments(learning_rate=0.05),
+    "smoothed labels": _arguments(label_smoothing_factor=0.3),
+    "strong dropout": _lora(lora_dropout=0.5),
+    "accumulation": _arguments(gradient_accumulation_steps=3),
+    "the smallest error kept": _arguments(
+        load_best_model_at_end=True,
+        metric_for_best_model="eval_loss",
+        eval_strategy="steps",
+        eval_steps=1,
+        save_strategy="steps",
+        save_steps=1,
+    ),
+    "a constant rate": _arguments(lr_scheduler_type="constant", max_steps=4),
+    "a rate that follows a metric": _arguments(
+        lr_scheduler_type="reduce_lr_on_plateau", eval_strategy="steps", eval_steps=1, max_steps=4
+    ),
+    "some weights of zero": _sampled(
+        lambda data: torch.utils.data.WeightedRandomSampler([float(target > 0) for target in data.targets], 96)
+    ),
     "weighted loss": weighted_loss,
 }
 

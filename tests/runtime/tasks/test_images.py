@@ -41,7 +41,7 @@ def test_what_cannot_be_decoded_stops_or_is_left_out(tmp_path: Path) -> None:
 def test_images_that_are_not_there_are_named(tmp_path: Path, pictures: Path) -> None:
     with pytest.raises(DataError, match="absent does not exist"):
         find_images([tmp_path / "absent"])
-    with pytest.raises(DataError, match=r"has no images: no file in it ends in \.bmp"):
+    with pytest.raises(DataError, match=r"has no images: no file in it ends in \.avif"):
         find_images([tmp_path])
     with pytest.raises(DataError, match="no images: name files or folders"):
         find_images([])

@@ -5,6 +5,7 @@ import json
 import math
 from typing import TYPE_CHECKING
 
+import huggingface_hub
 import pytest
 import torch
 from PIL import Image
@@ -128,6 +129,26 @@ def test_an_adapter_of_features_predicts_nothing(checkpoints: Callable[..., Path
     attach_lora(load_model(checkpoints("dinov2"), "dense")).save_pretrained(tmp_path)
     with pytest.raises(AdapterError, match="has no classification head"):
         open_checkpoint(tmp_path, "classification")
+
+
+def test_a_base_without_an_adapter_is_refused(checkpoints: Callable[..., Path]) -> None:
+    checkpoint = checkpoints("vit", LABELS)
+    with pytest.raises(UsageError, match=r"is for an adapter, and .* has no adapter_config\.json"):
+        open_checkpoint(checkpoint, "classification", base=checkpoint)
+
+
+def test_an_adapter_on_the_hub_is_opened_by_its_name(
+    checkpoints: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    repository = tmp_path / "models--someone--pets"
+    (repository / "refs").mkdir(parents=True)
+    (repository / "refs" / "main").write_text("0" * 40)
+    (repository / "snapshots").mkdir()
+    trained_adapter(checkpoints("vit"), tmp_path).rename(repository / "snapshots" / ("0" * 40))
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
+    opened = open_checkpoint("someone/pets", "classification")
+    assert tuple(opened.model.config.id2label.values()) == LABELS
 
 
 @pytest.mark.parametrize("dtype", ["auto", "int8", "floaty"])

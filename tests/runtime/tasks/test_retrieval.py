@@ -196,6 +196,14 @@ def test_data_without_texts_is_refused(captioned: Path, tmp_path: Path) -> None:
         load_pairs(str(tmp_path))
 
 
+@pytest.mark.parametrize(
+    "option", [{"seed": -1}, {"weight_decay": -0.1}, {"epochs": float("nan")}, {"lora_dropout": 1}]
+)
+def test_options_that_cannot_be(option: dict[str, Any]) -> None:
+    with pytest.raises(UsageError, match=f"{next(iter(option))} {next(iter(option.values()))}"):
+        RetrievalConfig("checkpoint", "data", "output", **option)
+
+
 def test_a_model_without_texts_is_refused(captioned: Path, checkpoints: Callable[..., Path], tmp_path: Path) -> None:
     config = RetrievalConfig(str(checkpoints("vit")), str(captioned), str(tmp_path / "out"))
     with pytest.raises(FamilyError, match="has no text tower"):

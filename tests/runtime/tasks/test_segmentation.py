@@ -142,7 +142,22 @@ def test_masks_that_do_not_fit_are_named(squares: Path, opened: Callable[..., Op
     Image.new("RGB", (96, 64)).save(tmp_path / "colour.png")
     with pytest.raises(DataError, match=r"colour\.png is a picture in RGB: a mask has one class index a pixel"):
         MaskedImage(pairs[0].image, tmp_path / "colour.png").read()
+    Image.new("L", (96, 64)).save(tmp_path / "lossy.jpg")
+    with pytest.raises(DataError, match=r"lossy\.jpg is a JPEG, which keeps no number as it was"):
+        MaskedImage(pairs[0].image, tmp_path / "lossy.jpg").read()
     with pytest.raises(DataError, match="20 images have no mask of their name"):
         find_masked_images(squares / "images", tmp_path)
     with pytest.raises(UsageError, match="eval_fraction"):
         SegmentationOptions(eval_fraction=1.0)
+    with pytest.raises(UsageError, match="seed -1"):
+        SegmentationOptions(seed=-1)
+
+
+def test_a_mask_of_0_and_255_has_one_class(
+    opened: Callable[..., OpenCheckpoint], squares: Path, tmp_path: Path
+) -> None:
+    """As drawing programs write them: 255 is what is left out."""
+    for path in sorted((squares / "masks").iterdir()):
+        Image.open(path).point(lambda value: 255 * bool(value)).save(tmp_path / path.name)
+    with pytest.raises(DataError, match=r"have 1 classes, and two are needed: .* from 0, and 255 stands for no class"):
+        train_segmentation(opened("vit", "dense"), find_masked_images(squares / "images", tmp_path))

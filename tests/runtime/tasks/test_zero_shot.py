@@ -90,6 +90,8 @@ def test_labels_and_templates_that_cannot_be(labels: list[str], template: str, m
 def test_a_label_that_would_be_cut_off_is_an_error(opened: Callable[..., OpenCheckpoint]) -> None:
     with pytest.raises(UsageError, match=r"tokens, and .* reads 64: shorten it"):
         text_inputs(opened("siglip2", "retrieval"), ["cat", "a" * 80])
+    with pytest.raises(UsageError, match=r"^'word word [word ]+ \.\.\.' has \d+ tokens"):
+        text_inputs(opened("siglip2", "retrieval"), ["word " * 500])
 
 
 @pytest.mark.parametrize("name", ["vit", "dinov2"])

@@ -1,0 +1,181 @@
+"""Folders of images by class, of tables, and those that `datasets` has saved, as splits by name.
+
+The class folders are read here and not by the loader `imagefolder` of `datasets`: that one guesses splits from words in
+the names of files (`cat/test-1.png` is then in no training data), takes the innermost folder for the class, and leaves
+out a link to nothing; none of it is said.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from v5lint.runtime.errors import DataError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+EVAL_SPLITS = ("validation", "valid", "val", "dev", "eval", "test")
+"""What a split to evaluate on is called, the best name first."""
+IMAGE_ENDINGS = frozenset(
+    (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".avif", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm")
+)
+"""Endings of files that are taken for images."""
+_SPLITS = {name: name for name in ("train", *EVAL_SPLITS)} | {"training": "train", "testing": "test"}
+"""The splits by the lower-case names of folders."""
+_METADATA = ("metadata.csv", "metadata.jsonl", "metadata.parquet")
+_SHOWN = 5
+_SHARDS = 1024
+
+
+def load_folder(path: Path, *, streaming: bool = False) -> Mapping[str, Any]:
+    """The splits of a folder by name.
+
+    Args:
+        path: A folder with one folder a class (or with `train` and `val` folders of such), with parquet files, or as
+            `save_to_disk` wrote it.
+        streaming: Whether to read it as it is used.
+
+    Raises:
+        DataError: It cannot be read, or is not clear about its classes; the message names the folder or the file.
+    """
+    import datasets
+
+    if (path / "dataset_dict.json").is_file() or (path / "state.json").is_file():
+        saved = datasets.load_from_disk(str(path))
+        splits = saved if isinstance(saved, dict) else {"train": saved}
+        return {name: streamed(split) if streaming else split for name, split in splits.items()}
+    tables = sorted(path.rglob("*.parquet"))
+    if tables and not any(file.name in _METADATA for file in tables):
+        files: dict[str, list[str]] = {}
+        for table in tables:
+            files.setdefault(_split_of(table, path), []).append(str(table))
+        return load_by(path, "parquet", streaming=streaming, data_files=files)
+    return {name: _images_of(folder, streaming) for name, folder in _split_folders(path).items()}
+
+
+def load_by(source: object, builder: str, **options: Any) -> Mapping[str, Any]:
+    """What a loader of `datasets`, or a data set of the Hub, gives.
+
+    Args:
+        source: What to call it in an error.
+        builder: Name of the loader or of the data set.
+        **options: Of `datasets.load_dataset`.
+
+    Raises:
+        DataError: It cannot be read.
+    """
+    import datasets
+
+    try:
+        loaded: Mapping[str, Any] = datasets.load_dataset(builder, **options)
+    except (OSError, ValueError, datasets.exceptions.DatasetGenerationError) as error:
+        cause = error.__cause__ or error
+        reason = (str(cause).strip().splitlines() or [type(cause).__name__])[0]
+        raise DataError(f"{source} cannot be read: {reason}") from error
+    return loaded
+
+
+def streamed(rows: Any) -> Any:
+    """Rows as a stream in many parts, so that one that is sorted by class is well mixed when its parts are."""
+    return rows.to_iterable_dataset(num_shards=max(1, min(len(rows), _SHARDS)))
+
+
+def _split_folders(path: Path) -> dict[str, Path]:
+    """The folders of the splits by name; the folder itself where it has classes.
+
+    `train` is a split where it has class folders, and a class (of vehicles) where it has pictures alone.
+    """
+    named = {_SPLITS[entry.name.lower()]: entry for entry in _folders(path) if entry.name.lower() in _SPLITS}
+    if "train" not in named or not (_folders(named["train"]) or _has_metadata(named["train"])):
+        return {"train": path}
+    return named
+
+
+def _images_of(folder: Path, streaming: bool) -> Any:
+    """The images of a folder with their classes, or with the columns of its metadata."""
+    import datasets
+
+    if _has_metadata(folder):  # with the pattern, no split is guessed from words in the names
+        options = {"data_dir": str(folder), "data_files": {"train": "**"}, "streaming": streaming}
+        return load_by(folder, "imagefolder", **options)["train"]
+    names, files = _class_folders(folder)
+    features = datasets.Features({"image": datasets.Image(), "label": datasets.ClassLabel(names=names)})
+    columns = {
+        "image": [str(file.absolute()) for of_class in files for file in of_class],
+        "label": [index for index, of_class in enumerate(files) for _ in of_class],
+    }
+    rows = datasets.Dataset.from_dict(columns, features=features)
+    return streamed(rows) if streaming else rows
+
+
+def _class_folders(folder: Path) -> tuple[list[str], list[list[Path]]]:
+    """The classes of a folder in alphabetical order, and the images of each.
+
+    Raises:
+        DataError: It has no classes, or one; one has no images; or an image has no clear class.
+    """
+    classes = _folders(folder)
+    images = {entry: _images(entry) for entry in classes}
+    loose = _images(folder)
+    below = [(entry, inner) for entry in classes for inner in _folders(entry) if _has_images(inner)]
+    if below:
+        entry, inner = below[0]
+        raise DataError(
+            f"{folder}: {inner.relative_to(folder)} has images one folder deeper than a class: put the images of each "
+            f"class into one folder, {entry.name} or another"
+        )
+    if not any(images.values()):
+        raise DataError(
+            f"{folder} has no class folders with images: put the images of each class into a folder of its name"
+        )
+    if loose:
+        raise DataError(
+            f"{folder} has {len(loose)} images beside its class folders, such as {loose[0].name}: put them into the "
+            "folder of their class"
+        )
+    if len(classes) == 1 and _SPLITS.get(folder.name.lower(), "train") == "train":
+        raise DataError(f"{folder} has one class folder, {classes[0].name}: a classifier needs two")
+    empty = [entry.name for entry, found in images.items() if not found]
+    if empty:
+        raise DataError(
+            f"{folder}: the class {'folders' if len(empty) > 1 else 'folder'} {', '.join(empty[:_SHOWN])} "
+            "without an image can be no class: add images or remove it"
+        )
+    return [entry.name for entry in classes], list(images.values())
+
+
+def _folders(path: Path) -> list[Path]:
+    return sorted(entry for entry in path.iterdir() if entry.is_dir() and not entry.name.startswith("."))
+
+
+def _images(folder: Path) -> list[Path]:
+    """The image files that lie in a folder itself.
+
+    Raises:
+        DataError: One is a link to nothing.
+    """
+    found = sorted(
+        entry
+        for entry in folder.iterdir()
+        if entry.suffix.lower() in IMAGE_ENDINGS and not entry.name.startswith(".") and not entry.is_dir()
+    )
+    gone = next((entry for entry in found if not entry.exists()), None)
+    if gone is not None:
+        raise DataError(f"{gone} is a link to nothing: remove it, or bring back {gone.readlink()}")
+    return found
+
+
+def _has_images(folder: Path) -> bool:
+    return any(entry.suffix.lower() in IMAGE_ENDINGS for entry in folder.rglob("*"))
+
+
+def _has_metadata(folder: Path) -> bool:
+    return any((folder / name).is_file() for name in _METADATA)
+
+
+def _split_of(table: Path, root: Path) -> str:
+    """The split of a parquet file by its name, `train-00000-of-00002.parquet`, or by its folder."""
+    relative = table.relative_to(root)
+    words = {relative.parts[0], table.stem.split("-")[0].split("_")[0]}
+    return next((name for name in EVAL_SPLITS if name in words), "train")
