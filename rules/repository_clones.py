@@ -37,7 +37,7 @@ class _Clone:
         statement: the statement, alone in its line.
         call: the call of Repository.
         given: its arguments by name, as source.
-        variable: the name of the clone; "" where none is kept.
+        variable: the name of the clone; "" where it has none.
         pushes: the calls of `push_to_hub`.
     """
 
@@ -170,7 +170,7 @@ def _edits(view: ModuleView, clone: _Clone, api: str) -> Iterator[Edit]:
     made = f"{api}(token={given['token']})" if "token" in given else f"{api}()"
     kind = [f"repo_type={given['repo_type']}"] if "repo_type" in given else []
     fetched = ", ".join([given["clone_from"], *kind, f"local_dir={given['local_dir']}"])
-    if clone.variable:
+    if clone.pushes:
         lines = [f"{clone.variable} = {made}", f"{clone.variable}.snapshot_download({fetched})"]
     else:
         lines = [f"{made}.snapshot_download({fetched})"]
