@@ -1,4 +1,7 @@
-"""Names of removed classes as strings, compared with the name of an object's class: a part of V5001."""
+"""Names of classes as strings, compared with the name of an object's class: `type(x).__name__ == "ViTModel"`.
+
+Not a rule: V5001 asks for the names of removed extractors, V5919 for names that are only another name of a class.
+"""
 
 from __future__ import annotations
 
@@ -18,30 +21,64 @@ if TYPE_CHECKING:
 _SINCE = "4.25"
 
 
-def check(view: ModuleView) -> Iterator[Finding]:
+def removed_extractors(view: ModuleView) -> Iterator[Finding]:
     """Yield the names of removed classes that are compared with that of an object's class: nothing has them now."""
     removed = lookup.vision_feature_extractors()
+    for name, asked in compared(view):
+        old = str(name.value)
+        new = removed.get(old)
+        if new is None or new in asked:
+            continue
+        message = f"no object is a `{old}` since transformers 5.0: ask for `{new}`, best with `isinstance`"
+        yield view.finding(name, message, fix=asking_for(view, name, new, _SINCE))
+
+
+def compared(view: ModuleView) -> Iterator[tuple[ast.Constant, frozenset[str]]]:
+    """Yield the strings that are compared with the name of an object's class, with all that are beside them.
+
+    A comparison that is one of several, joined by `or`, is asked together with them; those in dead code are not given.
+    """
+    if not any(True for _ in view.imports("transformers")):
+        return
     for test in view.tree.nodes.get(ast.Compare, ()):
         assert isinstance(test, ast.Compare)
-        sides = [test.left, *test.comparators]
-        if not any(isinstance(each, ast.Attribute) and each.attr == "__name__" for each in sides):
-            continue
-        names = [each for side in sides for each in _written_texts(view, side) if each.value in removed]
-        if not names or view.guards.is_dead(test) or not any(True for _ in view.imports("transformers")):
+        names = [*_names(view, test)]
+        if not names or view.guards.is_dead(test):
             continue
         around = view.tree.parents[test]
-        asked = ast.unparse(around if isinstance(around, ast.BoolOp) else test)
-        for name in names:
-            old = str(name.value)
-            new = removed[old]
-            if new in asked or any(each.value == new for side in sides for each in _written_texts(view, side)):
-                continue  # it asks for both
-            start, end = view.span(name)
-            at = view.text.find(old, start, end)
-            edits = [Edit(at, at + len(old), new)] if at >= 0 else []
-            message = f"no object is a `{old}` since transformers 5.0: ask for `{new}`, best with `isinstance`"
-            fix = Fix(f"Ask for `{new}`", edits, applicability="unsafe", requires=_SINCE) if edits else None
-            yield view.finding(name, message, fix=fix)
+        beside = around.values if isinstance(around, ast.BoolOp) else [test]
+        asked = frozenset(
+            str(each.value) for other in beside if isinstance(other, ast.Compare) for each in _names(view, other)
+        )
+        yield from ((name, asked) for name in names)
+
+
+def asking_for(view: ModuleView, name: ast.Constant, new: str, since: str) -> Fix | None:
+    """The fix that asks for another name; None where the string is written in parts."""
+    start, end = view.span(name)
+    at = view.text.find(str(name.value), start, end)
+    if at < 0:
+        return None
+    edit = Edit(at, at + len(str(name.value)), new)
+    return Fix(f"Ask for `{new}`", [edit], applicability="unsafe", requires=since)
+
+
+def object_named(node: ast.expr) -> ast.expr | None:
+    """The object whose class's name an expression is: `x` of `type(x).__name__` and `x.__class__.__name__`."""
+    if not isinstance(node, ast.Attribute) or node.attr not in ("__name__", "__qualname__"):
+        return None
+    of = node.value
+    if isinstance(of, ast.Attribute) and of.attr == "__class__":
+        return of.value
+    is_type = isinstance(of, ast.Call) and isinstance(of.func, ast.Name) and of.func.id == "type" and len(of.args) == 1
+    return of.args[0] if is_type and isinstance(of, ast.Call) else None
+
+
+def _names(view: ModuleView, test: ast.Compare) -> Iterator[ast.Constant]:
+    sides = [test.left, *test.comparators]
+    if any(isinstance(each, ast.Attribute) and each.attr == "__name__" for each in sides):
+        for side in sides:
+            yield from _written_texts(view, side)
 
 
 def _written_texts(view: ModuleView, node: ast.expr) -> list[ast.Constant]:

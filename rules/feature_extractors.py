@@ -105,7 +105,7 @@ class RemovedFeatureExtractor(Rule):
         """See Rule."""
         yield from _removed_classes(module, module.settings.option(self.name, "replacement"))
         yield from _dynamic_names(module)
-        yield from compared_names.check(module)
+        yield from compared_names.removed_extractors(module)
         yield from auto_extractors.check(module)
         yield from processor_parts.check(module)
 
