@@ -31,7 +31,7 @@ MODULES: frozenset[str] = frozenset(['adapter_paths', 'adapters', 'all_linear', 
  'tokenizer_calls', 'tokenizer_members', 'trainer_arguments', 'trainer_members', 'trainer_overrides',
  'trainers', 'training_arguments', 'training_choices', 'training_fields', 'training_flags',
  'training_objects', 'transformers_pins', 'trl_trainers', 'unsafe_serialization', 'version_comparisons',
- 'vocabulary_files', 'written_targets'])
+ 'vocabulary_files', 'wrapped_forwards', 'written_targets'])
 
 #: Module, class, whether it has options, and the attributes that differ from those of Rule.
 RULES: tuple[tuple[str, str, bool, dict[str, Any]], ...] = (('feature_extractors',
@@ -784,6 +784,10 @@ RULES: tuple[tuple[str, str, bool, dict[str, Any]], ...] = (('feature_extractors
   {'code': 'V5919',
    'name': 'compared-class-name',
    'tokens': ('TokenizerFast', 'ImageProcessorFast', '"Fast"', "'Fast'")}),
+ ('wrapped_forwards',
+  'WrappedForward',
+  False,
+  {'code': 'V5920', 'name': 'wrapped-forward', 'tokens': ('getfullargspec', 'getargspec', '__code__')}),
  ('missing_validation',
   'MissingValidation',
   False,
