@@ -225,6 +225,9 @@ class _Fixes:
         if reference.how == "import":
             return self._of_import(reference, new, safety)
         edits = _edits(self.view, reference, new)
+        module = _module_import(self.view, reference) if not edits else None
+        if module is not None:
+            return self._of_module(module, reference.name, new, safety)
         if reference.how == "string" or (reference.how == "getattr" and not self.view.links.calls_named("getattr")):
             safety = "unsafe"  # who reads the string is not seen
         return Fix(f"Use `{new}`", edits, applicability=safety, requires=_SINCE) if edits else None
@@ -238,6 +241,26 @@ class _Fixes:
             group = self._imports[key] = []
             self._made[key] = self._import_fix(group, new, safety)
         group.append(binding)
+        return self._made[key]
+
+    def _of_module(self, binding: Binding, old: str, new: str, safety: Applicability) -> Fix | None:
+        """The fix where the module of the class is imported, and gone: all that is read from it is the class."""
+        view = self.view
+        reads = [view.tree.parents[use] for use in view.links.uses(binding)]
+        statement = binding.statement
+        if statement is None or len(statement.names) > 1 or library.is_handed_on(view, binding):
+            return None
+        if not all(isinstance(each, ast.Attribute) and each.attr == old for each in reads):
+            return None
+        if view.evaluator.owner(new, binding.scope) is not None:
+            return None  # it is imported already, or something else is called so
+        if not all(library.is_free(view, new, each) for each in reads):
+            return None
+        key = (binding.scope, binding.name, safety)
+        if key not in self._made:
+            edits = [view.replace(each, new) for each in reads]
+            edits.append(view.replace(statement, f"from transformers import {new}"))
+            self._made[key] = Fix(f"Import `{new}` instead", edits, applicability=safety, requires=_SINCE)
         return self._made[key]
 
     def _import_fix(self, group: list[Binding], new: str, safety: Applicability) -> Fix:
@@ -255,6 +278,15 @@ class _Fixes:
             return [*imports.edits(), *(Edit(*view.name_span(use), bound) for use, bound in uses.items())]
 
         return Fix(f"Import `{new}` instead", build, applicability=safety, requires=_SINCE)
+
+
+def _module_import(view: ModuleView, reference: Reference) -> Binding | None:
+    """The import of the module that a class is read from: `feature_extraction_vit.ViTFeatureExtractor`."""
+    node = reference.node
+    if reference.how != "attribute" or not isinstance(node, ast.Attribute) or not isinstance(node.value, ast.Name):
+        return None
+    bindings = view.links.bindings_read(node.value)
+    return bindings[0] if len(bindings) == 1 and bindings[0].kind == "import" else None
 
 
 def _edits(view: ModuleView, reference: Reference, new: str) -> list[Edit]:

@@ -101,7 +101,7 @@ class SiglipClassMismatch(Rule):
             if wrong:
                 found.append((call, name, wrong))
             elif name:
-                where = library.origin(call.values_of(*library.CHECKPOINT))
+                where = library.origin(call.values_of(*library.CHECKPOINT)) or "an expression that v5lint cannot follow"
                 yield module.unseen(call.node, f"the checkpoint of `{name}` comes from {where}")
         yield from _findings(module, found)
 
@@ -116,7 +116,7 @@ def mismatch(view: ModuleView, call: CallSite) -> tuple[str, str]:
     values = call.values_of(*library.CHECKPOINT)
     known = library.texts(values)
     wrong = [name for name in known if _family_of_checkpoint(name) not in ("", mine)]
-    if not wrong and (not library.origin(values) or (known and library.origin(values) == "the caller")):
+    if not wrong and (not values or (known and library.origin(values) in ("", "the caller"))):
         return "", ""
     if view.guards.is_dead(call.node) or _is_chosen(view, call) or _tries_both(view, call) or _is_wanted(view, call):
         return "", ""

@@ -49,6 +49,7 @@ class ImportEdits:
         self._added: dict[ast.ImportFrom, list[tuple[str, str]]] = {}
         self._new: dict[tuple[int, str, str], list[str]] = {}
         self._bound: dict[tuple[Scope, str], list[Path]] = {}
+        self._behind: list[ast.ImportFrom] = []
 
     def rename(self, binding: Binding, name: str, module: str, *, keep: bool = False) -> str:
         """Import another name in the place of one.
@@ -77,6 +78,8 @@ class ImportEdits:
             self.remove(binding)
             return bound
         before.append(here)
+        if bound != alias.name:
+            self._wait_for_others(binding.scope, bound, statement)
         asname = bound if bound != name else ""
         same = module == self._view.names.module_of(statement)
         host = None if same else self._beside(statement, module)
@@ -86,6 +89,13 @@ class ImportEdits:
             return bound
         self._changes.setdefault(statement, {})[alias] = _Change(name, asname, "" if same else module)
         return bound
+
+    def _wait_for_others(self, scope: Scope, bound: str, statement: ast.ImportFrom) -> None:
+        """Let another fix go first that binds the same name in another statement: it is bound once, then."""
+        first = self._view.new_imports.setdefault((scope, bound), statement)
+        there, here = self._view.reach.path(first), self._view.reach.path(statement)
+        if first is not statement and there == here[: len(there)]:
+            self._behind.append(first)
 
     def _can_become(self, binding: Binding, name: str, module: str) -> bool:
         """Whether everything that reads a binding can read the new name instead, and nothing else has it."""
@@ -195,6 +205,8 @@ class ImportEdits:
             host = None
             self._new.setdefault((self._place_for_new(module, near), "", module), []).append(name)
         place = (view.tree.scope_of(host), view.reach.path(host)) if host is not None else (view.tree.scope, ())
+        if found is not None and host is found:
+            self._wait_for_others(place[0], name, found)
         for other in place[0].bindings.get(name, ()):
             if other.kind == "import" and self._comes_later(other.node, near):
                 self._remove_later(other, place[1])
@@ -371,6 +383,9 @@ class ImportEdits:
         newline = newline_of(self._view.text)
         for statement in sorted({*self._changes, *self._added}, key=_place):
             found += self._statement_edits(statement)
+        for statement in {*self._behind} - {*self._changes, *self._added}:
+            # Nothing changes, but two fixes that touch one statement are applied one after the other.
+            found.append(Edit(*self._view.span(statement), self._view.source(statement)))
         for (at, indent, module), names in self._new.items():
             line = f"{indent}from {module} import {', '.join(names)}"
             deleted = next((each for each in found if each.start < at < each.end and not each.content.strip()), None)

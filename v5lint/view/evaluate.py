@@ -79,7 +79,13 @@ _CHOOSERS = frozenset({"builtins.next", "builtins.max", "builtins.min", "random.
 _OPTION_FACTORIES = frozenset({"typer.Option", "typer.Argument", "fastapi.Query", "fastapi.Form", "pydantic.Field"})
 
 #: Classes whose objects have as attributes what they are made with.
-_NAMESPACES = frozenset({"types.SimpleNamespace", "argparse.Namespace", "easydict.EasyDict", "munch.Munch"})
+_NAMESPACES = frozenset(
+    "types.SimpleNamespace argparse.Namespace easydict.EasyDict munch.Munch box.Box addict.Dict attrdict.AttrDict "
+    "ml_collections.ConfigDict ml_collections.config_dict.ConfigDict omegaconf.OmegaConf.create".split()
+)
+
+#: What a plain dict has as attributes: any other one is read from something that gives its items as attributes.
+_OF_DICTS = frozenset(dir(dict))
 
 #: Importers that have no word of it in their name.
 _LOADERS_OF_MODULES = frozenset({"lazy_loader.load"})
@@ -93,6 +99,8 @@ _VARIABLES = "builtins.vars"
 
 #: Functions that make a function which takes items or attributes of what it is given.
 _GETTERS = frozenset({"operator.itemgetter", "operator.attrgetter"})
+
+_DOWNLOAD = "huggingface_hub.snapshot_download"
 
 _NAMED_TUPLE = "collections.namedtuple"
 
@@ -428,10 +436,14 @@ class Evaluator:
 
     def namespace_attribute(self, of: Mapping, name: str) -> Values:
         """The values of an attribute of a `SimpleNamespace(...)`, which any other module may set as well."""
-        if not isinstance(of.node, ast.Call) or strings.dotted(of.node.func) == "dict":
+        if name in _OF_DICTS or not isinstance(of.node, (ast.Call, ast.Dict)):
             return NOTHING_KNOWN
-        found = [self.values(entry.value) for entry in written_entries(of.node) if entry.key == name and entry.value]
-        found += [self.values(each) for each in self._tuple_field(of.node, name)]
+        written = written_entries(of.node)
+        if isinstance(of.node, ast.Call):
+            written += [entry for each in of.node.args if isinstance(each, ast.Dict) for entry in written_entries(each)]
+        found = [self.values(entry.value) for entry in written if entry.key == name and entry.value]
+        if isinstance(of.node, ast.Call):
+            found += [self.values(each) for each in self._tuple_field(of.node, name)]
         is_set = any(
             node.attr == name and isinstance(node.ctx, ast.Store)  # type: ignore[attr-defined]
             for node in self._view.tree.nodes.get(ast.Attribute, ())
@@ -521,6 +533,10 @@ class Evaluator:
                 for table in tables:
                     found |= self._of(table.view).looked_up(table, self.values(node.args[0]))
                 return found | self.values(node.args[1]) if len(node.args) > 1 else found
+            if len(node.args) == 2 and all(
+                isinstance(each, (Unknown, Result)) for each in self.values(node.func.value)
+            ):
+                return self.values(node.args[1]) | NOTHING_KNOWN  # of a dict that is not known, the default
         if self._is_listing(node):
             return {Elements((self._iterated(node),), is_open=True)}
         if isinstance(node.func, ast.Attribute) and node.func.attr in _OF_TEXTS:
@@ -602,6 +618,9 @@ class Evaluator:
         path = callee.path
         if path in _TRANSPARENT and node.args:
             return self.values(node.args[-1 if path == "typing.cast" else 0])
+        if path == _DOWNLOAD:  # the folder of a checkpoint goes by the checkpoint's name
+            named = [*(each.value for each in node.keywords if each.arg == "repo_id"), *node.args[:1]]
+            return self.values(named[0]) if named else NOTHING_KNOWN
         if path == "builtins.super":
             owner = self._view.links.class_around(node)
             if owner is not None:
@@ -702,6 +721,8 @@ class Evaluator:
         owner, name = callee.owner, callee.name
         if callee.bound and name in _GIVES_ITSELF:
             return frozenset({Instance(owner)})
+        if isinstance(owner, External) and f"{owner.path}.{name}" in _NAMESPACES:
+            return frozenset({Mapping(self._view, node)})
         if not callee.bound and (name.startswith("from_") or name in ("load", "create")):
             return frozenset({Instance(owner)})
         if name in _DATACLASS_PARSERS and isinstance(node.func, ast.Attribute):
@@ -770,7 +791,7 @@ class Evaluator:
         if isinstance(node.op, ast.Mod) and isinstance(node.left, ast.Constant) and isinstance(node.left.value, str):
             right_node = node.right
             given = right_node.elts if isinstance(right_node, ast.Tuple) else [right_node]
-            return strings.formatted(node.left.value, "%s", [self.values(each) for each in given])
+            return strings.formatted(node.left.value.replace("%d", "%s"), "%s", [self.values(each) for each in given])
         return NOTHING_KNOWN
 
     def _if_exp(self, node: ast.IfExp) -> Iterable[Value]:

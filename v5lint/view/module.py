@@ -83,6 +83,7 @@ class ModuleView:
         dicts: dicts that become keyword arguments.
         guards: what runs under the target release, and who catches a failure.
         import_hosts: the import statements that names join which the fixes add, by module and name.
+        new_imports: the statement in which a fix comes to bind a name first, by scope and name.
     """
 
     def __init__(self, region: Region, path: str, settings: Settings, project: Project) -> None:
@@ -104,6 +105,7 @@ class ModuleView:
         self.dicts = Dicts(self)
         self.guards = Guards(self)
         self.import_hosts: dict[tuple[str, str], ast.ImportFrom] = {}
+        self.new_imports: dict[tuple[Scope, str], ast.ImportFrom] = {}
         self._placed = Evaluator(self, placed=True)
         self._exporting: set[str] = set()
         self._wide_lines: dict[int, bytes] = {}
