@@ -7,6 +7,7 @@ import ast
 from v5lint.rule import Edit, Fix, Rule
 from v5lint.rules import api_edits, removed_api, removed_names
 from v5lint.rules.api_edits import Rewrites
+from v5lint.view.values import LocalFunction
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -119,9 +120,14 @@ def _decorator(view: ModuleView, use: ast.AST) -> ast.expr | None:
                 return None
             func = child.func
             name = func.attr if isinstance(func, ast.Attribute) else func.id if isinstance(func, ast.Name) else ""
-            return child if name in DECORATORS and view.is_of(func, removed_api.PACKAGE) else None
+            return child if name in DECORATORS and _documents(view, func) else None
         child = parent
     return None
+
+
+def _documents(view: ModuleView, func: ast.expr) -> bool:
+    """Whether a decorator is the one of transformers, or a copy of it that a module has under its name."""
+    return view.is_of(func, removed_api.PACKAGE) or any(isinstance(each, LocalFunction) for each in view.values(func))
 
 
 def _without(view: ModuleView, decorator: ast.expr) -> Edit:

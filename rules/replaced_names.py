@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 #: Names whose successor does all that they did, beside what the note says of it.
 _ALIKE = frozenset({"LogitsWarper", "isin_mps_friendly"})
+_FAST_ARGUMENTS = "FastImageProcessorKwargs"
 
 
 class ReplacedName(Rule):
@@ -77,7 +78,7 @@ class ReplacedName(Rule):
 def _safety(lost: Lost) -> Applicability:
     if lost.is_drop_in and lost.standing.kind != "swallowed":
         return "safe"
-    if lost.reference.name in _ALIKE:
+    if lost.reference.name in _ALIKE or lost.reference.name.endswith(_FAST_ARGUMENTS):
         return "unsafe"
     return "display" if lost.removal.note and not lost.is_drop_in else "unsafe"
 

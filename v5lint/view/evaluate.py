@@ -745,7 +745,9 @@ class Evaluator:
 
     def _fills_dataclasses(self, method: LocalFunction) -> bool:
         """Whether a method of a parser of the repository hands its command line to the parser that it inherits from."""
-        return not isinstance(method.node, ast.Lambda) and any(
+        if isinstance(method.node, ast.Lambda) or not any(each in method.view.text for each in _DATACLASS_PARSERS):
+            return False
+        return any(
             isinstance(each, ast.Call)
             and isinstance(each.func, ast.Attribute)
             and each.func.attr in _DATACLASS_PARSERS
