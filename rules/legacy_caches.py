@@ -8,7 +8,7 @@ from v5lint.rule import Fix, Rule
 from v5lint.rules import library, members, models
 from v5lint.rules.knowledge import lookup
 from v5lint.view.calls import CallSite
-from v5lint.view.values import Constant, LocalFunction
+from v5lint.view.values import Constant, LocalClass, LocalFunction
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -182,8 +182,9 @@ def _members(view: ModuleView) -> Iterator[Finding | Unseen]:
 
 def _lost(view: ModuleView, node: ast.Attribute) -> Gone | None:
     """What a cache lost that is known by the call that gave it: `outputs.past_key_values.key_cache`."""
-    if not isinstance(node.ctx, ast.Load) or not _cache(view, node.value):
-        return None
+    given = _cache(view, node.value) if isinstance(node.ctx, ast.Load) else []
+    if not given or any(isinstance(each.of, LocalClass) and each.kind == "cache" for each in given):
+        return None  # a cache of the repository may have it
     removal = lookup.removed_member(_DYNAMIC, node.attr, library.release_text(view.settings.target))
     if removal is None or members.is_prepared(view, node, asks_type=False):
         return None

@@ -136,6 +136,8 @@ class _Search:
                 self.expression(view, each, adapted=adapted, depth=depth)
         elif node.attr == "module" and isinstance(node.value, (ast.Name, ast.Attribute)):
             self.expression(view, node.value, adapted=adapted, depth=depth)
+        elif node.attr == "model" and isinstance(node.value, ast.Attribute) and node.value.attr == "base_model":
+            self.expression(view, node.value.value, adapted=adapted, depth=depth)  # what PEFT is around
         elif node.attr in ("base_model", "model") and isinstance(node.value, ast.Name):
             self.inside += 1
             self.expression(view, node.value, adapted=adapted, depth=depth)
