@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 
 from v5lint.rule import Edit, Fix, Rule
-from v5lint.rules import generation_parameters, library, members, rotary_settings
+from v5lint.rules import generation_parameters, library, members, origins, rotary_settings
 from v5lint.view.values import Constant, External, LocalClass
 
 TYPE_CHECKING = False
@@ -101,7 +101,15 @@ def _rotary(view: ModuleView, node: ast.expr) -> list[Owner]:
     found = members.owners(view, node, ("config",))
     if any(isinstance(each.of, LocalClass) or each.shown in members.BASES_OF_CONFIGS for each in found):
         return []  # a class of the repository, or one that its annotation does not name
+    if any(not each.is_exact for each in found) and _is_of_remote_code(view, node):
+        return []
     return [each for each in found if not each.is_exact or rotary_settings.has_lost_theta(each.name, target)]
+
+
+def _is_of_remote_code(view: ModuleView, node: ast.expr) -> bool:
+    """Whether a configuration, or the model whose it is, may be one of its checkpoint's own."""
+    held = node.value if isinstance(node, ast.Attribute) else node
+    return origins.runs_remote_code(view, node) or origins.runs_remote_code(view, held)
 
 
 def _theta(view: ModuleView, node: ast.Attribute) -> Iterator[Finding | Unseen]:

@@ -157,7 +157,7 @@ def _is_configuration(view: ModuleView, node: ast.expr) -> bool:
 
 def _are_of_task(view: ModuleView, node: ast.expr, depth: int = 0) -> bool:
     """Whether an expression is taken out of `config.task_specific_params`."""
-    if f".{_TASKS}" in ast.unparse(node):
+    if f"{_CONFIG}.{_TASKS}" in ast.unparse(node):
         return True
     names = [each for each in ast.walk(node) if isinstance(each, ast.Name)] if depth < 2 else []
     return any(

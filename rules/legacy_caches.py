@@ -5,22 +5,29 @@ from __future__ import annotations
 import ast
 
 from v5lint.rule import Fix, Rule
-from v5lint.rules import members, models
+from v5lint.rules import library, members, models
+from v5lint.rules.knowledge import lookup
 from v5lint.view.calls import CallSite
-from v5lint.view.values import Constant, LocalFunction
+from v5lint.view.values import Constant, LocalClass, LocalFunction
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from v5lint.rule import Finding, Unseen
-    from v5lint.rules.members import Owner
+    from v5lint.rules.members import Gone, Owner
     from v5lint.view.module import ModuleView
 
 _PAST = "past_key_values"
 
 #: Methods of caches alone: nothing else has any of the name.
 _SPECIFIC = frozenset({"from_legacy_cache", "to_legacy_cache"})
+
+#: The cache that a model makes, and what programs read of it that it lost.
+_DYNAMIC = "DynamicCache"
+_LOST = frozenset(
+    {"key_cache", "value_cache", "seen_tokens", "_seen_tokens", "get_usable_length", "get_max_cache_shape"}
+)
 
 #: The first release whose caches have layers with keys and values, and whose constructor takes the tuples.
 _SINCE = "4.56"
@@ -173,6 +180,8 @@ def _members(view: ModuleView) -> Iterator[Finding | Unseen]:
     for node in view.tree.nodes.get(ast.Attribute, ()):
         assert isinstance(node, ast.Attribute)
         found = known.get(node)
+        if found is None and node.attr in _LOST:
+            found = _lost(view, node)
         if found is not None:
             yield view.finding(node, members.told(found), fix=_member_fix(view, node), since=found.removal.gone)
         elif node.attr in _SPECIFIC and isinstance(node.ctx, ast.Load) and members.is_untyped(view, node, ""):
@@ -181,6 +190,17 @@ def _members(view: ModuleView) -> Iterator[Finding | Unseen]:
                 yield view.finding(node, message + "`.layers` has them")
             else:
                 yield view.unseen(node, f"what `{view.source(node.value)}` is comes from elsewhere")
+
+
+def _lost(view: ModuleView, node: ast.Attribute) -> Gone | None:
+    """What a cache lost that is known by the call that gave it: `outputs.past_key_values.key_cache`."""
+    given = _cache(view, node.value) if isinstance(node.ctx, ast.Load) else []
+    if not given or any(isinstance(each.of, LocalClass) and each.kind == "cache" for each in given):
+        return None  # a cache of the repository may have it
+    removal = lookup.removed_member(_DYNAMIC, node.attr, library.release_text(view.settings.target))
+    if removal is None or members.is_prepared(view, node, asks_type=False):
+        return None
+    return members.Gone(node, members.Owner(_DYNAMIC, _DYNAMIC, "cache", is_exact=True), removal)
 
 
 def _member_fix(view: ModuleView, node: ast.Attribute) -> Fix | None:

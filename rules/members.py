@@ -154,12 +154,32 @@ def _conjuncts(test: ast.expr) -> list[ast.expr]:
 
 def _behind_wrappers(view: ModuleView, node: ast.expr) -> Iterator[Owner]:
     """The models that are wrapped in what an expression stands for: `DataParallel(model).module`, `compile(model)`."""
+    made = _unwrapped(view, node)
+    for name in made:
+        yield Owner(name, name, "model", is_exact=True)
+    if not made and isinstance(node, ast.Attribute):
+        for name in _unwrapped(view, node.value):
+            inner = _inner_model(name, node.attr)
+            if inner:
+                yield Owner(inner, inner, "model", is_exact=True)
+
+
+def _unwrapped(view: ModuleView, node: ast.expr) -> list[str]:
+    """The classes of the models that an expression certainly is, whatever is around them."""
     made = models.models(view, node)
-    if made.is_complete and not any(each.is_inside or each.is_own for each in made.found):
-        for each in made.found:
-            kind = lookup.kind_of(each.name)
-            if kind == "model" and each.call is not None:
-                yield Owner(each.name, each.name, "model", is_exact=True)
+    if not made.is_complete or any(each.is_inside or each.is_own for each in made.found):
+        return []
+    return [each.name for each in made.found if lookup.kind_of(each.name) == "model" and each.call is not None]
+
+
+def _inner_model(name: str, attribute: str) -> str:
+    """The class of the base model in a model with a head, where an attribute holds it: `ViTModel` in `model.vit`."""
+    facts = lookup.class_facts(name)
+    base = lookup.model_type(facts.model_type) if facts is not None and facts.model_type else None
+    inner = base.models.get("AutoModel", "") if base is not None else ""
+    assert facts is not None
+    holders = (facts.model_type, facts.model_type.partition("_")[0], "base_model")
+    return inner if inner != name and attribute in holders else ""
 
 
 def _of_value(view: ModuleView, node: ast.expr, value: Value) -> Iterator[Owner]:
@@ -212,15 +232,8 @@ def _part(value: Method, name: str) -> Iterator[Owner]:
             yield Owner(CONFIG, f"{name}.config", "config", is_exact=False)
     elif part:
         yield Owner(part, f"{name}.{value.name}", kind_of(part), is_exact=False)
-    elif kind == "model" and facts is not None and facts.model_type:
-        base = lookup.model_type(facts.model_type)
-        inner = base.models.get("AutoModel", "") if base is not None else ""
-        if (
-            inner
-            and inner != name
-            and value.name in (facts.model_type, facts.model_type.partition("_")[0], "base_model")
-        ):
-            yield Owner(inner, inner, "model", is_exact=True)
+    elif kind == "model" and facts is not None and (inner := _inner_model(name, value.name)):
+        yield Owner(inner, inner, "model", is_exact=True)
 
 
 def gone(

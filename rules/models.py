@@ -141,7 +141,13 @@ def _automatic(origin: Origin, auto: str) -> list[Model]:
     if call.name == "from_pretrained":
         names = [each.value for each in values if isinstance(each, Constant) and isinstance(each.value, str)]
         sure = not library.origin(values) and not any(isinstance(each, Partial) for each in values)
-        types = {checkpoints.model_type_of(name): sure and len(names) == 1 for name in names}
+        remote = Constant(True) in call.values_of("trust_remote_code")
+        types = {
+            # A checkpoint with code of its own is what that code makes of it, whatever its name says.
+            "" if remote and checkpoints.may_be_fine_tuned(name) else checkpoints.model_type_of(name): sure
+            and len(names) == 1
+            for name in names
+        }
         if any(
             isinstance(each, Partial) or (isinstance(each, Unknown) and each.origin not in _DEFAULTS) for each in values
         ):

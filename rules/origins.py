@@ -136,10 +136,15 @@ class _Search:
                 self.expression(view, each, adapted=adapted, depth=depth)
         elif node.attr == "module" and isinstance(node.value, (ast.Name, ast.Attribute)):
             self.expression(view, node.value, adapted=adapted, depth=depth)
+        elif node.attr == "model" and isinstance(node.value, ast.Attribute) and node.value.attr == "base_model":
+            self.expression(view, node.value.value, adapted=adapted, depth=depth)  # what PEFT is around
         elif node.attr in ("base_model", "model") and isinstance(node.value, ast.Name):
             self.inside += 1
             self.expression(view, node.value, adapted=adapted, depth=depth)
             self.inside -= 1
+        elif held := _held(view, node):
+            for where, each in held:
+                self.expression(where, each, adapted=adapted, depth=depth)
         else:
             self.lost()
 
@@ -182,6 +187,39 @@ class _Search:
                 self.expression(view, node, adapted=adapted, depth=depth)
             else:
                 self.lost()
+
+
+def _held(view: ModuleView, node: ast.Attribute) -> list[tuple[ModuleView, ast.expr]]:
+    """What an attribute of an object of the repository is given: by the module, else by its class; none if unknown.
+
+    Args:
+        view: the module.
+        node: `net.backbone`, where `net = Net()`.
+
+    Returns:
+        the values, each with its module.
+    """
+    found: list[tuple[ModuleView, ast.expr]] = []
+    for value in view.values(node.value):
+        of = value.of if isinstance(value, Instance) else None
+        if not isinstance(of, LocalClass):
+            return []
+        given = of.view.links.self_assignments(of.node).get(node.attr, [])
+        if not given:
+            return []
+        found += [(of.view, each) for each in given]
+    written = ast.dump(node.value)
+    again = [
+        statement.value
+        for statement in (view.tree.nodes.get(ast.Assign, ()) if found else ())
+        if isinstance(statement, ast.Assign)
+        for target in statement.targets
+        if isinstance(target, ast.Attribute) and target.attr == node.attr and ast.dump(target.value) == written
+    ]
+    # Of `net.backbone = get_peft_model(net.backbone)` the inner one is what the class gives.
+    if any(value in view.tree.ancestors(node) for value in again):
+        return found
+    return [(view, value) for value in again] or found
 
 
 def _unpacked(value: ast.expr, index: int) -> list[ast.expr]:

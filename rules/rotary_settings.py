@@ -45,6 +45,8 @@ def in_loaders(view: ModuleView) -> Iterator[Finding]:
     for call, keyword in view.keywords({THETA, SCALING}):
         if call.name != "from_pretrained" or view.guards.is_dead(call.node):
             continue
+        if Constant(True) in call.values_of("trust_remote_code"):
+            continue  # a configuration of the checkpoint's own may have both
         names = [name for name in library.loaders(call) if members.kind_of(name) in ("model", "config")]
         if not names or not all(_may_be_rotary(view, name) for name in names):
             continue

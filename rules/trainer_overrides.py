@@ -87,9 +87,9 @@ class TrainerOverrideMismatch(Rule):
         TypeError: MyTrainer.training_step() takes 3 positional arguments but 4 were given
 
     `compute_loss` and `training_step` get it since 4.46, `log` since 4.47, `_get_train_sampler` since 4.52;
-    `create_optimizer` gets the wrapped model since 5.3, where FSDP is used (read in the source of 5.3 to 5.24, not run:
-    it takes several processes). A method that the Trainer has lost raises
-    nothing, and is never called: checkpoints are rotated, or tensors gathered, as the Trainer does it.
+    `create_optimizer` gets the wrapped model since 5.3, where FSDP is used (run on 5.24 with a Trainer that was told
+    so). A method that the Trainer has lost raises nothing, and is never called: checkpoints are rotated, or tensors
+    gathered, as the Trainer does it.
 
     ## Example
 
