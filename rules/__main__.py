@@ -34,7 +34,7 @@ def index() -> str:
     table = pformat(tuple(rows), width=110, sort_dicts=False)
     return (
         f"{_HEAD}\n"
-        f"#: The modules of the rules, those without a rule of their own included.\n"
+        f"#: The modules that were looked at.\n"
         f"MODULES: frozenset[str] = frozenset({pformat(modules(), width=110, compact=True)})\n\n"
         f"#: Module, class, whether it has options, and the attributes that differ from those of Rule.\n"
         f"RULES: tuple[tuple[str, str, bool, dict[str, Any]], ...] = {table}\n"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from v5lint.rule import Rule
-from v5lint.rules import library, linear_layers, models
+from v5lint.rules.parts import library, linear_layers, models
 from v5lint.view.values import External
 
 TYPE_CHECKING = False

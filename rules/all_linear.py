@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from v5lint.rule import Rule
-from v5lint.rules import adapters
+from v5lint.rules.parts import adapters
 from v5lint.view.values import Constant, Elements
 
 TYPE_CHECKING = False
@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from v5lint.rule import Finding
-    from v5lint.rules.adapters import Adaptation
-    from v5lint.rules.models import Model
+    from v5lint.rules.parts.adapters import Adaptation
+    from v5lint.rules.parts.models import Model
     from v5lint.view.module import ModuleView
 
 _EVERY = "all-linear"

@@ -6,7 +6,7 @@ import ast
 
 from v5lint.releases import parse_release
 from v5lint.rule import Fix, Rule
-from v5lint.rules import models
+from v5lint.rules.parts import models
 from v5lint.view.calls import CallSite
 from v5lint.view.values import Constant
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from v5lint.rule import Edit, Finding
-    from v5lint.rules.models import Model
+    from v5lint.rules.parts.models import Model
     from v5lint.view.module import ModuleView
 
 _WANTED = "output_attentions"

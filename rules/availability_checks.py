@@ -5,15 +5,15 @@ from __future__ import annotations
 import ast
 
 from v5lint.rule import Edit, Fix, Rule
-from v5lint.rules import api_edits, removed_api
-from v5lint.rules.api_edits import Rewrites
+from v5lint.rules.parts import api_edits, removed_api
+from v5lint.rules.parts.api_edits import Rewrites
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from v5lint.rule import Applicability, Finding, Unseen
-    from v5lint.rules.removed_api import Lost
+    from v5lint.rules.parts.removed_api import Lost
     from v5lint.view.module import ModuleView
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from v5lint.rule import Edit, Fix, Rule
-from v5lint.rules import library, removed_api
 from v5lint.rules.knowledge import lookup
+from v5lint.rules.parts import library, removed_api
 from v5lint.view.values import Constant, External, Instance
 
 TYPE_CHECKING = False

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from v5lint.rule import Rule
-from v5lint.rules import removed_api
-from v5lint.rules.api_edits import Rewrites
+from v5lint.rules.parts import removed_api
+from v5lint.rules.parts.api_edits import Rewrites
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from v5lint.rule import Finding, Unseen
-    from v5lint.rules.removed_api import Lost
+    from v5lint.rules.parts.removed_api import Lost
     from v5lint.view.module import ModuleView
 
 

@@ -7,8 +7,9 @@ import os.path
 import re
 
 from v5lint.rule import Edit, Fix, FixUnavailableError, Option, Rule
-from v5lint.rules import library
-from v5lint.rules.standing import standing_of
+from v5lint.rules.parts import library
+from v5lint.rules.parts.library import CACHE_VARIABLES
+from v5lint.rules.parts.standing import standing_of
 from v5lint.view.values import Constant, External, LocalFunction
 
 TYPE_CHECKING = False
@@ -18,9 +19,6 @@ if TYPE_CHECKING:
     from v5lint.rule import Finding, Unseen
     from v5lint.view.environment import EnvironmentKey
     from v5lint.view.module import ModuleView, Reference
-
-#: What transformers 4 read, the last one first: where several are set, that one counted.
-VARIABLES = ("TRANSFORMERS_CACHE", "PYTORCH_TRANSFORMERS_CACHE", "PYTORCH_PRETRAINED_BERT_CACHE")
 
 _HUB_CACHE = "HF_HUB_CACHE"
 _HUB_ALIASES = (_HUB_CACHE, "HUGGINGFACE_HUB_CACHE")
@@ -94,7 +92,7 @@ class RemovedCacheVariable(Rule):
 
     def check(self, module: ModuleView) -> Iterator[Finding | Unseen]:
         """See Rule."""
-        for reference in module.references(VARIABLES):
+        for reference in module.references(CACHE_VARIABLES):
             if standing_of(module, reference).kind == "live" and not module.guards.handled(reference.node):
                 yield _constant(module, reference)
         yield from _set_constants(module)
@@ -140,7 +138,7 @@ def _set_constants(view: ModuleView) -> Iterator[Finding]:
     for node in view.tree.nodes.get(ast.Attribute, ()):
         assert isinstance(node, ast.Attribute)
         if (
-            node.attr not in VARIABLES
+            node.attr not in CACHE_VARIABLES
             or not isinstance(node.ctx, ast.Store)
             or not view.is_of(node.value, "transformers")
         ):
@@ -160,7 +158,7 @@ def _set_constants(view: ModuleView) -> Iterator[Finding]:
 
 
 def _variables(view: ModuleView, replacement: str) -> Iterator[Finding]:
-    keys = view.environment_keys(VARIABLES)
+    keys = view.environment_keys(CACHE_VARIABLES)
     beside = view.environment_keys((*_HUB_ALIASES, _HOME))
     written = [
         each for each in keys if each.is_written and not view.guards.is_dead(each.node) and not _reports(view, each)
@@ -422,7 +420,7 @@ class _Written:
 
     def _staying(self, literal: ast.List | ast.Tuple | ast.Set) -> list[ast.expr]:
         """The elements of a literal that are not taken out: all but old variables, and the one that this follows."""
-        mine = {self.key.name} if self.leader is None else {self.key.name, *VARIABLES} - {self.leader.key.name}
+        mine = {self.key.name} if self.leader is None else {self.key.name, *CACHE_VARIABLES} - {self.leader.key.name}
         mine |= {each.key.name for each in self.followers}
         staying = []
         for each in literal.elts:
@@ -449,7 +447,7 @@ def _without_target(view: ModuleView, statement: ast.Assign, target: ast.AST) ->
 
 
 def _precedes(other: EnvironmentKey, key: EnvironmentKey) -> bool:
-    return other.name in VARIABLES and VARIABLES.index(other.name) < VARIABLES.index(key.name)
+    return other.name in CACHE_VARIABLES and CACHE_VARIABLES.index(other.name) < CACHE_VARIABLES.index(key.name)
 
 
 def _renamed(view: ModuleView, node: ast.AST, old: str, new: str) -> list[Edit]:
@@ -528,8 +526,8 @@ def _is_after_import(view: ModuleView, site: ast.AST) -> bool:
 
 # Commands in strings
 
-_IN_COMMAND = re.compile(r"(?:^|[\s;&|\"',=])(?:export\s+)?(" + "|".join(VARIABLES) + r")=")
-_IN_SCRIPT = re.compile(r"^[ \t]*export\s+(" + "|".join(VARIABLES) + r")=", re.MULTILINE)
+_IN_COMMAND = re.compile(r"(?:^|[\s;&|\"',=])(?:export\s+)?(" + "|".join(CACHE_VARIABLES) + r")=")
+_IN_SCRIPT = re.compile(r"^[ \t]*export\s+(" + "|".join(CACHE_VARIABLES) + r")=", re.MULTILINE)
 _RUNNERS = frozenset("system popen run call check_call check_output Popen getoutput getstatusoutput".split())
 
 
@@ -542,7 +540,7 @@ def _commands(view: ModuleView) -> Iterator[Finding]:
             for name in [each for each in call.args if isinstance(each, ast.Name)]:
                 written = [binding.value for binding in view.links.bindings_read(name)]
                 run.update(node for value in written if value is not None for node in ast.walk(value))
-    known = {each.node for each in view.environment_keys(VARIABLES)}
+    known = {each.node for each in view.environment_keys(CACHE_VARIABLES)}
     for node in view.tree.nodes.get(ast.Constant, ()):
         assert isinstance(node, ast.Constant)
         if not isinstance(node.value, str) or node in known or isinstance(view.tree.parents[node], ast.Expr):

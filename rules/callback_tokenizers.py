@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 
 from v5lint.rule import Edit, Fix, Rule
-from v5lint.rules import training_objects
+from v5lint.rules.parts import training_objects
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 
 from v5lint.rule import Fix, Rule
-from v5lint.rules import members
+from v5lint.rules.parts import members
 from v5lint.view.values import Constant
 
 TYPE_CHECKING = False

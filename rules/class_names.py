@@ -5,8 +5,8 @@ from __future__ import annotations
 import ast
 
 from v5lint.rule import Fix, Rule
-from v5lint.rules import compared_names, library, members
 from v5lint.rules.knowledge import lookup
+from v5lint.rules.parts import compared_names, library, members
 from v5lint.view.strings import last_name
 
 TYPE_CHECKING = False

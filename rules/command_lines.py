@@ -6,8 +6,8 @@ import ast
 import re
 
 from v5lint.rule import Edit, Fix, Rule
-from v5lint.rules import command_words, hub
 from v5lint.rules.knowledge import lookup
+from v5lint.rules.parts import command_words, hub
 from v5lint.view.values import External
 
 TYPE_CHECKING = False
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from v5lint.rule import Finding, Unseen
-    from v5lint.rules.command_words import Word
+    from v5lint.rules.parts.command_words import Word
     from v5lint.view.calls import CallSite
     from v5lint.view.module import ModuleView
 

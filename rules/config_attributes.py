@@ -5,7 +5,8 @@ from __future__ import annotations
 import ast
 
 from v5lint.rule import Edit, Fix, Rule
-from v5lint.rules import generation_parameters, library, members, origins, rotary_settings
+from v5lint.rules import generation_parameters
+from v5lint.rules.parts import library, members, origins, rotary_settings
 from v5lint.view.values import Constant, External, LocalClass
 
 TYPE_CHECKING = False
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from v5lint.rule import Finding, Unseen
-    from v5lint.rules.members import Owner
+    from v5lint.rules.parts.members import Owner
     from v5lint.view.module import ModuleView
 
 _THETA, _SCALING, _PARAMETERS = rotary_settings.THETA, rotary_settings.SCALING, rotary_settings.PARAMETERS

@@ -6,8 +6,8 @@ import ast
 import re
 
 from v5lint.rule import Fix, Rule
-from v5lint.rules import library
 from v5lint.rules.knowledge import lookup
+from v5lint.rules.parts import library
 from v5lint.view.values import Constant
 
 TYPE_CHECKING = False

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from v5lint.rule import Rule
-from v5lint.rules import project_metadata as metadata
 from v5lint.rules.knowledge import requires
+from v5lint.rules.parts import project_metadata as metadata
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from v5lint.rule import Finding
-    from v5lint.rules.project_metadata import AnyView
+    from v5lint.rules.parts.project_metadata import AnyView
 
 
 class DependencyConflict(Rule):

@@ -5,8 +5,9 @@ from __future__ import annotations
 import ast
 
 from v5lint.rule import Edit, Fix, Rule
-from v5lint.rules import api_edits, removed_api, removed_names
-from v5lint.rules.api_edits import Rewrites
+from v5lint.rules import removed_names
+from v5lint.rules.parts import api_edits, removed_api
+from v5lint.rules.parts.api_edits import Rewrites
 from v5lint.view.values import LocalFunction
 
 TYPE_CHECKING = False
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from v5lint.rule import Finding, Unseen
-    from v5lint.rules.removed_api import Lost
+    from v5lint.rules.parts.removed_api import Lost
     from v5lint.view.module import ModuleView
 
 #: Decorators that only write the `__doc__` of what they decorate, and give it back as it was.

@@ -6,9 +6,9 @@ import ast
 
 from v5lint.releases import parse_release
 from v5lint.rule import Edit, Fix, Rule
-from v5lint.rules import arguments, loading, members
 from v5lint.rules.knowledge import lookup
 from v5lint.rules.knowledge.lookup import Removal
+from v5lint.rules.parts import arguments, loading, members
 from v5lint.view.values import External, Method
 
 TYPE_CHECKING = False

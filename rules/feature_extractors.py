@@ -6,9 +6,9 @@ import ast
 import re
 
 from v5lint.rule import Edit, Fix, Option, Rule
-from v5lint.rules import auto_extractors, checkpoints, compared_names, library, modality, processor_parts
 from v5lint.rules.knowledge import lookup
-from v5lint.rules.standing import standing_of
+from v5lint.rules.parts import auto_extractors, checkpoints, compared_names, library, modality, processor_parts
+from v5lint.rules.parts.standing import standing_of
 from v5lint.view.calls import CallSite
 from v5lint.view.values import External, Partial
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 
 from v5lint.rule import Rule
-from v5lint.rules import library, models
+from v5lint.rules.parts import library, models
 from v5lint.view.values import External, Instance
 
 TYPE_CHECKING = False

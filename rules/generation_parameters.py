@@ -5,8 +5,8 @@ from __future__ import annotations
 import ast
 
 from v5lint.rule import Edit, Fix, Rule
-from v5lint.rules import given_parameters, library, members
 from v5lint.rules.knowledge import lookup
+from v5lint.rules.parts import given_parameters, library, members
 from v5lint.view.values import LocalClass, Unknown
 
 TYPE_CHECKING = False

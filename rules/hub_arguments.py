@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from v5lint.rule import Rule
-from v5lint.rules import arguments, hub, loading
-from v5lint.rules.arguments import Given
 from v5lint.rules.knowledge import lookup
 from v5lint.rules.knowledge.lookup import Removal
+from v5lint.rules.parts import arguments, hub, loading
+from v5lint.rules.parts.arguments import Given
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

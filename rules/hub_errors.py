@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 
 from v5lint.rule import Edit, Fix, Rule
-from v5lint.rules import hub
+from v5lint.rules.parts import hub
 from v5lint.view.calls import CallSite
 from v5lint.view.values import External, Method
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import ast
 
 from v5lint.rule import Edit, Fix, Rule
-from v5lint.rules import image_processors, library
 from v5lint.rules.knowledge import lookup
+from v5lint.rules.parts import image_processors, library
 from v5lint.view.guards import CALL_ERRORS
 from v5lint.view.values import NOTHING_KNOWN, Constant, Mapping, Unknown
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from v5lint.rule import Applicability, Finding, Unseen
-    from v5lint.rules.image_processors import ImageProcessor
+    from v5lint.rules.parts.image_processors import ImageProcessor
     from v5lint.view.module import ModuleView
 
 #: What is gone from every image processor that had it, and what to do.

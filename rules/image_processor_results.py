@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 
 from v5lint.rule import Fix, Rule
-from v5lint.rules import image_processors
+from v5lint.rules.parts import image_processors
 from v5lint.view.calls import CallSite
 from v5lint.view.values import External, LocalClass, Method
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from v5lint.rule import Edit, Finding, Unseen
-    from v5lint.rules.image_processors import ImageProcessor
+    from v5lint.rules.parts.image_processors import ImageProcessor
     from v5lint.view.module import ModuleView
 
 #: What image processors give by its name.

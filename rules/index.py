@@ -6,32 +6,23 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-#: The modules of the rules, those without a rule of their own included.
-MODULES: frozenset[str] = frozenset(['adapter_paths', 'adapters', 'all_linear', 'alternatives', 'api_edits', 'argument_files', 'arguments',
- 'attention_maps', 'auto_extractors', 'availability_checks', 'backend_arguments', 'backends', 'batches',
- 'cache_parameters', 'cache_variables', 'cached_downloads', 'callback_tokenizers', 'chat_templates',
- 'checkpoints', 'class_names', 'command_lines', 'command_words', 'compared_names', 'config_attributes',
- 'dead_patches', 'default_dtype', 'default_loggers', 'dependency_pins', 'documentation_texts',
- 'dtype_arguments', 'environment_variables', 'feature_extractors', 'foreign_processors',
- 'generation_defaults', 'generation_parameters', 'given_parameters', 'handed_around', 'held_models', 'hub',
- 'hub_arguments', 'hub_errors', 'hub_names', 'idle_settings', 'image_processor_arguments',
- 'image_processor_methods', 'image_processor_results', 'image_processor_sizes', 'image_processors',
- 'kbit_dicts', 'kbit_flags', 'language_heads', 'legacy_caches', 'library', 'linear_layers',
- 'loader_arguments', 'loading', 'local_ranks', 'lora_choices', 'lora_targets', 'members',
- 'mismatched_loaders', 'missing_validation', 'modality', 'model_loads', 'model_members', 'models',
- 'module_paths', 'moved_names', 'name_conditions', 'named_modules', 'nested_loading', 'optimizers', 'origins',
- 'padding_arguments', 'parameter_names', 'parsed_options', 'passed_on_optimizers', 'peft_names',
- 'pipeline_tasks', 'pooled_features', 'post_init', 'processor_defaults', 'processor_parts',
- 'project_metadata', 'python_requirement', 'quantization', 'quantized_heads', 'redeclared_fields',
- 'refused_versions', 'reload_losses', 'removed_api', 'removed_extras', 'removed_modules', 'removed_names',
- 'replaced_names', 'repository_clones', 'required_names', 'restored_weights', 'rotary_functions',
- 'rotary_settings', 'saved_modules', 'saving_arguments', 'search_spaces', 'shifted_arguments',
- 'siglip_classes', 'silent_arguments', 'special_tokens', 'standing', 'started_scripts', 'state_dicts',
- 'submodules', 'successor_calls', 'swaps', 'target_tokenizers', 'tied_weights', 'token_arguments',
+#: The modules that were looked at.
+MODULES: frozenset[str] = frozenset(['adapter_paths', 'all_linear', 'attention_maps', 'availability_checks', 'backend_arguments', 'backends',
+ 'cache_parameters', 'cache_variables', 'callback_tokenizers', 'chat_templates', 'class_names',
+ 'command_lines', 'config_attributes', 'dead_patches', 'default_dtype', 'default_loggers', 'dependency_pins',
+ 'documentation_texts', 'dtype_arguments', 'environment_variables', 'feature_extractors',
+ 'foreign_processors', 'generation_defaults', 'generation_parameters', 'hub_arguments', 'hub_errors',
+ 'hub_names', 'image_processor_arguments', 'image_processor_methods', 'image_processor_results',
+ 'image_processor_sizes', 'kbit_flags', 'legacy_caches', 'loader_arguments', 'local_ranks', 'lora_targets',
+ 'mismatched_loaders', 'missing_validation', 'model_members', 'moved_names', 'nested_loading', 'optimizers',
+ 'padding_arguments', 'parameter_names', 'peft_names', 'pipeline_tasks', 'pooled_features', 'post_init',
+ 'processor_defaults', 'python_requirement', 'quantized_heads', 'refused_versions', 'removed_extras',
+ 'removed_modules', 'removed_names', 'replaced_names', 'restored_weights', 'rotary_functions',
+ 'saved_modules', 'saving_arguments', 'shifted_arguments', 'siglip_classes', 'silent_arguments',
+ 'special_tokens', 'state_dicts', 'submodules', 'target_tokenizers', 'tied_weights', 'token_arguments',
  'tokenizer_calls', 'tokenizer_members', 'trainer_arguments', 'trainer_members', 'trainer_overrides',
- 'trainers', 'training_arguments', 'training_choices', 'training_fields', 'training_flags',
- 'training_objects', 'transformers_pins', 'trl_trainers', 'unsafe_serialization', 'version_comparisons',
- 'vocabulary_files', 'wrapped_forwards', 'written_targets'])
+ 'training_arguments', 'training_choices', 'training_flags', 'transformers_pins', 'unsafe_serialization',
+ 'version_comparisons', 'vocabulary_files', 'wrapped_forwards', 'written_targets'])
 
 #: Module, class, whether it has options, and the attributes that differ from those of Rule.
 RULES: tuple[tuple[str, str, bool, dict[str, Any]], ...] = (('feature_extractors',

@@ -5,8 +5,8 @@ from __future__ import annotations
 import ast
 
 from v5lint.rule import Edit, Fix, Rule
-from v5lint.rules import kbit_dicts, library, model_loads, quantization
-from v5lint.rules.quantization import CONFIG, FLAGS, KEYWORD, SINCE, SKIP, TELL
+from v5lint.rules.parts import kbit_dicts, library, model_loads, quantization
+from v5lint.rules.parts.quantization import CONFIG, FLAGS, KEYWORD, SINCE, SKIP, TELL
 from v5lint.view.values import Constant
 
 TYPE_CHECKING = False

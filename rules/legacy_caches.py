@@ -5,8 +5,8 @@ from __future__ import annotations
 import ast
 
 from v5lint.rule import Fix, Rule
-from v5lint.rules import library, members, models
 from v5lint.rules.knowledge import lookup
+from v5lint.rules.parts import library, members, models
 from v5lint.view.calls import CallSite
 from v5lint.view.values import Constant, LocalClass, LocalFunction
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from v5lint.rule import Finding, Unseen
-    from v5lint.rules.members import Gone, Owner
+    from v5lint.rules.parts.members import Gone, Owner
     from v5lint.view.module import ModuleView
 
 _PAST = "past_key_values"

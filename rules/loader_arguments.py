@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from v5lint.rule import Fix, Rule
-from v5lint.rules import arguments, loading
+from v5lint.rules.parts import arguments, loading
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from v5lint.rule import Applicability, Finding, Unseen
-    from v5lint.rules.arguments import Given
+    from v5lint.rules.parts.arguments import Given
     from v5lint.view.module import ModuleView
 
 _RESUME, _FLASH, _TRACED = "resume_download", "use_flash_attention_2", "torchscript"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 
 from v5lint.rule import Edit, Fix, Rule
-from v5lint.rules import trainers, training_objects
+from v5lint.rules.parts import trainers, training_objects
 from v5lint.view.values import Constant, Elements
 
 TYPE_CHECKING = False

@@ -6,8 +6,8 @@ import ast
 
 from v5lint.releases import parse_release
 from v5lint.rule import Fix, Rule
-from v5lint.rules import adapters, held_models, library, linear_layers, lora_choices
 from v5lint.rules.knowledge import lookup
+from v5lint.rules.parts import adapters, held_models, library, linear_layers, lora_choices
 from v5lint.view.values import Constant, Elements, Partial, Unknown
 
 TYPE_CHECKING = False
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from collections.abc import Container, Iterator
 
     from v5lint.rule import Edit, Finding, Unseen
-    from v5lint.rules.adapters import Adaptation
-    from v5lint.rules.linear_layers import Renamed
-    from v5lint.rules.models import Model
+    from v5lint.rules.parts.adapters import Adaptation
+    from v5lint.rules.parts.linear_layers import Renamed
+    from v5lint.rules.parts.models import Model
     from v5lint.view.calls import CallSite
     from v5lint.view.module import ModuleView
     from v5lint.view.values import Value

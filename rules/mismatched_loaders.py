@@ -5,7 +5,8 @@ from __future__ import annotations
 import ast
 
 from v5lint.rule import Fix, FixUnavailableError, Rule
-from v5lint.rules import library, siglip_classes, swaps
+from v5lint.rules import siglip_classes
+from v5lint.rules.parts import library, swaps
 from v5lint.view.values import Constant
 
 TYPE_CHECKING = False

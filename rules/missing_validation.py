@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 
 from v5lint.rule import Fix, FixUnavailableError, Rule
-from v5lint.rules import held_models, models, trainers
+from v5lint.rules.parts import held_models, models, trainers
 from v5lint.view.calls import CallSite
 from v5lint.view.values import Elements, External, LocalClass, LocalFunction
 

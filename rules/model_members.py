@@ -5,7 +5,8 @@ from __future__ import annotations
 import ast
 
 from v5lint.rule import Edit, Fix, Rule
-from v5lint.rules import members, module_paths, submodules
+from v5lint.rules import submodules
+from v5lint.rules.parts import members, module_paths
 from v5lint.view.values import LocalClass
 
 TYPE_CHECKING = False

@@ -6,9 +6,9 @@ import ast
 from typing import NamedTuple
 
 from v5lint.rule import Edit, Fix, Rule
-from v5lint.rules import api_edits, passed_on_optimizers, removed_api
-from v5lint.rules.api_edits import Rewrites
-from v5lint.rules.handed_around import is_handed_around, partial
+from v5lint.rules.parts import api_edits, passed_on_optimizers, removed_api
+from v5lint.rules.parts.api_edits import Rewrites
+from v5lint.rules.parts.handed_around import is_handed_around, partial
 from v5lint.view.values import Constant, Mapping
 
 TYPE_CHECKING = False
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from v5lint.rule import Applicability, Finding, Unseen
-    from v5lint.rules.removed_api import Lost
+    from v5lint.rules.parts.removed_api import Lost
     from v5lint.view.dicts import Entry
     from v5lint.view.module import ModuleView
     from v5lint.view.tree import Binding

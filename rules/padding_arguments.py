@@ -5,9 +5,9 @@ from __future__ import annotations
 import ast
 
 from v5lint.rule import Fix, Rule
-from v5lint.rules import arguments, members
-from v5lint.rules.arguments import Given
 from v5lint.rules.knowledge.lookup import Removal
+from v5lint.rules.parts import arguments, members
+from v5lint.rules.parts.arguments import Given
 from v5lint.view.values import Unknown
 
 TYPE_CHECKING = False

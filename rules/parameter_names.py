@@ -6,9 +6,9 @@ import ast
 import re
 
 from v5lint.rule import Rule
-from v5lint.rules import held_models, library, models, name_conditions
 from v5lint.rules.knowledge import lookup
-from v5lint.rules.name_conditions import Question
+from v5lint.rules.parts import held_models, library, models, name_conditions
+from v5lint.rules.parts.name_conditions import Question
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
     from v5lint.releases import Release
     from v5lint.rule import Finding, Unseen
-    from v5lint.rules.held_models import Held
-    from v5lint.rules.models import Model, Models
+    from v5lint.rules.parts.held_models import Held
+    from v5lint.rules.parts.models import Model, Models
     from v5lint.view.module import ModuleView
 
 _LISTS = frozenset({"named_parameters", "named_modules", "state_dict"})

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from v5lint.rule import Rule
-from v5lint.rules import arguments, required_names
-from v5lint.rules.api_edits import Rewrites
+from v5lint.rules.parts import arguments, required_names
+from v5lint.rules.parts.api_edits import Rewrites
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from v5lint.rule import Applicability, Finding, Unseen
-    from v5lint.rules.removed_api import Lost
+    from v5lint.rules.parts.removed_api import Lost
     from v5lint.view.module import ModuleView
 
 _PACKAGE = "peft"

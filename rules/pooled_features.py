@@ -6,15 +6,15 @@ import ast
 import re
 
 from v5lint.rule import Edit, Fix, Rule
-from v5lint.rules import members
 from v5lint.rules.knowledge import lookup
+from v5lint.rules.parts import members
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from v5lint.rule import Finding, Unseen
-    from v5lint.rules.members import Owner
+    from v5lint.rules.parts.members import Owner
     from v5lint.view.calls import CallSite
     from v5lint.view.module import ModuleView
 

@@ -6,8 +6,8 @@ import re
 
 from v5lint.releases import parse_release, release_text
 from v5lint.rule import Fix, Rule
-from v5lint.rules import project_metadata as metadata
 from v5lint.rules.knowledge import requires
+from v5lint.rules.parts import project_metadata as metadata
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from v5lint.metadata.requirement import Requirement
     from v5lint.rule import Finding
-    from v5lint.rules.project_metadata import AnyView
+    from v5lint.rules.parts.project_metadata import AnyView
 
 _FLOOR = re.compile(r">=\s*(\d+(?:\.\d+)*)\s*\Z")
 _NUMBER = re.compile(r"\d+(?:\.\d+)*")

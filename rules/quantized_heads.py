@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 
 from v5lint.rule import Fix, Rule
-from v5lint.rules import adapters, models, origins
 from v5lint.rules.knowledge import lookup
+from v5lint.rules.parts import adapters, models, origins
 from v5lint.view.values import Constant, External
 
 TYPE_CHECKING = False
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from v5lint.rule import Edit, Finding
-    from v5lint.rules.models import Model
+    from v5lint.rules.parts.models import Model
     from v5lint.view.calls import CallSite
     from v5lint.view.module import ModuleView
 

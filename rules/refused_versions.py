@@ -6,8 +6,8 @@ import ast
 import re
 
 from v5lint.rule import Rule
-from v5lint.rules import project_metadata as metadata
 from v5lint.rules import version_comparisons
+from v5lint.rules.parts import project_metadata as metadata
 from v5lint.view.values import Constant, External
 
 TYPE_CHECKING = False

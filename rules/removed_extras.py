@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from v5lint.releases import parse_release
 from v5lint.rule import Edit, Fix, Rule
-from v5lint.rules import project_metadata as metadata
 from v5lint.rules.knowledge import requires
+from v5lint.rules.parts import project_metadata as metadata
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from v5lint.metadata.requirement import Requirement
     from v5lint.rule import Finding
-    from v5lint.rules.project_metadata import AnyView
+    from v5lint.rules.parts.project_metadata import AnyView
 
 
 class RemovedExtra(Rule):

@@ -5,10 +5,11 @@ from __future__ import annotations
 import ast
 
 from v5lint.rule import Edit, Fix, Rule
-from v5lint.rules import api_edits, hub, hub_names, language_heads, library, processor_parts, removed_api
-from v5lint.rules.api_edits import Rewrites
+from v5lint.rules import hub_names
 from v5lint.rules.knowledge import lookup
-from v5lint.rules.standing import standing_of
+from v5lint.rules.parts import api_edits, hub, language_heads, library, processor_parts, removed_api
+from v5lint.rules.parts.api_edits import Rewrites
+from v5lint.rules.parts.standing import standing_of
 from v5lint.view.values import External, Partial
 
 TYPE_CHECKING = False
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from v5lint.rule import Finding, Unseen
-    from v5lint.rules.removed_api import Lost
+    from v5lint.rules.parts.removed_api import Lost
     from v5lint.view.module import ModuleView
 
 #: Names that look like other words at the beginning of a sentence.

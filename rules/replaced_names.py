@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from v5lint.rule import Rule
-from v5lint.rules import removed_api
-from v5lint.rules.api_edits import Rewrites
-from v5lint.rules.successor_calls import call_fix
+from v5lint.rules.parts import removed_api
+from v5lint.rules.parts.api_edits import Rewrites
+from v5lint.rules.parts.successor_calls import call_fix
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from v5lint.rule import Applicability, Finding, Unseen
-    from v5lint.rules.removed_api import Lost
+    from v5lint.rules.parts.removed_api import Lost
     from v5lint.view.module import ModuleView
 
 #: Names whose successor does all that they did, beside what the note says of it.

@@ -5,8 +5,8 @@ from __future__ import annotations
 import ast
 
 from v5lint.rule import Edit, Fix, Rule
-from v5lint.rules import library, trainers
-from v5lint.rules.reload_losses import loss_of
+from v5lint.rules.parts import library, trainers
+from v5lint.rules.parts.reload_losses import loss_of
 from v5lint.view.values import Constant
 
 TYPE_CHECKING = False
@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from v5lint.rule import Finding, Unseen
-    from v5lint.rules.reload_losses import Loss
-    from v5lint.rules.trainers import Training
+    from v5lint.rules.parts.reload_losses import Loss
+    from v5lint.rules.parts.trainers import Training
     from v5lint.view.module import ModuleView
 
 _BEST = "load_best_model_at_end"

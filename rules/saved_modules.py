@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 
 from v5lint.rule import Fix, Rule
-from v5lint.rules import adapters
 from v5lint.rules.knowledge import lookup
+from v5lint.rules.parts import adapters
 from v5lint.view.values import Constant, Elements
 
 TYPE_CHECKING = False
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from v5lint.rule import Finding
-    from v5lint.rules.adapters import Adaptation
-    from v5lint.rules.models import Model
+    from v5lint.rules.parts.adapters import Adaptation
+    from v5lint.rules.parts.models import Model
     from v5lint.view.module import ModuleView
 
 #: What heads are called; of other names the knowledge of linear layers cannot say that they are not there.

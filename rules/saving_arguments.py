@@ -5,15 +5,15 @@ from __future__ import annotations
 import ast
 
 from v5lint.rule import Fix, Rule
-from v5lint.rules import arguments, library, loading
 from v5lint.rules.knowledge import lookup
+from v5lint.rules.parts import arguments, library, loading
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from v5lint.rule import Applicability, Edit, Finding, Unseen
-    from v5lint.rules.arguments import Given
+    from v5lint.rules.parts.arguments import Given
     from v5lint.view.calls import CallSite
     from v5lint.view.module import ModuleView
 

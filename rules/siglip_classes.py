@@ -6,7 +6,7 @@ import ast
 import re
 
 from v5lint.rule import Rule
-from v5lint.rules import library, swaps
+from v5lint.rules.parts import library, swaps
 from v5lint.view.guards import CALL_ERRORS
 from v5lint.view.strings import dotted, last_name
 from v5lint.view.values import Constant

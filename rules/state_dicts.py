@@ -5,8 +5,8 @@ from __future__ import annotations
 import ast
 
 from v5lint.rule import Rule
-from v5lint.rules import library, models, origins
-from v5lint.rules.reload_losses import loss_of
+from v5lint.rules.parts import library, models, origins
+from v5lint.rules.parts.reload_losses import loss_of
 from v5lint.view.values import Constant, Instance, LocalClass
 
 TYPE_CHECKING = False
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from v5lint.rule import Finding
-    from v5lint.rules.models import Model
+    from v5lint.rules.parts.models import Model
     from v5lint.view.calls import CallSite
     from v5lint.view.module import ModuleView
 

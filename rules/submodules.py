@@ -5,8 +5,8 @@ from __future__ import annotations
 import ast
 
 from v5lint.rule import Edit, Fix, Rule
-from v5lint.rules import members, module_paths, named_modules
 from v5lint.rules.knowledge import lookup
+from v5lint.rules.parts import members, module_paths, named_modules
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
     from v5lint.releases import Release
     from v5lint.rule import Finding
-    from v5lint.rules.members import Gone
-    from v5lint.rules.module_paths import Lost
+    from v5lint.rules.parts.members import Gone
+    from v5lint.rules.parts.module_paths import Lost
     from v5lint.view.module import ModuleView
 
 #: Submodules, as far as they can be lost. What is not here is a method or a setting (V5502).

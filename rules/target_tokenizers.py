@@ -6,7 +6,7 @@ import ast
 import re
 
 from v5lint.rule import Edit, Fix, FixUnavailableError, Rule
-from v5lint.rules import members
+from v5lint.rules.parts import members
 from v5lint.view.guards import IMPORT_ERRORS
 from v5lint.view.values import LocalFunction
 

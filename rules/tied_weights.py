@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 
 from v5lint.rule import Edit, Fix, Rule
-from v5lint.rules import library, members
+from v5lint.rules.parts import library, members
 from v5lint.view.values import Elements, LocalClass
 
 TYPE_CHECKING = False

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from v5lint.rule import Rule
-from v5lint.rules import arguments, loading
 from v5lint.rules.knowledge.lookup import Removal
+from v5lint.rules.parts import arguments, loading
 from v5lint.view.values import External, Method
 
 TYPE_CHECKING = False
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from v5lint.rule import Finding, Unseen
-    from v5lint.rules.arguments import Given
+    from v5lint.rules.parts.arguments import Given
     from v5lint.view.calls import CallSite
     from v5lint.view.module import ModuleView
     from v5lint.view.values import Value

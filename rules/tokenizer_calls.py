@@ -6,8 +6,8 @@ import ast
 import re
 
 from v5lint.rule import Edit, Fix, FixUnavailableError, Rule
-from v5lint.rules import batches, library, members
 from v5lint.rules.knowledge import lookup
+from v5lint.rules.parts import batches, library, members
 from v5lint.view.calls import CallSite
 from v5lint.view.guards import CALL_ERRORS
 from v5lint.view.values import LocalClass, LocalFunction

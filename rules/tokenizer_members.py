@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from v5lint.rule import Edit, Fix, Rule
-from v5lint.rules import members, origins
+from v5lint.rules.parts import members, origins
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

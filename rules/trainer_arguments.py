@@ -5,9 +5,9 @@ from __future__ import annotations
 import ast
 
 from v5lint.rule import Rule
-from v5lint.rules import arguments, library, loading, processor_parts, trl_trainers
-from v5lint.rules.arguments import Given
 from v5lint.rules.knowledge import lookup
+from v5lint.rules.parts import arguments, library, loading, processor_parts, trl_trainers
+from v5lint.rules.parts.arguments import Given
 from v5lint.view.values import External, Method
 
 TYPE_CHECKING = False

@@ -5,10 +5,10 @@ from __future__ import annotations
 import ast
 
 from v5lint.rule import Rule
-from v5lint.rules import arguments, idle_settings, members, search_spaces, training_objects
 from v5lint.rules.knowledge import lookup
-from v5lint.rules.training_arguments import CLASS, FIELDS
-from v5lint.rules.training_objects import TRAINER
+from v5lint.rules.parts import arguments, idle_settings, members, search_spaces, training_objects
+from v5lint.rules.parts.training_classes import CLASS, FIELDS
+from v5lint.rules.parts.training_objects import TRAINER
 from v5lint.view.strings import last_name
 from v5lint.view.values import Result, Unknown
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from v5lint.rule import Finding, Fix, Unseen
     from v5lint.rules.knowledge.lookup import Removal
-    from v5lint.rules.training_objects import Mention
+    from v5lint.rules.parts.training_objects import Mention
     from v5lint.view.module import ModuleView
 
 _TOKENIZER = "tokenizer"

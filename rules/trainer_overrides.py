@@ -5,8 +5,8 @@ from __future__ import annotations
 import ast
 
 from v5lint.rule import Edit, Fix, Rule
-from v5lint.rules import library, training_objects
 from v5lint.rules.knowledge import lookup
+from v5lint.rules.parts import library, training_objects
 from v5lint.view.values import LocalClass
 
 TYPE_CHECKING = False

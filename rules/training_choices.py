@@ -5,10 +5,10 @@ from __future__ import annotations
 import ast
 
 from v5lint.rule import Edit, Fix, Rule
-from v5lint.rules import arguments, library, redeclared_fields, training_arguments
-from v5lint.rules.arguments import Given
 from v5lint.rules.knowledge import lookup
-from v5lint.rules.training_arguments import CLASS
+from v5lint.rules.parts import arguments, library, redeclared_fields, training_classes
+from v5lint.rules.parts.arguments import Given
+from v5lint.rules.parts.training_classes import CLASS
 from v5lint.view.values import Method
 
 TYPE_CHECKING = False
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from v5lint.rule import Applicability, Finding, Unseen
     from v5lint.rules.knowledge.lookup import Removal
-    from v5lint.rules.redeclared_fields import Declared
+    from v5lint.rules.parts.redeclared_fields import Declared
     from v5lint.view.module import ModuleView
 
 _FIELD = "optim"
@@ -75,7 +75,7 @@ class RemovedTrainingChoice(Rule):
         if not gone:
             return
         first = next(iter(gone.values()))
-        for each in arguments.given(module, {_FIELD}, training_arguments.functions, judge=lambda *_: first):
+        for each in arguments.given(module, {_FIELD}, training_classes.functions, judge=lambda *_: first):
             if isinstance(each, Given):
                 yield from _finding(each, gone)
         for field in redeclared_fields.declared(module, {_FIELD}):

@@ -6,19 +6,19 @@ import ast
 import re
 
 from v5lint.rule import Edit, Finding, Fix, Rule
-from v5lint.rules import arguments, command_words, library, started_scripts, training_arguments, training_fields
 from v5lint.rules.knowledge import lookup
-from v5lint.rules.started_scripts import PARSES
-from v5lint.rules.training_arguments import CLASS, FIELDS
+from v5lint.rules.parts import arguments, command_words, library, started_scripts, training_classes, training_fields
+from v5lint.rules.parts.started_scripts import PARSES
+from v5lint.rules.parts.training_classes import CLASS, FIELDS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from v5lint.rule import Unseen
-    from v5lint.rules.command_words import Word
     from v5lint.rules.knowledge.lookup import Removal
-    from v5lint.rules.started_scripts import Parser
+    from v5lint.rules.parts.command_words import Word
+    from v5lint.rules.parts.started_scripts import Parser
     from v5lint.view.calls import CallSite
     from v5lint.view.module import ModuleView
 
@@ -94,7 +94,7 @@ def _parsed_here(module: ModuleView, seen: set[int]) -> Iterator[Finding]:
     for call in module.calls(PARSES):
         if not isinstance(call.func, ast.Attribute) or module.guards.is_dead(call.node):
             continue
-        if not any(training_arguments.parsed_classes(call, call.func.value)):
+        if not any(training_classes.parsed_classes(call, call.func.value)):
             continue
         given = call.argument("args", 0)
         lists = _lists(module, given, set()) if given is not None else _command_line(module)
@@ -254,9 +254,7 @@ def _command_line(view: ModuleView) -> Iterator[ast.expr]:
 def _is_declared(call: CallSite, name: str) -> bool:
     """Whether one of the classes that the parser fills has the field itself."""
     assert isinstance(call.func, ast.Attribute)
-    return any(
-        arguments.declares(each, name) for each in training_arguments.parsed_local_classes(call, call.func.value)
-    )
+    return any(arguments.declares(each, name) for each in training_classes.parsed_local_classes(call, call.func.value))
 
 
 def _without(view: ModuleView, node: ast.AST, name: str) -> Fix | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from v5lint.rule import Fix, Rule
-from v5lint.rules import project_metadata as metadata
+from v5lint.rules.parts import project_metadata as metadata
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from v5lint.metadata.requirement import Requirement
     from v5lint.rule import Finding
-    from v5lint.rules.project_metadata import AnyView
+    from v5lint.rules.parts.project_metadata import AnyView
 
 
 #: In an address: `.../huggingface/transformers@v4.31.0`, `.../transformers-4.31.0-py3-none-any.whl`.

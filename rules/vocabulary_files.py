@@ -5,8 +5,8 @@ from __future__ import annotations
 import ast
 
 from v5lint.rule import Fix, Rule
-from v5lint.rules import library
 from v5lint.rules.knowledge import lookup
+from v5lint.rules.parts import library
 from v5lint.view.calls import CallSite
 from v5lint.view.values import External, LocalClass, Method
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 
 from v5lint.rule import Rule
-from v5lint.rules import members
+from v5lint.rules.parts import members
 from v5lint.view.strings import last_name
 
 TYPE_CHECKING = False

@@ -5,8 +5,8 @@ from __future__ import annotations
 import ast
 
 from v5lint.rule import Fix, Rule
-from v5lint.rules import adapters
 from v5lint.rules.knowledge import lookup
+from v5lint.rules.parts import adapters
 from v5lint.view.values import Constant, Elements
 
 TYPE_CHECKING = False
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from v5lint.rule import Edit, Finding
-    from v5lint.rules.adapters import Adaptation
+    from v5lint.rules.parts.adapters import Adaptation
     from v5lint.view.calls import CallSite
     from v5lint.view.module import ModuleView
 

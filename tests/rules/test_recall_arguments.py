@@ -12,10 +12,10 @@ from v5lint.rules import (
     saving_arguments,
     trainer_arguments,
     trainer_members,
-    training_arguments,
 )
 from v5lint.rules.knowledge import lookup
 from v5lint.rules.knowledge.callables import Parameters, _signatures
+from v5lint.rules.parts import training_classes
 
 from .linted import found
 
@@ -121,18 +121,18 @@ def test_the_forms_are_not_empty() -> None:
 @pytest.mark.parametrize("function", ["TrainingArguments", "Seq2SeqTrainingArguments"])
 def test_the_list_of_fields_is_that_of_the_knowledge(function: str) -> None:
     gone = {name for name in _ever_taken(function) if lookup.removed_parameter(function, name) is not None}
-    assert gone <= set(training_arguments.FIELDS)
+    assert gone <= set(training_classes.FIELDS)
 
 
 def test_no_field_is_listed_that_never_was() -> None:
     before = {*_ever_taken("TrainingArguments"), *(lookup.members("TrainingArguments", "4.57") or ())}
-    assert set(training_arguments.FIELDS) - before <= {"_n_gpu"}
+    assert set(training_classes.FIELDS) - before <= {"_n_gpu"}
 
 
 def test_the_lists_of_arguments_are_those_of_the_knowledge() -> None:
     listed = {
         *loader_arguments.RAISING, *loader_arguments.IGNORED, *saving_arguments.NAMES, *hub_arguments.NAMES,
-        *trainer_arguments.NAMES, *training_arguments.FIELDS, "use_auth_token",
+        *trainer_arguments.NAMES, *training_classes.FIELDS, "use_auth_token",
     }  # fmt: skip
     assert {name for _, name, gone in ARGUMENTS if gone} <= listed
 
@@ -146,8 +146,8 @@ def test_every_member_that_the_trainer_lost_is_listed_and_no_other() -> None:
 
 def test_reads_of_every_field_that_is_gone_are_found() -> None:
     lines = ["from transformers import TrainingArguments", "args = TrainingArguments('out')"]
-    lines += [f"print(args.{name})" for name in training_arguments.FIELDS if name != "_n_gpu"]
-    kept = sorted(name for name in _ever_taken("TrainingArguments") if name not in training_arguments.FIELDS)
+    lines += [f"print(args.{name})" for name in training_classes.FIELDS if name != "_n_gpu"]
+    kept = sorted(name for name in _ever_taken("TrainingArguments") if name not in training_classes.FIELDS)
     lines += [f"print(args.{name})" for name in kept]
     rows = {row for row, _, _ in found("\n".join(lines) + "\n", "V5302")}
-    assert rows == set(range(3, 3 + len(training_arguments.FIELDS) - 1))
+    assert rows == set(range(3, 3 + len(training_classes.FIELDS) - 1))

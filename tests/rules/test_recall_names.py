@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from v5lint.cli import main
-from v5lint.rules.cache_variables import VARIABLES
 from v5lint.rules.knowledge import lookup
-from v5lint.rules.removed_api import ANSWERS
+from v5lint.rules.parts.library import CACHE_VARIABLES
+from v5lint.rules.parts.removed_api import ANSWERS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,7 +26,7 @@ _PACKAGE = "transformers"
 _BEFORE = "4.57"
 
 #: Names that V5001 and V5003 speak of.
-_ELSEWHERE = frozenset((*lookup.vision_feature_extractors(), *VARIABLES))
+_ELSEWHERE = frozenset((*lookup.vision_feature_extractors(), *CACHE_VARIABLES))
 
 #: Every how many of the names inside modules are looked at: all are 24,000.
 _STEP = 30

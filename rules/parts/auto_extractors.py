@@ -1,0 +1,129 @@
+"""`AutoFeatureExtractor` where it is asked for a vision checkpoint: a part of V5001."""
+
+from __future__ import annotations
+
+import ast
+
+from v5lint.rules.knowledge import lookup
+from v5lint.rules.parts import checkpoints, library, modality, swaps
+from v5lint.view.values import Constant, External, Mapping
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from v5lint.rule import Finding, Unseen
+    from v5lint.view.calls import CallSite
+    from v5lint.view.module import ModuleView
+
+OLD = "AutoFeatureExtractor"
+NEW = "AutoImageProcessor"
+
+#: `AutoImageProcessor` came with 4.25.
+SINCE = "4.25"
+
+_TELL = "`AutoFeatureExtractor` loads no vision checkpoint since transformers 5.0"
+_LOAD_ERRORS = frozenset({"ValueError", "OSError", "Exception", "BaseException"})
+
+
+def check(view: ModuleView) -> Iterator[Finding | Unseen]:
+    """Yield the loads of vision checkpoints, and those of which that is not known."""
+    found: list[tuple[ast.AST, ast.expr, str]] = []
+    for call in library.loads(view):
+        if not _is_load(call) or _is_prepared(view, call) or _is_by_table(view, call):
+            continue
+        kind = modality.modality(view, call)
+        if kind.kind == "image":
+            hidden = " (the `except` around it hides the error)" if view.guards.handled(call.node, _LOAD_ERRORS) else ""
+            owner = call.func.value if isinstance(call.func, ast.Attribute) else call.func
+            found.append((call.func, owner, kind.because + hidden))
+        elif kind.kind == "mixed":
+            yield view.finding(call.func, f"{_TELL}, and {kind.because}: choose `{NEW}` for the vision ones")
+        elif kind.kind == "":
+            yield from _unknown(view, call)
+    found += _in_tables(view)
+    yield from _findings(view, found)
+
+
+def _is_load(call: CallSite) -> bool:
+    owners = call.owners({"from_pretrained"})
+    names = {each.path for each in owners if isinstance(each, External) and each.package == "transformers"}
+    return any(path.endswith(f".{OLD}") for path in names) and not any(path.endswith(f".{NEW}") for path in names)
+
+
+def _is_prepared(view: ModuleView, call: CallSite) -> bool:
+    """Whether the load does not run, or the same function loads an image processor from the same checkpoint as well."""
+    if view.guards.is_dead(call.node):
+        return True
+    known = bool(library.texts(call.values_of(*library.CHECKPOINT)))
+    function = view.links.function_around(call.node)
+    for other in view.calls({"from_pretrained"}):
+        if other.node is call.node or view.links.function_around(other.node) is not function:
+            continue
+        tries = _is_try_of(view, call.node, other.node) or _is_try_of(view, other.node, call.node)
+        if (not known or tries) and _loads_images(view, other) and modality.same_checkpoint(view, call, other):
+            return True
+    return False
+
+
+def _loads_images(view: ModuleView, call: CallSite) -> bool:
+    for owner in call.owners({"from_pretrained"}):
+        for name in library.library_classes(view, owner):
+            if name.endswith(("ImageProcessor", "ImageProcessorFast")) or name == "AutoProcessor":
+                return True
+    return False
+
+
+def _is_try_of(view: ModuleView, first: ast.AST, second: ast.AST) -> bool:
+    """Whether the second runs where the first fails: it stands in a handler of a `try` around the first."""
+    handled = view.guards.handled(first, _LOAD_ERRORS)
+    return handled is not None and handled.handler in view.tree.ancestors(second)
+
+
+def _is_by_table(view: ModuleView, call: CallSite) -> bool:
+    """Whether the class is taken from a table under the name of the checkpoint: each entry is judged by its key."""
+    owner = call.func.value if isinstance(call.func, ast.Attribute) else None
+    given = call.argument(*library.CHECKPOINT)
+    if not isinstance(owner, ast.Subscript) or given is None or not modality.is_same(view, owner.slice, given):
+        return False
+    return any(isinstance(each, Mapping) for each in view.values(owner.value))
+
+
+def _unknown(view: ModuleView, call: CallSite) -> Iterator[Finding | Unseen]:
+    values = call.values_of(*library.CHECKPOINT)
+    names = library.texts(values)
+    if view.guards.handled(call.node, _LOAD_ERRORS) is not None:
+        yield view.finding(
+            call.func,
+            f"{_TELL}, and the `except` around it hides the ValueError: vision preprocessors are dropped without a "
+            f"word. Try `{NEW}` as well",
+        )
+    elif names:
+        yield view.unseen(call.node, f"whether {' or '.join(names)} is a vision checkpoint is not known")
+    elif values:
+        origin = library.origin(values) or "an expression that v5lint cannot follow"
+        yield view.unseen(call.node, f"the checkpoint of `{OLD}` comes from {origin}")
+
+
+def _in_tables(view: ModuleView) -> Iterator[tuple[ast.AST, ast.expr, str]]:
+    """The entries of dicts that name the class for a vision checkpoint: `{"microsoft/swin": AutoFeatureExtractor}`."""
+    for table in view.tree.nodes.get(ast.Dict, ()):
+        assert isinstance(table, ast.Dict)
+        for key, value in zip(table.keys, table.values, strict=True):
+            if not swaps.names_class(view, value, OLD) or key is None:
+                continue
+            for each in view.values(key):
+                name = each.value if isinstance(each, Constant) and isinstance(each.value, str) else ""
+                if ("/" in name or lookup.model_type(name)) and checkpoints.preprocessor_kind(name) == "image":
+                    yield value, value, f"`{name}` is for images"
+
+
+def _findings(view: ModuleView, found: Iterable[tuple[ast.AST, ast.expr, str]]) -> Iterator[Finding]:
+    """One finding each; all that read the class from one import share the fix of it."""
+    groups: dict[object, list[tuple[ast.AST, ast.expr, str]]] = {}
+    for node, owner, because in found:
+        groups.setdefault(swaps.import_of(view, owner) or owner, []).append((node, owner, because))
+    for group in groups.values():
+        fix = swaps.swap(view, [owner for _, owner, _ in group], OLD, NEW, requires=SINCE)
+        for node, _, because in group:
+            yield view.finding(node, f"{_TELL}, and {because}", fix=fix)

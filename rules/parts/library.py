@@ -1,0 +1,152 @@
+"""What rules ask about transformers' own objects in a module: loaders, models, names."""
+
+from __future__ import annotations
+
+import ast
+
+from v5lint.rules.knowledge import lookup
+from v5lint.view.calls import CallSite
+from v5lint.view.values import Constant, External, Partial, Unknown
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from v5lint.view.module import ModuleView
+    from v5lint.view.tree import Binding
+    from v5lint.view.values import ClassValue, Values
+
+#: The parameter that names the checkpoint, and its place.
+CHECKPOINT = ("pretrained_model_name_or_path", 0)
+
+#: What transformers 4 read for its cache, the last one first: where several are set, that one counted.
+CACHE_VARIABLES = ("TRANSFORMERS_CACHE", "PYTORCH_TRANSFORMERS_CACHE", "PYTORCH_PRETRAINED_BERT_CACHE")
+
+
+def release_text(release: tuple[int, ...]) -> str:
+    """A release as users write it: "5.23"."""
+    return ".".join(str(part) for part in (*release, 0)[: max(2, len(release))])
+
+
+def resolves(view: ModuleView, path: str) -> bool:
+    """Whether a dotted path of transformers can be imported under the target release."""
+    return lookup.resolves(path, release_text(view.settings.target))
+
+
+def library_classes(view: ModuleView, of: ClassValue) -> list[str]:
+    """The names of the transformers classes that a class is, or inherits from through classes of this repository."""
+    return [root.name for root in view.roots(of) if root.package == "transformers"]
+
+
+def loaders(call: CallSite) -> list[str]:
+    """The transformers classes on which a call of `from_pretrained` is made."""
+    return [name for owner in call.owners({"from_pretrained"}) for name in library_classes(call.view, owner)]
+
+
+def loads(view: ModuleView) -> Iterator[CallSite]:
+    """The calls of `from_pretrained`, of a variable that holds it, too: `load = AutoModel.from_pretrained`."""
+    yield from view.calls({"from_pretrained"})
+    for statement in view.tree.nodes.get(ast.Assign, ()):
+        assert isinstance(statement, ast.Assign)
+        target = statement.targets[0]
+        if not isinstance(target, ast.Name) or target.id == "from_pretrained":
+            continue
+        if isinstance(statement.value, ast.Attribute) and statement.value.attr == "from_pretrained":
+            for use in [each for binding in view.links.bindings_at(target) for each in view.links.uses(binding)]:
+                call = view.tree.parents[use]
+                if isinstance(call, ast.Call) and call.func is use:
+                    yield CallSite(view, call)
+
+
+def callee_name(call: CallSite) -> str:
+    """The name of what is called, for a message."""
+    func = call.node.func
+    return func.attr if isinstance(func, ast.Attribute) else func.id if isinstance(func, ast.Name) else "the call"
+
+
+def root_of(node: ast.expr) -> ast.expr:
+    """The first name of a chain of attributes: `a` of `a.b.c`."""
+    while isinstance(node, ast.Attribute):
+        node = node.value
+    return node
+
+
+def is_handed_on(view: ModuleView, binding: Binding) -> bool:
+    """Whether the name that an import binds is also for others: other modules, readers of the class or of `global`."""
+    if binding.scope.is_class or binding.name in binding.scope.globals or binding.name in binding.scope.nonlocals:
+        return True
+    mine = getattr(binding.node, "name", "")
+    if any(getattr(each.node, "name", "") != mine for each in view.links.other_bindings(binding)):
+        return True
+    if binding.scope is not view.tree.scope:
+        return False
+    if view.path.endswith("__init__.py") or binding.name in view.names.exported():
+        return True
+    return looks_itself_up(view) or bool(view.project.importers(view.path, binding.name))
+
+
+def looks_itself_up(view: ModuleView) -> bool:
+    """Whether a module reads its own names by strings: `globals()[name]`, `getattr(sys.modules[__name__], name)`."""
+    if any(_builtin_calls(view, name) for name in ("globals", "eval", "exec")):
+        return True
+    for name in ("vars", "locals", "dir"):
+        for call in _builtin_calls(view, name):
+            if not call.args and view.tree.scope_of(call) is view.tree.scope:
+                return True
+    for name in ("import_module", "__import__", "get"):
+        for call in view.links.calls_named(name):
+            if any(isinstance(each, ast.Name) and each.id == "__name__" for each in call.args):
+                return True
+    return any(
+        isinstance(node.slice, ast.Name)
+        and node.slice.id == "__name__"
+        and External("sys.modules") in view.values(node.value)
+        for node in view.tree.nodes.get(ast.Subscript, ())
+        if isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Load)
+    )
+
+
+def _builtin_calls(view: ModuleView, name: str) -> list[ast.Call]:
+    """The calls of a builtin function: where the module has one of that name, they are of its own."""
+    return [
+        call
+        for call in view.links.calls_named(name)
+        if isinstance(call.func, ast.Name) and view.evaluator.owner(name, view.tree.scopes[call.func]) is None
+    ]
+
+
+def is_free(view: ModuleView, name: str, node: ast.AST) -> bool:
+    """Whether a name of transformers can be used at a node: it is imported there, or nothing else has it."""
+    owner = view.evaluator.owner(name, view.tree.scope_of(node))
+    if owner is None:
+        return True
+    return External(f"transformers.{name}") in view.evaluator.name_values(name, view.tree.scope_of(node), node)
+
+
+def texts(values: Values) -> list[str]:
+    """The strings among some values; of one that is known in part, its parts with "…" between them."""
+    found = [value.value for value in values if isinstance(value, Constant) and isinstance(value.value, str)]
+    found += ["…".join(value.parts) for value in values if isinstance(value, Partial)]
+    return sorted(found)
+
+
+def origin(values: Values) -> str:
+    """Where the values come from that could not be followed, in words for a message; "" when all are known."""
+    origins = {value.origin for value in values if isinstance(value, Unknown)}
+    words = {"caller": "the caller", "command line": "the command line", "environment": "the environment"}
+    for name, text in words.items():
+        if name in origins:
+            return text
+    return "an expression that v5lint cannot follow" if origins else ""
+
+
+def imported_names(view: ModuleView) -> Iterator[str]:
+    """The names that a module fetches from transformers, by import or attribute."""
+    for statement in view.tree.nodes.get(ast.ImportFrom, ()):
+        assert isinstance(statement, ast.ImportFrom)
+        if (statement.module or "").partition(".")[0] == "transformers" and not statement.level:
+            yield from (alias.name for alias in statement.names)
+    for node in view.tree.nodes.get(ast.Attribute, ()):
+        assert isinstance(node, ast.Attribute)
+        if node.attr[:1].isupper() and view.is_of(node.value, "transformers"):
+            yield node.attr

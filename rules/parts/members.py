@@ -1,0 +1,405 @@
+"""Attributes of transformers' own objects: whose they are, what of them is gone, and who asks first."""
+
+from __future__ import annotations
+
+import ast
+
+from v5lint.rules.knowledge import lookup
+from v5lint.rules.parts import library, models
+from v5lint.view.guards import IMPORT_ERRORS
+from v5lint.view.values import External, Instance, LocalClass, Method, Result, Unknown
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Container, Iterator
+
+    from v5lint.rules.knowledge.lookup import Removal
+    from v5lint.view.module import ModuleView
+    from v5lint.view.values import ClassValue, Value
+
+TOKENIZER = "PreTrainedTokenizerBase"
+MODEL = "PreTrainedModel"
+CONFIG = "PretrainedConfig"
+PROCESSOR = "ProcessorMixin"
+ENCODING = "BatchEncoding"
+
+#: The base of all configurations: what is only known to be one may be a class of the repository.
+BASES_OF_CONFIGS = frozenset({CONFIG, "PreTrainedConfig"})
+
+#: What an Auto class loads, when nothing more is known.
+_LOADED_BY = {
+    "auto_model": MODEL,
+    "auto_config": CONFIG,
+    "auto_tokenizer": TOKENIZER,
+    "auto_processor": PROCESSOR,
+}
+
+#: Attributes of objects that hold another one.
+_PARTS = {
+    ("processor", "tokenizer"): TOKENIZER,
+    ("model", "config"): CONFIG,
+}
+
+#: The base classes by kind, for the classes that no kind lists.
+_KIND_OF_BASE = {
+    TOKENIZER: "tokenizer",
+    "SpecialTokensMixin": "tokenizer",
+    "PreTrainedTokenizer": "tokenizer",
+    "PreTrainedTokenizerFast": "tokenizer",
+    "PythonBackend": "tokenizer",
+    "TokenizersBackend": "tokenizer",
+    "SentencePieceBackend": "tokenizer",
+    MODEL: "model",
+    "GenerationMixin": "model",
+    "ModuleUtilsMixin": "model",
+    CONFIG: "config",
+    "PreTrainedConfig": "config",
+    PROCESSOR: "processor",
+    ENCODING: "encoding",
+    "Cache": "cache",
+    "DynamicCache": "cache",
+    "StaticCache": "cache",
+    "EncoderDecoderCache": "cache",
+    "QuantizedCache": "cache",
+}
+
+
+class Owner:
+    """A class of transformers that an expression is an object of, or is itself.
+
+    Attributes:
+        name: the class that the knowledge is asked about: of an Auto class the base of what it loads.
+        shown: the class as the module knows it.
+        kind: "tokenizer", "model", "config", "processor", "cache" or "encoding".
+        is_exact: whether `name` is a class of its own, and not the base of one that is not known.
+        of: the class as the view has it; None where it is known by other means.
+    """
+
+    __slots__ = ("is_exact", "kind", "name", "of", "shown")
+
+    def __init__(self, name: str, shown: str, kind: str, *, is_exact: bool, of: ClassValue | None = None) -> None:
+        self.name = name
+        self.shown = shown
+        self.kind = kind
+        self.is_exact = is_exact
+        self.of = of
+
+
+class Gone:
+    """An attribute that the target release does not have.
+
+    Attributes:
+        node: where it is read.
+        owner: whose it is.
+        removal: what the knowledge says.
+    """
+
+    __slots__ = ("node", "owner", "removal")
+
+    def __init__(self, node: ast.Attribute, owner: Owner, removal: Removal) -> None:
+        self.node = node
+        self.owner = owner
+        self.removal = removal
+
+
+def kind_of(name: str) -> str:
+    """The kind of a class of transformers, Auto classes counted to what they load."""
+    return _plain_kind(name, lookup.kind_of(name))
+
+
+def _plain_kind(name: str, kind: str) -> str:
+    return _KIND_OF_BASE.get(name) or kind.removeprefix("auto_")
+
+
+def owners(view: ModuleView, node: ast.expr, kinds: Container[str]) -> list[Owner]:
+    """The classes of some kinds that an expression may be an object of, or be itself.
+
+    Args:
+        view: the module.
+        node: the expression.
+        kinds: those of `Owner.kind` that are wanted.
+    """
+    found: dict[str, Owner] = {}
+    for value in view.values(node):
+        for each in _of_value(view, node, value):
+            if each.kind in kinds:
+                found.setdefault(each.name, each)
+    if not found and "model" in kinds and isinstance(node, (ast.Name, ast.Attribute)):
+        found.update((each.name, each) for each in _behind_wrappers(view, node))
+    if not found and "cache" in kinds:
+        found.update((each.name, each) for each in _asked_for(view, node))
+    if not found and "encoding" in kinds:
+        call = view.links.defining_call(node)
+        if call is not None and owners(view, call.func, ("tokenizer",)):
+            found[ENCODING] = Owner(ENCODING, ENCODING, "encoding", is_exact=True)
+    return list(found.values())
+
+
+def _asked_for(view: ModuleView, node: ast.expr) -> Iterator[Owner]:
+    """The caches that an expression is where it is read, as a test has found: `if isinstance(past, Cache): ...`."""
+    written = ast.dump(node) if isinstance(node, (ast.Name, ast.Attribute)) else ""
+    for test, wanted in view.reach.conditions(node) if written else ():
+        for each in _conjuncts(test) if wanted else ():
+            is_question = isinstance(each, ast.Call) and isinstance(each.func, ast.Name) and len(each.args) == 2
+            if is_question and each.func.id == "isinstance" and ast.dump(each.args[0]) == written:  # type: ignore[attr-defined]
+                for value in view.values(each.args[1]):  # type: ignore[attr-defined]
+                    if isinstance(value, External) and value.package == "transformers":
+                        yield from (one for one in _of_class(view, node, value) if one.kind == "cache")
+
+
+def _conjuncts(test: ast.expr) -> list[ast.expr]:
+    """The parts of a test that all hold where it does."""
+    return test.values if isinstance(test, ast.BoolOp) and isinstance(test.op, ast.And) else [test]
+
+
+def _behind_wrappers(view: ModuleView, node: ast.expr) -> Iterator[Owner]:
+    """The models that are wrapped in what an expression stands for: `DataParallel(model).module`, `compile(model)`."""
+    made = _unwrapped(view, node)
+    for name in made:
+        yield Owner(name, name, "model", is_exact=True)
+    if not made and isinstance(node, ast.Attribute):
+        for name in _unwrapped(view, node.value):
+            inner = _inner_model(name, node.attr)
+            if inner:
+                yield Owner(inner, inner, "model", is_exact=True)
+
+
+def _unwrapped(view: ModuleView, node: ast.expr) -> list[str]:
+    """The classes of the models that an expression certainly is, whatever is around them."""
+    made = models.models(view, node)
+    if not made.is_complete or any(each.is_inside or each.is_own for each in made.found):
+        return []
+    return [each.name for each in made.found if lookup.kind_of(each.name) == "model" and each.call is not None]
+
+
+def _inner_model(name: str, attribute: str) -> str:
+    """The class of the base model in a model with a head, where an attribute holds it: `ViTModel` in `model.vit`."""
+    facts = lookup.class_facts(name)
+    base = lookup.model_type(facts.model_type) if facts is not None and facts.model_type else None
+    inner = base.models.get("AutoModel", "") if base is not None else ""
+    assert facts is not None
+    holders = (facts.model_type, facts.model_type.partition("_")[0], "base_model")
+    return inner if inner != name and attribute in holders else ""
+
+
+def _of_value(view: ModuleView, node: ast.expr, value: Value) -> Iterator[Owner]:
+    if isinstance(value, Instance):
+        yield from _of_class(view, node, value.of)
+    elif isinstance(value, LocalClass) or (isinstance(value, External) and value.name[:1].isupper()):
+        yield from _of_class(view, node, value)
+    elif isinstance(value, Method) and value.bound and isinstance(node, ast.Attribute):
+        for name in library.library_classes(view, value.owner):
+            if lookup.kind_of(name) == "auto_model":
+                known = [each.name for each in models.models(view, node.value).found]
+                for each in known or [name]:
+                    yield from _part(value, each)
+            else:
+                yield from _part(value, name)
+    elif isinstance(value, Unknown) and isinstance(node, ast.Attribute) and node.attr == "tokenizer":
+        for inner in view.values(node.value):
+            if isinstance(inner, Result) and inner.of == "transformers.pipeline":
+                yield Owner(TOKENIZER, "the pipeline's tokenizer", "tokenizer", is_exact=False)
+
+
+def _of_class(view: ModuleView, node: ast.expr, of: ClassValue) -> Iterator[Owner]:
+    for name in library.library_classes(view, of):
+        kind = kind_of(name)
+        shown = of.name
+        if lookup.kind_of(name) == "auto_model":
+            found = [each.name for each in models.models(view, node).found]
+            known = found if all(lookup.kind_of(each) == "model" for each in found) else []
+            for each in known:
+                yield Owner(each, each, kind, is_exact=True, of=of)
+            if known:
+                continue
+        if kind:
+            base = _LOADED_BY.get(lookup.kind_of(name))
+            yield Owner(base or name, shown, kind, is_exact=base is None and name not in _KIND_OF_BASE, of=of)
+
+
+def _part(value: Method, name: str) -> Iterator[Owner]:
+    """What an attribute of a model or a processor holds."""
+    kind = kind_of(name)
+    part = _PARTS.get((kind, value.name))
+    facts = lookup.class_facts(name)
+    if part == CONFIG:
+        if isinstance(value.owner, LocalClass):
+            return  # a model of the repository may have a configuration of its own
+        known = lookup.model_type(facts.model_type) if facts is not None and facts.model_type else None
+        if known is not None and known.config:
+            yield Owner(known.config, known.config, "config", is_exact=True)
+        else:
+            yield Owner(CONFIG, f"{name}.config", "config", is_exact=False)
+    elif part:
+        yield Owner(part, f"{name}.{value.name}", kind_of(part), is_exact=False)
+    elif kind == "model" and facts is not None and (inner := _inner_model(name, value.name)):
+        yield Owner(inner, inner, "model", is_exact=True)
+
+
+def gone(
+    view: ModuleView, kinds: tuple[str, ...], names: Container[str] | None = None, *, asks_type: bool = True
+) -> Iterator[Gone]:
+    """The attributes that are read in a module and that the target release does not have.
+
+    Args:
+        view: the module.
+        kinds: the kinds of objects asked about.
+        names: the attributes wanted; None for all.
+        asks_type: whether code that asks for the type of an object first is prepared.
+    """
+    target = library.release_text(view.settings.target)
+    given: set[tuple[str, str]] | None = None
+    lost = frozenset().union(*(_lost(kind) for kind in kinds))
+    for node in view.tree.nodes.get(ast.Attribute, ()):
+        assert isinstance(node, ast.Attribute)
+        if not isinstance(node.ctx, ast.Load) or (names is not None and node.attr not in names):
+            continue
+        if node.attr not in lost:
+            continue
+        found = owners(view, node.value, kinds)
+        if not found or is_own_attribute(view, node):
+            continue
+        removals = [(each, removal(each, node.attr, target)) for each in found]
+        removed = next(((each, what) for each, what in removals if what is not None), None)
+        if removed is None or any(what is None and _may_have(each, node.attr, target) for each, what in removals):
+            continue
+        if given is None:
+            given = _given_attributes(view)
+        if (node.attr, ast.dump(node.value)) in given or is_prepared(view, node, asks_type=asks_type):
+            continue
+        yield Gone(node, *removed)
+
+
+_ever: dict[str, set[str]] = {}
+
+
+def _lost(kind: str) -> set[str]:
+    """The attributes that some class of a kind has lost: the cheap question before the dear ones."""
+    if not _ever:
+        from v5lint.rules.knowledge.data import groups
+
+        kinds = dict(lookup.kinds())
+        for section in ("members", "lost_members"):
+            for name, *labels in lookup.store().records(section):
+                mine = _ever.setdefault(_plain_kind(name, kinds.get(name, "")), set())
+                for member, spans in groups(labels).items():
+                    if spans != "kept" and not spans.endswith(".."):
+                        mine.add(member)
+        # For a few releases a cache was a module of PyTorch.
+        _ever["cache"] -= lookup.members(MODEL) or frozenset()
+    return _ever.get(kind, set())
+
+
+def removal(owner: Owner, name: str, target: str) -> Removal | None:
+    """What took an attribute from a class; None where it has it, never had it, or some subclass may have it."""
+    if name.startswith("__"):
+        return None
+    found = lookup.removed_member(owner.name, name, target)
+    if found is None:
+        return None
+    if owner.kind == "model" and name in (lookup.members("GenerationMixin", target) or ()):
+        return None  # a model that generates has it
+    if owner.kind == "processor" and name in (lookup.processor_parts(owner.name, target) or ()):
+        return None  # the base class of all processors sets the parts
+    if not owner.is_exact and owner.kind in ("model", "config", "processor") and not (found.replacement or found.note):
+        return None  # many of their classes have attributes of their own: only what is written down is sure of all
+    return found
+
+
+def _may_have(owner: Owner, name: str, target: str) -> bool:
+    """Whether an object may have an attribute: its class has it, or only the base of its class is known."""
+    return not owner.is_exact or name in (lookup.members(owner.name, target) or ())
+
+
+def is_own_attribute(view: ModuleView, node: ast.Attribute) -> bool:
+    """Whether the repository itself defines an attribute: in a subclass, or on the object."""
+    values = view.values(node)
+    return not any(isinstance(each, (Method, Unknown)) for each in values) or view.links.is_own_attribute(node)
+
+
+def _given_attributes(view: ModuleView) -> set[tuple[str, str]]:
+    """The attributes that a module sets itself: each with what it is set on."""
+    found = set()
+    for node in view.tree.nodes.get(ast.Attribute, ()):
+        assert isinstance(node, ast.Attribute)
+        if isinstance(node.ctx, ast.Store):
+            found.add((node.attr, ast.dump(node.value)))
+    return found
+
+
+def is_prepared(view: ModuleView, node: ast.Attribute | ast.Call | ast.Subscript, *, asks_type: bool = True) -> bool:
+    """Whether code asks before it reads an attribute, does not run under the target, or goes another way without it."""
+    asking = ("hasattr", "callable", "isinstance") if asks_type else ("hasattr", "callable")
+    if view.guards.is_dead(node):
+        return True
+    name = node.attr if isinstance(node, ast.Attribute) else ""
+    for test, _wanted in view.reach.conditions(node):
+        for each in ast.walk(test):
+            if isinstance(each, ast.Call) and isinstance(each.func, ast.Name):
+                if each.func.id in asking:
+                    return True
+                if each.func.id == "getattr" and any(
+                    isinstance(a, ast.Constant) and a.value == name for a in each.args
+                ):
+                    return True
+    handled = view.guards.handled(node, IMPORT_ERRORS)
+    return handled is not None and handled.kind == "fallback"
+
+
+def told(found: Gone, *, instead: str = "") -> str:
+    """The sentence that says what is gone, and what to do."""
+    start = f"`{found.owner.shown}` has no `{found.node.attr}` since transformers {found.removal.gone}"
+    if instead:
+        return f"{start}: {instead}"
+    advice = found.removal.note
+    new = found.removal.replacement
+    said = [f"it is `{new.new}`"] if new is not None else []
+    if advice:
+        written = advice[0].lower() + advice[1:] if _is_sentence(advice) else advice
+        said.append(written.rstrip("."))
+    return f"{start}: {'; '.join(said)}" if said else start
+
+
+def _is_sentence(text: str) -> bool:
+    """Whether a text begins with a word that is no name."""
+    first = text.split()[0]
+    return first.istitle() and not first.isupper()
+
+
+def is_untyped(view: ModuleView, node: ast.Attribute, word: str) -> bool:
+    """Whether an attribute is read from something of which only a name is known, which holds a word.
+
+    Args:
+        view: the module.
+        node: the attribute.
+        word: "tok": of `tokenizer`, `self.tok`, ...
+    """
+    holder = node.value
+    name = holder.attr if isinstance(holder, ast.Attribute) else holder.id if isinstance(holder, ast.Name) else ""
+    if word not in name.lower() or is_prepared(view, node):
+        return False
+    values = view.values(holder)
+    return all(isinstance(each, Unknown) or (isinstance(each, Method) and _is_plain(view, each)) for each in values)
+
+
+def _is_plain(view: ModuleView, value: Method) -> bool:
+    """Whether an attribute is asked of a class of this repository that inherits from no tokenizer or model."""
+    return value.bound and not library.library_classes(view, value.owner)
+
+
+def imports_transformers(view: ModuleView) -> bool:
+    """Whether a module imports something of transformers, and no library that has tokenizers of its own.
+
+    A copy of transformers in the repository is the repository's.
+    """
+    if view.project.is_first_party("transformers", view.path):
+        return False
+    found = set()
+    for statement in view.tree.nodes.get(ast.ImportFrom, ()):
+        assert isinstance(statement, ast.ImportFrom)
+        if not statement.level:
+            found.add((statement.module or "").partition(".")[0])
+    for statement in view.tree.nodes.get(ast.Import, ()):
+        assert isinstance(statement, ast.Import)
+        found |= {alias.name.partition(".")[0] for alias in statement.names}
+    return "transformers" in found and not found & {"paddlenlp", "paddle", "modelscope", "mindnlp", "mindformers"}

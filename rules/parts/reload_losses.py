@@ -1,0 +1,76 @@
+"""Which models lose weights when a checkpoint of theirs is loaded without the renaming that `from_pretrained` does.
+
+`save_pretrained` writes the names of 4.x; the models of 5.x have names of their own. `knowledge/reload_losses.toml`
+holds, for every class of the newest release that an Auto class loads, how many tensors of its state_dict have another
+name in the file that it saves, and since which minor release: measured by building each model on the meta device and
+undoing the conversion of its weights (see `knowledge/collect/reload_losses.py`). Types that are put together from two
+others (`vision-encoder-decoder`) lose what their parts lose, and are not in it.
+"""
+
+from __future__ import annotations
+
+import os.path
+
+from v5lint.releases import parse_release
+from v5lint.rules import knowledge
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from v5lint.releases import Release
+    from v5lint.rules.parts.models import Model
+
+_losses: dict[str, dict[str, Loss]] = {}
+
+
+class Loss:
+    """What a model loses.
+
+    Attributes:
+        name: its class.
+        lost: the tensors that do not come back.
+        total: all of them.
+        since: the first release in which it loses them.
+    """
+
+    __slots__ = ("lost", "name", "since", "total")
+
+    def __init__(self, name: str, lost: int, total: int, since: str) -> None:
+        self.name = name
+        self.lost = lost
+        self.total = total
+        self.since = since
+
+    @property
+    def kept(self) -> int:
+        """The tensors that come back."""
+        return self.total - self.lost
+
+
+def loss_of(model: Model, release: Release) -> Loss | None:
+    """What a model loses under a release; None where that is nothing, or not known.
+
+    Args:
+        model: the model. A class that was not measured loses what the others of its type lose.
+        release: the target.
+    """
+    if not _losses:
+        _losses.update(_read())
+    classes = _losses.get(model.model_type)
+    if classes is None:
+        return None
+    found = classes.get(model.name) or max(classes.values(), key=lambda each: each.lost / each.total)
+    if not found.lost or parse_release(found.since) > release:
+        return None
+    return Loss(model.name, found.lost, found.total, found.since)
+
+
+def _read() -> dict[str, dict[str, Loss]]:
+    from v5lint.toml import loads
+
+    found: dict[str, dict[str, Loss]] = {}
+    with open(os.path.join(os.path.dirname(knowledge.__file__), "reload_losses.toml"), encoding="utf-8") as file:
+        table = loads(file.read())
+    for model_type, classes in table.items():
+        since = classes.pop("since")
+        found[model_type] = {name: Loss(name, lost, total, since) for name, (lost, total) in classes.items()}
+    return found

@@ -1,0 +1,202 @@
+"""How a reference to a name that is gone stands: it fails, something else takes its place, or nobody hears of it."""
+
+from __future__ import annotations
+
+import ast
+
+from v5lint.rules.parts import alternatives, library
+from v5lint.view.guards import IMPORT_ERRORS, catches
+from v5lint.view.values import Constant, External
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from v5lint.view.module import ModuleView, Reference
+    from v5lint.view.tree import Binding
+
+
+#: Through so many modules of the repository a name is followed.
+_MODULES = 3
+
+
+class Standing:
+    """How a reference to a removed name stands.
+
+    Attributes:
+        kind: "live" (it fails), "prepared" (it does not run, or something else takes its place: no finding) or
+            "swallowed" (its failure passes without a word).
+        clause: for a message, how the failure is hidden: "the `except ImportError` around it ...".
+    """
+
+    __slots__ = ("clause", "kind")
+
+    def __init__(self, kind: str, clause: str = "") -> None:
+        self.kind = kind
+        self.clause = clause
+
+
+def standing_of(view: ModuleView, reference: Reference) -> Standing:
+    """How a reference to a name that the target release does not have stands."""
+    node = reference.node
+    if view.guards.is_dead(node) or view.guards.in_fallback(node, lambda each: alternatives.try_succeeds(view, each)):
+        return Standing("prepared")
+    is_second = alternatives.is_second_choice(view, node) or _is_after_a_try(view, node) or _is_passed_over(view, node)
+    if is_second or alternatives.has_second_way(view, reference) or reference.name in _shimmed_names(view):
+        return Standing("prepared")
+    if any(reference.path == each or reference.path.startswith(f"{each}.") for each in _shimmed_modules(view)):
+        return Standing("prepared")
+    if reference.has_default:
+        kind = "prepared" if alternatives.is_optional(view, node) else "swallowed"
+        return Standing(kind, "the default of `getattr`")
+    handled = view.guards.handled(node)
+    if handled is None:
+        return Standing("live")
+    if handled.kind == "fallback":
+        fetched = [*alternatives.fetched(view, handled.handler)]
+        expected = reference.how == "import" or _names_error(handled.handler, "AttributeError")
+        if any(library.resolves(view, path) for path in fetched) or (not fetched and expected):
+            return Standing("prepared")
+        if fetched:
+            return Standing("live")
+    if isinstance(handled.handler, ast.ExceptHandler):
+        caught = ast.unparse(handled.handler.type) if handled.handler.type is not None else ""
+        return Standing("swallowed", f"the `except{' ' if caught else ''}{caught}` in line {handled.handler.lineno}")
+    return Standing("swallowed", "the `suppress` around it")
+
+
+def _is_passed_over(view: ModuleView, node: ast.AST) -> bool:
+    """Whether a node stands in the branch that is not taken because an import works: `if not HAS_NEW_NAME:`."""
+    for test, wanted in view.reach.conditions(node):
+        truth = _truth_by_import(view, test)
+        if truth is not None and truth is not wanted:
+            return True
+    return False
+
+
+def _truth_by_import(view: ModuleView, test: ast.expr) -> bool | None:
+    """The truth of a test of a name that a `try` sets, whose imports the target release has; None of any other."""
+    if isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not):
+        truth = _truth_by_import(view, test.operand)
+        return None if truth is None else not truth
+    asks_none = isinstance(test, ast.Compare) and isinstance(test.ops[0], (ast.Is, ast.IsNot))
+    if isinstance(test, ast.Compare):
+        if not asks_none or not isinstance(test.left, ast.Name) or ast.unparse(test.comparators[0]) != "None":
+            return None
+        is_none = _value_by_import(view, test.left, asks_none=True)
+        return None if is_none is None else is_none is isinstance(test.ops[0], ast.Is)
+    return _value_by_import(view, test, asks_none=False) if isinstance(test, ast.Name) else None
+
+
+def _value_by_import(view: ModuleView, name: ast.Name, *, asks_none: bool) -> bool | None:
+    """Whether a name is true, or None, once the `try` that sets it has succeeded, here or in another module."""
+    view, found = _bound_at_home(view, view.links.bindings_read(name))
+    left = [
+        each
+        for each in found
+        if not view.guards.in_fallback(each.node, lambda tried: alternatives.try_succeeds(view, tried))
+    ]
+    set_by = [tried for each in left if (tried := _succeeding_try(view, each.node)) is not None]
+    if set_by:
+        first = min(tried.lineno for tried in set_by)
+        left = [each for each in left if each.at[0] >= first]
+    elif len(left) == len(found):
+        return None
+    truths: set[bool | None] = set()
+    for each in left:
+        if each.kind == "import":
+            truths.add(not asks_none)  # a module, a class or a function: true, and not None
+        elif each.kind == "assign" and isinstance(each.value, ast.Constant):
+            truths.add(each.value.value is None if asks_none else bool(each.value.value))
+        else:
+            truths.add(None)
+    return truths.pop() if len(truths) == 1 else None
+
+
+def _bound_at_home(view: ModuleView, bindings: list[Binding]) -> tuple[ModuleView, list[Binding]]:
+    """The module of the repository that a name is imported from, with what binds it there."""
+    for _ in range(_MODULES):
+        only = bindings[0] if len(bindings) == 1 else None
+        if only is None or not isinstance(only.statement, ast.ImportFrom) or not isinstance(only.node, ast.alias):
+            break
+        file = view.project.module_file(view.names.module_of(only.statement), view.path)
+        home = view.project.view(file, view.settings) if file is not None else None
+        if home is None:
+            break
+        view, bindings = home, home.reach.final(home.tree.scope, only.node.name)
+    return view, bindings
+
+
+def _succeeding_try(view: ModuleView, node: ast.AST) -> ast.Try | None:
+    """The `try` around a node, in its body or `else`, that is prepared for a failing import which does not fail."""
+    child = node
+    for parent in view.tree.ancestors(node):
+        if isinstance(parent, ast.Try) and (child in parent.body or child in parent.orelse):
+            prepared = any(catches(each, IMPORT_ERRORS, view) for each in parent.handlers)
+            return parent if prepared and alternatives.try_succeeds(view, parent) else None
+        child = parent
+    return None
+
+
+def _is_after_a_try(view: ModuleView, node: ast.AST) -> bool:
+    """Whether a node stands behind a `try` that succeeds under the target release and then leaves the function."""
+    child = node
+    for parent in view.tree.ancestors(node):
+        for block in (getattr(parent, "body", None), getattr(parent, "orelse", None)):
+            if isinstance(block, list) and child in block:
+                for each in block[: block.index(child)]:
+                    if isinstance(each, ast.Try) and _leaves(each) and alternatives.try_succeeds(view, each):
+                        return True
+        if isinstance(parent, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.Module)):
+            return False
+        child = parent
+    return False
+
+
+def _leaves(statement: ast.Try) -> bool:
+    """Whether a `try` returns where nothing fails in it."""
+    return isinstance((statement.orelse or statement.body)[-1], ast.Return)
+
+
+def _names_error(handler: ast.AST, error: str) -> bool:
+    """Whether an `except` clause asks for an error by its name."""
+    asked = handler.type if isinstance(handler, ast.ExceptHandler) else None
+    return asked is not None and any(getattr(each, "id", "") == error for each in ast.walk(asked))
+
+
+def _shimmed_modules(view: ModuleView) -> frozenset[str]:
+    """The modules of transformers that a module puts in their place itself: `sys.modules["transformers.x"] = y`."""
+    keys = [
+        node.slice
+        for node in view.tree.nodes.get(ast.Subscript, ())
+        if isinstance(node, ast.Subscript)
+        and isinstance(node.ctx, ast.Store)
+        and External("sys.modules") in view.values(node.value)
+    ]
+    for call in view.calls({"setdefault"}):
+        func = call.func
+        if isinstance(func, ast.Attribute) and call.args and External("sys.modules") in view.values(func.value):
+            keys.append(call.args[0])
+    return frozenset(str(each) for key in keys for each in view.constants(key))
+
+
+def _shimmed_names(view: ModuleView) -> frozenset[str]:
+    """The names that a module puts into transformers itself, so that they go on working."""
+    found: set[str] = set()
+    for node in view.tree.nodes.get(ast.Attribute, ()):
+        assert isinstance(node, ast.Attribute)
+        if isinstance(node.ctx, ast.Store) and view.is_of(node.value, "transformers"):
+            found.add(node.attr)
+    for node in view.tree.nodes.get(ast.Subscript, ()):
+        assert isinstance(node, ast.Subscript)
+        table = node.value
+        if (
+            isinstance(node.ctx, ast.Store)
+            and isinstance(table, ast.Attribute)
+            and view.is_of(table.value, "transformers")
+        ):
+            found.update(str(value.value) for value in view.values(node.slice) if isinstance(value, Constant))
+    for call in view.calls({"setattr"}):
+        # `monkeypatch.setattr` wants that the name is there already, unless it is told otherwise.
+        puts = isinstance(call.func, ast.Name) or call.keyword("raising") is not None
+        if puts and len(call.node.args) == 3 and view.is_of(call.node.args[0], "transformers"):
+            found.update(str(each) for each in view.constants(call.node.args[1]))
+    return frozenset(found)
