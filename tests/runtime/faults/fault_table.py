@@ -1064,7 +1064,7 @@ def repository_with_the_other_processor(scene: Scene) -> None:
     scene.processor = load_processor(tiny(other, 0))
 
 
-# --- what the arguments allow -----------------------------------------------------------------------------------------
+# --- arguments, schedules, and what becomes of labels and heads -------------------------------------------------------
 
 
 @fault("setup", r"max_grad_norm=1e-09 scales the gradients of every step down to nothing")
