@@ -144,6 +144,8 @@ def decode_image(cell: Any, where: str = "image") -> Image.Image:
 def _in_colour(picture: Image.Image, name: str, form: str | None) -> Image.Image:
     """A picture in RGB; of 16 bits the upper 8, where Pillow's own conversion makes white of all but the darkest.
 
+    Where the upper 8 are empty, the values are those of 8 bits, as some programs write them.
+
     Args:
         picture: In any mode.
         name: What to call it in an error.
@@ -157,7 +159,8 @@ def _in_colour(picture: Image.Image, name: str, form: str | None) -> Image.Image
     sixteen = picture.mode.startswith("I;16") or (picture.mode == "I" and form == "PNG")
     if sixteen:
         values = np.asarray(picture).astype(np.uint16)
-        return Image.fromarray((values >> 8).astype(np.uint8)).convert("RGB")
+        scaled = values >> 8 if values.max(initial=0) > np.iinfo(np.uint8).max else values
+        return Image.fromarray(scaled.astype(np.uint8)).convert("RGB")
     if picture.mode in ("I", "F"):
         raise DataError(
             f"{name} has values of 32 bits ({picture.mode}), and what is black and what is white in it is not known: "

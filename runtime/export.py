@@ -111,15 +111,29 @@ def load_finetuned(
             raise AdapterError(f"{folder} has no adapter and no model: pass the output folder of a fine-tune")
         return load_model(path, **options), load_processor(path)
     labels = read_labels(path) if labels is None else labels
-    checkpoint = base or adapter_base(path)
-    if not checkpoint:
-        raise AdapterError(f"{path}: {ADAPTER_CONFIG} names no base model; pass base=")
+    checkpoint = base or known_base(path)
     model = load_adapter(load_model(checkpoint, labels=labels, **options), path)
     processor = load_processor(checkpoint)
     saved = read_json(path, "preprocessor_config.json") or {}
     if "max_num_patches" in saved:
         processor.max_num_patches = saved["max_num_patches"]
     return model.eval(), processor
+
+
+def known_base(adapter: str | Path) -> str:
+    """The base model that an adapter names.
+
+    Raises:
+        AdapterError: It names none, or a folder that is not there any more.
+    """
+    checkpoint = adapter_base(adapter)
+    if not checkpoint:
+        raise AdapterError(f"{adapter}: {ADAPTER_CONFIG} names no base model; pass base=")
+    if Path(checkpoint).is_absolute() and not Path(checkpoint).is_dir():
+        raise AdapterError(
+            f"{adapter}: the base model that {ADAPTER_CONFIG} names, {checkpoint}, is not there any more; pass base="
+        )
+    return checkpoint
 
 
 def read_labels(folder: str | Path) -> list[str]:
@@ -131,6 +145,8 @@ def read_labels(folder: str | Path) -> list[str]:
     path = Path(folder) / LABELS_FILE
     try:
         labels = json.loads(path.read_text(encoding="utf-8"))["labels"]
+        if not isinstance(labels, list) or not labels:
+            raise TypeError("no list of names")
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise AdapterError(
             f"{path} is missing or has no class names. PEFT does not save them: write them there as "

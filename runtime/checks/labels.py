@@ -34,7 +34,7 @@ _SURE = 2.0
 _BY_HEART = 0.8
 """Accuracy on the training data from which it is learnt."""
 _IGNORED = -100
-_KINDS = 16
+_KINDS = 4
 """Training items whose labels are looked at as the model gets them."""
 _LEAST = 40
 """Evaluation images from which their accuracy is told from chance."""

@@ -18,7 +18,7 @@ import torch
 
 from v5lint.runtime.checks.findings import Findings, shown
 from v5lint.runtime.checks.parameters import lora_config_of
-from v5lint.runtime.checks.preserve import is_sharded, undisturbed, whole
+from v5lint.runtime.checks.preserve import batch_statistics, is_sharded, undisturbed, whole
 from v5lint.runtime.errors import RuntimeSetupError
 from v5lint.runtime.families import find_family
 from v5lint.runtime.roles import classification_head, unwrap
@@ -47,6 +47,7 @@ class Recorder:
     def __init__(self, model: nn.Module) -> None:
         self.trainable = [name for name, p in model.named_parameters() if p.requires_grad]
         self.before = fingerprints(model)
+        self.statistics = _frozen_statistics(model)
         self.reached: set[str] = set()
         self.infinite: dict[str, int] = {}
         self.warming = False
@@ -95,6 +96,7 @@ class Recorder:
                 len(frozen),
                 0,
             )
+        _check_statistics(findings, model, self.statistics)
         return findings.results(
             f"After {self.steps} steps {findings.measured['moved']} of {len(must)} trained tensors have moved, and "
             "nothing that was frozen has."
@@ -175,6 +177,35 @@ def fingerprints(model: nn.Module) -> dict[str, int]:
             names.append(name)
             sums.append(bits.sum(dtype=torch.int64).cpu())
     return dict(zip(names, torch.stack(sums).tolist(), strict=True)) if sums else {}
+
+
+def _frozen_statistics(model: nn.Module) -> dict[str, torch.Tensor]:
+    """What batch normalisation has gathered in layers of which no parameter is trained."""
+    trained = {name.rpartition(".")[0] for name, p in model.named_parameters() if p.requires_grad}
+    return {
+        name: tensor.detach().clone()
+        for name, tensor in batch_statistics(model).items()
+        if name.rpartition(".")[0] not in trained and not name.endswith("num_batches_tracked")
+    }
+
+
+def _check_statistics(findings: Findings, model: nn.Module, before: Mapping[str, torch.Tensor]) -> None:
+    """Frozen batch normalisation gathers nothing beside an adapter, which is saved without it."""
+    if not before or not hasattr(model, "peft_config"):
+        return
+    now = batch_statistics(model)
+    other = sorted({name.rpartition(".")[0] for name, tensor in before.items() if not torch.equal(now[name], tensor)})
+    findings.measure("batch_statistics_moved", len(other), 0)
+    if other:
+        findings.fail(
+            "batch_statistics",
+            f"{len(other)} layers of batch normalisation that are frozen, such as {other[0]}, take the statistics of "
+            "the training batches, and these are not saved with the adapter: loaded again, the model gives other "
+            "scores.",
+            "Put these layers into eval() after each model.train(), or name them in modules_to_save.",
+            len(other),
+            0,
+        )
 
 
 def _must_move(model: nn.Module, trainable: list[str]) -> list[str]:

@@ -88,9 +88,9 @@ def confusion_picture(matrix: Any, names: Sequence[str]) -> Image.Image:
     margin = 8 + round(max(font.getlength(label) for label in labels))
     picture = Image.new("RGB", (margin + grid.width, margin + grid.height), "white")
     rows, columns = (Image.new("RGB", (margin, grid.height), "white") for _ in range(2))
-    for side, anchor, place in ((rows, "rm", margin - 4), (columns, "lm", 4)):
+    for side, anchor, edge in ((rows, "rm", margin - 4), (columns, "lm", 4)):
         for index, label in enumerate(labels):
-            ImageDraw.Draw(side).text((place, cell * (index + 0.5)), label, "black", font, anchor)
+            ImageDraw.Draw(side).text((edge, cell * (index + 0.5)), label, "black", font, anchor)
     picture.paste(columns.transpose(Image.Transpose.ROTATE_90), (margin, 0))
     picture.paste(rows, (0, margin))
     picture.paste(grid, (margin, margin))

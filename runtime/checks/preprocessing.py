@@ -15,6 +15,7 @@ import torch
 from PIL import Image, ImageOps
 from PIL.Image import Resampling
 
+from v5lint.runtime.checks.depth import check_depth
 from v5lint.runtime.checks.findings import Findings
 from v5lint.runtime.checks.orientation import check_orientation
 from v5lint.runtime.checks.pictures import statistics_of
@@ -112,6 +113,7 @@ def check_preprocessing(subject: Subject) -> list[CheckResult]:
             except RuntimeSetupError as error:
                 findings.skip(title, str(error))
     findings.attempt("orientation", lambda: check_orientation(findings, sources, _images_of))
+    findings.attempt("depth", lambda: check_depth(findings, sources, _images_of))
     if not any(source is not None and source.indexable for source in sources.values()):
         findings.skip("data", "There is no data set whose items can be fetched by index.", "Pass train_dataset=.")
     return findings.results("The data is rescaled and normalised as the checkpoint's processor does it.")

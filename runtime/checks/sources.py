@@ -292,7 +292,7 @@ def _attribute_store(dataset: Any) -> _Store | None:
             return _Store(partial(_file, values), stored=partial(_opened_path, values))
         if isinstance(first, Image.Image):
             kept = partial(_with_pictures, dataset, name, values)
-            return _Store(partial(_value, values), kept, partial(_value, values))
+            return _Store(partial(_in_colour, values), kept, partial(_value, values))
         if _is_picture_array(first):
             return _Store(partial(_value, values), partial(_with_pictures, dataset, name, values))
     return None
@@ -313,6 +313,10 @@ def _opened_path(paths: Any, index: int) -> Image.Image:
 def _value(values: Any, index: int) -> Image.Image:
     value = values[index]
     return value if isinstance(value, Image.Image) else Image.fromarray(value)
+
+
+def _in_colour(pictures: Any, index: int) -> Image.Image:
+    return decode_image(pictures[index])
 
 
 def _with_rows(dataset: Any, name: str, rows: Any, column: str, images: list[Image.Image]) -> Any:

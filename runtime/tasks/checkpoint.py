@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from v5lint.runtime.adapters import ADAPTER_CONFIG, adapter_base, load_adapter, module_of, read_adapter_weights
+from v5lint.runtime.adapters import ADAPTER_CONFIG, load_adapter, module_of, read_adapter_weights
 from v5lint.runtime.errors import AdapterError, CheckpointError, FamilyError, UsageError
-from v5lint.runtime.export import ADAPTER_FOLDER, MODEL_FOLDER, load_finetuned
+from v5lint.runtime.export import ADAPTER_FOLDER, MODEL_FOLDER, known_base, load_finetuned
 from v5lint.runtime.families import Family, Task, all_families, find_family
 from v5lint.runtime.hub import read_json
 from v5lint.runtime.loading import load_config, load_model, resolve_dtype
@@ -136,9 +136,7 @@ def _adapted(
         raise AdapterError(
             f"{path} has no classification head: it adapts features, so no class can be predicted with it."
         )
-    checkpoint = base or adapter_base(path)
-    if not checkpoint:
-        raise AdapterError(f"{path}: {ADAPTER_CONFIG} names no base model; pass base=")
+    checkpoint = base or known_base(path)
     family = find_family(load_config(checkpoint))
     # The paths in an adapter are those of the model that was trained: of a dual encoder, the whole one.
     trained_as: Task = "retrieval" if family is not None and family.dual_encoder else task

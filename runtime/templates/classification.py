@@ -37,7 +37,8 @@ def main() -> None:
     check_contract().raise_if_broken()
     set_seed(SEED)
 
-    images = load_dataset("imagefolder", data_dir=DATA)["train"]
+    # All of the folder: without data_files, a file named test-1.png would be in a split of its own.
+    images = load_dataset("imagefolder", data_dir=DATA, data_files={"train": "**"})["train"]
     splits = images.train_test_split(test_size=0.2, stratify_by_column="label", seed=SEED)
     labels = images.features["label"].names
 

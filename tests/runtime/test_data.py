@@ -237,6 +237,11 @@ def test_the_grey_values_of_16_bits_are_kept(form: str) -> None:
         assert np.asarray(decode_image(cell))[0, :, 0].tolist() == [0, 0x40, 0x80, 0xFF]
 
 
+def test_values_of_8_bits_in_16_are_taken_as_they_are() -> None:
+    cell = Image.fromarray(np.array([[0, 7, 255]], dtype=np.uint16))
+    assert np.asarray(decode_image(cell))[0, :, 0].tolist() == [0, 7, 255]
+
+
 def test_values_of_32_bits_are_refused() -> None:
     file = io.BytesIO()
     Image.fromarray(np.array([[0.0, 0.5, 1.0]], dtype=np.float32)).save(file, format="TIFF")

@@ -269,6 +269,14 @@ class TestTheOutputFolder:
         model, processor = load_finetuned(tmp_path / "out")
         assert model.config.id2label == {0: "ape", 1: "bee"}
         assert processor.max_num_patches == 9  # predictions have the budget of the training
+        (tmp_path / "out" / "checkpoint").rename(tmp_path / "elsewhere")
+        with pytest.raises(AdapterError, match=r"out/checkpoint, is not there any more; pass base="):
+            load_finetuned(tmp_path / "out")
+        load_finetuned(tmp_path / "out", base=tmp_path / "elsewhere")
+        for content in ('{"labels": 3}', '{"labels": []}', "[]"):
+            (tmp_path / "out" / "adapter" / "labels.json").write_text(content, encoding="utf-8")
+            with pytest.raises(AdapterError, match=r"labels.json is missing or has no class names"):
+                read_labels(tmp_path / "out" / "adapter")
         (tmp_path / "out" / "adapter" / "labels.json").unlink()
         with pytest.raises(AdapterError, match=r"labels.json is missing"):
             load_finetuned(tmp_path / "out")

@@ -206,6 +206,12 @@ def with_lying_photographs(side: Any) -> Any:
     return [image if index % 3 else as_a_camera_does(image) for index, image in enumerate(side[0])], side[1]
 
 
+def with_16_bits(side: Any) -> Any:
+    """Pictures and labels, the pictures as a scanner writes them: grey, 16 bits a pixel, and nothing quite black."""
+    deep = [np.asarray(image.convert("L"), dtype=np.uint16) * 200 + 600 for image in side[0]]
+    return [Image.fromarray(values) for values in deep], side[1]
+
+
 @contextmanager
 def environment(values: Mapping[str, str]) -> Iterator[None]:
     """Variables of the environment, put back afterwards."""

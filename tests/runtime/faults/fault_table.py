@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import torch
-from fault_scene import DIGITS, Pictures, tiny, with_lying_photographs
+from fault_scene import DIGITS, Pictures, tiny, with_16_bits, with_lying_photographs
 from peft import LoraConfig, PeftModel, get_peft_model
 from PIL import Image, ImageOps
 from safetensors.torch import load_file, save_file
@@ -1064,7 +1064,7 @@ def repository_with_the_other_processor(scene: Scene) -> None:
     scene.processor = load_processor(tiny(other, 0))
 
 
-# --- what the arguments allow -----------------------------------------------------------------------------------------
+# --- arguments, schedules, and what becomes of labels and heads -------------------------------------------------------
 
 
 @fault("setup", r"max_grad_norm=1e-09 scales the gradients of every step down to nothing")
@@ -1284,3 +1284,10 @@ def labels_left_out(scene: Scene) -> None:
     """Half of the labels are -100, which a join has left, and which the loss leaves out without a word."""
     pictures, targets = scene.train
     scene.train = (pictures, [target if index % 2 else -100 for index, target in enumerate(targets)])
+
+
+@fault("preprocessing", r"pictures of 16 bits a pixel, and \d+% of what the model gets of them is white")
+def sixteen_bits_clipped(scene: Scene) -> None:
+    """Scans of 16 bits are made RGB by Pillow's convert, which clips: all but the darkest values are white."""
+    scene.train, scene.evaluation = with_16_bits(scene.train), with_16_bits(scene.evaluation)
+    scene.prepare = lambda image: scene.prepared(image.convert("RGB"))

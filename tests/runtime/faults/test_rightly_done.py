@@ -10,13 +10,14 @@ pytest.importorskip("sklearn", reason="needs scikit-learn")
 
 import torch
 import transformers
-from fault_scene import DIGITS, Pictures, Scene, with_lying_photographs
+from fault_scene import DIGITS, Pictures, Scene, with_16_bits, with_lying_photographs
 from packaging.version import Version
 from peft import IA3Config, LoraConfig, get_peft_model
 from PIL import Image, ImageEnhance, ImageOps
 from torch import nn
 from transformers import AutoImageProcessor, AutoModelForImageClassification, Trainer, default_data_collator
 
+from v5lint.runtime.data import decode_image
 from v5lint.runtime.loading import load_model
 
 if TYPE_CHECKING:
@@ -149,6 +150,11 @@ def several_classes_an_image(scene: Scene) -> None:
     scene.wrap = lambda data: Several(data.pictures, data.targets, data.prepare)
 
 
+def sixteen_bits_scaled(scene: Scene) -> None:
+    scene.train, scene.evaluation = with_16_bits(scene.train), with_16_bits(scene.evaluation)
+    scene.prepare = lambda image: scene.prepared(decode_image(image))
+
+
 def stream(scene: Scene) -> None:
     class Stream(torch.utils.data.IterableDataset[Any]):
         def __init__(self, data: Any) -> None:
@@ -224,6 +230,7 @@ RIGHT: dict[str, Callable[[Scene], None]] = {
     "two classes evenly": two_classes_evenly,
     "fewer classes evaluated": fewer_classes_evaluated,
     "stream": stream,
+    "16 bits scaled": sixteen_bits_scaled,
     "regression": regression,
     "several classes an image": several_classes_an_image,
     "gradients not clipped": _arguments(max_grad_norm=0.0),

@@ -5,9 +5,12 @@ from pathlib import Path
 import numpy
 import pytest
 from PIL import Image
+from safetensors import SafetensorError
 
-from v5lint.runtime.errors import DataError, UsageError
+from v5lint.runtime.errors import DataError, OutputError, UsageError
+from v5lint.runtime.export import whole_folder
 from v5lint.runtime.tasks.images import find_images
+from v5lint.runtime.tasks.writing import whole_file
 
 
 def test_folders_are_searched_and_files_taken_as_they_are(pictures: Path) -> None:
@@ -47,3 +50,32 @@ def test_images_that_are_not_there_are_named(tmp_path: Path, pictures: Path) -> 
         find_images([])
     with pytest.raises(UsageError, match="at least 1"):
         list(find_images([pictures]).batches(0))
+
+
+def test_a_full_disk_is_said_and_leaves_nothing(tmp_path: Path) -> None:
+    """safetensors has an exception of its own for it, which is no OSError."""
+    kept = tmp_path / "features.safetensors"
+    kept.write_bytes(b"of before")
+
+    def write(error: Exception) -> None:
+        with whole_file(kept) as unfinished:
+            unfinished.write_bytes(b"half")
+            raise error
+
+    for error in (OSError(28, "No space left on device"), SafetensorError("I/O error: No space left on device")):
+        with pytest.raises(OutputError, match=r"features\.safetensors cannot be written: .*No space left"):
+            write(error)
+    with pytest.raises(DataError, match=r"^what is written could not be made$"):
+        write(DataError("what is written could not be made"))
+    assert [path.name for path in tmp_path.iterdir()] == [kept.name]
+    assert kept.read_bytes() == b"of before"
+
+
+def test_what_cannot_be_computed_is_not_said_to_be_unwritable(tmp_path: Path) -> None:
+    def write() -> None:
+        with whole_folder(tmp_path / "components"):
+            raise UsageError("2 patches have no 3 principal components")
+
+    with pytest.raises(UsageError, match=r"^2 patches"):
+        write()
+    assert not list(tmp_path.iterdir())
