@@ -7,7 +7,7 @@ import os.path
 import re
 
 from v5lint.rule import Edit, Fix, FixUnavailableError, Option, Rule
-from v5lint.rules.parts import library
+from v5lint.rules.parts import library, members
 from v5lint.rules.parts.library import CACHE_VARIABLES
 from v5lint.rules.parts.standing import standing_of
 from v5lint.view.values import Constant, External, LocalFunction
@@ -81,7 +81,7 @@ class RemovedCacheVariable(Rule):
     code = "V5003"
     name = "removed-cache-variable"
     since = "5.0"
-    tokens = ("TRANSFORMERS_CACHE", "PYTORCH_PRETRAINED_BERT_CACHE")
+    tokens = ("TRANSFORMERS_CACHE", "PYTORCH_PRETRAINED_BERT_CACHE", "environ.update(", "environ |=")
     options = {
         "replacement": Option(
             _HUB_CACHE,
@@ -98,6 +98,10 @@ class RemovedCacheVariable(Rule):
         yield from _set_constants(module)
         yield from _variables(module, module.settings.option(self.name, "replacement"))
         yield from _commands(module)
+        if members.imports_transformers(module):
+            for site, given in module.environment_from_elsewhere():
+                if not module.guards.is_dead(site):
+                    yield module.unseen(site, f"what is in `{module.source(given)}` comes from elsewhere")
 
 
 # The constant

@@ -78,7 +78,7 @@ class RemovedKbitFlag(Rule):
     code = "V5002"
     name = "removed-kbit-flag"
     since = "5.0"
-    tokens = (*FLAGS, "from_pretrained")
+    tokens = (*FLAGS, "from_pretrained", "pipeline")
 
     def check(self, module: ModuleView) -> Iterator[Finding | Unseen]:
         """See Rule."""
@@ -93,13 +93,15 @@ class RemovedKbitFlag(Rule):
 
 def _given_from_elsewhere(view: ModuleView) -> Iterator[Unseen]:
     """Loads that are given a dict which could not be followed: the flags may be in it."""
-    for call in view.calls({"from_pretrained"}):
+    for call in view.calls({"from_pretrained", "pipeline"}):
         if not call.splats or call.bound is not None or any(call.keyword(flag) for flag in FLAGS):
             continue
         flows = [view.dicts.flow(splat) for splat in call.splats]
         if not any(flow.is_open for flow in flows) or any(each.key in FLAGS for flow in flows for each in flow.entries):
             continue
-        if model_loads.target(call, FLAGS[0]).kind in ("model", "peft") and not view.guards.is_dead(call.node):
+        if model_loads.target(call, FLAGS[0]).kind in ("model", "peft", "pipeline") and not view.guards.is_dead(
+            call.node
+        ):
             given = ", ".join(f"`**{view.source(splat)}`" for splat in call.splats)
             yield view.unseen(call.node, f"what is in {given} comes from elsewhere, and may hold a flag")
 

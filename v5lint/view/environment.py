@@ -97,6 +97,21 @@ def environment_keys(view: ModuleView, names: Collection[str]) -> list[Environme
     return sorted(found.values(), key=lambda each: view.span(each.node))
 
 
+def set_from_elsewhere(view: ModuleView) -> Iterator[tuple[ast.AST, ast.expr]]:
+    """The places that put a dict into the environment which could not be followed, each with the dict."""
+    found: list[tuple[ast.AST, ast.expr]] = []
+    for call in view.calls({"update"}):
+        func = call.node.func
+        if isinstance(func, ast.Attribute) and _is_environ(view, func.value):
+            given = [*call.node.args, *(each.value for each in call.node.keywords if each.arg is None)]
+            found += [(call.node, each) for each in given if not isinstance(each, (ast.List, ast.Tuple))]
+    for node in view.tree.nodes.get(ast.AugAssign, ()):
+        assert isinstance(node, ast.AugAssign)
+        if isinstance(node.op, ast.BitOr) and _is_environ(view, node.target):
+            found.append((node, node.value))
+    yield from ((site, given) for site, given in found if view.dicts.flow(given).is_open)
+
+
 def _named(
     view: ModuleView, given: ast.expr, access: str, value: ast.expr | None, site: ast.AST
 ) -> Iterator[EnvironmentKey]:

@@ -7,7 +7,7 @@ import ast
 from v5lint.rule import Edit, Finding, Unseen
 from v5lint.view.calls import CallSite
 from v5lint.view.dicts import Dicts
-from v5lint.view.environment import environment_keys
+from v5lint.view.environment import environment_keys, set_from_elsewhere
 from v5lint.view.evaluate import Evaluator
 from v5lint.view.guards import Guards
 from v5lint.view.links import Links
@@ -239,6 +239,10 @@ class ModuleView:
     def environment_keys(self, names: Collection[str]) -> list[EnvironmentKey]:
         """The mentions of some environment variables, in source order."""
         return environment_keys(self, names)
+
+    def environment_from_elsewhere(self) -> Iterator[tuple[ast.AST, ast.expr]]:
+        """The places that put a dict into the environment which could not be followed, each with the dict."""
+        return set_from_elsewhere(self)
 
     # References
 
