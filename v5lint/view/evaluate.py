@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import ast
-import re
 
 from v5lint.view import strings
+from v5lint.view.called import MODULE_NAME, NAMED_TUPLE, Calls
 from v5lint.view.dicts import written_entries
 from v5lint.view.links import PROPERTIES
 from v5lint.view.tree import COMPREHENSIONS, Binding, Scope
@@ -24,6 +24,7 @@ from v5lint.view.values import (
     Result,
     Unknown,
     Value,
+    any_of,
 )
 
 TYPE_CHECKING = False
@@ -47,48 +48,11 @@ _STEPS = 5_000
 #: Deeper than any place on the way: no cycle was met.
 _NO_CYCLE = 1 << 30
 
-#: Functions that import the module whose name they are given: `lazy_import("transformers")`, `optional_import(...)`.
-_IMPORTER = re.compile(
-    r"(^|_)(lazy|import|importskip|require|optional)|import(_|$)|importorskip|LazyLoader|LazyModule|LazyImport"
-)
-_MODULE_NAME = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*\Z")
-
-#: Methods of models and processors that give the object itself back.
-_GIVES_ITSELF = frozenset(
-    "to cuda cpu xpu npu eval train half float double bfloat16 requires_grad_ share_memory to_empty type "
-    "compile".split()
-)
-
-#: Functions that give their first argument back, as it is or copied or wrapped.
-_TRANSPARENT = frozenset(
-    "builtins.str copy.copy copy.deepcopy os.fspath os.path.expanduser os.path.expandvars os.path.abspath "
-    "os.path.normpath pathlib.Path pathlib.PurePath typing.cast".split()
-)
-
-#: Functions that make a sequence of what they get, and those of them that keep its order.
-_SEQUENCES = frozenset(f"builtins.{each}" for each in "list tuple set frozenset sorted reversed iter".split())
-_ORDERED = frozenset({"builtins.list", "builtins.tuple", "builtins.iter"})
-
-#: Methods of dicts that list what is in them.
-_LISTINGS = frozenset({"keys", "values", "items"})
-
-#: Functions that take one out of a sequence, or among their arguments.
-_CHOOSERS = frozenset({"builtins.next", "builtins.max", "builtins.min", "random.choice", "numpy.random.choice"})
-
 #: Decorators and defaults that declare a command-line option with its default first.
 _OPTION_FACTORIES = frozenset({"typer.Option", "typer.Argument", "fastapi.Query", "fastapi.Form", "pydantic.Field"})
 
-#: Classes whose objects have as attributes what they are made with.
-_NAMESPACES = frozenset(
-    "types.SimpleNamespace argparse.Namespace easydict.EasyDict munch.Munch box.Box addict.Dict attrdict.AttrDict "
-    "ml_collections.ConfigDict ml_collections.config_dict.ConfigDict omegaconf.OmegaConf.create".split()
-)
-
 #: What a plain dict has as attributes: any other one is read from something that gives its items as attributes.
 _OF_DICTS = frozenset(dir(dict))
-
-#: Importers that have no word of it in their name.
-_LOADERS_OF_MODULES = frozenset({"lazy_loader.load"})
 
 _NOTHING = frozenset({Constant(None)})
 
@@ -97,22 +61,8 @@ _MODULES = External("sys.modules")
 #: Gives the attributes of an object as a dict: `vars(parser.parse_args())["model"]`.
 _VARIABLES = "builtins.vars"
 
-#: Functions that make a function which takes items or attributes of what it is given.
-_GETTERS = frozenset({"operator.itemgetter", "operator.attrgetter"})
-
-_DOWNLOAD = "huggingface_hub.snapshot_download"
-
-_NAMED_TUPLE = "collections.namedtuple"
-
-#: Methods of strings that put other values into a text.
-_FILLERS = frozenset({"format", "join"})
-_OF_TEXTS = strings.PURE | strings.SPLITS | _FILLERS
-
 #: Where a LightningModule keeps the arguments of its constructor, and the call that puts them there.
 _HYPERPARAMETERS, _SAVES_THEM = "hparams", "save_hyperparameters"
-
-#: Methods of HfArgumentParser that fill its dataclasses.
-_DATACLASS_PARSERS = frozenset({"parse_args_into_dataclasses", "parse_dict", "parse_json_file", "parse_yaml_file"})
 
 _WRAPPERS_OF_TYPES = frozenset({"Optional", "Union", "Annotated", "ClassVar", "Final", "Type", "type"})
 
@@ -128,6 +78,7 @@ class Evaluator:
             placed: whether equal constants that are written at different places of it are different values.
         """
         self._view = view
+        self._calls = Calls(view, self)
         self._constants = Placed if placed else Constant
         self._width = _PLACES if placed else _WIDTH
         self._known: dict[ast.AST, Values] = {}
@@ -161,7 +112,7 @@ class Evaluator:
             self._keep(node, found)
         return found
 
-    def _of(self, view: ModuleView) -> Evaluator:
+    def of(self, view: ModuleView) -> Evaluator:
         """Who follows the expressions of a module: this one its own."""
         return self if view is self._view else view.evaluator
 
@@ -285,12 +236,12 @@ class Evaluator:
         if kind == "unpack" and value is not None:
             return self._item(self.values(value), binding.index)
         if kind == "for" and value is not None:
-            items = self._iterated(value)
+            items = self.iterated(value)
             return items if binding.index < 0 else self._item(items, binding.index)
         if kind == "with" and value is not None:
             return self.values(value)
         if kind == "nested" and value is not None:
-            found = self._iterated(value) if binding.is_looped else self.values(value)
+            found = self.iterated(value) if binding.is_looped else self.values(value)
             for place in binding.places:
                 found = self._item(found, place) if isinstance(place, int) else _part(found, place)
             return found
@@ -419,17 +370,17 @@ class Evaluator:
                 return frozenset({Method(value, name, bound=False)})
             return self._view.names.member_values(value.path, name)
         if isinstance(value, LocalClass):
-            return self._of(value.view).class_attribute(value, name, instance=False)
+            return self.of(value.view).class_attribute(value, name, instance=False)
         if isinstance(value, Instance):
             if name == "__class__":
                 return frozenset({value.of})
             if isinstance(value.of, LocalClass):
-                return self._of(value.of.view).class_attribute(value.of, name, instance=True)
+                return self.of(value.of.view).class_attribute(value.of, name, instance=True)
             return frozenset({Method(value.of, name, bound=True)})
         if isinstance(value, Result) and value.of.endswith((".parse_args", ".parse_known_args")):
             return value.view.links.argparse_default(name)
         if isinstance(value, Mapping):
-            return self._of(value.view).namespace_attribute(value, name)
+            return self.of(value.view).namespace_attribute(value, name)
         if isinstance(value, Constant) and name == "value":
             return frozenset({value})  # of a member of an enumeration
         return NOTHING_KNOWN
@@ -453,7 +404,7 @@ class Evaluator:
     def _tuple_field(self, made: ast.Call, name: str) -> Iterator[ast.expr]:
         """What a call gives a field of a `namedtuple("Pair", ["model", "tokenizer"])` by its place."""
         for of in self.values(made.func):
-            if not isinstance(of, Result) or of.of != _NAMED_TUPLE or len(of.node.args) < 2:
+            if not isinstance(of, Result) or of.of != NAMED_TUPLE or len(of.node.args) < 2:
                 continue
             names: list[object] = []
             for value in of.view.values(of.node.args[1]):
@@ -493,7 +444,7 @@ class Evaluator:
                 if self._enter((base, name)) < 0:
                     continue
                 try:
-                    inherited = self._of(base.view).class_attribute(base, name, instance=instance)
+                    inherited = self.of(base.view).class_attribute(base, name, instance=instance)
                 finally:
                     del self._busy[base, name]
                 if any(not isinstance(each, (Unknown, Method)) for each in inherited):
@@ -503,9 +454,9 @@ class Evaluator:
     def _field_default(self, field: Result) -> Values:
         for keyword in field.node.keywords:
             if keyword.arg == "default":
-                return self._of(field.view).values(keyword.value)
+                return self.of(field.view).values(keyword.value)
             if keyword.arg == "default_factory" and isinstance(keyword.value, ast.Lambda):
-                return self._of(field.view).values(keyword.value.body)
+                return self.of(field.view).values(keyword.value.body)
         return NOTHING_KNOWN
 
     def _is_settable(self, of: LocalClass) -> bool:
@@ -522,243 +473,11 @@ class Evaluator:
         found: list[Value] = []
         for base in of.node.bases:
             inner = base.value if isinstance(base, ast.Subscript) else base  # Generic[T]
-            found += self._of(of.view).values(inner)
+            found += self.of(of.view).values(inner)
         return found
 
     def _call(self, node: ast.Call) -> Iterable[Value]:
-        found: set[Value] = set()
-        if isinstance(node.func, ast.Attribute) and node.func.attr in ("get", "pop") and node.args:
-            tables = [each for each in self.values(node.func.value) if isinstance(each, Mapping)]
-            if tables:
-                for table in tables:
-                    found |= self._of(table.view).looked_up(table, self.values(node.args[0]))
-                return found | self.values(node.args[1]) if len(node.args) > 1 else found
-            if len(node.args) == 2 and all(
-                isinstance(each, (Unknown, Result)) for each in self.values(node.func.value)
-            ):
-                return self.values(node.args[1]) | NOTHING_KNOWN  # of a dict that is not known, the default
-        if self._is_listing(node):
-            return {Elements((self._iterated(node),), is_open=True)}
-        if isinstance(node.func, ast.Attribute) and node.func.attr in _OF_TEXTS:
-            texts = self.values(node.func.value)
-            if any(isinstance(each, Constant) and isinstance(each.value, str) for each in texts):
-                return {made for text in texts for made in self._text_made(text, node.func.attr, node)}
-        given_back = self._accelerated(node)
-        if given_back is not None:
-            return given_back
-        for callee in self.values(node.func):
-            found |= self._called(callee, node)
-        return found
-
-    def _accelerated(self, node: ast.Call) -> Values | None:
-        """What accelerate's `unwrap_model` and `prepare` give: what they got, in its order; None for other calls."""
-        func = node.func
-        if not isinstance(func, ast.Attribute) or not node.args or func.attr not in ("unwrap_model", "prepare"):
-            return None
-        if func.attr == "unwrap_model":
-            return self.values(node.args[0])
-        if strings.last_name(func.value) != "accelerator":
-            return None
-        given = [self.values(each) for each in node.args]
-        if any(isinstance(each, ast.Starred) for each in node.args):
-            return None
-        return given[0] if len(given) == 1 else frozenset({Elements(tuple(given))})
-
-    def _is_listing(self, node: ast.Call) -> bool:
-        """Whether a call lists what is in a dict that is known: `d.values()`."""
-        if not isinstance(node.func, ast.Attribute) or node.func.attr not in _LISTINGS or node.args:
-            return False
-        return any(isinstance(each, Mapping) for each in self.values(node.func.value))
-
-    def _text_made(self, text: Value, method: str, node: ast.Call) -> Values:
-        """What a method of strings makes of a text: `.format(...)`, `.join([...])`, `.strip()`, `.split(",")`."""
-        if not isinstance(text, Constant) or not isinstance(text.value, str):
-            return frozenset({text}) if isinstance(text, Unknown) else NOTHING_KNOWN
-        given = [self.values(each) for each in node.args]
-        if method == "format":
-            named = {each.arg: self.values(each.value) for each in node.keywords if each.arg}
-            return strings.filled(text.value, given, named)
-        if method == "join":
-            items = list(given[0]) if len(given) == 1 else []
-            if len(items) == 1 and isinstance(items[0], Elements) and not items[0].is_open:
-                return strings.joined(list(items[0].items), text.value)
-            return NOTHING_KNOWN
-        constants = [next(iter(each)) for each in given if len(each) == 1]
-        arguments = [each.value for each in constants if isinstance(each, Constant)]
-        if len(arguments) < len(given) or node.keywords:
-            return NOTHING_KNOWN
-        if method in strings.SPLITS:
-            if arguments[:1] == ["."]:
-                return NOTHING_KNOWN  # a dotted path is a reference as a whole; its parts would be a second one
-            pieces = strings.parted(text.value, method, arguments)
-            if not pieces:
-                return NOTHING_KNOWN
-            return frozenset({Elements(tuple(frozenset({Constant(each)}) for each in pieces))})
-        return strings.changed(text.value, method, arguments)
-
-    def _called(self, callee: Value, node: ast.Call) -> Values:
-        if isinstance(callee, LocalClass):
-            return frozenset({Instance(callee)})
-        if isinstance(callee, External):
-            return self._called_external(callee, node)
-        if isinstance(callee, Method):
-            return self._called_method(callee, node)
-        if isinstance(callee, LocalFunction):
-            if isinstance(node.func, ast.Attribute) and self._fills_dataclasses(callee):
-                return self._given_back(self._parsed_dataclasses(node.func.value))
-            imported = self._imported_module(callee_name(callee), node)
-            return imported or self._of(callee.view).returned(callee)
-        if isinstance(callee, Result) and callee.of == _NAMED_TUPLE:
-            return frozenset({Mapping(self._view, node)})
-        if isinstance(callee, Result) and callee.of in _GETTERS and len(node.args) == 1:
-            return self._got(callee, self.values(node.args[0]))
-        return self._imported_module(strings.dotted(node.func).rpartition(".")[2], node) or NOTHING_KNOWN
-
-    def _called_external(self, callee: External, node: ast.Call) -> Values:
-        path = callee.path
-        if path in _TRANSPARENT and node.args:
-            return self.values(node.args[-1 if path == "typing.cast" else 0])
-        if path == _DOWNLOAD:  # the folder of a checkpoint goes by the checkpoint's name
-            named = [*(each.value for each in node.keywords if each.arg == "repo_id"), *node.args[:1]]
-            return self.values(named[0]) if named else NOTHING_KNOWN
-        if path == "builtins.super":
-            owner = self._view.links.class_around(node)
-            if owner is not None:
-                return frozenset(self.bases(LocalClass(self._view, owner))) or NOTHING_KNOWN
-        if path == "builtins.dict" or path in _NAMESPACES:
-            return frozenset({Mapping(self._view, node)})
-        if path in ("os.getenv", "os.environ.get") or (path == "os.environ.setdefault" and len(node.args) > 1):
-            default = self.values(node.args[1]) if len(node.args) > 1 else frozenset()
-            return default | {Unknown("environment")}
-        if path == "os.path.join":
-            return strings.joined([self.values(each) for each in node.args], "/")
-        if path == "builtins.getattr" and len(node.args) >= 2:
-            return self._getattr(node)
-        if path in _SEQUENCES and node.args:
-            return self._sequence(node.args[0], is_ordered=path in _ORDERED)
-        if path in _CHOOSERS and node.args:
-            return self._chosen(node)
-        if path == "builtins.type" and len(node.args) == 1:
-            return (
-                frozenset(each.of for each in self.values(node.args[0]) if isinstance(each, Instance)) or NOTHING_KNOWN
-            )
-        if path == "functools.partial" and node.args:
-            return frozenset({Unknown()})
-        imported = self._imported_module("import_module" if path in _LOADERS_OF_MODULES else callee.name, node)
-        if imported:
-            return imported
-        if callee.name[:1].isupper() and not callee.name.isupper():
-            return frozenset({Instance(callee)})
-        return frozenset({Result(path, self._view, node)})
-
-    def _got(self, getter: Result, values: Values) -> Values:
-        """What `itemgetter("name", ...)` or `attrgetter("name", ...)` takes of something: one, or a tuple of some."""
-        taken = []
-        for asked in getter.node.args:
-            keys = self._of(getter.view).values(asked)
-            if getter.of == "operator.itemgetter":
-                taken.append(self._items(values, keys, ""))
-                continue
-            found: set[Value] = set()
-            for key in keys:
-                for value in values:
-                    known = isinstance(key, Constant) and isinstance(key.value, str) and "." not in key.value
-                    found |= self.attribute_values(value, key.value) if known else NOTHING_KNOWN  # type: ignore[attr-defined]
-            taken.append(frozenset(found) or NOTHING_KNOWN)
-        if len(taken) == 1:
-            return taken[0]
-        return frozenset({Elements(tuple(taken))}) if taken else NOTHING_KNOWN
-
-    def _sequence(self, given: ast.expr, *, is_ordered: bool) -> Values:
-        """What `list(...)`, `sorted(...)` and their like make of something."""
-        found: set[Value] = set()
-        for value in self.values(given):
-            if isinstance(value, Mapping):
-                found.add(Elements((self._iterated_mapping(value, "keys"),), is_open=True))
-            elif isinstance(value, Elements) and not is_ordered:
-                found.add(_any_of(frozenset({value})))
-            else:
-                found.add(value)
-        return frozenset(found)
-
-    def _chosen(self, node: ast.Call) -> Values:
-        """What `next(iter(...))`, `max(...)` and `random.choice(...)` take out of a sequence, or among arguments."""
-        if len(node.args) == 1:
-            return self._iterated(node.args[0])
-        found: set[Value] = set()
-        is_next = strings.last_name(node.func) == "next"
-        for number, each in enumerate(node.args):
-            found |= self._iterated(each) if is_next and not number else self.values(each)
-        return frozenset(found)
-
-    def _imported_module(self, name: str, node: ast.Call) -> Values:
-        if name == "__import__" or _IMPORTER.search(name):
-            # `LazyLoader("tf", globals(), "tensorflow")` gives the module last.
-            last = name == "LazyLoader" and len(node.args) > 2
-            for argument in reversed(node.args) if last else node.args:
-                if isinstance(argument, ast.Constant) and isinstance(argument.value, str):
-                    path = argument.value
-                    if _MODULE_NAME.match(path):
-                        return frozenset({External(path)})
-            if name in ("import_module", "__import__") and node.args:
-                given = [each.value for each in self.values(node.args[0]) if isinstance(each, Constant)]
-                return frozenset(External(each) for each in given if isinstance(each, str) and _MODULE_NAME.match(each))
-        return frozenset()
-
-    def _getattr(self, node: ast.Call) -> Values:
-        found: set[Value] = set()
-        for name in self.values(node.args[1]):
-            if isinstance(name, Constant) and isinstance(name.value, str):
-                for value in self.values(node.args[0]):
-                    found |= self.attribute_values(value, name.value)
-            else:
-                found.add(UNKNOWN)
-        if len(node.args) > 2:
-            found |= self.values(node.args[2])
-        return frozenset(found)
-
-    def _called_method(self, callee: Method, node: ast.Call) -> Values:
-        owner, name = callee.owner, callee.name
-        if callee.bound and name in _GIVES_ITSELF:
-            return frozenset({Instance(owner)})
-        if isinstance(owner, External) and f"{owner.path}.{name}" in _NAMESPACES:
-            return frozenset({Mapping(self._view, node)})
-        if not callee.bound and (name.startswith("from_") or name in ("load", "create")):
-            return frozenset({Instance(owner)})
-        if name in _DATACLASS_PARSERS and isinstance(node.func, ast.Attribute):
-            return self._parsed_dataclasses(node.func.value)
-        path = owner.path if isinstance(owner, External) else owner.name
-        return frozenset({Result(f"{path}{'()' if callee.bound else ''}.{name}", self._view, node)})
-
-    def _parsed_dataclasses(self, parser: ast.expr) -> Values:
-        """What `HfArgumentParser((A, B)).parse_args_into_dataclasses()` gives: an object of each class."""
-        made = self._view.links.defining_call(parser)
-        if made is None or not made.args:
-            return NOTHING_KNOWN
-        given = made.args[0]
-        classes = given.elts if isinstance(given, (ast.Tuple, ast.List)) else [given]
-        items = []
-        for each in classes:
-            found = {Instance(value) for value in self.values(each) if isinstance(value, (External, LocalClass))}
-            items.append(frozenset(found) or NOTHING_KNOWN)
-        return frozenset({Elements(tuple(items))})
-
-    def _fills_dataclasses(self, method: LocalFunction) -> bool:
-        """Whether a method of a parser of the repository hands its command line to the parser that it inherits from."""
-        if isinstance(method.node, ast.Lambda) or not any(each in method.view.text for each in _DATACLASS_PARSERS):
-            return False
-        return any(
-            isinstance(each, ast.Call)
-            and isinstance(each.func, ast.Attribute)
-            and each.func.attr in _DATACLASS_PARSERS
-            and _is_own(each.func.value)
-            for each in ast.walk(method.node)
-        )
-
-    def _given_back(self, parsed: Values) -> Values:
-        """What such a method gives: the objects, or the one there is, without a tuple around it."""
-        alone = [each.items[0] for each in parsed if isinstance(each, Elements) and len(each.items) == 1]
-        return parsed.union(*alone)
+        return self._calls.values(node)
 
     def returned(self, function: LocalFunction) -> Values:
         """The values that a function of this module gives back."""
@@ -852,7 +571,7 @@ class Evaluator:
             if isinstance(only, Elements) and not only.is_open:
                 items += only.items
             else:
-                items.append(self._iterated(each.value))
+                items.append(self.iterated(each.value))
                 is_open = True
         return {Elements(tuple(items), is_open=is_open)}
 
@@ -864,9 +583,9 @@ class Evaluator:
         containers = self.values(node.value)
         if isinstance(node.slice, ast.Slice):
             return {self._sliced(container, node.slice) for container in containers}
-        return self._items(containers, self.values(node.slice), strings.dotted(node.value))
+        return self.items_of(containers, self.values(node.slice), strings.dotted(node.value))
 
-    def _items(self, containers: Values, keys: Values, called: str) -> Values:
+    def items_of(self, containers: Values, keys: Values, called: str) -> Values:
         """What containers hold under some keys.
 
         Args:
@@ -877,7 +596,7 @@ class Evaluator:
         found: set[Value] = set()
         for container in containers:
             if isinstance(container, Mapping):
-                found |= self._of(container.view).looked_up(container, keys)
+                found |= self.of(container.view).looked_up(container, keys)
             elif isinstance(container, Elements):
                 for key in keys:
                     index = key.value if isinstance(key, Constant) and isinstance(key.value, int) else None
@@ -887,7 +606,7 @@ class Evaluator:
             elif isinstance(container, Result) and container.of == _VARIABLES and len(container.node.args) == 1:
                 for key in keys:
                     name = key.value if isinstance(key, Constant) and isinstance(key.value, str) else ""
-                    for value in self._of(container.view).values(container.node.args[0]) if name else ():
+                    for value in self.of(container.view).values(container.node.args[0]) if name else ():
                         found |= self.attribute_values(value, name)
             else:
                 found.add(Unknown("environment") if called.endswith("environ") else UNKNOWN)
@@ -899,7 +618,7 @@ class Evaluator:
         for each in (part.lower, part.upper, part.step):
             number = _integer(self.values(each)) if each is not None else None
             if each is not None and number is None:
-                return _any_of(frozenset({container})) if isinstance(container, Elements) else UNKNOWN
+                return any_of(frozenset({container})) if isinstance(container, Elements) else UNKNOWN
             bounds.append(number)
         at = slice(*bounds)
         if isinstance(container, Elements):
@@ -919,31 +638,32 @@ class Evaluator:
                 found |= self.values(entry.value)
         return frozenset(found) or NOTHING_KNOWN
 
-    def _iterated(self, node: ast.expr) -> Values:
+    def iterated(self, node: ast.expr) -> Values:
         """What a loop over an expression gives, one at a time."""
         if isinstance(node, ast.Call) and node.args and isinstance(node.func, ast.Name):
             if node.func.id == "enumerate":
-                return frozenset({Elements((NOTHING_KNOWN, self._iterated(node.args[0])))})
+                return frozenset({Elements((NOTHING_KNOWN, self.iterated(node.args[0])))})
             if node.func.id == "zip":
-                return frozenset({Elements(tuple(self._iterated(each) for each in node.args))})
+                return frozenset({Elements(tuple(self.iterated(each) for each in node.args))})
             if node.func.id in ("tqdm", "reversed", "sorted", "list", "set", "tuple", "iter", "frozenset"):
-                return self._iterated(node.args[0])
+                return self.iterated(node.args[0])
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and not node.args:
             for container in self.values(node.func.value):
                 if isinstance(container, Mapping):
-                    return self._iterated_mapping(container, node.func.attr)
+                    return self.iterated_mapping(container, node.func.attr)
         found: set[Value] = set()
         for container in self.values(node):
             if isinstance(container, Elements):
                 for item in container.items:
                     found |= item
             elif isinstance(container, Mapping):
-                found |= self._iterated_mapping(container, "keys")
+                found |= self.iterated_mapping(container, "keys")
             else:
                 found.add(container if isinstance(container, Unknown) else UNKNOWN)
         return frozenset(found) or NOTHING_KNOWN
 
-    def _iterated_mapping(self, container: Mapping, what: str) -> Values:
+    def iterated_mapping(self, container: Mapping, what: str) -> Values:
+        """What a loop over the "keys", "values" or "items" of a dict takes."""
         entries = container.view.dicts.entries(container.node)
         keys: set[Value] = {
             self._constants(each.key, each.node if isinstance(each.node, (ast.expr, ast.keyword)) else None)
@@ -954,7 +674,7 @@ class Evaluator:
         values: set[Value] = set()
         for each in entries:
             if each.value is not None:
-                values |= self._of(container.view).values(each.value)
+                values |= self.of(container.view).values(each.value)
         if what == "items":
             return frozenset({Elements((frozenset(keys) or NOTHING_KNOWN, frozenset(values) or NOTHING_KNOWN))})
         return frozenset(values if what == "values" else keys) or NOTHING_KNOWN
@@ -978,15 +698,6 @@ class Evaluator:
         return frozenset(found) or NOTHING_KNOWN
 
 
-def _any_of(containers: Values) -> Elements:
-    """Any number of the elements of some sequences, in any order."""
-    found: set[Value] = set()
-    for container in containers:
-        for item in container.items if isinstance(container, Elements) else (NOTHING_KNOWN,):
-            found |= item
-    return Elements((frozenset(found) or NOTHING_KNOWN,), is_open=True)
-
-
 def _part(containers: Values, place: slice) -> Values:
     """What a slice takes of some sequences."""
     found: set[Value] = set()
@@ -1001,18 +712,13 @@ def _integer(values: Values) -> int | None:
     return only.value if isinstance(only, Constant) and type(only.value) is int else None
 
 
-def callee_name(function: LocalFunction) -> str:
-    """The name of a function; empty for a lambda."""
-    return "" if isinstance(function.node, ast.Lambda) else function.node.name
-
-
 def _is_constant(values: Values) -> bool:
     return len(values) == 1 and isinstance(next(iter(values)), Constant)
 
 
 def _names_module(value: Value) -> bool:
     """Whether a value is the name of a module: the key of `sys.modules["transformers"]`."""
-    return isinstance(value, Constant) and isinstance(value.value, str) and _MODULE_NAME.match(value.value) is not None
+    return isinstance(value, Constant) and isinstance(value.value, str) and MODULE_NAME.match(value.value) is not None
 
 
 def _types_of_variable(call: ast.Call) -> list[ast.expr]:
@@ -1020,11 +726,6 @@ def _types_of_variable(call: ast.Call) -> list[ast.expr]:
     if strings.last_name(call.func) != "TypeVar":
         return []
     return [*call.args[1:], *(each.value for each in call.keywords if each.arg == "bound")]
-
-
-def _is_own(node: ast.expr) -> bool:
-    """Whether an expression is `self` or `super()`."""
-    return strings.dotted(node.func if isinstance(node, ast.Call) else node) in ("self", "super")
 
 
 def _is_property(function: LocalFunction) -> bool:

@@ -253,3 +253,12 @@ class Elements(Value):
 
 UNKNOWN = Unknown()
 NOTHING_KNOWN: Values = frozenset({UNKNOWN})
+
+
+def any_of(containers: Values) -> Elements:
+    """Any number of the elements of some sequences, in any order."""
+    found: set[Value] = set()
+    for container in containers:
+        for item in container.items if isinstance(container, Elements) else (NOTHING_KNOWN,):
+            found |= item
+    return Elements((frozenset(found) or NOTHING_KNOWN,), is_open=True)
