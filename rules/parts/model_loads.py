@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from v5lint.view.module import ModuleView
     from v5lint.view.values import Value
 
+#: Packages whose loaders have the flags of their own.
+_WITH_FLAGS = frozenset({"unsloth", "unsloth_zoo"})
+
 #: Packages whose classes have a `from_pretrained` of their own, with the beginning of those that hand its keywords on.
 _HANDING_ON = {"adapters": "AutoAdapterModel", "peft": "AutoPeftModel", "trl": "AutoModelFor"}
 
@@ -159,7 +162,10 @@ def _of(call: CallSite, callee: Value, argument: str, depth: int) -> Target:
     for name in names:
         if lookup.is_model_class(name) or name in ("PreTrainedModel", "GenerationMixin"):
             return Target("model", callee.owner.name)
-    return Target("ignores", names[0]) if names else Target()
+    if names:
+        return Target("ignores", names[0])
+    is_elsewhere = isinstance(callee.owner, External) and callee.owner.package not in ("transformers", *_WITH_FLAGS)
+    return Target("unknown") if is_elsewhere else Target()  # the class of another library may inherit from a model
 
 
 def _handed_on(callee: LocalFunction | LocalClass, argument: str, depth: int) -> Target:
