@@ -6,7 +6,7 @@ import ast
 import re
 from bisect import bisect_right
 
-from v5lint.view.strings import is_builtin
+from v5lint.view.strings import dotted, is_builtin
 from v5lint.view.values import NOTHING_KNOWN, UNKNOWN, Constant, External
 
 TYPE_CHECKING = False
@@ -147,10 +147,19 @@ class Names:
 
     def quoted(self, kind: type[Quoted]) -> Iterator[Quoted]:
         """The expressions of a kind inside all string annotations and type comments of the module."""
-        strings = [self.parsed_annotation(constant) for constant, _ in self._view.tree.annotations]
-        for parsed in (*strings, *self._type_comments()):
+        waiting: list[ast.expr] = []
+        for constant, _ in self._view.tree.annotations:
+            parsed = self.parsed_annotation(constant)
             if parsed is not None:
-                yield from (node for node in ast.walk(parsed) if isinstance(node, kind))
+                waiting.append(parsed)
+        waiting += self._type_comments()
+        while waiting:
+            parsed = waiting.pop(0)
+            yield from (node for node in ast.walk(parsed) if isinstance(node, kind))
+            for inner in _strings_that_are_types(parsed):  # `"Dict[str, 'Name']"`
+                again = self.parsed_annotation(inner)
+                if again is not None:
+                    waiting.append(again)
 
     def _type_comments(self) -> list[ast.expr]:
         """The types in the comments of the module: `# type: List[X]`, `# type: (X, int) -> None`."""
@@ -216,3 +225,15 @@ class Names:
 def constant_text(values: Values) -> list[str]:
     """The strings among some values."""
     return sorted(each.value for each in values if isinstance(each, Constant) and isinstance(each.value, str))
+
+
+def _strings_that_are_types(parsed: ast.expr) -> Iterator[ast.Constant]:
+    """The strings inside of a type, but for the values of a `Literal`."""
+    waiting: list[ast.AST] = [parsed]
+    while waiting:
+        node = waiting.pop(0)
+        if isinstance(node, ast.Constant):
+            if isinstance(node.value, str):
+                yield node
+        elif not isinstance(node, ast.Subscript) or dotted(node.value).rpartition(".")[2] != "Literal":
+            waiting += ast.iter_child_nodes(node)
