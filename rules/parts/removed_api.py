@@ -265,7 +265,7 @@ def _family(reference: Reference, removal: Removal) -> Family:
         return "availability"
     if _is_backend(reference, removal):
         return "backend"
-    if new.startswith("torch.optim."):
+    if new == "torch.optim.AdamW":
         return "optimizer"
     if _DOCUMENTATION.search(name):
         return "documentation"
