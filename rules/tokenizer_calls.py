@@ -25,6 +25,12 @@ _LANGUAGES = frozenset({"src_lang", "tgt_lang"})
 #: The methods, with how many of their leading parameters the call of a tokenizer takes at the same places.
 _METHODS = {"encode_plus": 2, "batch_encode_plus": 1, "prepare_seq2seq_batch": 1}
 
+#: Arguments that no other library's `encode_plus` takes.
+_TELLING = frozenset(
+    "add_special_tokens pad_to_max_length return_attention_mask return_special_tokens_mask "
+    "return_token_type_ids".split()
+)
+
 _BEFORE = "4.57"
 
 #: Names of what is tokenized already: `encode_plus` of a slow tokenizer took lists of tokens and ids, a call does not.
@@ -42,9 +48,9 @@ class RemovedTokenizerCall(Rule):
 
     Finds the methods on everything that is known to be a tokenizer of transformers: what `from_pretrained` gave, what a
     parameter is annotated with, attributes of `self`, `processor.tokenizer`, subclasses. Where only the name tells
-    (`tokenizer.batch_encode_plus(...)` on a parameter, in a file that imports transformers) the finding stays and its
-    fix is unsafe. Tokenizers that keep the methods (TAPAS, MarkupLM, RoCBert) and classes with methods of their own of
-    the name are left alone.
+    (`tokenizer.batch_encode_plus(...)` on a parameter, in a file that imports transformers, or with arguments that only
+    its tokenizers take, in a repository that does) the finding stays and its fix is unsafe. Tokenizers that keep the
+    methods (TAPAS, MarkupLM, RoCBert) and classes with methods of their own of the name are left alone.
 
     ## Why it breaks
 
@@ -100,13 +106,31 @@ class RemovedTokenizerCall(Rule):
                 fix = _fix(module, node, safety) if not _has_own_call(found.owner) else None
                 yield module.finding(node, _message(found.owner.shown, node.attr), fix=fix, since=found.removal.gone)
             elif members.is_untyped(module, node, "tok"):
-                if members.imports_transformers(module):
+                if members.imports_transformers(module) or _is_called_like_one(module, node):
                     shown = module.source(node.value)
                     yield module.finding(node, _message(shown, node.attr), fix=_fix(module, node, "unsafe"))
                 else:
                     yield module.unseen(node, f"what `{module.source(node.value)}` is comes from elsewhere")
         for call in module.links.calls_named("getattr"):
             yield from _asked_for(module, call)
+
+
+def _is_called_like_one(view: ModuleView, node: ast.Attribute) -> bool:
+    """Whether a method is called with what only tokenizers of transformers take, in a repository that has no other."""
+    call = view.tree.parents[node]
+    if (
+        not isinstance(call, ast.Call)
+        or call.func is not node
+        or not any(each.arg in _TELLING for each in call.keywords)
+    ):
+        return False
+    project, path = view.project, view.path
+    if (
+        any(project.mentioning(b"def " + method.encode(), path) for method in _METHODS)
+        or "def encode_plus" in view.text
+    ):
+        return False
+    return any(project.mentioning(each, path) for each in (b"from transformers import", b"import transformers"))
 
 
 def _asked_for(view: ModuleView, call: ast.Call) -> Iterator[Finding]:
