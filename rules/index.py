@@ -36,7 +36,7 @@ RULES: tuple[tuple[str, str, bool, dict[str, Any]], ...] = (('feature_extractors
   False,
   {'code': 'V5002',
    'name': 'removed-kbit-flag',
-   'tokens': ('load_in_8bit', 'load_in_4bit', 'from_pretrained', 'pipeline')}),
+   'tokens': ('load_in_8bit', 'load_in_4bit', 'from_pretrained', 'pipeline(')}),
  ('cache_variables',
   'RemovedCacheVariable',
   True,

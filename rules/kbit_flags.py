@@ -78,7 +78,7 @@ class RemovedKbitFlag(Rule):
     code = "V5002"
     name = "removed-kbit-flag"
     since = "5.0"
-    tokens = (*FLAGS, "from_pretrained", "pipeline")
+    tokens = (*FLAGS, "from_pretrained", "pipeline(")
 
     def check(self, module: ModuleView) -> Iterator[Finding | Unseen]:
         """See Rule."""
