@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 _FAST = "Fast"
 _KINDS = ("Tokenizer", "ImageProcessor")
 
+#: What the fast image processors inherited from, while they were classes of their own.
+_FAST_PROCESSOR = "BaseImageProcessorFast"
+
 #: What is asked of a name to find out whether a tokenizer is one of the library tokenizers.
 _PARTS = frozenset({_FAST, *(kind + _FAST for kind in _KINDS)})
 
@@ -35,8 +38,8 @@ class ComparedClassName(Rule):
 
     ## Why it breaks
 
-    There is one class a tokenizer since 5.0, and one an image processor: the old names lead to it, but it has a name
-    of its own. Nothing is raised; the program takes its other branch. Measured on 5.24.0:
+    There is one class a tokenizer since 5.0, and one an image processor since 5.4: the old names lead to it, but it has
+    a name of its own. Nothing is raised; the program takes its other branch. Measured on 5.24.0:
 
         >>> from transformers import LlamaTokenizerFast
         >>> LlamaTokenizerFast.__name__
@@ -80,9 +83,10 @@ class ComparedClassName(Rule):
             facts = lookup.class_facts(old)
             new = facts.alias_of(target) if facts is not None else ""
             if new and new not in asked:
-                fix = compared_names.asking_for(module, name, new, self.since) if old == new + _FAST else None
-                said = f"no object's class is named `{old}` since transformers 5.0: it is another name of `{new}`"
-                yield module.finding(name, f"{said}; ask with `isinstance`", fix=fix)
+                since = facts.alias_since(target) if facts is not None else ""
+                fix = compared_names.asking_for(module, name, new, since) if old == new + _FAST else None
+                said = f"no object's class is named `{old}` since transformers {since}: it is another name of `{new}`"
+                yield module.finding(name, f"{said}; ask with `isinstance`", fix=fix, since=since)
         for node in module.tree.nodes.get(ast.Compare, ()):
             assert isinstance(node, ast.Compare)
             if len(node.ops) == 1 and isinstance(node.ops[0], (ast.In, ast.NotIn)):
@@ -97,16 +101,17 @@ def _part(
     view: ModuleView, node: ast.expr, part: ast.expr, whole: ast.expr, *, denied: bool = False
 ) -> Iterator[Finding]:
     """A part of a name that is looked for in that of an object's class."""
-    holder = compared_names.object_named(whole)
+    holder = compared_names.object_named(view, whole)
     if holder is None or not isinstance(part, ast.Constant) or part.value not in _PARTS or view.guards.is_dead(node):
         return
     is_known = bool(members.owners(view, holder, ("tokenizer",)))
     called = last_name(holder).lower()
     if not is_known and "token" not in called:
-        if "processor" in called:
-            yield view.finding(
-                node, f"fast image processors are no classes named `...{part.value}` since transformers 5.0"
-            )
+        facts = lookup.class_facts(_FAST_PROCESSOR)
+        since = facts.alias_since(library.release_text(view.settings.target)) if facts is not None else ""
+        if "processor" in called and since:
+            said = f"fast image processors are no classes named `...{part.value}` since transformers {since}"
+            yield view.finding(node, said, since=since)
         return
     source = f"{'not ' if denied else ''}{view.source(holder)}.is_fast"
     if denied and isinstance(view.tree.parents[node], ast.UnaryOp):

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from v5lint.rule import Rule
-from v5lint.rules import hub_names, removed_names
-from v5lint.rules.parts import removed_api
+from v5lint.rules import removed_names
+from v5lint.rules.parts import hub_folders, removed_api
 from v5lint.rules.parts.api_edits import Rewrites
 
 TYPE_CHECKING = False
@@ -55,8 +55,8 @@ class RemovedModule(Rule):
         rewrites = Rewrites(module)
         for lost in removed_api.lost(module, "module"):
             fix = rewrites.without(lost)
-            if fix is None and lost.reference.name == hub_names.FOLDER:
-                fix = hub_names.folder_fix(module, [lost.reference])
+            if fix is None and lost.reference.name == hub_folders.NAME:
+                fix = hub_folders.as_functions(module, [lost.reference])
             yield module.finding(lost.reference.node, _message(lost), fix=fix, since=lost.removal.gone)
 
 

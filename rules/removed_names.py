@@ -5,9 +5,8 @@ from __future__ import annotations
 import ast
 
 from v5lint.rule import Edit, Fix, Rule
-from v5lint.rules import hub_names
 from v5lint.rules.knowledge import lookup
-from v5lint.rules.parts import api_edits, hub, language_heads, library, processor_parts, removed_api
+from v5lint.rules.parts import api_edits, hub, hub_folders, language_heads, library, processor_parts, removed_api
 from v5lint.rules.parts.api_edits import Rewrites
 from v5lint.rules.parts.standing import standing_of
 from v5lint.view.values import External, Partial
@@ -86,8 +85,8 @@ class RemovedName(Rule):
             fix = rewrites.without(lost) or _without_calls(module, lost)
             if fix is None and lost.reference.name == language_heads.OLD:
                 fix = language_heads.fix(module, lost)
-            elif fix is None and lost.reference.name == hub_names.FOLDER:
-                fix = hub_names.folder_fix(module, [lost.reference])
+            elif fix is None and lost.reference.name == hub_folders.NAME:
+                fix = hub_folders.as_functions(module, [lost.reference])
             yield module.finding(
                 lost.reference.node,
                 _message(lost),

@@ -125,10 +125,8 @@ def _is_called_like_one(view: ModuleView, node: ast.Attribute) -> bool:
     ):
         return False
     project, path = view.project, view.path
-    if (
-        any(project.mentioning(b"def " + method.encode(), path) for method in _METHODS)
-        or "def encode_plus" in view.text
-    ):
+    own = [f"def {method}" for method in _METHODS]
+    if any(each in view.text or project.mentioning(each.encode(), path) for each in own):
         return False
     return any(project.mentioning(each, path) for each in (b"from transformers import", b"import transformers"))
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import ast
 
 from v5lint.rule import Rule
-from v5lint.rules.parts import members
+from v5lint.rules.parts import library, members
 from v5lint.view.strings import last_name
+from v5lint.view.values import External
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -68,7 +69,8 @@ class WrappedForward(Rule):
         asked: list[tuple[ast.expr, ast.expr]] = []
         for name in _ASKING:
             for call in module.links.calls_named(name):
-                asked += [(call, each) for each in call.args[:1]]
+                if External(f"inspect.{name}") in module.values(call.func):
+                    asked += [(call, each) for each in call.args[:1]]
         for node in module.tree.nodes.get(ast.Attribute, ()):
             assert isinstance(node, ast.Attribute)
             code = node.value
@@ -79,17 +81,9 @@ class WrappedForward(Rule):
                 function = function.value
             if not isinstance(function, ast.Attribute) or function.attr != _FORWARD:
                 continue
-            model = _model(function.value)
+            model = library.object_of(module, function.value) or function.value
             if members.owners(module, model, ("model",)):
                 said = f"the `forward` of a model is wrapped since transformers 5.0, and `{module.source(node)}` sees"
                 yield module.finding(node, f"{said} the wrapper alone: ask `inspect.signature`")
             elif "model" in last_name(model).lower() and members.imports_transformers(module):
                 yield module.unseen(node, f"what `{module.source(model)}` is comes from elsewhere")
-
-
-def _model(node: ast.expr) -> ast.expr:
-    """The object of `model`, `model.__class__` and `type(model)`."""
-    if isinstance(node, ast.Attribute) and node.attr == "__class__":
-        return node.value
-    is_type = isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "type"
-    return node.args[0] if is_type and isinstance(node, ast.Call) and len(node.args) == 1 else node

@@ -48,6 +48,10 @@ class ClassFacts:
         value = history.value_at(self._bases, as_release(release))
         return value[1:] if value.startswith("=") else ""
 
+    def alias_since(self, release: AnyRelease = None) -> str:
+        """Give the release since which this one is another name of a class; "" when it is a class of its own."""
+        return history.value_since(self._bases, as_release(release)) if self.alias_of(release) else ""
+
     def exists(self, release: AnyRelease = None) -> bool:
         """Tell whether a release has the class."""
         return history.value_at(self._bases, as_release(release)) != ""

@@ -45,3 +45,14 @@ def value_at(changes: str, release: Release | None) -> str:
             break
         value = text
     return value
+
+
+def value_since(changes: str, release: Release | None) -> str:
+    """Give the release since which changes have the value that they have at a release; "" from the first one on."""
+    since = ""
+    for change in changes.split("|"):
+        start = change.partition("=")[0]
+        if release is not None and start and parse_release(start) > release:
+            break
+        since = start
+    return since

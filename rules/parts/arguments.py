@@ -533,9 +533,7 @@ def shown(of: Given) -> str:
 def operand(of: Given) -> str:
     """The value as the test of a conditional expression."""
     assert of.value is not None
-    source = of.view.source(of.value)
-    is_simple = isinstance(of.value, (ast.Name, ast.Attribute, ast.Call, ast.Subscript, ast.Constant))
-    return source if is_simple else f"({source})"
+    return library.operand(of.view, of.value)
 
 
 def rename_fix(of: Given, new: str, since: str, applicability: Applicability) -> Fix | None:

@@ -15,7 +15,7 @@ _ARRAYS = frozenset({"values"})
 _VIEWS = frozenset("keys values items to_numpy unique ravel flatten".split())
 
 #: Functions that give an iterator.
-_ITERATORS = frozenset("map filter zip iter reversed".split())
+_ITERATORS = frozenset(f"builtins.{each}" for each in "map filter zip iter reversed".split())
 
 
 def is_other_iterable(view: ModuleView, node: ast.expr, depth: int = 3) -> bool:
@@ -24,11 +24,10 @@ def is_other_iterable(view: ModuleView, node: ast.expr, depth: int = 3) -> bool:
         return True
     if isinstance(node, ast.Call):
         func = node.func
-        if isinstance(func, ast.Name) and func.id in _ITERATORS:
-            return True
         if isinstance(func, ast.Attribute) and func.attr in _VIEWS:
             return True
-        return any(isinstance(each, External) and each.package == "numpy" for each in view.values(func))
+        called = [each for each in view.values(func) if isinstance(each, External)]
+        return any(each.path in _ITERATORS or each.package == "numpy" for each in called)
     if isinstance(node, ast.Attribute):
         return node.attr in _ARRAYS or _is_of_frame(view, node)
     if isinstance(node, ast.Subscript):

@@ -9,6 +9,7 @@ import ast
 
 from v5lint.rule import Edit, Fix
 from v5lint.rules.knowledge import lookup
+from v5lint.rules.parts import library
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ def removed_extractors(view: ModuleView) -> Iterator[Finding]:
 def compared(view: ModuleView) -> Iterator[tuple[ast.Constant, frozenset[str]]]:
     """Yield the strings that are compared with the name of an object's class, with all that are beside them.
 
-    A comparison that is one of several, joined by `or`, is asked together with them; those in dead code are not given.
+    Comparisons that are joined by `or` (or, denied, by `and`) count as one; those in dead code are not given.
     """
     if not any(True for _ in view.imports("transformers")):
         return
@@ -63,15 +64,11 @@ def asking_for(view: ModuleView, name: ast.Constant, new: str, since: str) -> Fi
     return Fix(f"Ask for `{new}`", [edit], applicability="unsafe", requires=since)
 
 
-def object_named(node: ast.expr) -> ast.expr | None:
+def object_named(view: ModuleView, node: ast.expr) -> ast.expr | None:
     """The object whose class's name an expression is: `x` of `type(x).__name__` and `x.__class__.__name__`."""
     if not isinstance(node, ast.Attribute) or node.attr not in ("__name__", "__qualname__"):
         return None
-    of = node.value
-    if isinstance(of, ast.Attribute) and of.attr == "__class__":
-        return of.value
-    is_type = isinstance(of, ast.Call) and isinstance(of.func, ast.Name) and of.func.id == "type" and len(of.args) == 1
-    return of.args[0] if is_type and isinstance(of, ast.Call) else None
+    return library.object_of(view, node.value)
 
 
 def _names(view: ModuleView, test: ast.Compare) -> Iterator[ast.Constant]:

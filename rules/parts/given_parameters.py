@@ -39,7 +39,6 @@ _KEPT = {
 #: Of them those that only one family has, and hardly ever: an unknown model is not one of those.
 _RARE = frozenset({"max_length", "num_beams", "early_stopping", "length_penalty", "temperature"})
 
-
 #: Those that `generate` took from there under 4.x and takes from the generation configuration alone now, though the
 #: field is still there. Whisper's came from its generation_config.json all along.
 OF_GENERATION = frozenset({"forced_eos_token_id", "encoder_no_repeat_ngram_size"})
@@ -101,11 +100,10 @@ def in_calls(view: ModuleView, names: Collection[str]) -> Iterator[Finding]:
             continue
         shown = made[0].shown
         if made[0].kind == "model":
-            message = f"`{shown}.from_pretrained` takes no `{name}` since transformers 5.0 (TypeError): set it on the "
+            said = f"`{shown}.from_pretrained` takes no `{name}` since transformers 5.0 (TypeError)"
         else:
-            message = f"`{shown}` drops `{name}` since transformers 5.0, and nothing is said: set it on the model's "
-        where = f"model's `{_NEW}`" if made[0].kind == "model" else f"`{_NEW}`"
-        yield view.finding(keyword, message + where)
+            said = f"`{shown}` drops `{name}` since transformers 5.0, and nothing is said"
+        yield view.finding(keyword, f"{said}: set it on the model's `{_NEW}`")
 
 
 def is_configuration(view: ModuleView, node: ast.expr) -> bool:

@@ -72,14 +72,14 @@ def _said(view: ModuleView, node: ast.expr) -> str:
     return f"Leave out `{view.source(node)}` and what never happens: nobody can set it any more"
 
 
-def _answered(view: ModuleView, node: ast.expr, value: bool | int) -> tuple[ast.expr, bool]:
+def _answered(view: ModuleView, setting: ast.expr, value: bool | int) -> tuple[ast.expr, bool]:
     """The largest expression around a setting that only depends on it, with its truth."""
-    answer = bool(value)
+    node, answer = setting, bool(value)
     while True:
         parent = view.tree.parents[node]
         if isinstance(parent, ast.UnaryOp) and isinstance(parent.op, ast.Not):
             node, answer = parent, not answer
-        elif isinstance(parent, ast.Compare) and parent.left is node and _compared(parent, value) is not None:
+        elif isinstance(parent, ast.Compare) and parent.left is setting and _compared(parent, value) is not None:
             node, answer = parent, bool(_compared(parent, value))
         elif (
             isinstance(parent, ast.BoolOp)
@@ -127,7 +127,7 @@ def _stands_in_brackets(view: ModuleView, node: ast.IfExp) -> bool:
 
 
 def _is_set(view: ModuleView, name: str) -> bool:
-    """Whether a module may set it: as a keyword, as a key or option, as a field of its own, or on an object."""
+    """Whether a module may set it: as a keyword, as a key or option, or on an object."""
     nodes = view.tree.nodes
     return (
         any(each.arg == name for each in nodes.get(ast.keyword, ()) if isinstance(each, ast.keyword))

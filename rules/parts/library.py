@@ -150,3 +150,19 @@ def imported_names(view: ModuleView) -> Iterator[str]:
         assert isinstance(node, ast.Attribute)
         if node.attr[:1].isupper() and view.is_of(node.value, "transformers"):
             yield node.attr
+
+
+def operand(view: ModuleView, value: ast.expr) -> str:
+    """A value as the operand of `not`, or the test of a conditional expression."""
+    source = view.source(value)
+    is_simple = isinstance(value, (ast.Name, ast.Attribute, ast.Call, ast.Subscript, ast.Constant))
+    return source if is_simple else f"({source})"
+
+
+def object_of(view: ModuleView, node: ast.expr) -> ast.expr | None:
+    """The object whose class an expression is: `x` of `type(x)` and `x.__class__`; None for any other."""
+    if isinstance(node, ast.Attribute):
+        return node.value if node.attr == "__class__" else None
+    if not isinstance(node, ast.Call) or len(node.args) != 1:
+        return None
+    return node.args[0] if External("builtins.type") in view.values(node.func) else None

@@ -175,9 +175,10 @@ def _unwrapped(view: ModuleView, node: ast.expr) -> list[str]:
 def _inner_model(name: str, attribute: str) -> str:
     """The class of the base model in a model with a head, where an attribute holds it: `ViTModel` in `model.vit`."""
     facts = lookup.class_facts(name)
-    base = lookup.model_type(facts.model_type) if facts is not None and facts.model_type else None
+    if facts is None or not facts.model_type:
+        return ""
+    base = lookup.model_type(facts.model_type)
     inner = base.models.get("AutoModel", "") if base is not None else ""
-    assert facts is not None
     holders = (facts.model_type, facts.model_type.partition("_")[0], "base_model")
     return inner if inner != name and attribute in holders else ""
 

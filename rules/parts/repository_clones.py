@@ -10,6 +10,7 @@ import ast
 
 from v5lint.rule import Edit, Fix, FixUnavailableError
 from v5lint.rules.parts import hub, library
+from v5lint.view.strings import dotted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -35,19 +36,15 @@ class _Clone:
 
     Attributes:
         statement: the statement, alone in its line.
-        call: the call of Repository.
         given: its arguments by name, as source.
         variable: the name of the clone; "" where it has none.
         pushes: the calls of `push_to_hub`.
     """
 
-    __slots__ = ("call", "given", "pushes", "statement", "variable")
+    __slots__ = ("given", "pushes", "statement", "variable")
 
-    def __init__(
-        self, statement: ast.stmt, call: ast.Call, given: dict[str, str], variable: str, pushes: list[ast.Call]
-    ) -> None:
+    def __init__(self, statement: ast.stmt, given: dict[str, str], variable: str, pushes: list[ast.Call]) -> None:
         self.statement = statement
-        self.call = call
         self.given = given
         self.variable = variable
         self.pushes = pushes
@@ -99,7 +96,7 @@ def _clone(view: ModuleView, use: ast.AST) -> _Clone | None:
             return None
         if not all(_stays(view, given[each], statement) for each in ("local_dir", "clone_from")):
             return None
-    return _Clone(statement, call, {name: view.source(value) for name, value in given.items()}, variable, pushes)
+    return _Clone(statement, {name: view.source(value) for name, value in given.items()}, variable, pushes)
 
 
 def _by_name(call: ast.Call, parameters: tuple[str, ...]) -> dict[str, ast.expr] | None:
@@ -136,7 +133,7 @@ def _stays(view: ModuleView, value: ast.expr, statement: ast.stmt) -> bool:
     root = library.root_of(value)
     if isinstance(value, ast.Constant):
         return isinstance(value.value, str) and "://" not in value.value
-    if not isinstance(root, ast.Name) or any(not isinstance(each, ast.Name) for each in _steps(value)):
+    if not isinstance(root, ast.Name) or not dotted(value):
         return False
     begins = (statement.lineno, statement.col_offset)
     bound = view.tree.scopes[root].bindings.get(root.id, [])
@@ -146,13 +143,6 @@ def _stays(view: ModuleView, value: ast.expr, statement: ast.stmt) -> bool:
         for each in view.tree.nodes.get(ast.Attribute, ())
     )
     return not set_again and all(_begin(each.node) < begins for each in bound)
-
-
-def _steps(value: ast.expr) -> Iterator[ast.expr]:
-    """What is left of a chain of attributes."""
-    while isinstance(value, ast.Attribute):
-        value = value.value
-    yield value
 
 
 def _begin(node: ast.AST) -> tuple[int, int]:
@@ -195,14 +185,9 @@ def _upload(view: ModuleView, clone: _Clone, push: ast.Call, kind: list[str]) ->
             remove.append(nodes["blocking"])
         else:
             is_off = isinstance(waits, ast.Constant)
-            replace[nodes["blocking"]] = f"run_as_future={'True' if is_off else f'not {_operand(view, waits)}'}"
+            replace[nodes["blocking"]] = f"run_as_future={'True' if is_off else f'not {library.operand(view, waits)}'}"
     where = [f"repo_id={clone.given['clone_from']}", f"folder_path={clone.given['local_dir']}", *kind]
     edit = edit_arguments(view, push, remove=remove, replace=replace, append=where)
     assert isinstance(push.func, ast.Attribute)
     yield Edit(*view.name_span(push.func), "upload_folder")
     yield edit
-
-
-def _operand(view: ModuleView, value: ast.expr) -> str:
-    source = view.source(value)
-    return source if isinstance(value, (ast.Name, ast.Attribute, ast.Call, ast.Subscript)) else f"({source})"

@@ -6,7 +6,7 @@ import ast
 
 from v5lint.rules.knowledge import lookup
 from v5lint.rules.parts import library, members
-from v5lint.view.values import Constant, External, LocalClass, Unknown
+from v5lint.view.values import Constant, LocalClass, Unknown
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -140,4 +140,4 @@ def _has_own_configuration(view: ModuleView) -> bool:
 
 
 def _is_external(view: ModuleView, statement: ast.ImportFrom) -> bool:
-    return not statement.level and External((statement.module or "").partition(".")[0]).package == "transformers"
+    return not statement.level and (statement.module or "").partition(".")[0] == "transformers"
