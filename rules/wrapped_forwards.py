@@ -35,8 +35,8 @@ class WrappedForward(Rule):
     ## Why it breaks
 
     Since 5.0 nearly every `forward` is wrapped (by what collects the outputs and makes tuples of them); under 4.57 many
-    were not (BERT, GPT-2, T5, BART), and of those of ViT, CLIP and Llama the same was to be seen. Nothing is raised: a script that gives a model only what its `forward` takes gives it
-    nothing at all. Measured:
+    were not (BERT, GPT-2, T5, BART), and of those of ViT, CLIP and Llama no more was to be seen than now. Nothing is
+    raised: a script that gives a model only what its `forward` takes gives it nothing at all. Measured:
 
         >>> inspect.getfullargspec(BertModel.forward).args
         ['self', 'input_ids', 'attention_mask', ...]      # 4.57.6: 15 names
