@@ -6,9 +6,8 @@ import ast
 
 from v5lint.rule import Rule
 from v5lint.rules.knowledge import lookup
-from v5lint.rules.parts import library, members
+from v5lint.rules.parts import constructors, library, members
 from v5lint.view.calls import CallSite
-from v5lint.view.values import LocalClass, LocalFunction, Method
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,13 +15,9 @@ if TYPE_CHECKING:
 
     from v5lint.rule import Finding
     from v5lint.view.module import ModuleView
-    from v5lint.view.values import Value
+    from v5lint.view.values import LocalClass
 
-_LOAD = "from_pretrained"
-_INIT = "__init__"
-
-#: How many methods and constructors are followed from a constructor.
-_DEPTH = 3
+_LOAD = constructors.LOAD
 
 
 class NestedLoading(Rule):
@@ -79,69 +74,30 @@ class NestedLoading(Rule):
         if not any(True for _ in module.calls({_LOAD})):
             return
         met: set[ast.AST] = set()
-        for node in module.tree.nodes.get(ast.ClassDef, ()):
-            assert isinstance(node, ast.ClassDef)
-            of = LocalClass(module, node)
-            if module.guards.is_dead(node) or not _is_loaded(of):
-                continue
-            for call in _loads(of, _INIT, set(), 0):
+        for of in constructors.loaded_models(module):
+            for call in _loads(of):
                 if call.node in met or members.is_prepared(module, call.node):
                     continue
                 met.add(call.node)
                 loaded = module.source(call.func)
                 message = (
-                    f"`{loaded}` in the constructor of `{node.name}` raises a RuntimeError when "
-                    f"`{node.name}.{_LOAD}` builds it on the meta device: build the part from its configuration"
+                    f"`{loaded}` in the constructor of `{of.name}` raises a RuntimeError when "
+                    f"`{of.name}.{_LOAD}` builds it on the meta device: build the part from its configuration"
                 )
                 yield module.finding(call.node, message)
 
 
-def _is_loaded(of: LocalClass) -> bool:
-    """Whether a class is a model that transformers' own `from_pretrained` builds."""
-    names = library.library_classes(of.view, of)
-    if not any(members.kind_of(name) == "model" and lookup.kind_of(name) != "auto_model" for name in names):
-        return False
-    found = of.view.evaluator.class_attribute(of, _LOAD, instance=False)
-    return all(isinstance(each, Method) for each in found)
-
-
-def _loads(of: LocalClass, method: str, met: set[ast.AST], depth: int) -> Iterator[CallSite]:
-    """The calls in a method of a class, and in what it calls, that load a model whatever the arguments are."""
-    function = next((each for each in of.node.body if isinstance(each, ast.FunctionDef) and each.name == method), None)
-    if function is not None:
-        yield from _loads_in(of, function, met, depth)
-
-
-def _loads_in(of: LocalClass, function: ast.FunctionDef, met: set[ast.AST], depth: int) -> Iterator[CallSite]:
-    """The same for a function: a method of the class, or one of the module that its constructor calls."""
-    view = of.view
-    if function in met or depth > _DEPTH:
-        return
-    met.add(function)
-    for node in ast.walk(function):
-        if not isinstance(node, ast.Call) or view.links.function_around(node) is not function:
+def _loads(of: LocalClass) -> Iterator[CallSite]:
+    """The calls while a class is built that load a model whatever the arguments are."""
+    for run in constructors.runs(of):
+        if not run.is_certain:
             continue
-        if any(view.links.function_around(test) is function for test, _ in view.reach.conditions(node)):
-            continue
-        call = CallSite(view, node)
-        if call.name == _LOAD:
-            if any(lookup.is_model_class(name) for name in library.loaders(call)):
+        for node in run.nodes():
+            if not isinstance(node, ast.Call):
+                continue
+            call = CallSite(of.view, node)
+            if call.name != _LOAD or not any(lookup.is_model_class(name) for name in library.loaders(call)):
+                continue
+            conditions = of.view.reach.conditions(node)
+            if not any(of.view.links.function_around(test) is run.function for test, _ in conditions):
                 yield call
-            continue
-        for callee in call.callees:
-            if isinstance(callee, LocalClass) and callee.view is view:
-                yield from _loads(callee, _INIT, met, depth + 1)
-            elif _is_plain(callee, of):
-                yield from _loads_in(of, callee.node, met, depth + 1)  # type: ignore[attr-defined]
-        if isinstance(node.func, ast.Attribute) and ast.unparse(node.func.value) == "self":
-            yield from _loads(of, node.func.attr, met, depth + 1)
-
-
-def _is_plain(callee: Value, of: LocalClass) -> bool:
-    """Whether a callee is a function of the module of a class, and no method."""
-    return (
-        isinstance(callee, LocalFunction)
-        and callee.view is of.view
-        and isinstance(callee.node, ast.FunctionDef)
-        and of.view.links.class_of_method(callee.node) is None
-    )
