@@ -6,7 +6,7 @@ import ast
 
 from v5lint.rule import Edit, Fix, Rule
 from v5lint.rules.parts import image_processors, processor_parts
-from v5lint.view.values import External
+from v5lint.view.values import External, LocalClass
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -131,6 +131,10 @@ def _set(view: ModuleView, node: ast.Attribute) -> Iterator[Finding]:
     if not turned or is_of_part or view.guards.is_dead(node):
         return
     found = image_processors.image_processor(view, node.value)
+    if isinstance(node.value, ast.Attribute) and any(
+        isinstance(each, LocalClass) for each in view.classes_of(node.value.value)
+    ):
+        return  # a processor of this repository, which may have an image processor of its own
     if found is not None and found.names == _REVERSED:
         text = f"{processor_parts.SIZE_TELL} by `{found.shown}`"
         fix = Fix("Set it as a dict", [view.replace(statement.value, turned)], requires="4.25")
@@ -290,7 +294,7 @@ def _use_of_argument(view: ModuleView, node: ast.expr, call: ast.Call) -> tuple[
         return "number", node
     if paths & _OF_KEYS:
         return ("it has no `len()`" if "builtins.len" in paths else "its elements are pairs and not keys"), node
-    if _called(call) in _TRANSFORMS and image_processors.image_processor(view, call.func) is None:
+    if _called(call) in _TRANSFORMS and not _is_method_of_processor(view, call):
         return "number", node
     return "", node
 

@@ -45,6 +45,8 @@ class IgnoredPaddingArgument(Rule):
     padded. Measured on 5.23, of a text of two words, `tokenizer(text, pad_to_max_length=True, max_length=6)` gives four
     ids, where 4.51 gave six. What follows fails where the lengths differ, or trains on another shape.
 
+    `pad_to_max_length=False` is ignored too: with it 5.24 does what it did, and logs a warning.
+
     `truncation_strategy` raises. Measured on 5.24:
 
         TypeError: transformers.tokenization_utils_tokenizers.TokenizersBackend._encode_plus() got multiple values for
@@ -81,8 +83,11 @@ class IgnoredPaddingArgument(Rule):
                 new = '`padding="max_length"`' if each.name == _PADS else "`truncation=`"
                 did = "ignores" if each.name == _PADS else "takes no"
                 what = " and pads nothing" if each.name == _PADS else ""
+                is_idle = each.name == _PADS and each.constants == [False] and module.settings.target >= (5, 0)
+                if is_idle:
+                    new, what = "`padding=False`", ""
                 message = f"a tokenizer {did} `{each.name}=` since transformers {_SINCE}{what}: pass {new}"
-                yield module.finding(each.node, message, fix=_fix(each))
+                yield module.finding(each.node, message, fix=_fix(each), level="deprecated" if is_idle else "breaks")
 
 
 def _functions(call: CallSite, callee: Value) -> Iterator[str]:

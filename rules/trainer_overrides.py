@@ -7,7 +7,7 @@ import ast
 from v5lint.rule import Edit, Fix, Rule
 from v5lint.rules.knowledge import lookup
 from v5lint.rules.parts import library, training_objects
-from v5lint.view.values import LocalClass
+from v5lint.view.values import LocalClass, LocalFunction
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -52,6 +52,18 @@ _ADDED = {
 #: What is given only now and then, and must not be ignored: no fix adds it.
 _SOMETIMES = {"create_optimizer": "the Trainer makes the optimizer of the wrapped `model` under FSDP"}
 
+#: The methods of the Trainer that call these, in groups: where a class has all of a group its own way, the Trainer does
+#: not call the method any more, the class does.
+_CALLERS: dict[str, tuple[frozenset[str], ...]] = {
+    "compute_loss": (frozenset({"training_step", "prediction_step"}),),
+    "training_step": (frozenset({"_inner_training_loop"}), frozenset({"_run_epoch"})),
+    "log": (frozenset({"_maybe_log_save_evaluate"}),),
+    "get_batch_samples": (frozenset({"_inner_training_loop"}), frozenset({"_run_epoch"})),
+    "_get_train_sampler": (frozenset({"get_train_dataloader"}),),
+    "_maybe_log_save_evaluate": (frozenset({"_inner_training_loop"}), frozenset({"_run_epoch"})),
+    "prediction_step": (frozenset({"evaluation_loop"}),),
+}
+
 #: Methods that the Trainer called itself while it had them: that the target lacks them is asked of the knowledge.
 _HOOKS = (
     "_activate_neftune", "_add_sm_patterns_to_gitignore", "_align_special_tokens", "_deactivate_neftune",
@@ -75,9 +87,10 @@ class TrainerOverrideMismatch(Rule):
     Finds `compute_loss`, `training_step`, `prediction_step`, `evaluate`, `log`, `save_model`, `create_optimizer`,
     `get_batch_samples`, `_get_train_sampler` and `_maybe_log_save_evaluate` in subclasses of `Trainer`,
     `Seq2SeqTrainer` and trl's trainers, where their signature has no room for an argument that the Trainer of the
-    target release passes. Also methods that the Trainer called until it lost them (`_rotate_checkpoints`,
-    `_nested_gather`, `prediction_loop`, ...) and that the program does not call itself; and
-    `super()._save_checkpoint(..., metrics=...)`.
+    target release passes. A class that has what calls them its own way as well (`compute_loss` beside a
+    `training_step` and a `prediction_step` that do not ask the Trainer's) calls them itself, and is left alone. Also
+    methods that the Trainer called until it lost them (`_rotate_checkpoints`, `_nested_gather`, `prediction_loop`, ...)
+    and that the program does not call itself; and `super()._save_checkpoint(..., metrics=...)`.
 
     ## Why it breaks
 
@@ -144,6 +157,8 @@ def _narrow(view: ModuleView, method: ast.FunctionDef) -> Iterator[Finding]:
     lacks = _lack(method)
     if not lacks or known is None or (added and added not in known) or method.decorator_list:
         return
+    if _calls_it_itself(view, method):
+        return
     since = _GIVEN[name][2]
     said = f"the Trainer gives `{name}` {lacks} since transformers {since}"
     if name in _SOMETIMES:
@@ -153,6 +168,35 @@ def _narrow(view: ModuleView, method: ast.FunctionDef) -> Iterator[Finding]:
     if added == "num_items_in_batch":
         advice += ", and make the loss take it into account"
     yield _finding(view, method, f"{said}{advice}", _fix(view, method, added, default) if added else None, since)
+
+
+def _calls_it_itself(view: ModuleView, method: ast.FunctionDef) -> bool:
+    """Whether a class has all that calls a method its own way, and gives it no more than it takes."""
+    owner = view.links.class_of_method(method)
+    return isinstance(owner, ast.ClassDef) and any(
+        all(_is_replaced(LocalClass(view, owner), caller, method.name) for caller in group)
+        for group in _CALLERS.get(method.name, ())
+    )
+
+
+def _is_replaced(of: LocalClass, caller: str, called: str) -> bool:
+    """Whether a class has a method of its own that neither asks the one it replaces nor gives what is missing."""
+    found = of.view.evaluator.class_attribute(of, caller, instance=True)
+    added, _ = _ADDED.get(called, ("", ""))
+    for each in found:
+        if not isinstance(each, LocalFunction):
+            return False
+        for node in ast.walk(each.node):
+            if isinstance(node, ast.Attribute) and node.attr == caller and ast.unparse(node.value) != "self":
+                return False
+            if (
+                isinstance(node, ast.Call)
+                and isinstance(node.func, ast.Attribute)
+                and node.func.attr == called
+                and any(keyword.arg in (None, added) for keyword in node.keywords)
+            ):
+                return False
+    return bool(found)
 
 
 def _never_called(view: ModuleView, method: ast.FunctionDef) -> Iterator[Finding]:
