@@ -6,11 +6,11 @@ import ast
 
 from v5lint.rule import Rule
 from v5lint.rules.knowledge import lookup
-from v5lint.rules.parts import arguments, idle_settings, members, search_spaces, training_objects
+from v5lint.rules.parts import arguments, idle_settings, members, search_spaces, training_fields, training_objects
 from v5lint.rules.parts.training_classes import CLASS, FIELDS
 from v5lint.rules.parts.training_objects import TRAINER
 from v5lint.view.strings import last_name
-from v5lint.view.values import Result, Unknown
+from v5lint.view.values import Constant, Result, Unknown
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -48,8 +48,8 @@ class RemovedTrainingField(Rule):
     call, by `HfArgumentParser(...).parse_args_into_dataclasses()`, or known by an annotation; `args` of a Trainer, and
     of a `TrainerCallback`; also by `getattr` and `setattr`, and as keys of `args.to_dict()` and `vars(args)`. And
     removed fields among the keys of what `hp_space` of a hyperparameter search gives. Fields that a subclass declares
-    itself are left alone, as is code that asks first
-    (`hasattr`, `getattr` with a default).
+    itself are left alone, as are code that asks first (`hasattr`, `getattr` with a default) and writes that changed
+    nothing under v4 either (`args.use_ipex = False`).
 
     ## Why it breaks
 
@@ -95,6 +95,8 @@ class RemovedTrainingField(Rule):
     def check(self, module: ModuleView) -> Iterator[Finding | Unseen]:
         """See Rule."""
         for each, removal in training_objects.gone(module, (*FIELDS, *_PROPERTIES), CLASS):
+            if _is_idle(module, each):
+                continue
             effect = "" if each.is_read else ", and setting it does nothing"
             said = f"`TrainingArguments` has no field `{each.name}` since transformers {removal.gone}{effect}"
             advice, fix = _field_advice(each, removal), _field_fix(module, each, removal)
@@ -176,12 +178,24 @@ def _may_be_trainer(view: ModuleView, node: ast.Attribute) -> bool:
     return all(isinstance(each, (Unknown, Result)) for each in known) and not members.is_prepared(view, node)
 
 
+def _is_idle(view: ModuleView, mention: Mention) -> bool:
+    """Whether a field is set to what changed nothing under v4."""
+    statement = view.tree.parents[mention.node]
+    if mention.is_read or not isinstance(statement, ast.Assign):
+        return False
+    values = view.values(statement.value)
+    known = [each.value for each in values if isinstance(each, Constant)]
+    return training_fields.is_without_effect(mention.name, known if len(known) == len(values) else [None, ...])
+
+
 def _field_advice(mention: Mention, removal: Removal) -> str:
-    if not mention.is_read and removal.replacement is not None:
-        return f": set `{removal.replacement.new}`"
-    if removal.replacement is None or not removal.replacement.drop_in:
-        return ": keep a setting of your own for what the program does with it"
-    return f": it is `{removal.replacement.new}`"
+    new = removal.replacement
+    if new is not None and new.drop_in:
+        return f": it is `{new.new}`" if mention.is_read else f": set `{new.new}`"
+    said = [f"the setting is `{new.new}` now" if mention.is_read else f"set `{new.new}`"] if new is not None else []
+    if removal.note and (said or (not mention.is_read and training_fields.had_effect(mention.name))):
+        said.append(arguments.clause(removal.note))
+    return f": {'; '.join(said) if said else 'keep a setting of your own for what the program does with it'}"
 
 
 def _field_fix(view: ModuleView, mention: Mention, removal: Removal) -> Fix | None:

@@ -85,12 +85,34 @@ def gone(view: ModuleView, names: Container[str], base: str) -> Iterator[tuple[M
             continue
         removal = lookup.removed_parameter(CLASS, each.name, target) if base == CLASS else None
         removal = removal or lookup.removed_member(base, each.name, target)
-        if removal is None or _is_set_under_both(view, each, removal):
+        if removal is None or _is_set_under_both(view, each, removal) or _is_never_run(view, each, names, base):
             continue
         if set_on is None:
             set_on = _set_from_outside(view, names)
         if not each.is_read or f"{each.name} {ast.dump(each.holder)}" not in set_on or _sets_tokenizer(each):
             yield each, removal
+
+
+def _is_never_run(view: ModuleView, mention: Mention, names: Container[str], base: str) -> bool:
+    """Whether the code around asks for something else that is gone as well, and goes another way without it.
+
+    `if getattr(self, "do_grad_scaling", False): self.scaler.step(optimizer)` is never run under the target.
+    """
+    for test, wanted in view.reach.conditions(mention.node):
+        for each in [test, *(test.values if isinstance(test, ast.BoolOp) and isinstance(test.op, ast.And) else ())]:
+            if (
+                wanted
+                and isinstance(each, ast.Call)
+                and isinstance(each.func, ast.Name)
+                and each.func.id == "getattr"
+                and len(each.args) == 3
+                and isinstance(each.args[2], ast.Constant)
+                and not each.args[2].value
+                and any(value in names for value in view.constants(each.args[1]))
+                and _owners(view, each.args[0], base)
+            ):
+                return True
+    return False
 
 
 def _is_set_under_both(view: ModuleView, mention: Mention, removal: Removal) -> bool:
@@ -213,9 +235,14 @@ def is_a(view: ModuleView, of: ClassValue, base: str) -> bool:
 
 
 def _has_foreign_base(view: ModuleView, of: ClassValue) -> bool:
-    """Whether a class also inherits from another library's trainer, which may have the attribute itself."""
+    """Whether a class also inherits from another library's trainer, which may have the attribute itself.
+
+    So had the PPOTrainer of trl, until it was remade: what its heirs ask of it is no matter of one name.
+    """
     return any(
-        root.package != "transformers" and root.name.endswith(TRAINER) and not trl_trainers.is_trainer(view, root)
+        root.package != "transformers"
+        and root.name.endswith(TRAINER)
+        and (trl_trainers.is_remade(root) or not trl_trainers.is_trainer(view, root))
         for root in view.roots(of)
     )
 

@@ -55,6 +55,11 @@ def may_be_old(view: ModuleView) -> bool:
     return any(admits_before(each, _SINCE) for each in view.project.required(PACKAGE, view.path))
 
 
+def is_remade(of: External) -> bool:
+    """Whether a class of trl was another one before it followed the Trainer: what is written for it keeps to that."""
+    return of.package == PACKAGE and of.name in _REMADE
+
+
 def removed_tokenizer(name: str) -> Removal:
     """What took `tokenizer=` from a trainer."""
     advice = (
