@@ -117,7 +117,7 @@ class ImageProcessorMethod(Rule):
     code = "V5402"
     name = "image-processor-method"
     since = "5.0"
-    tokens = image_processors.TOKENS
+    tokens = (*image_processors.TOKENS, _NEW)
 
     def check(self, module: ModuleView) -> Iterator[Finding | Unseen]:
         """See Rule."""

@@ -125,11 +125,8 @@ def _fix(given: Given) -> Fix | None:
         return arguments.removal_fix([given], level) if wins else None
     if given.name == _CUTS:
         return arguments.rename_fix(given, new.new, new.since, level)
-    written = given.view.source(given.value)
-    if given.constants == [True] and written == "True":
-        value = '"max_length"'
-    elif written == "False":
-        value = "False"
+    if isinstance(given.value, ast.Constant):
+        value = '"max_length"' if given.value.value else "False"
     else:
         value = f'"max_length" if {arguments.operand(given)} else False'
 

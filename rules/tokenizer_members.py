@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+
 from v5lint.rule import Edit, Fix, Rule
 from v5lint.rules.parts import members, origins
 
@@ -9,7 +11,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from v5lint.rule import Finding, Unseen
+    from v5lint.rule import Applicability, Finding, Unseen
     from v5lint.view.module import ModuleView
 
 #: What has a rule of its own.
@@ -17,6 +19,15 @@ _ELSEWHERE = frozenset(
     "encode_plus batch_encode_plus prepare_seq2seq_batch as_target_tokenizer as_target_processor feature_extractor "
     "additional_special_tokens additional_special_tokens_ids additional_special_tokens_id".split()
 )
+
+#: What was behind a property, and is read through it.
+_BEHIND = {f"_{each}_token": f"{each}_token" for each in ("bos", "cls", "eos", "mask", "pad", "sep", "unk")}
+
+#: What did for one token what these do for one or many.
+_OF_ONE = {"_convert_token_to_id": "convert_tokens_to_ids", "_convert_id_to_token": "convert_ids_to_tokens"}
+
+#: What V5402 reports of the processors that have it under another name.
+_OF_OWL, _OWL = "post_process_object_detection", frozenset({"OwlViTProcessor", "Owlv2Processor"})
 
 
 class RemovedTokenizerMember(Rule):
@@ -51,8 +62,10 @@ class RemovedTokenizerMember(Rule):
 
     ## Fix safety
 
-    Only `words` has a drop-in, which is safe. The others are for a person: what took their place depends on what the
-    result is used for, and is said in the finding.
+    `words` has a drop-in, and `_pad_token` and its like are read through the properties that they were behind
+    (`pad_token`): both are safe. `_convert_token_to_id(token)` becomes `convert_tokens_to_ids(token)` unsafely: it asks
+    the tokens that were added as well. The others are for a person: what took their place depends on what the result is
+    used for, and is said in the finding.
 
     ## References
 
@@ -69,14 +82,29 @@ class RemovedTokenizerMember(Rule):
     def check(self, module: ModuleView) -> Iterator[Finding | Unseen]:
         """See Rule."""
         for found in members.gone(module, ("tokenizer", "encoding", "processor")):
-            if found.node.attr in _ELSEWHERE:
+            name = found.node.attr
+            if name in _ELSEWHERE or (name == _OF_OWL and found.owner.name in _OWL):
                 continue
             if origins.runs_remote_code(module, found.node.value):
                 yield module.unseen(found.node, "the checkpoint brings a class of its own, which may have it")
                 continue
-            new = found.removal.replacement
-            fix = None
-            if new is not None and new.drop_in:
-                edit = Edit(*module.name_span(found.node), new.new)
-                fix = Fix(f"Rename to `{new.new}`", [edit], requires=new.since)
-            yield module.finding(found.node, members.told(found), fix=fix, since=found.removal.gone)
+            new, told = found.removal.replacement, ""
+            fix = _renamed(module, found.node, new.new, requires=new.since) if new is not None and new.drop_in else None
+            if name in _BEHIND:
+                told, fix = f"read `{_BEHIND[name]}`", _renamed(module, found.node, _BEHIND[name])
+            elif name in _OF_ONE:
+                told = f"call `{_OF_ONE[name]}`"
+                is_call = _takes_one(module.tree.parents[found.node], found.node)
+                fix = _renamed(module, found.node, _OF_ONE[name], level="unsafe") if is_call else None
+            yield module.finding(found.node, members.told(found, instead=told), fix=fix, since=found.removal.gone)
+
+
+def _renamed(
+    view: ModuleView, node: ast.Attribute, new: str, *, requires: str = "", level: Applicability = "safe"
+) -> Fix:
+    edit = Edit(*view.name_span(node), new)
+    return Fix(f"Rename to `{new}`", [edit], applicability=level, requires=requires)
+
+
+def _takes_one(call: ast.AST, func: ast.Attribute) -> bool:
+    return isinstance(call, ast.Call) and call.func is func and len(call.args) == 1 and not call.keywords
