@@ -39,7 +39,7 @@ def is_trainer(view: ModuleView, of: object) -> bool:
     """
     if not isinstance(of, External) or of.package != PACKAGE or of.name not in _GONE:
         return False
-    if view.project.is_first_party(PACKAGE, view.path) or any(view.imports(_PATCHES)):
+    if any(view.project.is_first_party(each, view.path) for each in (PACKAGE, _PATCHES)) or any(view.imports(_PATCHES)):
         return False
     return not is_of_old_release(view)
 
