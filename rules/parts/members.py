@@ -367,9 +367,9 @@ def _asks_about(
         )
     if asked == ast.dump(node):
         return True
-    whole = holder  # what the object is read from has a type that decides as well
+    whole = holder  # what the object is read from has a type that decides as well, but not over a tokenizer
     while asked != ast.dump(whole):
-        if not isinstance(whole, (ast.Attribute, ast.Subscript)):
+        if not isinstance(whole, (ast.Attribute, ast.Subscript)) or getattr(whole, "attr", "") == "tokenizer":
             return False
         whole = whole.value
     return True

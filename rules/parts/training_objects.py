@@ -310,7 +310,16 @@ def is_declared(view: ModuleView, name: str) -> bool:
 
 
 def _is_args_of_trainer(view: ModuleView, node: ast.expr) -> bool:
-    """Whether an expression is the `args` of a trainer, which nothing but its constructor sets."""
+    """Whether an expression is the `args` of a trainer, which nothing but its constructor sets.
+
+    So is a variable that is nothing else: `args = self.args`.
+    """
+    if isinstance(node, ast.Name):
+        bindings = view.links.bindings_read(node)
+        return bool(bindings) and all(
+            isinstance(each.value, ast.Attribute) and each.kind == "assign" and _is_args_of_trainer(view, each.value)
+            for each in bindings
+        )
     if not isinstance(node, ast.Attribute) or node.attr != "args":
         return False
     if not any(is_a(view, each, TRAINER) for each in view.classes_of(node.value)):
