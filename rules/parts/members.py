@@ -7,7 +7,7 @@ import ast
 from v5lint.rules.knowledge import lookup
 from v5lint.rules.parts import library, models
 from v5lint.view.guards import IMPORT_ERRORS
-from v5lint.view.values import External, Instance, LocalClass, Method, Result, Unknown
+from v5lint.view.values import Constant, External, Instance, LocalClass, Method, Result, Unknown
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -419,7 +419,7 @@ def is_untyped(view: ModuleView, node: ast.Attribute, word: str) -> bool:
     name = holder.attr if isinstance(holder, ast.Attribute) else holder.id if isinstance(holder, ast.Name) else ""
     if word not in name.lower() or is_prepared(view, node):
         return False
-    values = view.values(holder)
+    values = view.values(holder) - {Constant(None)}  # `self.tokenizer = None`, before it is set
     return all(isinstance(each, Unknown) or (isinstance(each, Method) and _is_plain(view, each)) for each in values)
 
 
