@@ -5,7 +5,8 @@ from __future__ import annotations
 import ast
 
 from v5lint.rule import Edit, Fix, Rule
-from v5lint.rules.parts import members, origins
+from v5lint.rules.knowledge import lookup
+from v5lint.rules.parts import library, members, origins
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -41,7 +42,8 @@ class RemovedTokenizerMember(Rule):
     `special_tokens_map_extended`, `all_special_tokens_extended`, `sanitize_special_tokens`, `BatchEncoding.words()`;
     of the tokenizers that were written in Python `sp_model`, `encoder`, `bpe`, `ids_to_tokens`, `basic_tokenizer`,
     `wordpiece_tokenizer` and their like. Classes that keep one, and subclasses that define it, are left alone; so is
-    what `trust_remote_code=True` loads. Methods with rules of their own (V5404, V5405, V5406) are theirs.
+    what `trust_remote_code=True` loads. Methods with rules of their own (V5404, V5405, V5406) are theirs. `_pad_token`
+    and its like, which no tokenizer of transformers has, are found on what is only called a tokenizer as well.
 
     ## Why it breaks
 
@@ -97,6 +99,21 @@ class RemovedTokenizerMember(Rule):
                 is_call = _takes_one(module.tree.parents[found.node], found.node)
                 fix = _renamed(module, found.node, _OF_ONE[name], level="unsafe") if is_call else None
             yield module.finding(found.node, members.told(found, instead=told), fix=fix, since=found.removal.gone)
+        yield from _by_name(module)
+
+
+def _by_name(view: ModuleView) -> Iterator[Finding]:
+    """The same of what is only called a tokenizer, for what no tokenizer of transformers has any more."""
+    target = library.release_text(view.settings.target)
+    for node in view.tree.nodes.get(ast.Attribute, ()):
+        assert isinstance(node, ast.Attribute)
+        if node.attr not in _BEHIND or not isinstance(node.ctx, ast.Load) or not members.is_untyped(view, node, "tok"):
+            continue
+        removal = lookup.removed_member(members.TOKENIZER, node.attr, target)
+        if removal is not None and members.imports_transformers(view):
+            said = f"`{view.source(node.value)}` has no `{node.attr}` since transformers {removal.gone}"
+            fix = _renamed(view, node, _BEHIND[node.attr], level="unsafe")
+            yield view.finding(node, f"{said}: read `{_BEHIND[node.attr]}`", fix=fix, since=removal.gone)
 
 
 def _renamed(
