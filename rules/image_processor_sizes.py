@@ -6,7 +6,7 @@ import ast
 
 from v5lint.rule import Edit, Fix, Rule
 from v5lint.rules.parts import image_processors, processor_parts
-from v5lint.view.values import External, LocalClass
+from v5lint.view.values import External, LocalClass, Mapping
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from v5lint.view.module import ModuleView
 
 _NAMES = ("size", "crop_size")
+
+#: The keys of a `SizeDict` (`min_pixels` and `max_pixels` since 5.17).
+_FIELDS = frozenset("height width longest_edge shortest_edge max_height max_width min_pixels max_pixels".split())
 
 #: What a `SizeDict` has of a dict: `d[k]`, `k in d`, `d.get(k)`, `d == {...}` and `dict(d)`. These it does not have.
 _METHODS = frozenset({"values", "items", "keys", "copy"})
@@ -256,7 +259,9 @@ def _use(view: ModuleView, node: ast.expr) -> tuple[str, ast.AST]:
     if isinstance(parent, ast.Subscript) and parent.value is node:
         return _use_of_item(view, parent)
     if isinstance(parent, ast.BinOp):
-        return ("`|` does not take other keys", node) if isinstance(parent.op, ast.BitOr) else ("number", node)
+        if isinstance(parent.op, ast.BitOr):
+            return ("`|` does not take other keys" if _adds_keys(view, parent, node) else ""), node
+        return "number", node
     if isinstance(parent, ast.Compare) and _compares_numbers(parent):
         return "number", node
     if isinstance(parent, ast.Assign) and parent.value is node and isinstance(parent.targets[0], (ast.Tuple, ast.List)):
@@ -267,6 +272,15 @@ def _use(view: ModuleView, node: ast.expr) -> tuple[str, ast.AST]:
         is_shape = isinstance(around, ast.Call) and _called(around) in _TRANSFORMS
         return ("number", node) if both > 1 or is_shape else ("", node)
     return "", node
+
+
+def _adds_keys(view: ModuleView, union: ast.BinOp, size: ast.expr) -> bool:
+    """Whether `size | {...}` adds a key that a `SizeDict` has no place for; the dict may be in a variable."""
+    if union.left is not size:
+        return False  # `{...} | size` is a dict with any keys
+    dicts = [each.node for each in view.values(union.right) if isinstance(each, Mapping)]
+    keys = [key for each in dicts if isinstance(each, ast.Dict) for key in each.keys if key is not None]
+    return any(name not in _FIELDS for key in keys for name in view.constants(key))
 
 
 def _compares_numbers(compare: ast.Compare) -> bool:
