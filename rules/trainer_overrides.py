@@ -169,7 +169,7 @@ def _narrow(view: ModuleView, method: ast.FunctionDef) -> Iterator[Finding]:
     lacks = _lack(method)
     if not lacks or known is None or (added and added not in known) or method.decorator_list:
         return
-    if _takes_fewer_than_ever(method) or _calls_it_itself(view, method):
+    if _was_never_called(method) or _calls_it_itself(view, method):
         return
     since = _GIVEN[name][2]
     said = f"the Trainer gives `{name}` {lacks} since transformers {since}"
@@ -182,9 +182,12 @@ def _narrow(view: ModuleView, method: ast.FunctionDef) -> Iterator[Finding]:
     yield _finding(view, method, f"{said}{advice}", _fix(view, method, added, default) if added else None, since)
 
 
-def _takes_fewer_than_ever(method: ast.FunctionDef) -> bool:
+def _was_never_called(method: ast.FunctionDef) -> bool:
+    """Whether a method takes less, or asks for more, than any Trainer gave it: it is a method of another purpose."""
     args = method.args
-    return args.vararg is None and len([*args.posonlyargs, *args.args]) - 1 < _EVER.get(method.name, 0)
+    positional = [*args.posonlyargs, *args.args][1:]
+    asked = len(positional) - len(args.defaults)
+    return asked > _GIVEN[method.name][0] or (args.vararg is None and len(positional) < _EVER.get(method.name, 0))
 
 
 def _calls_it_itself(view: ModuleView, method: ast.FunctionDef) -> bool:
