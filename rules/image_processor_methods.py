@@ -246,7 +246,8 @@ def _changed(view: ModuleView, node: ast.Attribute, found: ImageProcessor) -> It
                 since="5.4",
             )
         return
-    if any(_ON_TENSORS not in lookup.ancestors(name) for name in found.names):
+    target = library.release_text(view.settings.target)
+    if any(_ON_TENSORS not in lookup.ancestors(name, target) for name in found.names):
         return
     size = next((each.value for each in call.keywords if each.arg == "size"), None)
     size = size if size is not None or len(call.args) < 2 else call.args[1]

@@ -35,6 +35,27 @@ MEMBERS = (
     "torchdynamo_smart_context_manager", "use_apex", "use_cpu_amp", "use_cuda_amp",
 )  # fmt: skip
 
+_GATHERS = "gather with `self.gather_function(...)`"
+
+#: What does now what a member did (read in the wheels of 5.2 to 5.24), where the knowledge has no note about it.
+INSTEAD = {
+    "_activate_neftune": "call `transformers.integrations.neftune.activate_neftune`",
+    "_align_special_tokens": "call `transformers.trainer_utils.align_special_tokens`",
+    "_deactivate_neftune": "call `transformers.integrations.neftune.deactivate_neftune`",
+    "_gather_and_numpify": _GATHERS,
+    "_nested_gather": _GATHERS,
+    "_pad_across_processes": "call `self.accelerator.pad_across_processes(..., dim=1, pad_index=-100)`",
+    "_rotate_checkpoints": "call `transformers.trainer_utils.rotate_checkpoints`",
+    "_sorted_checkpoints": "call `transformers.trainer_utils.sort_checkpoints`",
+    "do_grad_scaling": "accelerate scales the gradients",
+    "fsdp": "ask `self.is_fsdp_enabled`",
+    "get_learning_rates": "read them from `optimizer.param_groups`",
+    "get_num_trainable_parameters": "count `model.parameters()`",
+    "get_optimizer_group": "look through `optimizer.param_groups`",
+    "propagate_args_to_deepspeed": "call `transformers.integrations.deepspeed.propagate_args_to_deepspeed`",
+    "scaler": "it is `self.accelerator.scaler`",
+}
+
 #: Members of TrainingArguments that went and were no fields.
 _PROPERTIES = ("framework",)
 
@@ -157,7 +178,7 @@ class RemovedTrainerMember(Rule):
             effect = "" if each.is_read else ", and setting it does nothing"
             said = f"`Trainer` has no `{each.name}` since transformers {removal.gone}{effect}"
             fix = idle_settings.at_rest(module, each, removal)
-            advice = arguments.advice(removal)
+            advice = f": {INSTEAD[each.name]}" if each.name in INSTEAD else arguments.advice(removal)
             told = lookup.argument_advice(TRAINER, _TOKENIZER) if each.name == _TOKENIZER else None
             if told is not None and told.replacement is not None:
                 new = told.replacement
