@@ -65,11 +65,12 @@ class RemovedTrainingField(Rule):
 
     ## What it does
 
-    Finds reads and writes of removed fields on objects that are known to be training arguments: made in the file, by a
-    call, by `HfArgumentParser(...).parse_args_into_dataclasses()`, or known by an annotation; `args` of a Trainer, and
-    of a `TrainerCallback`; also by `getattr` and `setattr`, and as keys of `args.to_dict()` and `vars(args)`. And
-    removed fields among the keys of what `hp_space` of a hyperparameter search gives. Fields that a subclass declares
-    itself are left alone, as are code that asks first (`hasattr`, `getattr` with a default) and writes that changed
+    Finds reads and writes of removed fields on objects that are known to be training arguments (trl's and
+    sentence-transformers' configurations as well): made in the file, by a call, by
+    `HfArgumentParser(...).parse_args_into_dataclasses()`, or known by an annotation; `args` of a Trainer, and of a
+    `TrainerCallback`; also by `getattr` and `setattr`, and as keys of `args.to_dict()` and `vars(args)`. And removed
+    fields among the keys of what `hp_space` of a hyperparameter search gives. Fields that a subclass declares itself
+    are left alone, as are code that asks first (`hasattr`, `getattr` with a default) and writes that changed
     nothing under v4 either (`args.use_ipex = False`).
 
     ## Why it breaks

@@ -10,7 +10,7 @@ from v5lint.project import bytes_of
 from v5lint.rule import Edit, Fix
 from v5lint.rules.knowledge import lookup
 from v5lint.rules.parts import arguments, library, members, trl_trainers
-from v5lint.rules.parts.training_classes import CLASS
+from v5lint.rules.parts.training_classes import CLASS, is_heir
 from v5lint.view.values import External, Instance, LocalClass, LocalFunction, Method
 
 TYPE_CHECKING = False
@@ -78,7 +78,7 @@ def gone(view: ModuleView, names: Container[str], base: str) -> Iterator[tuple[M
     for each in [*_mentions(view, names), *(_keys(view, names) if base == CLASS else ())]:
         if not _may_be(view, each.holder, base, heirs):
             continue
-        found = _owners(view, each.holder, base)
+        found = _owners(view, each.holder, base, each.name)
         if base == TRAINER and any(_has_foreign_base(view, of) for of in found):
             continue
         if not found or _is_own(view, each, found, base) or members.is_prepared(view, each.node):
@@ -109,7 +109,7 @@ def _is_never_run(view: ModuleView, mention: Mention, names: Container[str], bas
                 and isinstance(each.args[2], ast.Constant)
                 and not each.args[2].value
                 and any(value in names for value in view.constants(each.args[1]))
-                and _owners(view, each.args[0], base)
+                and _owners(view, each.args[0], base, mention.name)
             ):
                 return True
     return False
@@ -247,9 +247,13 @@ def _has_foreign_base(view: ModuleView, of: ClassValue) -> bool:
     )
 
 
-def _owners(view: ModuleView, holder: ast.expr, base: str) -> list[ClassValue]:
-    """The classes of which an expression is an object, as far as they inherit from a class."""
-    found = [each for each in view.classes_of(holder) if is_a(view, each, base)]
+def _owners(view: ModuleView, holder: ast.expr, base: str, name: str) -> list[ClassValue]:
+    """The classes of which an expression is an object, as far as they have an attribute from a class."""
+    found = [
+        each
+        for each in view.classes_of(holder)
+        if is_a(view, each, base) or (base == CLASS and any(is_heir(root, name) for root in view.roots(each)))
+    ]
     if isinstance(holder, ast.Call) and isinstance(holder.func, ast.Name) and holder.func.id == "super":
         bases = [each for each in view.values(holder) if isinstance(each, (External, LocalClass))]
         found += [each for each in bases if is_a(view, each, base)]
