@@ -41,6 +41,9 @@ _KEPT_BY_SOME = frozenset({"encode_inputs", "pad_image", "get_image_patches"})
 _BY_TENSOR = ("resize", "center_crop", "normalize")
 _PAD_ARGUMENTS = frozenset("annotations constant_values return_pixel_mask return_tensors data_format".split())
 
+#: The class whose heirs take tensors; those that inherit from the base class alone take arrays, as they did.
+_ON_TENSORS = "TorchvisionBackend"
+
 #: The classes whose `post_process` gives what `post_process_object_detection` gives without a threshold: measured.
 _ALIKE = frozenset({"DetrImageProcessor", "YolosImageProcessor", "OwlViTImageProcessor"})
 
@@ -67,8 +70,9 @@ class ImageProcessorMethod(Rule):
 
     Finds `post_process`, `post_process_segmentation`, `post_process_panoptic`, `encode_inputs`, `is_fast` and their
     like, and `pad`, `resize`, `center_crop` and `normalize`, where they are asked of an image processor of transformers
-    (or of a vision feature extractor, which becomes one). `pad` of audio feature extractors and of tokenizers is
-    another method and is left alone.
+    (or of a vision feature extractor, which becomes one). A class that inherits from `BaseImageProcessor` itself still
+    has the methods that take arrays, and the `...Fast` classes of version 4 took tensors already: neither is reported.
+    `pad` of audio feature extractors and of tokenizers is another method and is left alone.
 
     ## Why it breaks
 
@@ -113,7 +117,7 @@ class ImageProcessorMethod(Rule):
     code = "V5402"
     name = "image-processor-method"
     since = "5.0"
-    tokens = image_processors.TOKENS
+    tokens = (*image_processors.TOKENS, _NEW)
 
     def check(self, module: ModuleView) -> Iterator[Finding | Unseen]:
         """See Rule."""
@@ -231,7 +235,7 @@ def _of_owl(view: ModuleView, node: ast.Attribute) -> Iterator[Finding]:
 
 def _changed(view: ModuleView, node: ast.Attribute, found: ImageProcessor) -> Iterator[Finding]:
     call = _call_of(view, node)
-    if call is None or view.settings.target < (5, 4):
+    if call is None or found.is_fast or view.settings.target < (5, 4):
         return
     if node.attr == "pad":
         if _pads_a_list(view, call, found):
@@ -241,6 +245,9 @@ def _changed(view: ModuleView, node: ast.Attribute, found: ImageProcessor) -> It
                 "size: call the processor on all images at once, or pad with `torch.nn.functional.pad`",
                 since="5.4",
             )
+        return
+    target = library.release_text(view.settings.target)
+    if any(_ON_TENSORS not in lookup.ancestors(name, target) for name in found.names):
         return
     size = next((each.value for each in call.keywords if each.arg == "size"), None)
     size = size if size is not None or len(call.args) < 2 else call.args[1]

@@ -6,7 +6,7 @@ import ast
 
 from v5lint.rule import Edit, Fix, Rule
 from v5lint.rules.parts import image_processors, processor_parts
-from v5lint.view.values import External
+from v5lint.view.values import External, LocalClass, Mapping
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from v5lint.view.module import ModuleView
 
 _NAMES = ("size", "crop_size")
+
+#: The keys of a `SizeDict` (`min_pixels` and `max_pixels` since 5.17).
+_FIELDS = frozenset("height width longest_edge shortest_edge max_height max_width min_pixels max_pixels".split())
 
 #: What a `SizeDict` has of a dict: `d[k]`, `k in d`, `d.get(k)`, `d == {...}` and `dict(d)`. These it does not have.
 _METHODS = frozenset({"values", "items", "keys", "copy"})
@@ -131,6 +134,10 @@ def _set(view: ModuleView, node: ast.Attribute) -> Iterator[Finding]:
     if not turned or is_of_part or view.guards.is_dead(node):
         return
     found = image_processors.image_processor(view, node.value)
+    if isinstance(node.value, ast.Attribute) and any(
+        isinstance(each, LocalClass) for each in view.classes_of(node.value.value)
+    ):
+        return  # a processor of this repository, which may have an image processor of its own
     if found is not None and found.names == _REVERSED:
         text = f"{processor_parts.SIZE_TELL} by `{found.shown}`"
         fix = Fix("Set it as a dict", [view.replace(statement.value, turned)], requires="4.25")
@@ -252,7 +259,9 @@ def _use(view: ModuleView, node: ast.expr) -> tuple[str, ast.AST]:
     if isinstance(parent, ast.Subscript) and parent.value is node:
         return _use_of_item(view, parent)
     if isinstance(parent, ast.BinOp):
-        return ("`|` does not take other keys", node) if isinstance(parent.op, ast.BitOr) else ("number", node)
+        if isinstance(parent.op, ast.BitOr):
+            return ("`|` does not take other keys" if _adds_keys(view, parent, node) else ""), node
+        return "number", node
     if isinstance(parent, ast.Compare) and _compares_numbers(parent):
         return "number", node
     if isinstance(parent, ast.Assign) and parent.value is node and isinstance(parent.targets[0], (ast.Tuple, ast.List)):
@@ -263,6 +272,15 @@ def _use(view: ModuleView, node: ast.expr) -> tuple[str, ast.AST]:
         is_shape = isinstance(around, ast.Call) and _called(around) in _TRANSFORMS
         return ("number", node) if both > 1 or is_shape else ("", node)
     return "", node
+
+
+def _adds_keys(view: ModuleView, union: ast.BinOp, size: ast.expr) -> bool:
+    """Whether `size | {...}` adds a key that a `SizeDict` has no place for; the dict may be in a variable."""
+    if union.left is not size:
+        return False  # `{...} | size` is a dict with any keys
+    dicts = [each.node for each in view.values(union.right) if isinstance(each, Mapping)]
+    keys = [key for each in dicts if isinstance(each, ast.Dict) for key in each.keys if key is not None]
+    return any(name not in _FIELDS for key in keys for name in view.constants(key))
 
 
 def _compares_numbers(compare: ast.Compare) -> bool:
@@ -290,7 +308,7 @@ def _use_of_argument(view: ModuleView, node: ast.expr, call: ast.Call) -> tuple[
         return "number", node
     if paths & _OF_KEYS:
         return ("it has no `len()`" if "builtins.len" in paths else "its elements are pairs and not keys"), node
-    if _called(call) in _TRANSFORMS and image_processors.image_processor(view, call.func) is None:
+    if _called(call) in _TRANSFORMS and not _is_method_of_processor(view, call):
         return "number", node
     return "", node
 

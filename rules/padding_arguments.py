@@ -14,7 +14,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from v5lint.rule import Applicability, Edit, Finding
+    from v5lint.rule import Applicability, Edit, Finding, Level
     from v5lint.view.calls import CallSite
     from v5lint.view.module import ModuleView
     from v5lint.view.values import Value
@@ -44,6 +44,9 @@ class IgnoredPaddingArgument(Rule):
     Since 4.52 `pad_to_max_length` is ignored (until 4.57 a tokenizer in Rust raised a TypeError), and nothing is
     padded. Measured on 5.23, of a text of two words, `tokenizer(text, pad_to_max_length=True, max_length=6)` gives four
     ids, where 4.51 gave six. What follows fails where the lengths differ, or trains on another shape.
+
+    `pad_to_max_length=False`, and any beside a `padding="longest"`, which counted before, are ignored too: with them
+    5.24 does what it did, and logs a warning.
 
     `truncation_strategy` raises. Measured on 5.24:
 
@@ -78,11 +81,31 @@ class IgnoredPaddingArgument(Rule):
         """See Rule."""
         for each in arguments.given(module, _REMOVALS, _functions, judge=lambda _, name, __: _REMOVALS[name]):
             if isinstance(each, Given):
-                new = '`padding="max_length"`' if each.name == _PADS else "`truncation=`"
-                did = "ignores" if each.name == _PADS else "takes no"
-                what = " and pads nothing" if each.name == _PADS else ""
-                message = f"a tokenizer {did} `{each.name}=` since transformers {_SINCE}{what}: pass {new}"
-                yield module.finding(each.node, message, fix=_fix(each))
+                message = f"a tokenizer {_told(each)}"
+                level: Level = "deprecated" if _is_idle(each) and module.settings.target >= (5, 0) else "breaks"
+                yield module.finding(each.node, message, fix=_fix(each), level=level)
+
+
+def _told(given: Given) -> str:
+    """What becomes of an argument, and what to do, for a message."""
+    if given.name == _CUTS:
+        return f"takes no `{_CUTS}=` since transformers {_SINCE}: pass `truncation=`"
+    said = f"ignores `{_PADS}=` since transformers {_SINCE}"
+    if _pads_anyhow(given) or given.constants == [False]:
+        return f"{said}, and does the same without it: {'drop it' if _pads_anyhow(given) else 'pass `padding=False`'}"
+    if given.other("padding") is not None:
+        return f"{said}: `padding=` alone counts"
+    return f'{said} and pads nothing: pass `padding="max_length"`'
+
+
+def _is_idle(given: Given) -> bool:
+    return given.name == _PADS and (given.constants == [False] or _pads_anyhow(given))
+
+
+def _pads_anyhow(given: Given) -> bool:
+    """Whether `padding=` beside it says what to do, which counted before."""
+    beside = given.other("padding")
+    return isinstance(beside, ast.Constant) and beside.value not in (False, None, ...)
 
 
 def _functions(call: CallSite, callee: Value) -> Iterator[str]:
@@ -120,11 +143,8 @@ def _fix(given: Given) -> Fix | None:
         return arguments.removal_fix([given], level) if wins else None
     if given.name == _CUTS:
         return arguments.rename_fix(given, new.new, new.since, level)
-    written = given.view.source(given.value)
-    if given.constants == [True] and written == "True":
-        value = '"max_length"'
-    elif written == "False":
-        value = "False"
+    if isinstance(given.value, ast.Constant):
+        value = '"max_length"' if given.value.value else "False"
     else:
         value = f'"max_length" if {arguments.operand(given)} else False'
 

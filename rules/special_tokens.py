@@ -159,7 +159,7 @@ def _test(view: ModuleView, node: ast.Compare) -> Iterator[Finding]:
         "`special_tokens_map` holds no additional special tokens since transformers 5.0: ask `extra_special_tokens`"
     )
     fix = Fix("Ask `extra_special_tokens`", [view.replace(node, new)], requires=_SINCE)
-    yield view.finding(node, message + "ask `extra_special_tokens`", fix=fix)
+    yield view.finding(node, message, fix=fix)
 
 
 def _is_entry(view: ModuleView, table: ast.expr, key: ast.expr) -> bool:

@@ -95,7 +95,7 @@ class RemovedTokenizerCall(Rule):
 
     def check(self, module: ModuleView) -> Iterator[Finding | Unseen]:
         """See Rule."""
-        known = {each.node: each for each in members.gone(module, ("tokenizer",), _METHODS)}
+        known = {each.node: each for each in members.gone(module, ("tokenizer",), _METHODS, asks_type=False)}
         for node in module.tree.nodes.get(ast.Attribute, ()):
             assert isinstance(node, ast.Attribute)
             if node.attr not in _METHODS or not isinstance(node.ctx, ast.Load):

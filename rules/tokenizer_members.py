@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import ast
+
 from v5lint.rule import Edit, Fix, Rule
-from v5lint.rules.parts import members, origins
+from v5lint.rules.knowledge import lookup
+from v5lint.rules.parts import library, members, origins
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from v5lint.rule import Finding, Unseen
+    from v5lint.rule import Applicability, Finding, Unseen
     from v5lint.view.module import ModuleView
 
 #: What has a rule of its own.
@@ -17,6 +20,15 @@ _ELSEWHERE = frozenset(
     "encode_plus batch_encode_plus prepare_seq2seq_batch as_target_tokenizer as_target_processor feature_extractor "
     "additional_special_tokens additional_special_tokens_ids additional_special_tokens_id".split()
 )
+
+#: What was behind a property, and is read through it.
+_BEHIND = {f"_{each}_token": f"{each}_token" for each in ("bos", "cls", "eos", "mask", "pad", "sep", "unk")}
+
+#: What did for one token what these do for one or many.
+_OF_ONE = {"_convert_token_to_id": "convert_tokens_to_ids", "_convert_id_to_token": "convert_ids_to_tokens"}
+
+#: What V5402 reports of the processors that have it under another name.
+_OF_OWL, _OWL = "post_process_object_detection", frozenset({"OwlViTProcessor", "Owlv2Processor"})
 
 
 class RemovedTokenizerMember(Rule):
@@ -30,7 +42,8 @@ class RemovedTokenizerMember(Rule):
     `special_tokens_map_extended`, `all_special_tokens_extended`, `sanitize_special_tokens`, `BatchEncoding.words()`;
     of the tokenizers that were written in Python `sp_model`, `encoder`, `bpe`, `ids_to_tokens`, `basic_tokenizer`,
     `wordpiece_tokenizer` and their like. Classes that keep one, and subclasses that define it, are left alone; so is
-    what `trust_remote_code=True` loads. Methods with rules of their own (V5404, V5405, V5406) are theirs.
+    what `trust_remote_code=True` loads. Methods with rules of their own (V5404, V5405, V5406) are theirs. `_pad_token`
+    and its like, which no tokenizer of transformers has, are found on what is only called a tokenizer as well.
 
     ## Why it breaks
 
@@ -51,8 +64,10 @@ class RemovedTokenizerMember(Rule):
 
     ## Fix safety
 
-    Only `words` has a drop-in, which is safe. The others are for a person: what took their place depends on what the
-    result is used for, and is said in the finding.
+    `words` has a drop-in, and `_pad_token` and its like are read through the properties that they were behind
+    (`pad_token`): both are safe. `_convert_token_to_id(token)` becomes `convert_tokens_to_ids(token)` unsafely: it asks
+    the tokens that were added as well. The others are for a person: what took their place depends on what the result is
+    used for, and is said in the finding.
 
     ## References
 
@@ -69,14 +84,44 @@ class RemovedTokenizerMember(Rule):
     def check(self, module: ModuleView) -> Iterator[Finding | Unseen]:
         """See Rule."""
         for found in members.gone(module, ("tokenizer", "encoding", "processor")):
-            if found.node.attr in _ELSEWHERE:
+            name = found.node.attr
+            if name in _ELSEWHERE or (name == _OF_OWL and found.owner.name in _OWL):
                 continue
             if origins.runs_remote_code(module, found.node.value):
                 yield module.unseen(found.node, "the checkpoint brings a class of its own, which may have it")
                 continue
-            new = found.removal.replacement
-            fix = None
-            if new is not None and new.drop_in:
-                edit = Edit(*module.name_span(found.node), new.new)
-                fix = Fix(f"Rename to `{new.new}`", [edit], requires=new.since)
-            yield module.finding(found.node, members.told(found), fix=fix, since=found.removal.gone)
+            new, told = found.removal.replacement, ""
+            fix = _renamed(module, found.node, new.new, requires=new.since) if new is not None and new.drop_in else None
+            if name in _BEHIND:
+                told, fix = f"read `{_BEHIND[name]}`", _renamed(module, found.node, _BEHIND[name])
+            elif name in _OF_ONE:
+                told = f"call `{_OF_ONE[name]}`"
+                is_call = _takes_one(module.tree.parents[found.node], found.node)
+                fix = _renamed(module, found.node, _OF_ONE[name], level="unsafe") if is_call else None
+            yield module.finding(found.node, members.told(found, instead=told), fix=fix, since=found.removal.gone)
+        yield from _by_name(module)
+
+
+def _by_name(view: ModuleView) -> Iterator[Finding]:
+    """The same of what is only called a tokenizer, for what no tokenizer of transformers has any more."""
+    target = library.release_text(view.settings.target)
+    for node in view.tree.nodes.get(ast.Attribute, ()):
+        assert isinstance(node, ast.Attribute)
+        if node.attr not in _BEHIND or not isinstance(node.ctx, ast.Load) or not members.is_untyped(view, node, "tok"):
+            continue
+        removal = lookup.removed_member(members.TOKENIZER, node.attr, target)
+        if removal is not None and members.imports_transformers(view):
+            said = f"`{view.source(node.value)}` has no `{node.attr}` since transformers {removal.gone}"
+            fix = _renamed(view, node, _BEHIND[node.attr], level="unsafe")
+            yield view.finding(node, f"{said}: read `{_BEHIND[node.attr]}`", fix=fix, since=removal.gone)
+
+
+def _renamed(
+    view: ModuleView, node: ast.Attribute, new: str, *, requires: str = "", level: Applicability = "safe"
+) -> Fix:
+    edit = Edit(*view.name_span(node), new)
+    return Fix(f"Rename to `{new}`", [edit], applicability=level, requires=requires)
+
+
+def _takes_one(call: ast.AST, func: ast.Attribute) -> bool:
+    return isinstance(call, ast.Call) and call.func is func and len(call.args) == 1 and not call.keywords

@@ -6,11 +6,11 @@ import ast
 
 from v5lint.rule import Rule
 from v5lint.rules.knowledge import lookup
-from v5lint.rules.parts import arguments, idle_settings, members, search_spaces, training_objects
+from v5lint.rules.parts import arguments, idle_settings, members, search_spaces, training_fields, training_objects
 from v5lint.rules.parts.training_classes import CLASS, FIELDS
 from v5lint.rules.parts.training_objects import TRAINER
 from v5lint.view.strings import last_name
-from v5lint.view.values import Result, Unknown
+from v5lint.view.values import Constant, Result, Unknown
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -35,6 +35,27 @@ MEMBERS = (
     "torchdynamo_smart_context_manager", "use_apex", "use_cpu_amp", "use_cuda_amp",
 )  # fmt: skip
 
+_GATHERS = "gather with `self.gather_function(...)`"
+
+#: What does now what a member did (read in the wheels of 5.2 to 5.24), where the knowledge has no note about it.
+INSTEAD = {
+    "_activate_neftune": "call `transformers.integrations.neftune.activate_neftune`",
+    "_align_special_tokens": "call `transformers.trainer_utils.align_special_tokens`",
+    "_deactivate_neftune": "call `transformers.integrations.neftune.deactivate_neftune`",
+    "_gather_and_numpify": _GATHERS,
+    "_nested_gather": _GATHERS,
+    "_pad_across_processes": "call `self.accelerator.pad_across_processes(..., dim=1, pad_index=-100)`",
+    "_rotate_checkpoints": "call `transformers.trainer_utils.rotate_checkpoints`",
+    "_sorted_checkpoints": "call `transformers.trainer_utils.sort_checkpoints`",
+    "do_grad_scaling": "accelerate scales the gradients",
+    "fsdp": "ask `self.is_fsdp_enabled`",
+    "get_learning_rates": "read them from `optimizer.param_groups`",
+    "get_num_trainable_parameters": "count `model.parameters()`",
+    "get_optimizer_group": "look through `optimizer.param_groups`",
+    "propagate_args_to_deepspeed": "call `transformers.integrations.deepspeed.propagate_args_to_deepspeed`",
+    "scaler": "it is `self.accelerator.scaler`",
+}
+
 #: Members of TrainingArguments that went and were no fields.
 _PROPERTIES = ("framework",)
 
@@ -44,12 +65,13 @@ class RemovedTrainingField(Rule):
 
     ## What it does
 
-    Finds reads and writes of removed fields on objects that are known to be training arguments: made in the file, by a
-    call, by `HfArgumentParser(...).parse_args_into_dataclasses()`, or known by an annotation; `args` of a Trainer, and
-    of a `TrainerCallback`; also by `getattr` and `setattr`, and as keys of `args.to_dict()` and `vars(args)`. And
-    removed fields among the keys of what `hp_space` of a hyperparameter search gives. Fields that a subclass declares
-    itself are left alone, as is code that asks first
-    (`hasattr`, `getattr` with a default).
+    Finds reads and writes of removed fields on objects that are known to be training arguments (trl's and
+    sentence-transformers' configurations as well): made in the file, by a call, by
+    `HfArgumentParser(...).parse_args_into_dataclasses()`, or known by an annotation; `args` of a Trainer, and of a
+    `TrainerCallback`; also by `getattr` and `setattr`, and as keys of `args.to_dict()` and `vars(args)`. And removed
+    fields among the keys of what `hp_space` of a hyperparameter search gives. Fields that a subclass declares itself
+    are left alone, as are code that asks first (`hasattr`, `getattr` with a default) and writes that changed
+    nothing under v4 either (`args.use_ipex = False`).
 
     ## Why it breaks
 
@@ -95,6 +117,8 @@ class RemovedTrainingField(Rule):
     def check(self, module: ModuleView) -> Iterator[Finding | Unseen]:
         """See Rule."""
         for each, removal in training_objects.gone(module, (*FIELDS, *_PROPERTIES), CLASS):
+            if _is_idle(module, each):
+                continue
             effect = "" if each.is_read else ", and setting it does nothing"
             said = f"`TrainingArguments` has no field `{each.name}` since transformers {removal.gone}{effect}"
             advice, fix = _field_advice(each, removal), _field_fix(module, each, removal)
@@ -155,7 +179,7 @@ class RemovedTrainerMember(Rule):
             effect = "" if each.is_read else ", and setting it does nothing"
             said = f"`Trainer` has no `{each.name}` since transformers {removal.gone}{effect}"
             fix = idle_settings.at_rest(module, each, removal)
-            advice = arguments.advice(removal)
+            advice = f": {INSTEAD[each.name]}" if each.name in INSTEAD else arguments.advice(removal)
             told = lookup.argument_advice(TRAINER, _TOKENIZER) if each.name == _TOKENIZER else None
             if told is not None and told.replacement is not None:
                 new = told.replacement
@@ -176,12 +200,24 @@ def _may_be_trainer(view: ModuleView, node: ast.Attribute) -> bool:
     return all(isinstance(each, (Unknown, Result)) for each in known) and not members.is_prepared(view, node)
 
 
+def _is_idle(view: ModuleView, mention: Mention) -> bool:
+    """Whether a field is set to what changed nothing under v4."""
+    statement = view.tree.parents[mention.node]
+    if mention.is_read or not isinstance(statement, ast.Assign):
+        return False
+    values = view.values(statement.value)
+    known = [each.value for each in values if isinstance(each, Constant)]
+    return training_fields.is_without_effect(mention.name, known if len(known) == len(values) else [None, ...])
+
+
 def _field_advice(mention: Mention, removal: Removal) -> str:
-    if not mention.is_read and removal.replacement is not None:
-        return f": set `{removal.replacement.new}`"
-    if removal.replacement is None or not removal.replacement.drop_in:
-        return ": keep a setting of your own for what the program does with it"
-    return f": it is `{removal.replacement.new}`"
+    new = removal.replacement
+    if new is not None and new.drop_in:
+        return f": it is `{new.new}`" if mention.is_read else f": set `{new.new}`"
+    said = [f"the setting is `{new.new}` now" if mention.is_read else f"set `{new.new}`"] if new is not None else []
+    if removal.note and (said or (not mention.is_read and training_fields.had_effect(mention.name))):
+        said.append(arguments.clause(removal.note))
+    return f": {'; '.join(said) if said else 'keep a setting of your own for what the program does with it'}"
 
 
 def _field_fix(view: ModuleView, mention: Mention, removal: Removal) -> Fix | None:

@@ -56,7 +56,8 @@ class RemovedTrainingChoice(Rule):
     Safe for `adamw_hf`, though not to the last bit: learning rate, betas, `eps` and weight decay go to both from the
     same fields, and torch adds `eps` after the correction of the bias (see V5107 for what that amounts to).
     For `adamw_apex_fused`, whose kernels are another library's, the fix is unsafe. No fix where the value is not
-    written in the call or dict itself.
+    written in the call or dict itself, nor in a comparison (`args.optim == OptimizerNames.ADAMW_HF`), whose branch is
+    for an optimizer that nobody can ask for any more, and not for the one of the new name.
 
     ## References
 
@@ -107,12 +108,24 @@ def _members(view: ModuleView, gone: dict[str, Removal]) -> Iterator[Finding]:
                 message = f"`{_NAMES}` has no `{node.attr}` since transformers {removal.gone}"
                 new = removal.replacement
                 fix = None
-                if new is not None:
+                if new is not None and not _is_compared(view, node):
                     edit = Edit(*view.name_span(node), new.new.upper())
                     level: Applicability = "safe" if node.attr == "ADAMW_HF" else "unsafe"
                     fix = Fix(f"Replace `{node.attr}`", [edit], applicability=level, requires=new.since)
                 yield view.finding(node, f"{message}{arguments.advice(removal)}", fix=fix, since=removal.gone)
                 break
+
+
+def _is_compared(view: ModuleView, node: ast.AST) -> bool:
+    """Whether a program asks for a member: under its new name the answer would be for another optimizer too."""
+    child = node
+    for parent in view.tree.ancestors(node):
+        if isinstance(parent, (ast.Compare, ast.match_case)):
+            return not isinstance(child, ast.stmt)
+        if isinstance(parent, ast.stmt) or (isinstance(parent, ast.Call) and child is not parent.func):
+            return False
+        child = parent
+    return False
 
 
 def _finding(given: Given, gone: dict[str, Removal]) -> Iterator[Finding]:

@@ -81,7 +81,8 @@ class IgnoredVocabularyFile(Rule):
                 listed = " and ".join(f"`{each}=`" for each in given)
                 message = f"`{name}` ignores {listed} since transformers 5.0 and is left with an empty vocabulary"
                 fix = _fix(module, call, name, written) if len(written) == len(given) else None
-                yield module.finding(call.node, f"{message}: pass it by position", fix=fix)
+                advice = "load its folder by `from_pretrained`" if _is_sentencepiece(name) else "pass it by position"
+                yield module.finding(call.node, f"{message}: {advice}", fix=fix)
 
     def _calls(self, module: ModuleView) -> Iterator[CallSite]:
         """The calls that may get such a file: by keyword, or in a dict."""

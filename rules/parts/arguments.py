@@ -300,7 +300,7 @@ def _handed_on(
     found = Reached()
     function = constructor(callee) if isinstance(callee, LocalClass) else callee
     if function is None:
-        if isinstance(callee, LocalClass) and not declares(callee, name):
+        if isinstance(callee, LocalClass) and not declares(callee, name, as_field=True):
             for root in callee.view.roots(callee):
                 found.functions += [each for each in functions(call, root) if each != UNKNOWN_CALLEE]
             found.way = callee.name
@@ -342,12 +342,19 @@ def constructor(of: LocalClass) -> LocalFunction | None:
     return None
 
 
-def declares(of: LocalClass, name: str) -> bool:
-    """Whether a class, or one of its bases in this repository, has a field or attribute of a name."""
+def declares(of: LocalClass, name: str, *, as_field: bool = False) -> bool:
+    """Whether a class, or one of its bases in this repository, has a field or attribute of a name.
+
+    Args:
+        of: the class.
+        name: the field or attribute.
+        as_field: whether only fields count, which a dataclass is made with: what has an annotation.
+    """
     waiting, seen = [of], {of}
     while waiting:
         at = waiting.pop()
-        if at.view.tree.scopes[at.node].bindings.get(name):
+        bindings = at.view.tree.scopes[at.node].bindings.get(name, ())
+        if any(each.annotation is not None for each in bindings) if as_field else bindings:
             return True
         for base in at.view.evaluator.bases(at):
             if isinstance(base, LocalClass) and base not in seen:

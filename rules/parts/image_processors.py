@@ -34,13 +34,15 @@ class ImageProcessor:
         shown: its class as the module knows it, for a message.
         names: the classes that it may be of, by their names in version 5 without `Fast` and `Pil`; none where an Auto
             class made it and the checkpoint's name does not tell.
+        is_fast: whether it is of a class that worked on tensors under version 4 already.
     """
 
-    __slots__ = ("names", "shown")
+    __slots__ = ("is_fast", "names", "shown")
 
-    def __init__(self, shown: str, names: frozenset[str]) -> None:
+    def __init__(self, shown: str, names: frozenset[str], *, is_fast: bool = False) -> None:
         self.shown = shown
         self.names = names
+        self.is_fast = is_fast
 
 
 def image_processor(view: ModuleView, node: ast.expr) -> ImageProcessor | None:
@@ -48,6 +50,7 @@ def image_processor(view: ModuleView, node: ast.expr) -> ImageProcessor | None:
     shown: list[str] = []
     names: set[str] = set()
     is_known = True
+    is_fast = False
     for of in view.classes_of(node):
         for name in library.library_classes(view, of):
             known = _class(name)
@@ -63,9 +66,10 @@ def image_processor(view: ModuleView, node: ast.expr) -> ImageProcessor | None:
                 is_known = is_known and bool(loaded)
             else:
                 names.add(known)
+                is_fast = is_fast or name.endswith("Fast")
             shown.append(of.name)
     if shown:
-        return ImageProcessor(shown[0], frozenset(names) if is_known else frozenset())
+        return ImageProcessor(shown[0], frozenset(names) if is_known else frozenset(), is_fast=is_fast)
     return _part(view, node)
 
 

@@ -7,7 +7,7 @@ import ast
 from v5lint.rules.knowledge import lookup
 from v5lint.rules.parts import library, models
 from v5lint.view.guards import IMPORT_ERRORS
-from v5lint.view.values import External, Instance, LocalClass, Method, Result, Unknown
+from v5lint.view.values import Constant, External, Instance, LocalClass, Method, Result, Unknown
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -62,6 +62,9 @@ _KIND_OF_BASE = {
     "EncoderDecoderCache": "cache",
     "QuantizedCache": "cache",
 }
+
+#: The kinds that a test tells: `isinstance(past, Cache)`.
+_ASKED_FOR = ("cache", "tokenizer")
 
 
 class Owner:
@@ -126,8 +129,8 @@ def owners(view: ModuleView, node: ast.expr, kinds: Container[str]) -> list[Owne
                 found.setdefault(each.name, each)
     if not found and "model" in kinds and isinstance(node, (ast.Name, ast.Attribute)):
         found.update((each.name, each) for each in _behind_wrappers(view, node))
-    if not found and "cache" in kinds:
-        found.update((each.name, each) for each in _asked_for(view, node))
+    if not found and any(kind in kinds for kind in _ASKED_FOR):
+        found.update((each.name, each) for each in _asked_for(view, node, kinds))
     if not found and "encoding" in kinds:
         call = view.links.defining_call(node)
         if call is not None and owners(view, call.func, ("tokenizer",)):
@@ -135,8 +138,8 @@ def owners(view: ModuleView, node: ast.expr, kinds: Container[str]) -> list[Owne
     return list(found.values())
 
 
-def _asked_for(view: ModuleView, node: ast.expr) -> Iterator[Owner]:
-    """The caches that an expression is where it is read, as a test has found: `if isinstance(past, Cache): ...`."""
+def _asked_for(view: ModuleView, node: ast.expr, kinds: Container[str]) -> Iterator[Owner]:
+    """What an expression is where it is read, as a test has found: `if isinstance(past, Cache): ...`."""
     written = ast.dump(node) if isinstance(node, (ast.Name, ast.Attribute)) else ""
     for test, wanted in view.reach.conditions(node) if written else ():
         for each in _conjuncts(test) if wanted else ():
@@ -144,7 +147,9 @@ def _asked_for(view: ModuleView, node: ast.expr) -> Iterator[Owner]:
             if is_question and each.func.id == "isinstance" and ast.dump(each.args[0]) == written:  # type: ignore[attr-defined]
                 for value in view.values(each.args[1]):  # type: ignore[attr-defined]
                     if isinstance(value, External) and value.package == "transformers":
-                        yield from (one for one in _of_class(view, node, value) if one.kind == "cache")
+                        for one in _of_class(view, node, value):
+                            if one.kind in kinds and one.kind in _ASKED_FOR:
+                                yield one
 
 
 def _conjuncts(test: ast.expr) -> list[ast.expr]:
@@ -329,22 +334,57 @@ def _given_attributes(view: ModuleView) -> set[tuple[str, str]]:
 
 
 def is_prepared(view: ModuleView, node: ast.Attribute | ast.Call | ast.Subscript, *, asks_type: bool = True) -> bool:
-    """Whether code asks before it reads an attribute, does not run under the target, or goes another way without it."""
-    asking = ("hasattr", "callable", "isinstance") if asks_type else ("hasattr", "callable")
+    """Whether code asks before it reads an attribute, does not run under the target, or goes another way without it.
+
+    What it asks of other objects (`if isinstance(text, str): tokenizer.encode_plus(text)`) is no preparation.
+    """
     if view.guards.is_dead(node):
         return True
-    name = node.attr if isinstance(node, ast.Attribute) else ""
     for test, _wanted in view.reach.conditions(node):
         for each in ast.walk(test):
-            if isinstance(each, ast.Call) and isinstance(each.func, ast.Name):
-                if each.func.id in asking:
-                    return True
-                if each.func.id == "getattr" and any(
-                    isinstance(a, ast.Constant) and a.value == name for a in each.args
-                ):
-                    return True
+            if isinstance(each, ast.Call) and _asks_about(view, each, node, asks_type=asks_type):
+                return True
     handled = view.guards.handled(node, IMPORT_ERRORS)
     return handled is not None and handled.kind == "fallback"
+
+
+def _asks_about(
+    view: ModuleView, call: ast.Call, node: ast.Attribute | ast.Call | ast.Subscript, *, asks_type: bool
+) -> bool:
+    """Whether a call asks what an attribute's object is or has, or what the library has."""
+    asking = call.func.id if isinstance(call.func, ast.Name) else ""
+    if asking not in ("hasattr", "getattr", "callable", "isinstance") or not call.args:
+        return False
+    name, holder = _name_and_holder(node)
+    if name and any(isinstance(each, ast.Constant) and each.value == name for each in call.args[1:]):
+        return True
+    if asking == "getattr" or (asking == "isinstance" and not asks_type):
+        return False
+    asked = ast.dump(call.args[0])
+    if asking == "hasattr":
+        return asked == ast.dump(holder) or any(
+            isinstance(each, External) and each.package == "transformers" for each in view.values(call.args[0])
+        )
+    if asked == ast.dump(node):
+        return True
+    whole = holder  # what the object is read from has a type that decides as well, but not over a tokenizer
+    while asked != ast.dump(whole):
+        if not isinstance(whole, (ast.Attribute, ast.Subscript)) or getattr(whole, "attr", "") == "tokenizer":
+            return False
+        whole = whole.value
+    return True
+
+
+def _name_and_holder(node: ast.Attribute | ast.Call | ast.Subscript) -> tuple[str, ast.expr]:
+    """The attribute that is read, "" where none is, and what it is read from."""
+    if isinstance(node, ast.Attribute):
+        return node.attr, node.value
+    if isinstance(node, ast.Subscript):
+        return "", node.value
+    if isinstance(node.func, ast.Name) and node.func.id == "getattr" and len(node.args) > 1:
+        key = node.args[1]
+        return str(key.value) if isinstance(key, ast.Constant) else "", node.args[0]
+    return "", node.func
 
 
 def told(found: Gone, *, instead: str = "") -> str:
@@ -379,7 +419,7 @@ def is_untyped(view: ModuleView, node: ast.Attribute, word: str) -> bool:
     name = holder.attr if isinstance(holder, ast.Attribute) else holder.id if isinstance(holder, ast.Name) else ""
     if word not in name.lower() or is_prepared(view, node):
         return False
-    values = view.values(holder)
+    values = view.values(holder) - {Constant(None)}  # `self.tokenizer = None`, before it is set
     return all(isinstance(each, Unknown) or (isinstance(each, Method) and _is_plain(view, each)) for each in values)
 
 

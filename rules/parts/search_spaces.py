@@ -6,7 +6,7 @@ import ast
 
 from v5lint.rules.knowledge import lookup
 from v5lint.rules.parts import library, training_objects
-from v5lint.rules.parts.training_classes import CLASS, FIELDS
+from v5lint.rules.parts.training_classes import CLASS, FIELDS, has_own
 from v5lint.view.calls import CallSite
 from v5lint.view.values import LocalFunction, Mapping
 
@@ -36,7 +36,7 @@ def findings(view: ModuleView) -> Iterator[Finding]:
             for key in _keys(view, space):
                 name = str(key.value)
                 removal = lookup.removed_parameter(CLASS, name, target)
-                if removal is not None and not training_objects.is_declared(view, name):
+                if removal is not None and not training_objects.is_declared(view, name) and not has_own(view, name):
                     message = f"`TrainingArguments` has no field `{name}` since transformers {removal.gone}"
                     yield view.finding(key, f"{message}, and the search does not set it", since=removal.gone)
 

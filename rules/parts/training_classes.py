@@ -71,6 +71,16 @@ def functions(call: CallSite, callee: Value) -> Iterator[str]:
         yield from parsed_classes(call, call.func.value)
 
 
+def is_heir(of: External, name: str) -> bool:
+    """Whether a class of another library has a field from TrainingArguments, and does not declare it itself."""
+    return of.name in _INHERITING.get(of.package, ()) and name not in _OWN_FIELDS.get(of.package, ())
+
+
+def has_own(view: ModuleView, name: str) -> bool:
+    """Whether a module uses a library whose training arguments declare a field themselves."""
+    return any(name in fields and any(view.imports(package)) for package, fields in _OWN_FIELDS.items())
+
+
 def judge(function: str, name: str, target: str) -> Removal | None:
     """What took a field from a class, or from a class of another library that inherits it."""
     package, _, path = function.rpartition(":")

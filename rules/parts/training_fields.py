@@ -64,6 +64,12 @@ def had_effect(name: str) -> bool:
     return _WITHOUT_EFFECT.get(name, ()) is not None
 
 
+def is_without_effect(name: str, values: Iterable[object]) -> bool:
+    """Whether the Trainer of v4 did the same with each of some values of a field as without it."""
+    harmless = _WITHOUT_EFFECT.get(name, ())
+    return harmless is None or all(_is_in(each, harmless) for each in values)
+
+
 def is_share(name: str) -> bool:
     """Whether a field holds a share of the steps, which another one takes since 5.0."""
     return name == _RATIO

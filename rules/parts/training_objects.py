@@ -10,7 +10,7 @@ from v5lint.project import bytes_of
 from v5lint.rule import Edit, Fix
 from v5lint.rules.knowledge import lookup
 from v5lint.rules.parts import arguments, library, members, trl_trainers
-from v5lint.rules.parts.training_classes import CLASS
+from v5lint.rules.parts.training_classes import CLASS, is_heir
 from v5lint.view.values import External, Instance, LocalClass, LocalFunction, Method
 
 TYPE_CHECKING = False
@@ -78,19 +78,41 @@ def gone(view: ModuleView, names: Container[str], base: str) -> Iterator[tuple[M
     for each in [*_mentions(view, names), *(_keys(view, names) if base == CLASS else ())]:
         if not _may_be(view, each.holder, base, heirs):
             continue
-        found = _owners(view, each.holder, base)
+        found = _owners(view, each.holder, base, each.name)
         if base == TRAINER and any(_has_foreign_base(view, of) for of in found):
             continue
         if not found or _is_own(view, each, found, base) or members.is_prepared(view, each.node):
             continue
         removal = lookup.removed_parameter(CLASS, each.name, target) if base == CLASS else None
         removal = removal or lookup.removed_member(base, each.name, target)
-        if removal is None or _is_set_under_both(view, each, removal):
+        if removal is None or _is_set_under_both(view, each, removal) or _is_never_run(view, each, names, base):
             continue
         if set_on is None:
             set_on = _set_from_outside(view, names)
         if not each.is_read or f"{each.name} {ast.dump(each.holder)}" not in set_on or _sets_tokenizer(each):
             yield each, removal
+
+
+def _is_never_run(view: ModuleView, mention: Mention, names: Container[str], base: str) -> bool:
+    """Whether the code around asks for something else that is gone as well, and goes another way without it.
+
+    `if getattr(self, "do_grad_scaling", False): self.scaler.step(optimizer)` is never run under the target.
+    """
+    for test, wanted in view.reach.conditions(mention.node):
+        for each in [test, *(test.values if isinstance(test, ast.BoolOp) and isinstance(test.op, ast.And) else ())]:
+            if (
+                wanted
+                and isinstance(each, ast.Call)
+                and isinstance(each.func, ast.Name)
+                and each.func.id == "getattr"
+                and len(each.args) == 3
+                and isinstance(each.args[2], ast.Constant)
+                and not each.args[2].value
+                and any(value in names for value in view.constants(each.args[1]))
+                and _owners(view, each.args[0], base, mention.name)
+            ):
+                return True
+    return False
 
 
 def _is_set_under_both(view: ModuleView, mention: Mention, removal: Removal) -> bool:
@@ -213,16 +235,25 @@ def is_a(view: ModuleView, of: ClassValue, base: str) -> bool:
 
 
 def _has_foreign_base(view: ModuleView, of: ClassValue) -> bool:
-    """Whether a class also inherits from another library's trainer, which may have the attribute itself."""
+    """Whether a class also inherits from another library's trainer, which may have the attribute itself.
+
+    So had the PPOTrainer of trl, until it was remade: what its heirs ask of it is no matter of one name.
+    """
     return any(
-        root.package != "transformers" and root.name.endswith(TRAINER) and not trl_trainers.is_trainer(view, root)
+        root.package != "transformers"
+        and root.name.endswith(TRAINER)
+        and (trl_trainers.is_remade(root) or not trl_trainers.is_trainer(view, root))
         for root in view.roots(of)
     )
 
 
-def _owners(view: ModuleView, holder: ast.expr, base: str) -> list[ClassValue]:
-    """The classes of which an expression is an object, as far as they inherit from a class."""
-    found = [each for each in view.classes_of(holder) if is_a(view, each, base)]
+def _owners(view: ModuleView, holder: ast.expr, base: str, name: str) -> list[ClassValue]:
+    """The classes of which an expression is an object, as far as they have an attribute from a class."""
+    found = [
+        each
+        for each in view.classes_of(holder)
+        if is_a(view, each, base) or (base == CLASS and any(is_heir(root, name) for root in view.roots(each)))
+    ]
     if isinstance(holder, ast.Call) and isinstance(holder.func, ast.Name) and holder.func.id == "super":
         bases = [each for each in view.values(holder) if isinstance(each, (External, LocalClass))]
         found += [each for each in bases if is_a(view, each, base)]
@@ -283,7 +314,16 @@ def is_declared(view: ModuleView, name: str) -> bool:
 
 
 def _is_args_of_trainer(view: ModuleView, node: ast.expr) -> bool:
-    """Whether an expression is the `args` of a trainer, which nothing but its constructor sets."""
+    """Whether an expression is the `args` of a trainer, which nothing but its constructor sets.
+
+    So is a variable that is nothing else: `args = self.args`.
+    """
+    if isinstance(node, ast.Name):
+        bindings = view.links.bindings_read(node)
+        return bool(bindings) and all(
+            isinstance(each.value, ast.Attribute) and each.kind == "assign" and _is_args_of_trainer(view, each.value)
+            for each in bindings
+        )
     if not isinstance(node, ast.Attribute) or node.attr != "args":
         return False
     if not any(is_a(view, each, TRAINER) for each in view.classes_of(node.value)):

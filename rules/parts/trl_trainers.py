@@ -39,7 +39,7 @@ def is_trainer(view: ModuleView, of: object) -> bool:
     """
     if not isinstance(of, External) or of.package != PACKAGE or of.name not in _GONE:
         return False
-    if view.project.is_first_party(PACKAGE, view.path) or any(view.imports(_PATCHES)):
+    if any(view.project.is_first_party(each, view.path) for each in (PACKAGE, _PATCHES)) or any(view.imports(_PATCHES)):
         return False
     return not is_of_old_release(view)
 
@@ -53,6 +53,11 @@ def is_of_old_release(view: ModuleView) -> bool:
 def may_be_old(view: ModuleView) -> bool:
     """Whether the project says that it supports such a release beside newer ones."""
     return any(admits_before(each, _SINCE) for each in view.project.required(PACKAGE, view.path))
+
+
+def is_remade(of: External) -> bool:
+    """Whether a class of trl was another one before it followed the Trainer: what is written for it keeps to that."""
+    return of.package == PACKAGE and of.name in _REMADE
 
 
 def removed_tokenizer(name: str) -> Removal:

@@ -487,9 +487,34 @@ class Evaluator:
         found: set[Value] = set()
         for each in self._view.links.returns(node):
             found |= self.values(each) if each is not None else {Constant(None)}
+        if node.returns is not None and all(isinstance(each, (Unknown, Result)) for each in found):
+            several = self._annotated_tuple(node.returns, set())
+            if several is not None:
+                return frozenset({several})
         if not found or found == {UNKNOWN}:
             return self.annotated(node.returns) if node.returns is not None else NOTHING_KNOWN
         return frozenset(found)
+
+    def _annotated_tuple(self, annotation: ast.expr, seen: set[ast.expr]) -> Elements | None:
+        """What an annotation says of the items of a tuple: `Tuple[A, B]`, or a name for it; None where it is none."""
+        if annotation in seen:
+            return None
+        seen.add(annotation)
+        if isinstance(annotation, ast.Constant) and isinstance(annotation.value, str):
+            parsed = self._view.names.parsed_annotation(annotation)
+            return self._annotated_tuple(parsed, seen) if parsed is not None else None
+        if isinstance(annotation, ast.Name):
+            bindings = self._view.links.bindings_read(annotation)
+            value = bindings[0].value if len(bindings) == 1 and bindings[0].kind == "assign" else None
+            return self._annotated_tuple(value, seen) if value is not None else None
+        if not isinstance(annotation, ast.Subscript) or not isinstance(annotation.slice, ast.Tuple):
+            return None
+        items = annotation.slice.elts
+        if strings.dotted(annotation.value).rpartition(".")[2] not in ("Tuple", "tuple"):
+            return None
+        if any(isinstance(each, ast.Constant) and each.value is ... for each in items):
+            return None
+        return Elements(tuple(self.annotated(each) for each in items))
 
     def _joined_str(self, node: ast.JoinedStr) -> Iterable[Value]:
         pieces = []
