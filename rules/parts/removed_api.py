@@ -234,7 +234,8 @@ def _all(view: ModuleView) -> Iterator[Lost]:
     for reference in (*_references(view), *_strings(view)):
         if (reference.node, reference.path) in seen or _is_of_another_rule(reference):
             continue
-        seen.add((reference.node, reference.path))
+        if reference.place is reference.node:  # of a name in a table the next `getattr` may be the one that fails
+            seen.add((reference.node, reference.path))
         if reference.how == "attribute":  # a string whose expressions are read: `cast("transformers.X", y)`
             around = view.tree.ancestors(reference.node)
             seen.update((each, reference.path) for each in around if isinstance(each, ast.Constant))
@@ -249,6 +250,7 @@ def _all(view: ModuleView) -> Iterator[Lost]:
         found = Lost(reference, removal, standing)
         if standing.kind == "swallowed" and found.family not in ("moved", "replaced", "optimizer"):
             continue  # the program goes on without it, and there is nothing to put in its place
+        seen.add((reference.node, reference.path))
         yield found
 
 

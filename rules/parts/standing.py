@@ -36,8 +36,10 @@ class Standing:
 
 def standing_of(view: ModuleView, reference: Reference) -> Standing:
     """How a reference to a name that the target release does not have stands."""
-    node = reference.node
-    if view.guards.is_dead(node) or view.guards.in_fallback(node, lambda each: alternatives.try_succeeds(view, each)):
+    node = reference.place
+    if view.guards.is_dead(node) or view.guards.is_dead(reference.node):
+        return Standing("prepared")
+    if view.guards.in_fallback(node, lambda each: alternatives.try_succeeds(view, each)):
         return Standing("prepared")
     is_second = alternatives.is_second_choice(view, node) or _is_after_a_try(view, node) or _is_passed_over(view, node)
     if is_second or alternatives.has_second_way(view, reference) or reference.name in _shimmed_names(view):
