@@ -191,6 +191,8 @@ class ImportEdits:
                 return known
         if self._is_added(name, near):
             return name
+        if beside is not None and any(each.kind == "import" for each in view.links.other_bindings(beside)):
+            beside = None  # `try: from .x import Model`, `except ImportError: from x import Model`: one of them runs
         through = self._module_used_at(module, near)
         if not through and like is not None:
             through = self._module_used_at(module, like)
