@@ -73,7 +73,9 @@ class ImportEdits:
         here = self._view.reach.path(alias)
         before = self._bound.setdefault((binding.scope, bound), [])
         if any(path == here[: len(path)] for path in before) or (
-            bound != binding.name and self._is_bound_beside(binding, bound, name)
+            self._is_bound_beside(binding, bound, name)
+            if bound != binding.name
+            else self._is_imported_already(binding, name, module)
         ):
             self.remove(binding)
             return bound
@@ -149,6 +151,19 @@ class ImportEdits:
                 if not any(self._comes_later(other.node, use) for use in self._view.links.uses(binding)):
                     return True
                 self._remove_later(other, here)
+        return False
+
+    def _is_imported_already(self, binding: Binding, name: str, module: str) -> bool:
+        """Whether another statement imports from the new module what keeps its name, in time for all uses."""
+        here = self._view.reach.path(binding.node)
+        for other in self._view.links.other_bindings(binding):
+            statement, alias = other.statement, other.node
+            if not isinstance(statement, ast.ImportFrom) or not isinstance(alias, ast.alias) or alias.name != name:
+                continue
+            there = self._view.reach.path(alias)
+            is_same = self._view.names.module_of(statement) == module and there == here[: len(there)]
+            if is_same and not any(self._comes_later(alias, use) for use in self._view.links.uses(binding)):
+                return True
         return False
 
     def _remove_later(self, binding: Binding, path: Path) -> None:
