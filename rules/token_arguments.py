@@ -116,7 +116,9 @@ def _results(group: list[Given]) -> Iterator[Finding]:
         else:
             since = _SINCE if given.removal.package != _DATASETS else ""
             fix = arguments.rename_fix(given, _NEW, since, level)
-        yield loading.finding(given, fix, remark, advice)
+        constants = given.constants
+        is_idle = bool(constants) and not any(constants or ())
+        yield loading.finding(given, fix, remark, advice, is_idle=is_idle)
 
 
 def _says_the_same(given: Given) -> bool:
