@@ -89,4 +89,6 @@ def _message(lost: Lost, release: str) -> str:
     said = f"{gone}, and transformers 5 takes {release} or newer"
     if removal.note:
         return f"{said}: {arguments.clause(removal.note)}"
+    if lost.new and "." not in lost.new:
+        return f"{said}: import `{lost.new}` itself"
     return f"{said}: write `{lost.new}`" if lost.new else said

@@ -45,6 +45,8 @@ class Rewrites:
         if not new.startswith("transformers."):
             requires = ""
         how = lost.reference.how
+        if "." not in new:
+            return None  # another package as a whole: `import requests`, whatever this code does with it
         if how == "import":
             fix = self._grouped("new", lost, safety, requires, "")
             fix.message = f"Import {_named(self._together(fix))} instead"
