@@ -73,6 +73,9 @@ _BEFORE_RELEASE = {
     for part in ("Config", "ForCausalLM", "Model", "PreTrainedModel", "Tokenizer")
 }
 
+#: Modules of the feature extractors, which held functions as well.
+_EXTRACTOR_MODULE = re.compile(r"\.feature_extraction_\w+\Z")
+
 #: Modules of stand-ins, and the kinds of classes that they lost in 4.52, with what they still have of them.
 _STAND_INS = {
     f"{PACKAGE}.utils.dummy_pt_objects": ("model", "auto_model"),
@@ -225,7 +228,10 @@ def _told(view: ModuleView, path: str) -> Removal | None:
     found = removed(view, path)
     if found is None or found.replacement is None or found.replacement.drop_in or found.note:
         return found
-    module = removed(view, path.rpartition(".")[0])
+    home = path.rpartition(".")[0]
+    if _EXTRACTOR_MODULE.search(home):
+        return found  # the note is about the classes; what helped them is elsewhere now
+    module = removed(view, home)
     return module if module is not None and module.note and module.replacement is None else found
 
 
