@@ -30,7 +30,7 @@ class RequestsErrorAroundHub(Rule):
 
     Finds `except requests.HTTPError` and its like where the `try` calls functions of `huggingface_hub` or methods of
     `HfApi` that ask the Hub. Handlers that name an error of `huggingface_hub`, `OSError` or `Exception` as well, or in
-    a clause of their own, are left alone.
+    a clause of their own, are left alone, and so is a repository that holds a package `transformers` of its own.
 
     ## Why it breaks
 
@@ -74,6 +74,8 @@ class RequestsErrorAroundHub(Rule):
 
     def check(self, module: ModuleView) -> Iterator[Finding | Unseen]:
         """See Rule."""
+        if hub.is_of_another(module):
+            return
         for statement in module.tree.nodes.get(ast.Try, ()):
             assert isinstance(statement, ast.Try)
             handlers = [each for each in statement.handlers if each.type is not None]
