@@ -221,7 +221,8 @@ class ImportEdits:
         found = self._common_host(module, name, near, beside)
         if found is None and beside is None:
             beside = self.optional_import(read or near)
-            if beside is not None and not self._has_its_line(beside.statement):
+            optional = beside.statement if beside is not None else None
+            if optional is not None and not self._has_its_line(optional):
                 raise CannotImportError(f"`{name}` finds no line of its own beside an import that may not run")
         host: ast.stmt | None = found
         if found is not None and self._fits(found):

@@ -221,7 +221,7 @@ class Reach:
 def _filters_before(parent: ast.AST, child: ast.AST) -> list[ast.expr]:
     """The filters of a comprehension that a part of it comes after, the nearest first."""
     if isinstance(parent, ast.comprehension):
-        before = parent.ifs[: parent.ifs.index(child)] if child in parent.ifs else []  # type: ignore[arg-type]
+        before = parent.ifs[: parent.ifs.index(child)] if child in parent.ifs else []
         return before[::-1]
     generators: list[ast.comprehension] = parent.generators  # type: ignore[attr-defined]
     if isinstance(child, ast.comprehension):
