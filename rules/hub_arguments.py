@@ -52,7 +52,7 @@ class RemovedHubArgument(Rule):
     Finds `use_auth_token`, `resume_download`, `local_dir_use_symlinks`, `force_filename`, `proxies` and others on the
     functions of `huggingface_hub` that lost them, on `HfApi` and in dicts that are splatted into the call. Judged by
     the oldest release of `huggingface_hub` that the target release of transformers takes (5.0: 1.3; 5.18 and newer:
-    1.31).
+    1.31). A repository that holds a package `transformers` of its own is left alone.
 
     ## Why it breaks
 
@@ -91,6 +91,8 @@ class RemovedHubArgument(Rule):
 
     def check(self, module: ModuleView) -> Iterator[Finding | Unseen]:
         """See Rule."""
+        if hub.is_of_another(module):
+            return
         found = [
             each for each in arguments.given(module, NAMES, hub.functions, None, _judge) if isinstance(each, Given)
         ]

@@ -30,7 +30,7 @@ class RequestsErrorAroundHub(Rule):
 
     Finds `except requests.HTTPError` and its like where the `try` calls functions of `huggingface_hub` or methods of
     `HfApi` that ask the Hub. Handlers that name an error of `huggingface_hub`, `OSError` or `Exception` as well, or in
-    a clause of their own, are left alone.
+    a clause of their own, are left alone, and so is a repository that holds a package `transformers` of its own.
 
     ## Why it breaks
 
@@ -74,6 +74,8 @@ class RequestsErrorAroundHub(Rule):
 
     def check(self, module: ModuleView) -> Iterator[Finding | Unseen]:
         """See Rule."""
+        if hub.is_of_another(module):
+            return
         for statement in module.tree.nodes.get(ast.Try, ()):
             assert isinstance(statement, ast.Try)
             handlers = [each for each in statement.handlers if each.type is not None]
@@ -91,11 +93,12 @@ class RequestsErrorAroundHub(Rule):
                 continue
             for handler, node, path in wrong:
                 name = path.rpartition(".")[2]
-                said = (
-                    f"`{of_hub[0]}` raises no errors of `requests` since huggingface_hub 1.0, and this misses its own"
-                )
+                asked = of_hub[0].name
+                said = f"`{asked}` raises no errors of `requests` since huggingface_hub 1.0, and this misses its own"
                 is_written = node is handler.type or node in getattr(handler.type, "elts", ())
-                fix = _fix(module, handler, node, alone=not of_others) if name == "HTTPError" and is_written else None
+                fix = None
+                if name == "HTTPError" and is_written:
+                    fix = _fix(module, handler, node, of_hub[0], alone=not of_others)
                 place = node if is_written else handler.type or handler
                 yield module.finding(place, f"{said}: catch `{_MODULE}.{_NEW}`", fix=fix)
 
@@ -124,16 +127,16 @@ def _is_enough(path: str) -> bool:
     return package == "builtins" and name in ("OSError", "IOError", "EnvironmentError", "Exception", "BaseException")
 
 
-def _calls(view: ModuleView, statement: ast.Try) -> tuple[list[str], bool]:
-    """The functions of huggingface_hub that a `try` calls, and whether it calls something else that may raise."""
-    found: list[str] = []
+def _calls(view: ModuleView, statement: ast.Try) -> tuple[list[CallSite], bool]:
+    """The calls of huggingface_hub's functions in a `try`, and whether it calls something else that may raise."""
+    found: list[CallSite] = []
     others = False
     for part in statement.body:
         for node in ast.walk(part):
             if isinstance(node, ast.Call):
                 callees = CallSite(view, node).callees
                 if any(_asks_the_hub(each) for each in callees):
-                    found.append(CallSite(view, node).name)
+                    found.append(CallSite(view, node))
                 elif not all(_is_harmless(each) for each in callees):
                     others = True
     return found, others
@@ -154,16 +157,19 @@ def _is_harmless(callee: object) -> bool:
     return isinstance(callee, External) and (callee.package in ("builtins", hub.PACKAGE, "os"))
 
 
-def _fix(view: ModuleView, handler: ast.ExceptHandler, node: ast.expr, *, alone: bool) -> Fix:
+def _fix(view: ModuleView, handler: ast.ExceptHandler, node: ast.expr, of_hub: CallSite, *, alone: bool) -> Fix:
     def build() -> list[Edit]:
-        from v5lint.edits.imports import ImportEdits
+        from v5lint.edits.imports import CannotImportError, ImportEdits
 
-        imports = ImportEdits(view)
-        name = imports.use(_MODULE, _NEW, node)
+        edits = ImportEdits(view)
+        beside = edits.optional_import(of_hub.node)
+        if beside is not None and view.tree.parents[handler] in view.tree.ancestors(beside.node):
+            raise CannotImportError("what is imported in the `try` is not there yet where its handlers are asked")
+        name = edits.use(_MODULE, _NEW, node, read=of_hub.node)
         if alone:
-            return [view.replace(node, name), *imports.edits()]
+            return [view.replace(node, name), *edits.edits()]
         if isinstance(handler.type, ast.Tuple):
-            return [view.replace(node, f"{view.source(node)}, {name}"), *imports.edits()]
-        return [view.replace(node, f"({view.source(node)}, {name})"), *imports.edits()]
+            return [view.replace(node, f"{view.source(node)}, {name}"), *edits.edits()]
+        return [view.replace(node, f"({view.source(node)}, {name})"), *edits.edits()]
 
     return Fix(f"Catch `{_NEW}`", build)

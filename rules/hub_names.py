@@ -23,7 +23,7 @@ class RemovedHubName(Rule):
     Finds `HfFolder`, `Repository`, `cached_download`, `InferenceApi`, `ModelFilter`, `configure_http_backend` and
     every other name that the oldest `huggingface_hub` lacks which the target release of transformers takes (5.0: 1.3;
     5.18 and newer: 1.31): imported, read as an attribute or asked for with `getattr`. Imports in a `try` that have a
-    fallback which works are left alone.
+    fallback which works are left alone, and so is a repository that holds a package `transformers` of its own.
 
     ## Why it breaks
 
@@ -64,6 +64,8 @@ class RemovedHubName(Rule):
 
     def check(self, module: ModuleView) -> Iterator[Finding | Unseen]:
         """See Rule."""
+        if hub.is_of_another(module):
+            return
         release = hub.release(module)
         rewrites = Rewrites(module)
         found = [*required_names.lost(module, hub.PACKAGE, release)]
@@ -89,4 +91,6 @@ def _message(lost: Lost, release: str) -> str:
     said = f"{gone}, and transformers 5 takes {release} or newer"
     if removal.note:
         return f"{said}: {arguments.clause(removal.note)}"
+    if lost.new and "." not in lost.new:
+        return f"{said}: import `{lost.new}` itself"
     return f"{said}: write `{lost.new}`" if lost.new else said

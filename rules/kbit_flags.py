@@ -127,9 +127,9 @@ def _call(view: ModuleView, call: CallSite) -> Iterator[Finding | Unseen]:
         remark = f" (`{reached.way or reached.name}` hands it on){remark}"
     clash = _clash(view, call, flags)
     plan = _Plan(view, call, flags, reached)
-    if clash or plan.doubt or plan.may_be_double:
+    if plan.doubt or plan.may_be_double:
         safety = "unsafe"
-    fix = plan.fix(safety) if reached.is_sure else None
+    fix = plan.fix(safety) if reached.is_sure and not clash else None
     remark += plan.doubt
     for flag in flags:
         yield view.finding(flag, f"{TELL.format(flag=flag.arg)}{remark}{clash}", fix=fix)

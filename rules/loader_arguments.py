@@ -40,7 +40,8 @@ class RemovedLoaderArgument(Rule):
 
         TypeError: BertModel.__init__() got an unexpected keyword argument 'resume_download'
 
-    Loaders of tokenizers, processors and configurations ignore `resume_download` (downloads always resume).
+    Loaders of tokenizers, processors and configurations ignore `resume_download`, which breaks nothing (downloads
+    always resume).
 
     ## Example
 
@@ -79,7 +80,7 @@ def _results(group: list[Given]) -> Iterator[Finding]:
     for given in group:
         _, remark = arguments.safety(given)
         fix = _REWRITTEN[given.name](given) if given.name in _REWRITTEN else removal
-        yield loading.finding(given, fix, remark)
+        yield loading.finding(given, fix, remark, is_idle=given.name == _RESUME)
 
 
 def _level(group: list[Given]) -> Applicability:

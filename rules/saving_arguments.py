@@ -56,7 +56,7 @@ class RemovedSavingArgument(Rule):
         TypeError: PreTrainedModel.push_to_hub() takes 2 positional arguments but 4 were given
 
     `save_pretrained` ignores all of them: `safe_serialization=False` writes `model.safetensors` all the same, and what
-    reads `pytorch_model.bin` afterwards does not find it.
+    reads `pytorch_model.bin` afterwards does not find it. `safe_serialization=True` breaks nothing there.
 
     ## Example
 
@@ -110,7 +110,8 @@ def _results(group: list[Given]) -> Iterator[Finding]:
             advice = (
                 "drop it" if _is_safe(given) else "drop it, and let readers of `pytorch_model.bin` read the new file"
             )
-        yield loading.finding(given, fix, remark, advice)
+        is_idle = given.name in _WITHOUT_EFFECT or (given.name == _FORMAT and _is_safe(given))
+        yield loading.finding(given, fix, remark, advice, is_idle=is_idle)
 
 
 def _is_safe(given: Given) -> bool:

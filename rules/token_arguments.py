@@ -22,6 +22,10 @@ _OLD, _NEW = "use_auth_token", "token"
 #: The oldest release in which every loader takes `token` (tokenizers and processors do since 4.31).
 _SINCE = "4.32"
 
+#: Functions of transformers that fetch a file, and drop what they do not know.
+_LIBRARY, _GONE = "transformers", "5.0"
+_FETCHERS = frozenset("cached_file cached_files has_file get_cached_module_file get_class_from_dynamic_module".split())
+
 #: What reads from the Hub in the package datasets, and the release that dropped the argument there.
 _DATASETS, _DATASETS_GONE = "datasets", "3.0"
 _READERS = frozenset(
@@ -38,7 +42,8 @@ class RemovedAuthToken(Rule):
     Finds `use_auth_token` where it reaches `from_pretrained`, `save_pretrained` or `push_to_hub` of a transformers
     class, or `pipeline`: as a keyword, in a dict that is splatted into the call, and through functions that hand their
     `**kwargs` on. A model of PEFT inherits `push_to_hub` from transformers and counts; its own `save_pretrained` still
-    takes the argument. Functions of `huggingface_hub` are V5206's matter.
+    takes the argument. Functions of transformers that fetch a file (`cached_file`, `has_file`) count, those of
+    `huggingface_hub` are V5206's matter.
 
     ## Why it breaks
 
@@ -47,8 +52,9 @@ class RemovedAuthToken(Rule):
         TypeError: BertModel.__init__() got an unexpected keyword argument 'use_auth_token'
         TypeError: PushToHubMixin.push_to_hub() got an unexpected keyword argument 'use_auth_token'
 
-    Tokenizers, processors, configurations and generation configurations accept it and drop it: the request goes out
-    without the token, and a gated repository answers as if there were none (measured: `hf_hub_download(token=None)`).
+    Tokenizers, processors, configurations and generation configurations accept it and drop it, and so do `cached_file`
+    and `has_file` of `transformers.utils`: the request goes out without the token, and a gated repository answers as if
+    there were none (measured: `hf_hub_download(token=None)`).
 
     `datasets` dropped the argument in its release 3.0. Measured on 5.2.0:
 
@@ -89,7 +95,9 @@ _of_transformers = loading.functions(loading.LOAD | loading.SAVE | loading.SHARE
 def _called(call: CallSite, callee: Value) -> Iterator[str]:
     """The function that a call is of, of transformers or of datasets."""
     owner = callee.owner if isinstance(callee, Method) else callee
-    if not isinstance(owner, External) or owner.package != _DATASETS:
+    if isinstance(callee, External) and callee.package == _LIBRARY and callee.name in _FETCHERS:
+        yield f"{_LIBRARY}@:{callee.name}"
+    elif not isinstance(owner, External) or owner.package != _DATASETS:
         yield from _of_transformers(call, callee)
     elif isinstance(callee, Method):
         if callee.name in loading.SHARE:
@@ -100,6 +108,8 @@ def _called(call: CallSite, callee: Value) -> Iterator[str]:
 
 def _judge(function: str, name: str, target: str) -> Removal | None:
     package, _, path = function.partition("@:")
+    if package == _LIBRARY:
+        return Removal(f"{path}:{name}", "parameter", _LIBRARY, f"..{_GONE}", _GONE, [_NEW, "1", "", "ignored", ""])
     if package != _DATASETS:
         return arguments.removal_of(function, name, target)
     gone = _DATASETS_GONE
@@ -116,7 +126,9 @@ def _results(group: list[Given]) -> Iterator[Finding]:
         else:
             since = _SINCE if given.removal.package != _DATASETS else ""
             fix = arguments.rename_fix(given, _NEW, since, level)
-        yield loading.finding(given, fix, remark, advice)
+        constants = given.constants
+        is_idle = bool(constants) and not any(constants or ())
+        yield loading.finding(given, fix, remark, advice, is_idle=is_idle)
 
 
 def _says_the_same(given: Given) -> bool:

@@ -17,6 +17,9 @@ _GUIDE = "https://github.com/huggingface/transformers/blob/main/MIGRATION_GUIDE_
 _HUB_GUIDE = "https://huggingface.co/docs/huggingface_hub/concepts/migration"
 _RELEASES = "https://github.com/huggingface/{}/releases/tag/v{}"
 
+#: What each module has for itself, with what to write instead: that of another module is not its new home.
+_OF_EACH_MODULE = {"logger": "Make one with transformers.utils.logging.get_logger(__name__).", "main": ""}
+
 #: In the place of the new path, for a name that has none though the module it stood in has a successor.
 _NOTHING = "-"
 
@@ -246,6 +249,9 @@ def _advice(module: str, name: str) -> list[str] | None:
 
     What is known of it alone comes first, then the package's own export of that name, then the curated patterns.
     """
+    if name in _OF_EACH_MODULE:
+        note = _OF_EACH_MODULE[name]
+        return ["", "", "", "", note] if note else None
     found = _told(module, name)
     if found is not None and found[0] != _NOTHING:
         return found

@@ -135,12 +135,12 @@ def has_second_way(view: ModuleView, reference: Reference) -> bool:
     that has a successor the second way is the one for old releases: v5 takes it without a word.
     """
     if reference.binding is not None:
-        if view.guards.handled(reference.node) is None or not _is_installed(view, reference):
+        if view.guards.handled(reference.place) is None or not _is_installed(view, reference):
             return False
         others = view.links.other_bindings(reference.binding)
         names = [reference.binding, *(each for each in others if _is_none(each.value))]
     elif reference.has_default:
-        names = _names_assigned(view, reference.node)
+        names = _names_assigned(view, reference.place)
     else:
         return False
     uses = {use for name in names for use in view.links.uses(name)}

@@ -23,6 +23,9 @@ _KEPT_ON_PURPOSE = re.compile(
     r"#\s*noqa(?::[^#]*\bF401\b|\s*$|\s*#)|pylint:\s*disable=[^#]*unused-import", re.IGNORECASE
 )
 
+#: So many new paths are named by a fix that imports more of them.
+_NAMED = 3
+
 #: How far behind a statement the comment of its line is looked for.
 _COMMENT_LENGTH = 200
 
@@ -42,14 +45,22 @@ class Rewrites:
         if not new.startswith("transformers."):
             requires = ""
         how = lost.reference.how
+        if "." not in new:
+            return None  # another package as a whole: `import requests`, whatever this code does with it
         if how == "import":
-            return self._grouped("new", lost, safety, requires, f"Import `{new}` instead")
+            fix = self._grouped("new", lost, safety, requires, "")
+            fix.message = f"Import {_named(self._together(fix))} instead"
+            return fix
         edits = _edits(self.view, lost)
         if edits is None:
             return None
         if how == "string" or (how == "getattr" and _is_looked_up_elsewhere(self.view, lost.reference.node)):
             safety = "unsafe" if safety == "safe" else safety  # who reads the string is not seen
         return Fix(f"Use `{new}`", edits, applicability=safety, requires=requires)
+
+    def _together(self, fix: Fix) -> list[Lost]:
+        """What one fix imports from elsewhere."""
+        return next(self._groups[key] for key, each in self._fixes.items() if each is fix)
 
     def without(self, lost: Lost) -> Fix | None:
         """The fix that no longer imports what is gone and what nothing uses; None where something may."""
@@ -82,6 +93,13 @@ class Rewrites:
             return [*imports.edits(), *uses]
 
         return build
+
+
+def _named(group: list[Lost]) -> str:
+    """The paths that take the place of what is gone, the first ones by name."""
+    paths = list(dict.fromkeys(f"`{each.new}`" for each in group))
+    rest = len(paths) - _NAMED
+    return ", ".join(paths) if rest <= 0 else f"{', '.join(paths[:_NAMED])} and {rest} more"
 
 
 def _imported_with(binding: Binding) -> list[Binding]:

@@ -23,7 +23,10 @@ NEW = "AutoImageProcessor"
 SINCE = "4.25"
 
 _TELL = "`AutoFeatureExtractor` loads no vision checkpoint since transformers 5.0"
+#: What a load raises where a checkpoint has no such file, or one of another kind.
 _LOAD_ERRORS = frozenset({"ValueError", "OSError", "Exception", "BaseException"})
+#: The error of v5 on a vision checkpoint, and its bases.
+_KIND_ERRORS = frozenset({"ValueError", "Exception", "BaseException"})
 
 
 def check(view: ModuleView) -> Iterator[Finding | Unseen]:
@@ -34,7 +37,7 @@ def check(view: ModuleView) -> Iterator[Finding | Unseen]:
             continue
         kind = modality.modality(view, call)
         if kind.kind == "image":
-            hidden = " (the `except` around it hides the error)" if view.guards.handled(call.node, _LOAD_ERRORS) else ""
+            hidden = " (the `except` around it hides the error)" if view.guards.handled(call.node, _KIND_ERRORS) else ""
             owner = call.func.value if isinstance(call.func, ast.Attribute) else call.func
             found.append((call.func, owner, kind.because + hidden))
         elif kind.kind == "mixed":
@@ -92,11 +95,17 @@ def _is_by_table(view: ModuleView, call: CallSite) -> bool:
 def _unknown(view: ModuleView, call: CallSite) -> Iterator[Finding | Unseen]:
     values = call.values_of(*library.CHECKPOINT)
     names = library.texts(values)
-    if view.guards.handled(call.node, _LOAD_ERRORS) is not None:
+    if view.guards.handled(call.node, _KIND_ERRORS) is not None:
         yield view.finding(
             call.func,
             f"{_TELL}, and the `except` around it hides the ValueError: vision preprocessors are dropped without a "
             f"word. Try `{NEW}` as well",
+        )
+    elif view.guards.handled(call.node, _LOAD_ERRORS) is not None:
+        yield view.finding(
+            call.func,
+            f"{_TELL}, and the `except` around it does not catch the ValueError: checkpoints of every kind are "
+            f"expected here, and a vision one stops the program. Try `{NEW}` as well",
         )
     elif names:
         yield view.unseen(call.node, f"whether {' or '.join(names)} is a vision checkpoint is not known")

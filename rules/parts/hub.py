@@ -32,6 +32,11 @@ def release(view: ModuleView) -> str:
     return found[1] if found else "1.3"
 
 
+def is_of_another(view: ModuleView) -> bool:
+    """Whether a repository holds a transformers of its own: that one says which huggingface_hub it takes."""
+    return view.project.is_first_party("transformers", view.path)
+
+
 def functions(call: CallSite, callee: Value) -> Iterator[str]:
     """The function of huggingface_hub that a call is of, with the release to judge it by."""
     at = f"{PACKAGE}@{release(call.view)}"

@@ -222,7 +222,7 @@ class _Flags:
             yield from self._elsewhere()
             return
         safety, remark = self._safety(loads)
-        fix = self._fix(safety)
+        fix = self._fix(safety) if remark != quantization.CLASH else None
         name = self.goes.models[0][1]
         loader = "pipeline" if name == "pipeline" else f"{name}.from_pretrained"
         place = "" if loads[0].view is self.view else f" of {os.path.basename(loads[0].view.path)}"

@@ -12,7 +12,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterator
 
-    from v5lint.rule import Finding, Fix, Unseen
+    from v5lint.rule import Finding, Fix, Level, Unseen
     from v5lint.rules.parts.arguments import Functions, Given, Judge
     from v5lint.view.calls import CallSite
     from v5lint.view.dicts import Receiver
@@ -126,10 +126,21 @@ def told(given: Given) -> str:
     return f"{arguments.shown(given)} takes no `{given.name}` {since}"
 
 
-def finding(given: Given, fix: Fix | None, remark: str = "", advice: str | None = None) -> Finding:
-    """The finding about one argument."""
+def finding(
+    given: Given, fix: Fix | None, remark: str = "", advice: str | None = None, *, is_idle: bool = False
+) -> Finding:
+    """The finding about one argument.
+
+    Args:
+        given: the argument.
+        fix: what to do about it.
+        remark: the end of the message.
+        advice: what to write instead, where the knowledge does not say it.
+        is_idle: whether what it asks for happens in any case: nothing breaks where it is ignored.
+    """
     said = arguments.advice(given.removal) if advice is None else f": {advice}"
-    return given.view.finding(given.node, f"{told(given)}{said}{remark}", fix=fix, since=_since(given))
+    level: Level = "deprecated" if is_idle and given.removal.effect == "ignored" else "breaks"
+    return given.view.finding(given.node, f"{told(given)}{said}{remark}", fix=fix, since=_since(given), level=level)
 
 
 def _since(given: Given) -> str:

@@ -314,15 +314,25 @@ def _trainers(view: ModuleView) -> Iterator[Finding]:
     for call, keyword in view.keywords({"tokenizer"}):
         if not takes_extractor(view, call, keyword) or view.guards.is_dead(call.node):
             continue
+        message = "`Trainer` takes no `tokenizer=` since transformers 5.0: it is `processing_class=`"
+        if _is_of_unknown(view, keyword.value):
+            message += f"; a processor for images has an `{_NEW}` and no `{_OLD}` any more"
         yield view.finding(
             keyword,
-            "`Trainer` takes no `tokenizer=` since transformers 5.0: it is `processing_class=`",
+            message,
             fix=Fix(
                 "Rename the argument to `processing_class=`",
                 [Edit(*view.name_span(keyword), "processing_class")],
                 requires=_PROCESSING_CLASS_SINCE,
             ),
         )
+
+
+def _is_of_unknown(view: ModuleView, node: ast.expr) -> bool:
+    """Whether an expression is the feature extractor of a processor of which the class is not known."""
+    if not isinstance(node, ast.Attribute) or node.attr != _OLD:
+        return False
+    return not view.classes_of(node.value) and not _made_out_of_sight(view, node.value)
 
 
 def takes_extractor(view: ModuleView, call: CallSite, keyword: ast.keyword) -> bool:

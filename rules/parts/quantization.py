@@ -20,7 +20,8 @@ SINCE = "4.27"
 
 TELL = "`{flag}=` is no argument of `from_pretrained` since transformers 5.0"
 
-CLASH = f"; the `{KEYWORD}` beside it says otherwise, and stays"
+#: Version 4.57 refused both; of a configuration that says neither flag, version 5 makes 4-bit.
+CLASH = f"; the `{KEYWORD}` beside it says something else: decide, and say it there"
 HEAD_DOUBT = (
     "; v4 left the last layer alone, usually the head, where v5 quantizes it if it has a bias: "
     f"name it in `{SKIP}=[...]`"

@@ -73,6 +73,9 @@ _BEFORE_RELEASE = {
     for part in ("Config", "ForCausalLM", "Model", "PreTrainedModel", "Tokenizer")
 }
 
+#: Modules of the feature extractors, which held functions as well.
+_EXTRACTOR_MODULE = re.compile(r"\.feature_extraction_\w+\Z")
+
 #: Modules of stand-ins, and the kinds of classes that they lost in 4.52, with what they still have of them.
 _STAND_INS = {
     f"{PACKAGE}.utils.dummy_pt_objects": ("model", "auto_model"),
@@ -225,7 +228,10 @@ def _told(view: ModuleView, path: str) -> Removal | None:
     found = removed(view, path)
     if found is None or found.replacement is None or found.replacement.drop_in or found.note:
         return found
-    module = removed(view, path.rpartition(".")[0])
+    home = path.rpartition(".")[0]
+    if _EXTRACTOR_MODULE.search(home):
+        return found  # the note is about the classes; what helped them is elsewhere now
+    module = removed(view, home)
     return module if module is not None and module.note and module.replacement is None else found
 
 
@@ -234,7 +240,8 @@ def _all(view: ModuleView) -> Iterator[Lost]:
     for reference in (*_references(view), *_strings(view)):
         if (reference.node, reference.path) in seen or _is_of_another_rule(reference):
             continue
-        seen.add((reference.node, reference.path))
+        if reference.place is reference.node:  # of a name in a table the next `getattr` may be the one that fails
+            seen.add((reference.node, reference.path))
         if reference.how == "attribute":  # a string whose expressions are read: `cast("transformers.X", y)`
             around = view.tree.ancestors(reference.node)
             seen.update((each, reference.path) for each in around if isinstance(each, ast.Constant))
@@ -249,6 +256,7 @@ def _all(view: ModuleView) -> Iterator[Lost]:
         found = Lost(reference, removal, standing)
         if standing.kind == "swallowed" and found.family not in ("moved", "replaced", "optimizer"):
             continue  # the program goes on without it, and there is nothing to put in its place
+        seen.add((reference.node, reference.path))
         yield found
 
 

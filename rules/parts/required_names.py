@@ -15,7 +15,7 @@ from v5lint.view import strings
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Container, Iterator
 
     from v5lint.view.module import ModuleView, Reference
 
@@ -30,13 +30,23 @@ def lost(view: ModuleView, package: str, release: str | None = None) -> Iterator
         package: the package.
         release: its release; the newest known one unless given.
     """
-    seen: set[ast.AST] = set()
+    found: dict[ast.AST, Lost] = {}
     for reference in _references(view, package):
         removal = lookup.removed_in(reference.path, release)
-        if removal is None or reference.node in seen or _is_prepared(view, reference, package, release):
+        if removal is None or reference.node in found or _is_prepared(view, reference, package, release):
             continue
-        seen.add(reference.node)
-        yield Lost(reference, removal, Standing("live"))
+        found[reference.node] = Lost(reference, removal, Standing("live"))
+    yield from (lost for node, lost in found.items() if not _is_said_of_more(view, node, found))
+
+
+def _is_said_of_more(view: ModuleView, node: ast.AST, found: Container[ast.AST]) -> bool:
+    """Whether a node is the module in `a.gone.Name`, and what is gone is reported of the whole."""
+    parent = view.tree.parents.get(node)
+    while isinstance(parent, ast.Attribute):
+        if parent in found:
+            return True
+        parent = view.tree.parents.get(parent)
+    return False
 
 
 def _references(view: ModuleView, package: str) -> Iterator[Reference]:

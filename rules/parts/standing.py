@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 
-from v5lint.rules.parts import alternatives, library
+from v5lint.rules.parts import alternatives, asking_functions, library
 from v5lint.view.guards import IMPORT_ERRORS, catches
 from v5lint.view.values import Constant, External
 
@@ -36,8 +36,10 @@ class Standing:
 
 def standing_of(view: ModuleView, reference: Reference) -> Standing:
     """How a reference to a name that the target release does not have stands."""
-    node = reference.node
-    if view.guards.is_dead(node) or view.guards.in_fallback(node, lambda each: alternatives.try_succeeds(view, each)):
+    node = reference.place
+    if view.guards.is_dead(node) or view.guards.is_dead(reference.node):
+        return Standing("prepared")
+    if view.guards.in_fallback(node, lambda each: alternatives.try_succeeds(view, each)):
         return Standing("prepared")
     is_second = alternatives.is_second_choice(view, node) or _is_after_a_try(view, node) or _is_passed_over(view, node)
     if is_second or alternatives.has_second_way(view, reference) or reference.name in _shimmed_names(view):
@@ -73,10 +75,15 @@ def _is_passed_over(view: ModuleView, node: ast.AST) -> bool:
 
 
 def _truth_by_import(view: ModuleView, test: ast.expr) -> bool | None:
-    """The truth of a test of a name that a `try` sets, whose imports the target release has; None of any other."""
+    """The truth of a test of a name that a `try` sets, or of a function that asks by a `try`; None of any other.
+
+    Of a name only where the target release has what the `try` imports.
+    """
     if isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not):
         truth = _truth_by_import(view, test.operand)
         return None if truth is None else not truth
+    if isinstance(test, ast.Call):
+        return asking_functions.answer(view, test)
     asks_none = isinstance(test, ast.Compare) and isinstance(test.ops[0], (ast.Is, ast.IsNot))
     if isinstance(test, ast.Compare):
         if not asks_none or not isinstance(test.left, ast.Name) or ast.unparse(test.comparators[0]) != "None":

@@ -73,7 +73,9 @@ class ImportEdits:
         here = self._view.reach.path(alias)
         before = self._bound.setdefault((binding.scope, bound), [])
         if any(path == here[: len(path)] for path in before) or (
-            bound != binding.name and self._is_bound_beside(binding, bound, name)
+            self._is_bound_beside(binding, bound, name)
+            if bound != binding.name
+            else self._is_imported_already(binding, name, module)
         ):
             self.remove(binding)
             return bound
@@ -151,13 +153,33 @@ class ImportEdits:
                 self._remove_later(other, here)
         return False
 
+    def _is_imported_already(self, binding: Binding, name: str, module: str) -> bool:
+        """Whether another statement imports from the new module what keeps its name, in time for all uses."""
+        here = self._view.reach.path(binding.node)
+        for other in self._view.links.other_bindings(binding):
+            statement, alias = other.statement, other.node
+            if not isinstance(statement, ast.ImportFrom) or not isinstance(alias, ast.alias) or alias.name != name:
+                continue
+            there = self._view.reach.path(alias)
+            is_same = self._view.names.module_of(statement) == module and there == here[: len(there)]
+            if is_same and not any(self._comes_later(alias, use) for use in self._view.links.uses(binding)):
+                return True
+        return False
+
     def _remove_later(self, binding: Binding, path: Path) -> None:
         """Take out an import of a name that is imported at an earlier place of a block now."""
         if isinstance(binding.statement, ast.ImportFrom) and self._view.reach.path(binding.node) == path:
             self.remove(binding)
 
     def use(
-        self, module: str, name: str, near: ast.AST, *, beside: Binding | None = None, like: ast.Call | None = None
+        self,
+        module: str,
+        name: str,
+        near: ast.AST,
+        *,
+        beside: Binding | None = None,
+        like: ast.Call | None = None,
+        read: ast.AST | None = None,
     ) -> str:
         """Make a name of a module usable at a place.
 
@@ -167,6 +189,8 @@ class ImportEdits:
             near: the node in whose place or beside which it will be used.
             beside: an import whose statement is the best place for another name: that of the class in the call.
             like: a call elsewhere that shows how this code names the module: `tf` of `tf.pipeline(...)`.
+            read: the expression that tells where the package is imported, if that is not `near`: it may be optional,
+                and is imported no earlier and no surer than it was.
 
         Returns:
             What to write there: the name, or `tf.Name` where only the module is imported.
@@ -182,6 +206,8 @@ class ImportEdits:
                 return known
         if self._is_added(name, near):
             return name
+        if beside is not None and any(each.kind == "import" for each in view.links.other_bindings(beside)):
+            beside = None  # `try: from .x import Model`, `except ImportError: from x import Model`: one of them runs
         through = self._module_used_at(module, near)
         if not through and like is not None:
             through = self._module_used_at(module, like)
@@ -193,6 +219,11 @@ class ImportEdits:
         if view.evaluator.owner(name, scope) is not None and (view.evaluator.name_values(name, scope, near) != wanted):
             raise CannotImportError(f"`{name}` means something else here")
         found = self._common_host(module, name, near, beside)
+        if found is None and beside is None:
+            beside = self.optional_import(read or near)
+            optional = beside.statement if beside is not None else None
+            if optional is not None and not self._has_its_line(optional):
+                raise CannotImportError(f"`{name}` finds no line of its own beside an import that may not run")
         host: ast.stmt | None = found
         if found is not None and self._fits(found):
             self._added.setdefault(found, []).append((name, ""))
@@ -213,6 +244,22 @@ class ImportEdits:
         self._bound.setdefault((place[0], name), []).append(place[1])
         return name
 
+    def optional_import(self, node: ast.AST) -> Binding | None:
+        """The one import that an expression is read from, where it does not run whenever the module does.
+
+        `if is_available(): import transformers`, or an import in a function: another name of the package that is
+        imported at the top would demand what is optional, or load early what was loaded late.
+        """
+        view = self._view
+        while isinstance(node, (ast.Call, ast.Attribute)):
+            node = node.func if isinstance(node, ast.Call) else node.value
+        bindings = view.links.bindings_read(node) if isinstance(node, ast.Name) else []
+        imports = [each for each in bindings if each.kind == "import" and each.statement is not None]
+        only = imports[0] if len(imports) == 1 else None
+        if only is None or (only.scope is view.tree.scope and not view.reach.path(only.node)):
+            return None
+        return only
+
     def _add_line(self, module: str, name: str, *, after: ast.stmt) -> None:
         """Import a name in a line of its own behind a statement, at the same depth."""
         at = end_of_line(self._view, after)
@@ -220,7 +267,9 @@ class ImportEdits:
             at = self._place_for_new(module, None, after=after)
         start = self._view.span(after)[0]
         indent = self._view.text[self._view.offset(after.lineno, 0) : start]
-        self._new.setdefault((at, indent, module), []).append(name)
+        names = self._new.setdefault((at, indent, module), [])
+        if name not in names:
+            names.append(name)
 
     def _has_its_line(self, statement: ast.stmt) -> bool:
         """Whether no other statement stands in the lines of a statement."""

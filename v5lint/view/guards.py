@@ -196,7 +196,10 @@ def _statement_kind(statement: ast.stmt) -> str:
     if isinstance(statement, ast.Return):
         return "swallowed" if _is_nothing(statement.value) else "fallback"
     if isinstance(statement, ast.If):
-        kinds = {_statement_kind(each) for each in [*statement.body, *statement.orelse]}
+        arms = [{_statement_kind(each) for each in arm} for arm in (statement.body, statement.orelse)]
+        if all("leaves" in arm for arm in arms):
+            return "leaves"
+        kinds = {kind for arm in arms if "leaves" not in arm for kind in arm}  # `message = ...; raise` only says it
         return "fallback" if "fallback" in kinds else "swallowed" if "swallowed" in kinds else "talks"
     if isinstance(statement, (ast.FunctionDef, ast.ClassDef)):
         # A stand-in that raises when it is used.

@@ -47,18 +47,28 @@ class Reference:
             (`import a.b`, and `from a.b import *`) and "import_module".
         binding: what the import binds; None for the other ways.
         has_default: whether it is a `getattr` with a default.
+        place: where it is fetched and fails: the `getattr` itself where the string stands in a table before it;
+            else the node.
     """
 
-    __slots__ = ("binding", "has_default", "how", "node", "path")
+    __slots__ = ("binding", "has_default", "how", "node", "path", "place")
 
     def __init__(
-        self, path: str, node: ast.AST, how: str, binding: Binding | None = None, *, has_default: bool = False
+        self,
+        path: str,
+        node: ast.AST,
+        how: str,
+        binding: Binding | None = None,
+        *,
+        has_default: bool = False,
+        place: ast.AST | None = None,
     ) -> None:
         self.path = path
         self.node = node
         self.how = how
         self.binding = binding
         self.has_default = has_default
+        self.place = place or node
 
     @property
     def name(self) -> str:
@@ -387,7 +397,8 @@ class ModuleView:
                     if node is call and self._is_written_whole(path):
                         continue  # `module, name = PATH.rsplit(".", 1)`: it is said where the path stands
                     has_default = len(call.args) > 2 and last_name(call.func) == "getattr"
-                    yield Reference(path, node, "getattr", has_default=has_default)
+                    place = node if node is call.args[1] else call
+                    yield Reference(path, node, "getattr", has_default=has_default, place=place)
 
     def _is_written_whole(self, path: str) -> bool:
         return any(node.value == path for node in self.tree.nodes.get(ast.Constant, ()))  # type: ignore[attr-defined]
@@ -405,7 +416,7 @@ class ModuleView:
         for name in self.written(node.slice) if path else ():
             if name.value in names:
                 where = name.node if name.node is not None and name.node in self.tree.parents else node
-                yield Reference(f"{path}.{name.value}", where, "getattr")
+                yield Reference(f"{path}.{name.value}", where, "getattr", place=node)
 
     def _imported(self, statement: ast.ImportFrom, names: Container[str], package: str) -> Iterator[Reference]:
         wanted = [alias for alias in statement.names if alias.name in names]

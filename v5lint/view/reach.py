@@ -175,10 +175,11 @@ class Reach:
     def conditions(self, node: ast.AST) -> list[tuple[ast.expr, bool]]:
         """The tests that hold when a node runs, nearest first, each with the truth value that it has then.
 
-        Besides the `if`, `while`, `a if b else c` and `and`/`or` around the node these are the tests of earlier `if`
-        statements in the same blocks whose other arm always leaves the block for good (`if new: return ...`), across
-        the functions around the node, and the conditions under which a test is not skipped. An arm that raises or
-        exits does not count: the code after it is what the program is about, and refusing to run is no second way.
+        Besides the `if`, `while`, `a if b else c`, `and`/`or` and the filters of comprehensions around the node these
+        are the tests of earlier `if` statements in the same blocks whose other arm always leaves the block for good
+        (`if new: return ...`), across the functions around the node, and the conditions under which a test is not
+        skipped. An arm that raises or exits does not count: the code after it is what the program is about, and
+        refusing to run is no second way.
         """
         found: list[tuple[ast.expr, bool]] = []
         child = node
@@ -192,6 +193,8 @@ class Reach:
             elif isinstance(parent, ast.BoolOp):
                 before = parent.values[: parent.values.index(child)]  # type: ignore[arg-type]
                 found += [(each, isinstance(parent.op, ast.And)) for each in reversed(before)]
+            elif isinstance(parent, (ast.ListComp, ast.SetComp, ast.GeneratorExp, ast.DictComp, ast.comprehension)):
+                found += [(each, True) for each in _filters_before(parent, child)]
             elif isinstance(parent, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
                 found += self._not_skipped(parent)
             if isinstance(child, ast.stmt):
@@ -213,6 +216,17 @@ class Reach:
                 if name in _SKIPS and given:
                     found.append((given[0], _SKIPS[name]))
         return found
+
+
+def _filters_before(parent: ast.AST, child: ast.AST) -> list[ast.expr]:
+    """The filters of a comprehension that a part of it comes after, the nearest first."""
+    if isinstance(parent, ast.comprehension):
+        before = parent.ifs[: parent.ifs.index(child)] if child in parent.ifs else []
+        return before[::-1]
+    generators: list[ast.comprehension] = parent.generators  # type: ignore[attr-defined]
+    if isinstance(child, ast.comprehension):
+        generators = generators[: generators.index(child)]
+    return [test for each in reversed(generators) for test in reversed(each.ifs)]
 
 
 def _matched(statement: ast.Match, case: ast.match_case) -> list[tuple[ast.expr, bool]]:

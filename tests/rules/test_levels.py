@@ -1,0 +1,43 @@
+"""How loud a finding about an argument is: what is ignored and happens in any case breaks nothing."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from v5lint.cli import main
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+BEFORE = """\
+from transformers import AutoConfig, AutoModel, AutoTokenizer
+
+model = AutoModel.from_pretrained("gpt2")
+"""
+
+
+@pytest.mark.parametrize(
+    ("line", "level"),
+    [
+        ('AutoConfig.from_pretrained("gpt2", resume_download=True)', "deprecated"),
+        ('AutoTokenizer.from_pretrained("gpt2", resume_download=False)', "deprecated"),
+        ('AutoModel.from_pretrained("gpt2", resume_download=True)', "breaks"),
+        ('AutoConfig.from_pretrained("gpt2", use_auth_token=None)', "deprecated"),
+        ('AutoConfig.from_pretrained("gpt2", use_auth_token=True)', "breaks"),
+        ('AutoModel.from_pretrained("gpt2", use_auth_token=None)', "breaks"),
+        ('model.save_pretrained("out", safe_serialization=True)', "deprecated"),
+        ('model.save_pretrained("out", safe_serialization=False)', "breaks"),
+        ('model.push_to_hub("out", safe_serialization=True)', "breaks"),
+    ],
+)
+def test_level(line: str, level: str, tmp_path: Path) -> None:
+    file, report = tmp_path / "case.py", tmp_path / "report.json"
+    file.write_text(f"{BEFORE}{line}\n")
+    options = ["--isolated", "--select", "V52", "--output-format", "json", "--output-file", str(report)]
+
+    main([str(file), *options])
+
+    assert [each["level"] for each in json.loads(report.read_text())] == [level]
