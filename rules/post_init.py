@@ -159,13 +159,21 @@ def _is_made_by_hand(init: ast.FunctionDef) -> bool:
 
 
 def _modules_with(of: LocalClass) -> Iterator[ModuleView]:
-    """The modules of the repository that may inherit from a class."""
+    """The modules of the repository that may name a class, by way of packages that import it for others, too."""
     view = of.view
     yield view
-    for file in view.project.importers(view.path, of.name):
-        other = view.project.view(file, view.settings)
-        if other is not None and other is not view:
-            yield other
+    met = {os.path.realpath(view.path)}
+    ways = [view.path]
+    while ways:
+        for file in view.project.importers(ways.pop(), of.name):
+            if os.path.realpath(file) in met:
+                continue
+            met.add(os.path.realpath(file))
+            if os.path.basename(file) == "__init__.py":
+                ways.append(file)
+            other = view.project.view(file, view.settings)
+            if other is not None:
+                yield other
 
 
 def _classes(view: ModuleView) -> list[LocalClass]:
@@ -216,9 +224,25 @@ def _is_for_a_test(of: LocalClass) -> bool:
 
 
 def _loads_itself(of: LocalClass) -> bool:
-    """Whether a class has a `from_pretrained` of its own that builds the object, and not that of transformers."""
+    """Whether a class builds its objects by a method of its own, and loads none with that of transformers.
+
+    Either its `from_pretrained` does so, or its constructor loads the parts, and a `from_...` of its own calls that.
+    """
     method = _inherited(of, "from_pretrained")
-    if method is None or not method.args.args or "from_pretrained" in _called_on_self(method):
+    if method is not None:
+        return "from_pretrained" not in _called_on_self(method) and _builds(method, of)
+    init = _method(of.node, "__init__")
+    if init is None or not any(
+        isinstance(node, ast.Attribute) and node.attr == "from_pretrained" for node in ast.walk(init)
+    ):
+        return False
+    own = [each for each in of.node.body if isinstance(each, ast.FunctionDef) and each.name.startswith("from_")]
+    return any(_builds(each, of) for each in own)
+
+
+def _builds(method: ast.FunctionDef, of: LocalClass) -> bool:
+    """Whether a method of a class calls the class."""
+    if not method.args.args:
         return False
     builders = {method.args.args[0].arg, of.name}
     called = [node.func for node in ast.walk(method) if isinstance(node, ast.Call)]
