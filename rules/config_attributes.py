@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 
 _THETA, _SCALING, _PARAMETERS = rotary_settings.THETA, rotary_settings.SCALING, rotary_settings.PARAMETERS
 
+#: The configuration of a model of which only the base is known, and what a configuration class of a repository does.
+_OF_ANY_MODEL = "PreTrainedModel.config"
+_SETS_ITS_OWN = f"self.{_THETA} = {_THETA}"
+
 _DROPPED = (
     f"setting `{_SCALING}` drops the `{_THETA}` of the configuration since transformers 5.0: update `{_PARAMETERS}`, "
     "which holds both"
@@ -104,7 +108,14 @@ def _rotary(view: ModuleView, node: ast.expr) -> list[Owner]:
         return []  # a class of the repository, or one that its annotation does not name
     if any(not each.is_exact for each in found) and _is_of_remote_code(view, node):
         return []
+    if any(each.shown == _OF_ANY_MODEL for each in found) and _has_own_configurations(view):
+        return []
     return [each for each in found if not each.is_exact or rotary_settings.has_lost_theta(each.name, target)]
+
+
+def _has_own_configurations(view: ModuleView) -> bool:
+    """Whether the repository defines a configuration with rotary settings of its own, which stay where they are."""
+    return _SETS_ITS_OWN in view.text or bool(view.project.mentioning(_SETS_ITS_OWN.encode(), view.path))
 
 
 def _is_of_remote_code(view: ModuleView, node: ast.expr) -> bool:
