@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 
 from v5lint.rule import Edit, Fix, Rule
+from v5lint.rules import generation_defaults
 from v5lint.rules.knowledge import lookup
 from v5lint.rules.parts import given_parameters, library, members
 from v5lint.view.values import LocalClass, Unknown
@@ -116,6 +117,9 @@ class GenerationParameterOnConfig(Rule):
                 message = f"`generate` {verb} `{node.attr}` on `{_CONFIG}` since transformers 5.0: set it on `{_NEW}`"
             else:
                 message = f"a configuration has no `{node.attr}` since transformers 5.0: read it from `{_NEW}`"
+                before = generation_defaults.DEFAULTS.get(node.attr)
+                if before is not None:
+                    message += f", where it is None unless it is set ({before!r} under 4.x)"
             yield module.finding(node, message, fix=fix)
         yield from _by_name(module)
         yield from given_parameters.on_configurations(module, parameters(), found)
