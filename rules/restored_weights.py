@@ -25,6 +25,9 @@ _CHECKPOINT = "best_model_checkpoint"
 #: Names for the model that the fix loads: the first one that the module does not use.
 _NAMES = ("best", "best_model", "model_of_best_checkpoint")
 
+#: What wraps a model on some ways through a program.
+_ADAPTS = frozenset({"get_peft_model", "inject_adapter_in_model"})
+
 #: Classes whose checkpoints are mostly of the families that lose their encoder.
 _LIKELY = frozenset(
     "AutoModelForImageClassification AutoModelForSemanticSegmentation AutoModelForAudioClassification "
@@ -72,7 +75,8 @@ class EncoderNotRestored(Rule):
 
     ## Fix safety
 
-    Unsafe: the metrics after training become those of the best checkpoint, as under 4.x (measured: 40 of 40 tensors).
+    No fix where some way through the program wraps the model with PEFT. Unsafe: the metrics after training become those
+    of the best checkpoint, as under 4.x (measured: 40 of 40 tensors).
 
     ## References
 
@@ -167,6 +171,8 @@ def _reloads(view: ModuleView) -> bool:
 def _fix(view: ModuleView, training: Training) -> Fix | None:
     """Load the best checkpoint after the one call of `train`."""
     calls = trainers.train_calls(view, training)
+    if any(True for _ in view.calls(_ADAPTS)):
+        return None  # where the model is wrapped, its class loads an adapter
     if len(calls) != 1 or not isinstance(calls[0].func, ast.Attribute):
         return None
     if not isinstance(library.root_of(calls[0].func.value), ast.Name):
