@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 _FORMAT = "safe_serialization"
 _FILE = "pytorch_model.bin"
+_NEW = "model.safetensors"
 
 #: The name as that of a file, not as the end of another one's (`diffusion_pytorch_model.bin`) or of a pattern.
 _NAMED = re.compile(r"(?:^|[/\\])pytorch_model\.bin\Z")
@@ -38,8 +39,9 @@ class UnwrittenWeightsFile(Rule):
     ## What it does
 
     Finds `save_pretrained(..., safe_serialization=False)` in a project in which a Python file seems to read
-    `pytorch_model.bin`: the same file, or another one of the repository, that does not write one itself and does not
-    merely ask the Hub for it. Models of diffusers and adapters of PEFT, which still obey, are left alone.
+    `pytorch_model.bin`: the same file, or another one of the repository, that does not write one itself, does not
+    merely ask the Hub for it and knows no `model.safetensors`. Models of diffusers and adapters of PEFT, which still
+    obey, are left alone.
 
     ## Why it breaks
 
@@ -88,6 +90,8 @@ def _is_ours(view: ModuleView, call: CallSite) -> bool:
     func = call.func
     if not isinstance(func, ast.Attribute) or "transformers" not in view.text:
         return False
+    if view.project.is_first_party("transformers", view.path):
+        return False
     for value in view.values(func.value):
         of = value.of if isinstance(value, Instance) else value
         if isinstance(of, External):
@@ -97,14 +101,14 @@ def _is_ours(view: ModuleView, call: CallSite) -> bool:
 
 def _reader(view: ModuleView) -> str:
     """Where the file is read: "line 12", or another file; "" where nothing seems to read it."""
-    if _writes_itself(view.text):
+    if _writes_itself(view.text) or _NEW in view.text:
         return ""
     line = _line(view)
     if line:
         return f"line {line}"
     for file in view.project.mentioning(_FILE.encode(), view.path):
         other = view.project.view(file, view.settings)
-        if other is None or not _READS.search(other.text) or _writes_itself(other.text):
+        if other is None or not _READS.search(other.text) or _writes_itself(other.text) or _NEW in other.text:
             continue
         if _line(other, lambda node, other=other: _is_of_the_hub(other, node)):
             return f"`{os.path.basename(file)}`"
