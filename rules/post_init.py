@@ -226,11 +226,16 @@ def _is_for_a_test(of: LocalClass) -> bool:
 def _loads_itself(of: LocalClass) -> bool:
     """Whether a class builds its objects by a method of its own, and loads none with that of transformers.
 
-    Either its `from_pretrained` does so, or its constructor loads the parts, and a `from_...` of its own calls that.
+    Either its `from_pretrained` does so, or calls a method that does; or its constructor loads the parts, and a
+    `from_...` of its own calls that.
     """
     method = _inherited(of, "from_pretrained")
     if method is not None:
-        return "from_pretrained" not in _called_on_self(method) and _builds(method, of)
+        called = _called_on_self(method)
+        if "from_pretrained" not in called:
+            return _builds(method, of)
+        others = [_inherited(of, name) for name in called - {"from_pretrained"}]
+        return any(each is not None and _builds(each, of) for each in others)
     init = _method(of.node, "__init__")
     if init is None or not any(
         isinstance(node, ast.Attribute) and node.attr == "from_pretrained" for node in ast.walk(init)
