@@ -12,7 +12,7 @@ from v5lint.view.values import Constant, External, Instance
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from v5lint.rule import Finding
     from v5lint.view.calls import CallSite
@@ -110,17 +110,20 @@ def _reader(view: ModuleView) -> str:
         other = view.project.view(file, view.settings)
         if other is None or not _READS.search(other.text) or _writes_itself(other.text) or _NEW in other.text:
             continue
-        if _line(other, lambda node, other=other: _is_of_the_hub(other, node)):
+        if _line(other, is_here=False):
             return f"`{os.path.basename(file)}`"
     return ""
 
 
-def _line(view: ModuleView, is_other: Callable[[ast.Constant], bool] = lambda _: False) -> int:
-    """The first line on which the file is named, docstrings and what is another file aside; 0 where there is none."""
+def _line(view: ModuleView, *, is_here: bool = True) -> int:
+    """The first line on which the file is named, docstrings aside; 0 where there is none.
+
+    In another module than that which saves, a name that only the Hub is asked for is that of another file.
+    """
     for node in view.tree.nodes.get(ast.Constant, ()):
         assert isinstance(node, ast.Constant)
         named = isinstance(node.value, str) and _NAMED.search(node.value)
-        if named and not isinstance(view.tree.parents[node], ast.Expr) and not is_other(node):
+        if named and not isinstance(view.tree.parents[node], ast.Expr) and (is_here or not _is_of_the_hub(view, node)):
             return node.lineno
     return 0
 
