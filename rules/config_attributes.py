@@ -125,7 +125,7 @@ def _is_of_remote_code(view: ModuleView, node: ast.expr) -> bool:
 
 
 def _theta(view: ModuleView, node: ast.Attribute) -> Iterator[Finding | Unseen]:
-    if members.is_prepared(view, node):
+    if members.is_prepared(view, node) or _knows_parameters(view, node, node.value):
         return
     owners = _rotary(view, node.value)
     if not owners or members.is_own_attribute(view, node):
@@ -147,6 +147,20 @@ def _theta(view: ModuleView, node: ast.Attribute) -> Iterator[Finding | Unseen]:
     message = f"`{shown}` has no `{_THETA}` since transformers 5.0: read `{new}`"
     fix = Fix(f"Read `{_PARAMETERS}`", [Edit(*view.name_span(node), new)], requires="5.0")
     yield view.finding(node, message, fix=fix if owners[0].is_exact else None)
+
+
+def _knows_parameters(view: ModuleView, node: ast.AST, holder: ast.expr) -> bool:
+    """Whether a function asks the same configuration for its `rope_parameters`, and so knows either release."""
+    around = view.links.function_around(node)
+    shown = ast.unparse(holder)
+    asked = [*view.calls({"getattr", "hasattr"})]
+    return any(
+        view.links.function_around(call.node) is around
+        and len(call.args) > 1
+        and Constant(_PARAMETERS) in view.values(call.args[1])
+        and ast.unparse(call.args[0]) == shown
+        for call in asked
+    )
 
 
 def _is_foreign(view: ModuleView, node: ast.Attribute) -> bool:
@@ -192,7 +206,8 @@ def _defaults(view: ModuleView) -> Iterator[Finding]:
         if len(call.args) != 3 or Constant(_THETA) not in view.values(call.args[1]):
             continue
         owners = _rotary(view, call.args[0])
-        if owners and not members.is_prepared(view, call.node):
+        is_ready = members.is_prepared(view, call.node) or _knows_parameters(view, call.node, call.args[0])
+        if owners and not is_ready:
             yield view.finding(
                 call.node,
                 f"`{owners[0].shown}` has no `{_THETA}` since transformers 5.0, and `getattr` gives its default: read "

@@ -29,6 +29,9 @@ _LOADED_WITH = 2
 _DEPTH = 8
 
 
+#: Folders of programs that make their models themselves.
+_OF_TESTS = frozenset({"tests", "test", "benchmarks", "benchmark"})
+
 #: Methods of a class that build an object and load nothing.
 _BUILDERS = ("_from_config", "from_config")
 
@@ -213,10 +216,11 @@ def _is_part(of: LocalClass) -> bool:
 
 
 def _is_for_a_test(of: LocalClass) -> bool:
-    """Whether a class is one of a test that does not load it: loading is what fails."""
+    """Whether a class is one of a test, or of a measurement, that does not load it: loading is what fails."""
     view = of.view
-    name = os.path.basename(view.path)
-    is_of_test = name.startswith("test_") or name.endswith("_test.py") or name == "conftest.py"
+    folder, name = os.path.split(os.path.relpath(os.path.abspath(view.path), os.path.abspath(view.project.root)))
+    is_of_test = name.startswith(("test_", "bench_")) or name.endswith("_test.py") or name == "conftest.py"
+    is_of_test = is_of_test or not _OF_TESTS.isdisjoint(folder.split(os.sep))
     return is_of_test and not any(
         isinstance(parent := view.tree.parents.get(each), ast.Attribute) and parent.attr.startswith(("from_", "_from_"))
         for each in view.links.mentions(of.name)
@@ -226,14 +230,14 @@ def _is_for_a_test(of: LocalClass) -> bool:
 def _loads_itself(of: LocalClass) -> bool:
     """Whether a class builds its objects by a method of its own, and loads none with that of transformers.
 
-    Either its `from_pretrained` does so, or calls a method that does; or its constructor loads the parts, and a
-    `from_...` of its own calls that.
+    Either its `from_pretrained` goes to none of transformers, or calls a method that builds the object; or its
+    constructor loads the parts, and a `from_...` of its own calls that.
     """
     method = _inherited(of, "from_pretrained")
     if method is not None:
         called = _called_on_self(method)
         if "from_pretrained" not in called:
-            return _builds(method, of)
+            return not _goes_to_a_base(method, of)
         others = [_inherited(of, name) for name in called - {"from_pretrained"}]
         return any(each is not None and _builds(each, of) for each in others)
     init = _method(of.node, "__init__")
@@ -243,6 +247,15 @@ def _loads_itself(of: LocalClass) -> bool:
         return False
     own = [each for each in of.node.body if isinstance(each, ast.FunctionDef) and each.name.startswith("from_")]
     return any(_builds(each, of) for each in own)
+
+
+def _goes_to_a_base(method: ast.FunctionDef, of: LocalClass) -> bool:
+    """Whether a method calls `from_pretrained` of a base by its name: `Base.from_pretrained.__func__(cls, ...)`."""
+    bases = {ast.unparse(base) for base in of.node.bases}
+    return any(
+        isinstance(node, ast.Attribute) and node.attr == "from_pretrained" and ast.unparse(node.value) in bases
+        for node in ast.walk(method)
+    )
 
 
 def _builds(method: ast.FunctionDef, of: LocalClass) -> bool:
