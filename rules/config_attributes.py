@@ -67,8 +67,9 @@ class RemovedConfigAttribute(Rule):
 
     ## Fix safety
 
-    Safe for reading `rope_theta` of a configuration class that is known, and held back while the project supports v4,
-    which has no `rope_parameters`. The others are for a person.
+    Safe for reading `rope_theta` of a configuration class that is known (of Gemma 3, whose types of layers have
+    parameters of their own, it is `rope_parameters["full_attention"]["rope_theta"]`), and held back while the project
+    supports v4, which has no `rope_parameters`. The others are for a person.
 
     ## References
 
@@ -138,15 +139,17 @@ def _theta(view: ModuleView, node: ast.Attribute) -> Iterator[Finding | Unseen]:
             yield view.unseen(node, f"what `{view.source(node.value)}` is comes from elsewhere")
         return
     shown = owners[0].shown
+    new = rotary_settings.place(owners[0].name)
     if isinstance(node.ctx, ast.Store):
-        yield view.finding(
-            node, f'setting `{_THETA}` does nothing since transformers 5.0: set `{_PARAMETERS}["{_THETA}"]`'
-        )
+        yield view.finding(node, f"setting `{_THETA}` does nothing since transformers 5.0: set `{new}`")
         return
-    new = f'{_PARAMETERS}["{_THETA}"]'
     message = f"`{shown}` has no `{_THETA}` since transformers 5.0: read `{new}`"
     fix = Fix(f"Read `{_PARAMETERS}`", [Edit(*view.name_span(node), new)], requires="5.0")
-    yield view.finding(node, message, fix=fix if owners[0].is_exact else None)
+    is_sure = all(
+        each.is_exact and rotary_settings.place(each.name) == new and rotary_settings.is_plain(each.name)
+        for each in owners
+    )
+    yield view.finding(node, message, fix=fix if is_sure else None)
 
 
 def _knows_parameters(view: ModuleView, node: ast.AST, holder: ast.expr) -> bool:
