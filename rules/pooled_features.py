@@ -23,12 +23,23 @@ _OUTPUT = "pooler_output"
 #: Models whose output object has what 4.x returned in another field, without a pooler output.
 _FIELDS = {"FuyuModel": "last_hidden_state", "Llama4ForConditionalGeneration": "last_hidden_state"}
 
-#: Models that returned several things in a tuple, or the features of all images in one tensor, which is split now.
-_OTHER_FORM = frozenset(
-    "Qwen3VLModel Qwen3VLForConditionalGeneration Qwen3VLMoeModel Qwen3VLMoeForConditionalGeneration Ovis2Model "
-    "Ovis2ForConditionalGeneration Qwen2_5OmniThinkerForConditionalGeneration "
-    "Qwen3OmniMoeThinkerForConditionalGeneration DeepseekVLHybridModel Kosmos2_5Model "
-    "Kosmos2_5ForConditionalGeneration".split()
+#: Families whose pooler output is not what 4.x returned: that was a tuple, one tensor where there is one an image now,
+#: had another shape, or (PaliGemma) another scale.
+_OTHER_FORM = (
+    "AyaVision",
+    "Chameleon",
+    "Cohere2Vision",
+    "DeepseekVLHybrid",
+    "Idefics",
+    "Kosmos2_5",
+    "LlavaNextVideo",
+    "LlavaOnevision",
+    "Ovis2",
+    "PaliGemma",
+    "Qwen2_5Omni",
+    "Qwen3Omni",
+    "Qwen3VL",
+    "SmolVLM",
 )
 
 #: Models whose methods returned an output object under 4.x, too.
@@ -76,9 +87,9 @@ class PooledFeatures(Rule):
     ## Fix safety
 
     Safe: `pooler_output` is the tensor that v4 returned (measured: equal; of Fuyu and Llama 4 it is
-    `last_hidden_state`). No fix for models that returned a tuple, or one tensor where it is split now (Qwen3-VL, Ovis2,
-    Qwen2.5-Omni). Held back while the project supports v4, where the tensor has no such attribute. What an Auto class
-    loads from a checkpoint that is not known is said to be unseen.
+    `last_hidden_state`). No fix where it is another one: Qwen3-VL and Ovis2 returned a tuple, Idefics and SmolVLM one
+    tensor for all images, PaliGemma one of another scale. Held back while the project supports v4, where the tensor has
+    no such attribute. What an Auto class loads from a checkpoint that is not known is said to be unseen.
 
     ## References
 
@@ -132,11 +143,13 @@ def _finding(view: ModuleView, call: CallSite, method: str, owners: list[Owner])
     fields = {_FIELDS.get(each.name, _OUTPUT) for each in owners}
     field = min(fields)
     fix = Fix(f"Read `.{field}`", [Edit(end, end, f".{field}")], requires="5.0")
-    is_same = len(fields) == 1 and not any(each.name in _OTHER_FORM for each in owners)
+    is_same = len(fields) == 1 and not any(each.name.startswith(_OTHER_FORM) for each in owners)
     message = (
         f"`{owners[0].shown}.{method}` returns an output object since transformers 5.0, where it returned a tensor: "
         f"read `.{field}`"
     )
+    if not is_same:
+        message += ", which has another form or scale than that tensor"
     return view.finding(call.node, message, fix=fix if is_same else None)
 
 
