@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 
 _THETA, _SCALING, _PARAMETERS = rotary_settings.THETA, rotary_settings.SCALING, rotary_settings.PARAMETERS
 
+#: The configuration of a model of which only the base is known, and what a configuration class of a repository does.
+_OF_ANY_MODEL = "PreTrainedModel.config"
+_SETS_ITS_OWN = f"self.{_THETA} = {_THETA}"
+
 _DROPPED = (
     f"setting `{_SCALING}` drops the `{_THETA}` of the configuration since transformers 5.0: update `{_PARAMETERS}`, "
     "which holds both"
@@ -63,8 +67,9 @@ class RemovedConfigAttribute(Rule):
 
     ## Fix safety
 
-    Safe for reading `rope_theta` of a configuration class that is known, and held back while the project supports v4,
-    which has no `rope_parameters`. The others are for a person.
+    Safe for reading `rope_theta` of a configuration class that is known (of Gemma 3, whose types of layers have
+    parameters of their own, it is `rope_parameters["full_attention"]["rope_theta"]`), and held back while the project
+    supports v4, which has no `rope_parameters`. The others are for a person.
 
     ## References
 
@@ -104,7 +109,14 @@ def _rotary(view: ModuleView, node: ast.expr) -> list[Owner]:
         return []  # a class of the repository, or one that its annotation does not name
     if any(not each.is_exact for each in found) and _is_of_remote_code(view, node):
         return []
+    if any(each.shown == _OF_ANY_MODEL for each in found) and _has_own_configurations(view):
+        return []
     return [each for each in found if not each.is_exact or rotary_settings.has_lost_theta(each.name, target)]
+
+
+def _has_own_configurations(view: ModuleView) -> bool:
+    """Whether the repository defines a configuration with rotary settings of its own, which stay where they are."""
+    return _SETS_ITS_OWN in view.text or bool(view.project.mentioning(_SETS_ITS_OWN.encode(), view.path))
 
 
 def _is_of_remote_code(view: ModuleView, node: ast.expr) -> bool:
@@ -114,7 +126,7 @@ def _is_of_remote_code(view: ModuleView, node: ast.expr) -> bool:
 
 
 def _theta(view: ModuleView, node: ast.Attribute) -> Iterator[Finding | Unseen]:
-    if members.is_prepared(view, node):
+    if members.is_prepared(view, node) or _knows_parameters(view, node, node.value):
         return
     owners = _rotary(view, node.value)
     if not owners or members.is_own_attribute(view, node):
@@ -127,15 +139,31 @@ def _theta(view: ModuleView, node: ast.Attribute) -> Iterator[Finding | Unseen]:
             yield view.unseen(node, f"what `{view.source(node.value)}` is comes from elsewhere")
         return
     shown = owners[0].shown
+    new = rotary_settings.place(owners[0].name)
     if isinstance(node.ctx, ast.Store):
-        yield view.finding(
-            node, f'setting `{_THETA}` does nothing since transformers 5.0: set `{_PARAMETERS}["{_THETA}"]`'
-        )
+        yield view.finding(node, f"setting `{_THETA}` does nothing since transformers 5.0: set `{new}`")
         return
-    new = f'{_PARAMETERS}["{_THETA}"]'
     message = f"`{shown}` has no `{_THETA}` since transformers 5.0: read `{new}`"
     fix = Fix(f"Read `{_PARAMETERS}`", [Edit(*view.name_span(node), new)], requires="5.0")
-    yield view.finding(node, message, fix=fix if owners[0].is_exact else None)
+    is_sure = all(
+        each.is_exact and rotary_settings.place(each.name) == new and rotary_settings.is_plain(each.name)
+        for each in owners
+    )
+    yield view.finding(node, message, fix=fix if is_sure else None)
+
+
+def _knows_parameters(view: ModuleView, node: ast.AST, holder: ast.expr) -> bool:
+    """Whether a function asks the same configuration for its `rope_parameters`, and so knows either release."""
+    around = view.links.function_around(node)
+    shown = ast.unparse(holder)
+    asked = [*view.calls({"getattr", "hasattr"})]
+    return any(
+        view.links.function_around(call.node) is around
+        and len(call.args) > 1
+        and Constant(_PARAMETERS) in view.values(call.args[1])
+        and ast.unparse(call.args[0]) == shown
+        for call in asked
+    )
 
 
 def _is_foreign(view: ModuleView, node: ast.Attribute) -> bool:
@@ -181,7 +209,8 @@ def _defaults(view: ModuleView) -> Iterator[Finding]:
         if len(call.args) != 3 or Constant(_THETA) not in view.values(call.args[1]):
             continue
         owners = _rotary(view, call.args[0])
-        if owners and not members.is_prepared(view, call.node):
+        is_ready = members.is_prepared(view, call.node) or _knows_parameters(view, call.node, call.args[0])
+        if owners and not is_ready:
             yield view.finding(
                 call.node,
                 f"`{owners[0].shown}` has no `{_THETA}` since transformers 5.0, and `getattr` gives its default: read "

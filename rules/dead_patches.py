@@ -62,13 +62,15 @@ class DeadPatch(Rule):
         """See Rule."""
         for statement in module.tree.nodes.get(ast.Assign, ()):
             assert isinstance(statement, ast.Assign)
-            for target in statement.targets:
+            for target in statement.targets if not _takes_away(statement.value) else ():
                 if isinstance(target, ast.Attribute) and _may_be_ours(target.value):
                     yield from _check(module, target, target.value, target.attr)
         for call in module.calls({"setattr"}):
             # `monkeypatch.setattr` raises where the name is not there, unless it is told otherwise.
             puts = isinstance(call.func, ast.Name) or call.keyword("raising") is not None
             if puts and len(call.node.args) == 3 and _may_be_ours(call.node.args[0]):
+                if _takes_away(call.node.args[2]):
+                    continue
                 for value in module.values(call.node.args[1]):
                     if isinstance(value, Constant) and isinstance(value.value, str):
                         yield from _check(module, call.node, call.node.args[0], value.value)
@@ -78,6 +80,11 @@ def _may_be_ours(node: ast.expr) -> bool:
     return isinstance(node, (ast.Name, ast.Attribute)) and not (
         isinstance(node, ast.Name) and node.id in ("self", "cls")
     )
+
+
+def _takes_away(value: ast.expr) -> bool:
+    """Whether a patch only switches something off, which is off where it is gone."""
+    return isinstance(value, ast.Constant) and not value.value
 
 
 def _check(view: ModuleView, node: ast.expr, owner: ast.expr, name: str) -> Iterator[Finding]:

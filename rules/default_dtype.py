@@ -30,8 +30,9 @@ class DefaultDtype(Rule):
 
     ## What it does
 
-    Finds `from_pretrained` of a model without `dtype=` (or `torch_dtype=`), and with `torch_dtype=None`. Off by
-    default: it holds for nearly every call, and most checkpoints of the time of 4.x are in float32.
+    Finds `from_pretrained` of a model without `dtype=` (or `torch_dtype=`), and with `torch_dtype=None`. A model that
+    is cast in the same function (`model.half()`) is left alone. Off by default: the rule holds for nearly every call,
+    and most checkpoints of the time of 4.x are in float32.
 
     ## Why it breaks
 
@@ -72,7 +73,7 @@ class DefaultDtype(Rule):
             given = [value for name in _NAMES for value in call.values_of(name)]
             if any(value != Constant(None) for value in given) or call.values_of("quantization_config"):
                 continue
-            if _is_cast(module, call.node):
+            if _is_cast(module, call.node) or _is_cast_later(module, call.node):
                 continue
             shown = next((each.name for each in call.owners({"from_pretrained"})), names[0])
             message = f"`{shown}` is loaded in the dtype of its checkpoint, no longer in float32"
@@ -85,9 +86,37 @@ def _is_cast(view: ModuleView, node: ast.AST) -> bool:
     call = view.tree.parents[method]
     if not isinstance(method, ast.Attribute) or not isinstance(call, ast.Call):
         return False
-    if method.attr in _CASTS or (method.attr == "to" and _DTYPE.search(ast.unparse(call))):
+    if _casts(method, call):
         return True
     return _is_cast(view, call)
+
+
+def _casts(method: ast.Attribute, call: ast.Call) -> bool:
+    return method.attr in _CASTS or (method.attr == "to" and _DTYPE.search(ast.unparse(call)) is not None)
+
+
+def _is_cast_later(view: ModuleView, node: ast.Call) -> bool:
+    """Whether a model gets another dtype further down in its function, whatever holds there: `model.half().cuda()`."""
+    around = view.links.function_around(node)
+    statement: ast.AST = node
+    while not isinstance(statement, ast.stmt):
+        statement = view.tree.parents[statement]
+    targets = statement.targets if isinstance(statement, ast.Assign) else []
+    names = {ast.unparse(each) for each in targets if isinstance(each, (ast.Name, ast.Attribute))}
+    known = [(ast.dump(test), wanted) for test, wanted in view.reach.conditions(node)]
+    for method in view.tree.nodes.get(ast.Attribute, ()) if names else ():
+        assert isinstance(method, ast.Attribute)
+        call = view.tree.parents[method]
+        if method.lineno <= node.lineno or not isinstance(call, ast.Call) or not _casts(method, call):
+            continue
+        held: ast.expr = method.value
+        while isinstance(held, ast.Call) and isinstance(held.func, ast.Attribute):
+            held = held.func.value
+        if ast.unparse(held) not in names or view.links.function_around(method) is not around:
+            continue
+        if all((ast.dump(test), wanted) in known for test, wanted in view.reach.conditions(method)):
+            return True
+    return False
 
 
 def _fix(view: ModuleView, call: CallSite) -> Fix | None:

@@ -56,8 +56,9 @@ class DefaultLoggers(Rule):
 
     ## Fix safety
 
-    `report_to="all"` in the place of `None` is safe. Naming the logger that the program uses is unsafe: under 4.x
-    others that happen to be installed were used, too.
+    `report_to="all"` in the place of `None` is safe; no fix beside `WANDB_DISABLED`, since "all" would log to wandb
+    now, which it did not under 4.x. Naming the logger that the program uses is unsafe: under 4.x others that happen to
+    be installed were used, too.
 
     ## References
 
@@ -108,8 +109,11 @@ def _check(view: ModuleView, call: CallSite, logger: str) -> Iterator[Finding]:
     given = call.values_of("report_to")
     keyword = call.keyword("report_to")
     if given == {Constant(None)}:
-        fix = _fix(view, call, keyword, "all", safe=True) if keyword is not None else None
+        is_off = any(key.is_written for key in view.environment_keys({_SWITCH}))
+        fix = _fix(view, call, keyword, "all", safe=True) if keyword is not None and not is_off else None
         message = '`report_to=None` makes the `Trainer` raise a ValueError: write `report_to="all"` for what it meant'
+        if is_off:
+            message += f", or the loggers without wandb, of which `{_SWITCH}` took care"
         yield view.finding(keyword or call.node, message, fix=fix)
     elif not given and logger and not call.is_open:
         message = (

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 
 from v5lint.rule import Edit, Fix, Rule
+from v5lint.rules import generation_defaults
 from v5lint.rules.knowledge import lookup
 from v5lint.rules.parts import given_parameters, library, members
 from v5lint.view.values import LocalClass, Unknown
@@ -23,6 +24,10 @@ _TASKS = "task_specific_params"
 #: What a model that generates inherits from: this, or a mixin of its own called so at its end.
 _MIXIN = "GenerationMixin"
 
+#: The trainer that generates, and what it calls its model.
+_TRAINER = "Seq2SeqTrainer"
+_MODEL = "model"
+
 #: Tokens that a model's configuration may go on holding: what `generate` took from there it takes no longer.
 _TOKENS = frozenset({"decoder_start_token_id", "eos_token_id", "pad_token_id", "bos_token_id"})
 
@@ -39,9 +44,9 @@ class GenerationParameterOnConfig(Rule):
     `length_penalty`, ...) where the model is one of transformers, and where such a parameter is read; the same on a
     configuration that stands for itself, and where `from_pretrained` of either, or the constructor of a configuration,
     is given one. Fields that a family has of its own are left alone (`max_length` of AST, `suppress_tokens` of
-    Whisper). Beside them, the
-    tokens that are set on the same configuration (`decoder_start_token_id`): `generate` took them from there only
-    because the configuration had been changed.
+    Whisper), and `self.model` of a trainer is taken for such a model where it inherits from `Seq2SeqTrainer`. Beside
+    them, the tokens that are set on the same configuration (`decoder_start_token_id`): `generate` took them from there
+    only because the configuration had been changed.
 
     ## Why it breaks
 
@@ -96,7 +101,8 @@ class GenerationParameterOnConfig(Rule):
                 continue
             if is_parameter(node.attr):
                 is_ready = members.is_prepared(module, node) or _is_kept(module, node)
-                if _is_of_model(module, node.value) and not is_ready:
+                is_of_ours = _is_of_model(module, node.value) or _is_of_trainer(module, node.value)
+                if is_of_ours and not is_ready:
                     found.append(node)
             elif node.attr in _TOKENS and isinstance(node.ctx, ast.Store):
                 beside.append(node)
@@ -116,6 +122,9 @@ class GenerationParameterOnConfig(Rule):
                 message = f"`generate` {verb} `{node.attr}` on `{_CONFIG}` since transformers 5.0: set it on `{_NEW}`"
             else:
                 message = f"a configuration has no `{node.attr}` since transformers 5.0: read it from `{_NEW}`"
+                before = generation_defaults.DEFAULTS.get(node.attr)
+                if before is not None:
+                    message += f", where it is None unless it is set ({before!r} under 4.x)"
             yield module.finding(node, message, fix=fix)
         yield from _by_name(module)
         yield from given_parameters.on_configurations(module, parameters(), found)
@@ -189,6 +198,17 @@ def _is_of_model(view: ModuleView, node: ast.Attribute) -> bool:
     return (
         bool(owners) and not members.is_own_attribute(view, node) and not any(_has_own_config(each) for each in owners)
     )
+
+
+def _is_of_trainer(view: ModuleView, node: ast.Attribute) -> bool:
+    """Whether `self.model.config` is read in a trainer that generates: one that inherits from `Seq2SeqTrainer`."""
+    held = node.value
+    owner = view.links.class_around(node)
+    if not isinstance(held, ast.Attribute) or held.attr != _MODEL or owner is None:
+        return False
+    if ast.unparse(held.value) != "self" or _MODEL in view.links.self_assignments(owner):
+        return False
+    return any(lookup.is_subclass(each, _TRAINER) for each in library.library_classes(view, LocalClass(view, owner)))
 
 
 def _is_own_field(view: ModuleView, node: ast.Attribute) -> bool:

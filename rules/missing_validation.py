@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 
 from v5lint.rule import Fix, FixUnavailableError, Rule
-from v5lint.rules.parts import held_models, models, trainers
+from v5lint.rules.parts import held_models, models, trained_parameters, trainers
 from v5lint.view.calls import CallSite
 from v5lint.view.values import Elements, External, LocalClass, LocalFunction
 
@@ -46,8 +46,9 @@ class MissingValidation(Rule):
 
     Finds where a module makes a `Trainer` of transformers (or one that inherits from it, trl's among them), or trains
     a model of transformers, or a module that holds one, in a loop of its own (what goes backward may be a function that
-    the loop calls), with or without PEFT, and imports nothing of `v5lint.runtime`. A trainer that merely evaluates is
-    no training. Off unless selected: whether a script shall depend on the runtime is for its owner to say.
+    the loop calls), with or without PEFT, and imports nothing of `v5lint.runtime`. A trainer that merely evaluates or
+    saves is no training, nor is a loop whose optimiser has other parameters than the model's. Off unless selected:
+    whether a script shall depend on the runtime is for its owner to say.
 
     ## Why it breaks
 
@@ -72,7 +73,8 @@ class MissingValidation(Rule):
     ## Fix safety
 
     Unsafe: the script needs `v5lint[runtime]` from then on, and stops where a check fails. In a loop of its own,
-    `validate(model, trained=True).raise_if_failed()` stands behind the loop.
+    `validate(model, trained=True).raise_if_failed()` stands behind the loop; no fix where the model is only trained
+    under a condition.
 
     ## References
 
@@ -98,7 +100,8 @@ class MissingValidation(Rule):
         for loop, model in _own_loops(module):
             message = f"nothing checks what this loop does; `{_VALIDATE}` the model behind it"
             at = loop.target if isinstance(loop, ast.For) else loop.test
-            yield module.finding(at, message, fix=_with_validate(module, loop, model))
+            is_sure = not trained_parameters.is_under_condition(module, loop, model)
+            yield module.finding(at, message, fix=_with_validate(module, loop, model) if is_sure else None)
 
 
 def _runtime_imports(view: ModuleView) -> Iterator[str]:
@@ -115,12 +118,32 @@ def _trainers(view: ModuleView) -> Iterator[CallSite]:
     called = {node.func.attr for node in view.tree.nodes.get(ast.Call, ()) if _is_method(node)}
     if called & _USES and not called & _TRAINS:
         return
-    yield from (training.call for training in trainers.trainings(view))
+    for training in trainers.trainings(view):
+        if not _is_told_otherwise(view, training.call):
+            yield training.call
     for node in view.tree.nodes.get(ast.Call, ()):
         assert isinstance(node, ast.Call)
         call = CallSite(view, node)
         if call.name in _OF_TRL and any(isinstance(of, External) and of.package == "trl" for of in call.callees):
             yield call
+
+
+def _is_told_otherwise(view: ModuleView, call: CallSite) -> bool:
+    """Whether all that is done with a trainer is in sight, and it is never told to train."""
+    parent = view.tree.parents[call.node]
+    if isinstance(parent, ast.Attribute):
+        return parent.attr not in _TRAINS
+    if not isinstance(parent, ast.Assign) or not all(isinstance(each, ast.Name) for each in parent.targets):
+        return False
+    if view.links.function_around(parent) is None:
+        return False  # a name of the module: another one may tell it
+    uses = [
+        view.tree.parents[use]
+        for target in parent.targets
+        for binding in view.links.bindings_at(target)  # type: ignore[arg-type]
+        for use in view.links.uses(binding)
+    ]
+    return bool(uses) and all(isinstance(use, ast.Attribute) and use.attr not in _TRAINS for use in uses)
 
 
 def _is_method(node: ast.AST) -> TypeGuard[Any]:
@@ -199,7 +222,7 @@ def _own_loops(view: ModuleView) -> Iterator[tuple[_Loop, str]]:
             if not {"backward", "step"} <= methods:
                 continue
             model = _trained_model(view, loop) or _handed_model(view, loop, bodies)
-            if model and not _is_made_in(loop, model):
+            if model and not _is_made_in(loop, model) and not trained_parameters.leave_out(view, loop, model):
                 found.append((loop, model, {id(body) for body in bodies}))
     covered = set[int]().union(*(reached for _, _, reached in found))
     for loop, model, _ in sorted(found, key=lambda each: each[0].lineno):

@@ -20,6 +20,31 @@ if TYPE_CHECKING:
 
 _OUTPUT = "pooler_output"
 
+#: Models whose output object has what 4.x returned in another field, without a pooler output.
+_FIELDS = {"FuyuModel": "last_hidden_state", "Llama4ForConditionalGeneration": "last_hidden_state"}
+
+#: Families whose pooler output is not what 4.x returned: that was a tuple, one tensor where there is one an image now,
+#: had another shape, or (PaliGemma) another scale.
+_OTHER_FORM = (
+    "AyaVision",
+    "Chameleon",
+    "Cohere2Vision",
+    "DeepseekVLHybrid",
+    "Idefics",
+    "Kosmos2_5",
+    "LlavaNextVideo",
+    "LlavaOnevision",
+    "Ovis2",
+    "PaliGemma",
+    "Qwen2_5Omni",
+    "Qwen3Omni",
+    "Qwen3VL",
+    "SmolVLM",
+)
+
+#: Models whose methods returned an output object under 4.x, too.
+_NEVER_A_TENSOR = frozenset({"Blip2Model"})
+
 #: The names of classes that are one tower: `ClapTextModelWithProjection`, `CLIPVisionModel`.
 _TOWER = re.compile(r"(Text|Vision|Audio)(Model|Encoder)")
 
@@ -61,9 +86,10 @@ class PooledFeatures(Rule):
 
     ## Fix safety
 
-    Safe: `pooler_output` is the tensor that v4 returned (measured: equal). Held back while the project supports v4,
-    where the tensor has no such attribute. What an Auto class loads from a checkpoint that is not known is said
-    to be unseen.
+    Safe: `pooler_output` is the tensor that v4 returned (measured: equal; of Fuyu and Llama 4 it is
+    `last_hidden_state`). No fix where it is another one: Qwen3-VL and Ovis2 returned a tuple, Idefics and SmolVLM one
+    tensor for all images, PaliGemma one of another scale. Held back while the project supports v4, where the tensor has
+    no such attribute. What an Auto class loads from a checkpoint that is not known is said to be unseen.
 
     ## References
 
@@ -92,8 +118,10 @@ class PooledFeatures(Rule):
                 continue
             owners = members.owners(module, func.value, ("model",))
             mine = [each for each in owners if func.attr in lookup.feature_methods(each.name)]
+            if any(each.name in _NEVER_A_TENSOR for each in mine):
+                continue
             if mine and all(each in mine or _is_tower(each) for each in owners):
-                yield _finding(module, call, func.attr, mine[0].shown)
+                yield _finding(module, call, func.attr, mine)
             elif func.attr in _METHODS and _may_be_ours(module, func, owners):
                 yield module.unseen(call.node, f"which model `{module.source(func.value)}` is could not be followed")
 
@@ -110,11 +138,19 @@ def _may_be_ours(view: ModuleView, func: ast.Attribute, owners: list[Owner]) -> 
     return members.is_untyped(view, func, "") and members.imports_transformers(view)
 
 
-def _finding(view: ModuleView, call: CallSite, method: str, owner: str) -> Finding:
+def _finding(view: ModuleView, call: CallSite, method: str, owners: list[Owner]) -> Finding:
     end = view.span(call.node)[1]
-    fix = Fix(f"Read `.{_OUTPUT}`", [Edit(end, end, f".{_OUTPUT}")], requires="5.0")
-    message = f"`{owner}.{method}` returns an output object since transformers 5.0, where it returned a tensor: read "
-    return view.finding(call.node, f"{message}`.{_OUTPUT}`", fix=fix)
+    fields = {_FIELDS.get(each.name, _OUTPUT) for each in owners}
+    field = min(fields)
+    fix = Fix(f"Read `.{field}`", [Edit(end, end, f".{field}")], requires="5.0")
+    is_same = len(fields) == 1 and not any(each.name.startswith(_OTHER_FORM) for each in owners)
+    message = (
+        f"`{owners[0].shown}.{method}` returns an output object since transformers 5.0, where it returned a tensor: "
+        f"read `.{field}`"
+    )
+    if not is_same:
+        message += ", which has another form or scale than that tensor"
+    return view.finding(call.node, message, fix=fix if is_same else None)
 
 
 def _is_read_as_output(view: ModuleView, call: CallSite) -> bool:

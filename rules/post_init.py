@@ -29,6 +29,9 @@ _LOADED_WITH = 2
 _DEPTH = 8
 
 
+#: Folders of programs that make their models themselves.
+_OF_TESTS = frozenset({"tests", "test", "benchmarks", "benchmark"})
+
 #: Methods of a class that build an object and load nothing.
 _BUILDERS = ("_from_config", "from_config")
 
@@ -159,13 +162,21 @@ def _is_made_by_hand(init: ast.FunctionDef) -> bool:
 
 
 def _modules_with(of: LocalClass) -> Iterator[ModuleView]:
-    """The modules of the repository that may inherit from a class."""
+    """The modules of the repository that may name a class, by way of packages that import it for others, too."""
     view = of.view
     yield view
-    for file in view.project.importers(view.path, of.name):
-        other = view.project.view(file, view.settings)
-        if other is not None and other is not view:
-            yield other
+    met = {os.path.realpath(view.path)}
+    ways = [view.path]
+    while ways:
+        for file in view.project.importers(ways.pop(), of.name):
+            if os.path.realpath(file) in met:
+                continue
+            met.add(os.path.realpath(file))
+            if os.path.basename(file) == "__init__.py":
+                ways.append(file)
+            other = view.project.view(file, view.settings)
+            if other is not None:
+                yield other
 
 
 def _classes(view: ModuleView) -> list[LocalClass]:
@@ -205,10 +216,11 @@ def _is_part(of: LocalClass) -> bool:
 
 
 def _is_for_a_test(of: LocalClass) -> bool:
-    """Whether a class is one of a test that does not load it: loading is what fails."""
+    """Whether a class is one of a test, or of a measurement, that does not load it: loading is what fails."""
     view = of.view
-    name = os.path.basename(view.path)
-    is_of_test = name.startswith("test_") or name.endswith("_test.py") or name == "conftest.py"
+    folder, name = os.path.split(os.path.relpath(os.path.abspath(view.path), os.path.abspath(view.project.root)))
+    is_of_test = name.startswith(("test_", "bench_")) or name.endswith("_test.py") or name == "conftest.py"
+    is_of_test = is_of_test or not _OF_TESTS.isdisjoint(folder.split(os.sep))
     return is_of_test and not any(
         isinstance(parent := view.tree.parents.get(each), ast.Attribute) and parent.attr.startswith(("from_", "_from_"))
         for each in view.links.mentions(of.name)
@@ -216,9 +228,39 @@ def _is_for_a_test(of: LocalClass) -> bool:
 
 
 def _loads_itself(of: LocalClass) -> bool:
-    """Whether a class has a `from_pretrained` of its own that builds the object, and not that of transformers."""
+    """Whether a class builds its objects by a method of its own, and loads none with that of transformers.
+
+    Either its `from_pretrained` goes to none of transformers, or calls a method that builds the object; or its
+    constructor loads the parts, and a `from_...` of its own calls that.
+    """
     method = _inherited(of, "from_pretrained")
-    if method is None or not method.args.args or "from_pretrained" in _called_on_self(method):
+    if method is not None:
+        called = _called_on_self(method)
+        if "from_pretrained" not in called:
+            return not _goes_to_a_base(method, of)
+        others = [_inherited(of, name) for name in called - {"from_pretrained"}]
+        return any(each is not None and _builds(each, of) for each in others)
+    init = _method(of.node, "__init__")
+    if init is None or not any(
+        isinstance(node, ast.Attribute) and node.attr == "from_pretrained" for node in ast.walk(init)
+    ):
+        return False
+    own = [each for each in of.node.body if isinstance(each, ast.FunctionDef) and each.name.startswith("from_")]
+    return any(_builds(each, of) for each in own)
+
+
+def _goes_to_a_base(method: ast.FunctionDef, of: LocalClass) -> bool:
+    """Whether a method calls `from_pretrained` of a base by its name: `Base.from_pretrained.__func__(cls, ...)`."""
+    bases = {ast.unparse(base) for base in of.node.bases}
+    return any(
+        isinstance(node, ast.Attribute) and node.attr == "from_pretrained" and ast.unparse(node.value) in bases
+        for node in ast.walk(method)
+    )
+
+
+def _builds(method: ast.FunctionDef, of: LocalClass) -> bool:
+    """Whether a method of a class calls the class."""
+    if not method.args.args:
         return False
     builders = {method.args.args[0].arg, of.name}
     called = [node.func for node in ast.walk(method) if isinstance(node, ast.Call)]

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from v5lint.rule import Finding
     from v5lint.rules.parts.project_metadata import AnyView
 
+#: What a project is moved to. One that names an older release as its oldest keeps the installer's way out.
+_V5 = (5,)
+
 _FLOOR = re.compile(r">=\s*(\d+(?:\.\d+)*)\s*\Z")
 _NUMBER = re.compile(r"\d+(?:\.\d+)*")
 
@@ -27,7 +30,8 @@ class PythonTooOld(Rule):
     ## What it does
 
     Finds `requires-python`, `python_requires`, Poetry's `python` and conda's `python=` that admit Python 3.9 or older,
-    in files that require transformers. From 5.21 on, transformers needs Python 3.11: that is said in the message.
+    in files that require transformers, unless the project goes on supporting v4 (`transformers>=4.40`), which is what
+    an older Python gets. From 5.21 on, transformers needs Python 3.11: that is said in the message.
 
     ## Why it breaks
 
@@ -63,6 +67,8 @@ class PythonTooOld(Rule):
         requirements = metadata.requirements_of(view)
         if not any(requirement.name == "transformers" for requirement in requirements):
             return
+        if view.settings.minimum < _V5:
+            return  # the project goes on supporting v4, which is what an older Python gets
         rows = requires.ranges("python", view.settings.minimum, view.settings.target)
         floors = [parse_release(found[0]) for _, specifier in rows if (found := _NUMBER.search(specifier))]
         if not floors:

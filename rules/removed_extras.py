@@ -66,7 +66,19 @@ class RemovedExtra(Rule):
                 what = f"the extra {names} is" if len(gone) == 1 else f"the extras {names} are"
                 message = f"{what} gone; require by name what is still used of it"
                 since = min(gone.values(), key=parse_release)
-                yield metadata.finding(requirement, message, fix=_without(view, requirement, gone), since=since)
+                found = metadata.finding(requirement, message, fix=_without(view, requirement, gone), since=since)
+                if view.settings.minimum < parse_release(since) and _has_successor(view, requirement, gone):
+                    found.level = "deprecated"  # each release takes the one that it has, and warns of the other
+                yield found
+
+
+def _has_successor(view: AnyView, requirement: Requirement, gone: dict[str, str]) -> bool:
+    """Whether a line beside a requirement names the extra by which a newer release calls the one that is gone."""
+    last = {extra.rpartition("-")[2] for extra in gone}
+    return any(
+        other is not requirement and other.name == requirement.name and last <= set(other.extras)
+        for other in metadata.requirements_of(view)
+    )
 
 
 def _without(view: AnyView, requirement: Requirement, gone: dict[str, str]) -> Fix | None:

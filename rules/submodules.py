@@ -12,7 +12,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from v5lint.releases import Release
     from v5lint.rule import Finding
     from v5lint.rules.parts.members import Gone
     from v5lint.rules.parts.module_paths import Lost
@@ -29,8 +28,18 @@ _SUBMODULES = frozenset(
 _FLAT = frozenset({"text_model", "vision_model"})
 
 #: Parts of models for images and text, which were attributes of the model with a head as well.
-_OF_LLAVA = frozenset({"language_model", "vision_tower", "multi_modal_projector", "audio_tower"})
+_OF_LLAVA = frozenset(
+    "language_model vision_tower multi_modal_projector audio_tower visual image_newline vision_model text_model "
+    "projector".split()
+)
 _INNER_SINCE = "4.52"
+_LANGUAGE_MODEL = "language_model"
+
+#: What the language model of LLaVA and its like held while it had a head, and where that is now.
+_OF_LANGUAGE_MODEL = {"model": f"model.{_LANGUAGE_MODEL}", "lm_head": "lm_head"}
+
+#: The head of GPT-NeoX, which is called as those of all others.
+_RENAMED = {"embed_out": "lm_head"}
 
 #: What is read of a language model without its head as of one with it.
 _OF_BASE = frozenset(
@@ -47,10 +56,11 @@ class MovedSubmodule(Rule):
     Finds on everything that is known to be a model: `.vision_model` of `CLIPVisionModel` and `SiglipVisionModel` and
     `.text_model` of `CLIPTextModel` and `SiglipTextModel`, which are flat since 5.6 (they are still there on
     `CLIPModel` and `SiglipModel`); `.encoder` of ViT and its family, whose layers are in `.layers`
-    since 5.9; `.language_model`, `.vision_tower` and `.multi_modal_projector` of LLaVA and its like, which are in
-    `.model` since 5.0. Behind them, through indexes, loops and variables, the parts of layers that were renamed:
-    `.attention.attention.query` of DINOv2 since 5.18, `.attention.self.query` of Swin since 5.9. The same paths in
-    text: `model.get_submodule("encoder.layer.11")`, `dict(model.named_modules())[...]`, `model.state_dict()[...]`.
+    since 5.9; `.language_model`, `.vision_tower`, `.multi_modal_projector` and `.visual` of LLaVA, Qwen2-VL and their
+    like, which are in `.model` alone since 5.0. Behind them, through indexes, loops and variables, the parts of layers
+    that were renamed: `.attention.attention.query` of DINOv2 since 5.18, `.attention.self.query` of Swin since 5.9. The
+    same paths in text: `model.get_submodule("encoder.layer.11")`, `dict(model.named_modules())[...]`,
+    `model.state_dict()[...]`.
 
     ## Why it breaks
 
@@ -75,8 +85,9 @@ class MovedSubmodule(Rule):
 
     Unsafe where a flat model is read (`model.vision_model.embeddings` becomes `model.embeddings`), and held back while
     the project supports a release before 5.6. Unsafe for the parts of LLaVA and its like (`.model.language_model`,
-    which exists since 4.52): before 4.52 the language model there had a head of its own, so that it is left to a person
-    wherever more than its parameters, its configuration or its input embeddings is read. No fix for layers and their
+    which exists since 4.52): before 4.52 the language model there had a head of its own (`.language_model.model` is
+    `.model.language_model`, and `.language_model.lm_head` is `.lm_head`), so that it is left to a person wherever more
+    than these, its parameters, its configuration or its input embeddings is read. No fix for layers and their
     parts (`attention.attention.query` became `attention.q_proj`): older releases have the old names alone.
 
     ## References
@@ -94,10 +105,8 @@ class MovedSubmodule(Rule):
         for found in members.gone(module, ("model",), _SUBMODULES):
             if is_submodule(found):
                 fix = _fix(module, found)
-                instead = _instead(found, module.settings.target)
-                yield module.finding(
-                    found.node, members.told(found, instead=instead), fix=fix, since=found.removal.gone
-                )
+                said = members.told(found, instead=_instead(module, found))
+                yield module.finding(found.node, said, fix=fix, since=found.removal.gone)
         for node in module.tree.nodes.get(ast.Attribute, ()):
             assert isinstance(node, ast.Attribute)
             lost = module_paths.lost(module, node) if isinstance(node.ctx, ast.Load) else None
@@ -137,12 +146,17 @@ def is_submodule(found: Gone) -> bool:
     return found.node.attr in _SUBMODULES and found.owner.is_exact
 
 
-def _instead(found: Gone, release: Release) -> str:
+def _instead(view: ModuleView, found: Gone) -> str:
     if found.node.attr in _FLAT and found.removal.gone == "5.6":
         return f'its parts are the model\'s own (`getattr(model, "{found.node.attr}", model)` reads both)'
     if _inner(found):
+        around = _read_of_language_model(view, found)
+        if around in _OF_LANGUAGE_MODEL:
+            return f"`.{_LANGUAGE_MODEL}.{around}` is `.{_OF_LANGUAGE_MODEL[around]}`"
         return f"it is `.model.{found.node.attr}`"
-    home = module_paths.home(found.owner.name, found.node.attr, release)
+    if found.node.attr in _RENAMED:
+        return f"it is `.{_RENAMED[found.node.attr]}`"
+    home = module_paths.home(found.owner.name, found.node.attr, view.settings.target)
     return f"it is `.{home}`" if home else ""
 
 
@@ -151,18 +165,34 @@ def _inner(found: Gone) -> bool:
     facts = lookup.class_facts(found.owner.name)
     base = lookup.model_type(facts.model_type) if facts is not None and facts.model_type else None
     inner = base.models.get("AutoModel", "") if base is not None else ""
-    return found.node.attr in _OF_LLAVA and found.removal.gone == "5.0" and inner not in ("", found.owner.name)
+    return found.node.attr in _OF_LLAVA and inner not in ("", found.owner.name)
+
+
+def _read_of_language_model(view: ModuleView, found: Gone) -> str:
+    """What is read of the language model inside of a model: "lm_head"; "" where the language model itself is."""
+    around = view.tree.parents[found.node]
+    return around.attr if found.node.attr == _LANGUAGE_MODEL and isinstance(around, ast.Attribute) else ""
 
 
 def _fix(view: ModuleView, found: Gone) -> Fix | None:
     """The fix that reads a part of the flat model itself."""
     node = found.node
     if _inner(found):
-        around = view.tree.parents[node]
-        if node.attr == "language_model" and not (isinstance(around, ast.Attribute) and around.attr in _OF_BASE):
-            return None
-        edit = Edit(*view.name_span(node), f"model.{node.attr}")
-        return Fix(f"Read `.model.{node.attr}`", [edit], applicability="unsafe", requires=_INNER_SINCE)
+        start, end = view.name_span(node)
+        new = f"model.{node.attr}"
+        if node.attr == _LANGUAGE_MODEL:
+            read = _read_of_language_model(view, found)
+            if read in _OF_LANGUAGE_MODEL:
+                new = _OF_LANGUAGE_MODEL[read]
+                end = view.name_span(view.tree.parents[node])[1]  # type: ignore[arg-type]
+            elif read not in _OF_BASE:
+                return None
+        since = _INNER_SINCE if found.removal.gone in ("5.0", _INNER_SINCE) else found.removal.gone
+        return Fix(f"Read `.{new}`", [Edit(start, end, new)], applicability="unsafe", requires=since)
+    if node.attr in _RENAMED:
+        new = _RENAMED[node.attr]
+        edit = Edit(*view.name_span(node), new)
+        return Fix(f"Rename to `{new}`", [edit], applicability="unsafe", requires=found.removal.gone)
     if node.attr not in _FLAT or found.removal.gone != "5.6" or len(members.owners(view, node.value, ("model",))) != 1:
         return None
     if not isinstance(view.tree.parents[node], ast.Attribute):

@@ -29,7 +29,8 @@ class TiedWeightsList(Rule):
     ## Why it breaks
 
     Since 5.0 the attribute maps each tied weight to the one that it shares, and `tie_weights` is called with arguments.
-    Measured on 5.23, in the constructor (of the first: where `config.tie_word_embeddings` is true):
+    Measured on 5.23, in the constructor (of the first: where `config.tie_word_embeddings` is true; else in
+    `save_pretrained`, unless the list is empty):
 
         AttributeError: 'list' object has no attribute 'keys'
         TypeError: Model.tie_weights() got an unexpected keyword argument 'recompute_mapping'
@@ -54,7 +55,7 @@ class TiedWeightsList(Rule):
 
     ## Fix safety
 
-    Safe for the parameter. A list gets no fix.
+    Safe for the parameter, and for an empty list. What else a list holds is for its author.
 
     ## References
 
@@ -80,7 +81,7 @@ class TiedWeightsList(Rule):
                         message = (
                             f"`{_KEYS}` is a dict since transformers 5.0: each tied weight with the one that it shares"
                         )
-                        yield module.finding(listed, message)
+                        yield module.finding(listed, message, fix=_empty(module, listed))
                     elif isinstance(each, ast.FunctionDef):
                         yield _method(module, each)
 
@@ -114,6 +115,13 @@ def _listed(view: ModuleView, statement: ast.stmt) -> ast.expr | None:
     if value is not None and all(isinstance(each, Elements) for each in view.values(value)):
         return value
     return None
+
+
+def _empty(view: ModuleView, listed: ast.expr) -> Fix | None:
+    """The fix of a list that names nothing."""
+    if not isinstance(listed, ast.List) or listed.elts or "#" in view.source(listed):
+        return None
+    return Fix("Write an empty dict", [view.replace(listed, "{}")])
 
 
 def _is_model(view: ModuleView, node: ast.ClassDef) -> bool:

@@ -7,6 +7,7 @@ import os
 import re
 
 from v5lint.rule import Rule
+from v5lint.view.strings import last_name
 from v5lint.view.values import Constant, External, Instance
 
 TYPE_CHECKING = False
@@ -19,9 +20,13 @@ if TYPE_CHECKING:
 
 _FORMAT = "safe_serialization"
 _FILE = "pytorch_model.bin"
+_NEW = "model.safetensors"
 
 #: The name as that of a file, not as the end of another one's (`diffusion_pytorch_model.bin`) or of a pattern.
 _NAMED = re.compile(r"(?:^|[/\\])pytorch_model\.bin\Z")
+
+#: What asks the Hub for a file: one that others have put there.
+_OF_THE_HUB = frozenset({"hf_hub_download", "file_exists", "hf_hub_url", "try_to_load_from_cache"})
 
 #: What reads a file, or asks for it; and what writes one.
 _READS = re.compile(r"\bload\(|load_state_dict|\bexists\(|is_?file\(|hf_hub_download|\bopen\(")
@@ -34,8 +39,9 @@ class UnwrittenWeightsFile(Rule):
     ## What it does
 
     Finds `save_pretrained(..., safe_serialization=False)` in a project in which a Python file seems to read
-    `pytorch_model.bin`: the same file, or another one of the repository, that does not write one itself. Models of
-    diffusers and adapters of PEFT, which still obey, are left alone.
+    `pytorch_model.bin`: the same file, or another one of the repository, that does not write one itself, does not
+    merely ask the Hub for it and knows no `model.safetensors`. Models of diffusers and adapters of PEFT, which still
+    obey, are left alone.
 
     ## Why it breaks
 
@@ -84,6 +90,8 @@ def _is_ours(view: ModuleView, call: CallSite) -> bool:
     func = call.func
     if not isinstance(func, ast.Attribute) or "transformers" not in view.text:
         return False
+    if view.project.is_first_party("transformers", view.path):
+        return False
     for value in view.values(func.value):
         of = value.of if isinstance(value, Instance) else value
         if isinstance(of, External):
@@ -93,26 +101,45 @@ def _is_ours(view: ModuleView, call: CallSite) -> bool:
 
 def _reader(view: ModuleView) -> str:
     """Where the file is read: "line 12", or another file; "" where nothing seems to read it."""
-    if _writes_itself(view.text):
+    if _writes_itself(view.text) or _NEW in view.text:
         return ""
     line = _line(view)
     if line:
         return f"line {line}"
     for file in view.project.mentioning(_FILE.encode(), view.path):
         other = view.project.view(file, view.settings)
-        if other is not None and _READS.search(other.text) and not _writes_itself(other.text) and _line(other):
+        if other is None or not _READS.search(other.text) or _writes_itself(other.text) or _NEW in other.text:
+            continue
+        if _line(other, is_here=False):
             return f"`{os.path.basename(file)}`"
     return ""
 
 
-def _line(view: ModuleView) -> int:
-    """The first line on which the file is named, docstrings aside; 0 where there is none."""
+def _line(view: ModuleView, *, is_here: bool = True) -> int:
+    """The first line on which the file is named, docstrings aside; 0 where there is none.
+
+    In another module than that which saves, a name that only the Hub is asked for is that of another file.
+    """
     for node in view.tree.nodes.get(ast.Constant, ()):
         assert isinstance(node, ast.Constant)
         named = isinstance(node.value, str) and _NAMED.search(node.value)
-        if named and not isinstance(view.tree.parents[node], ast.Expr):
+        if named and not isinstance(view.tree.parents[node], ast.Expr) and (is_here or not _is_of_the_hub(view, node)):
             return node.lineno
     return 0
+
+
+def _is_of_the_hub(view: ModuleView, node: ast.expr) -> bool:
+    """Whether a name is only given to functions that ask the Hub, at once or through a variable."""
+    parent = view.tree.parents[node]
+    if isinstance(parent, ast.keyword):
+        parent = view.tree.parents[parent]
+    if isinstance(parent, ast.Call):
+        return last_name(parent.func) in _OF_THE_HUB
+    if not isinstance(parent, ast.Assign):
+        return False
+    targets = [each for each in parent.targets if isinstance(each, ast.Name)]
+    uses = [use for each in targets for of in view.links.bindings_at(each) for use in view.links.uses(of)]
+    return len(targets) == len(parent.targets) and bool(uses) and all(_is_of_the_hub(view, use) for use in uses)
 
 
 def _writes_itself(text: str) -> bool:

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from v5lint.rule import Edit, Finding
     from v5lint.view.module import ModuleView
 
+#: The newest minor release of v4.
+_V4, _NEWEST_OF_V4 = 4, 57
+
 TOKENS = ("__version__", *(f"{name}({quote}transformers" for name in ("version", "distribution") for quote in "\"'"))
 _ORDERS = {ast.Lt: operator.lt, ast.LtE: operator.le, ast.Gt: operator.gt, ast.GtE: operator.ge}
 
@@ -131,7 +134,8 @@ class DeadVersionBranch(Rule):
     ## What it does
 
     Finds `if` statements and conditional expressions whose test asks for the version of transformers and gives the same
-    for every release from `min-version` to the target. Off unless selected: it is tidying, and breaks nothing.
+    for every release from `min-version` to the target: in a project that requires `transformers>=4.40`, no test that
+    tells v4 from v5. Off unless selected: it is tidying, and breaks nothing.
 
     ## Why it breaks
 
@@ -161,7 +165,7 @@ class DeadVersionBranch(Rule):
 
     def check(self, view: ModuleView) -> Iterator[Finding]:
         """See Rule."""
-        supported = releases(view)
+        supported = [*_of_v4(view), *releases(view)]
         for kind in (ast.If, ast.IfExp):
             for node in view.tree.nodes.get(kind, ()):
                 assert isinstance(node, (ast.If, ast.IfExp))
@@ -180,6 +184,15 @@ def releases(view: ModuleView) -> list[str]:
     low = first[1] if len(first) > 1 else 0
     high = view.settings.target[1] if len(view.settings.target) > 1 else 0
     return [f"{first[0]}.{minor}.0" for minor in range(low, max(low, high) + 1)]
+
+
+def _of_v4(view: ModuleView) -> list[str]:
+    """One patch of every minor release of v4 that a project goes on supporting."""
+    first = view.settings.minimum
+    if first >= (5,):
+        return []
+    low = first[1] if len(first) > 1 and first[0] == _V4 else 0
+    return [f"{_V4}.{minor}.0" for minor in range(low, _NEWEST_OF_V4 + 1)]
 
 
 def _may_be_text(node: ast.expr) -> bool:

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 _BEFORE = "4.57"
 """The release whose line of bases counts beside that of the release asked about."""
 
+_ONLY_REPLACED = frozenset({("PreTrainedModel", "decoder")})
+"""What a method of a base class gives another value where a class has it already: no class had it from the base."""
+
 _LOADED_BY = {
     "auto_model": "PreTrainedModel",
     "auto_config": "PretrainedConfig",
@@ -209,6 +212,8 @@ def removed_member(name: str, member: str, release: AnyRelease = None) -> Remova
         if spans is not None and history.is_present(spans, wanted):
             return None
     for holder in line:
+        if (holder, member) in _ONLY_REPLACED:
+            continue
         spans = _spans("lost_members", holder, member) or _spans("members", holder, member)
         if spans == "kept":
             return None

@@ -20,6 +20,13 @@ THETA = "rope_theta"
 SCALING = "rope_scaling"
 PARAMETERS = "rope_parameters"
 
+#: Configurations with rotary parameters for each type of layer: what was `rope_theta` is that of full attention.
+_BY_LAYER = frozenset({"Gemma3TextConfig", "Gemma3nTextConfig", "Olmo3Config"})
+_FULL = "full_attention"
+
+#: Of them those that began with one dict for all layers.
+_OF_LATE = frozenset({"Olmo3Config"})
+
 _CONFIG = "config"
 _TEXT = "text_config"
 
@@ -33,6 +40,17 @@ def keeps_theta(view: ModuleView, value: ast.expr | None) -> bool:
     if isinstance(value, ast.Name):
         made += [each.value for each in view.links.bindings_read(value)]
     return any(THETA in ast.unparse(each) or f".{SCALING}" in ast.unparse(each) for each in made if each is not None)
+
+
+def place(name: str) -> str:
+    """Where a configuration class has its base frequency: `rope_parameters["rope_theta"]`."""
+    inner = f'["{_FULL}"]' if name in _BY_LAYER else ""
+    return f'{PARAMETERS}{inner}["{THETA}"]'
+
+
+def is_plain(name: str) -> bool:
+    """Whether a configuration class has had its base frequency in that place in every release of v5."""
+    return name not in _OF_LATE
 
 
 def has_lost_theta(name: str, target: str) -> bool:

@@ -23,10 +23,15 @@ _BY_FORM = (
     (re.compile(r"(.*[-_.])?(environment|env|conda([-_]env)?)([-_.].*)?\.ya?ml\Z", re.IGNORECASE), "conda"),
 )
 
+#: Where Weights & Biases keeps what a run was made with: a record of what was installed, and no requirement.
+_OF_A_RUN = re.compile(r"(?:offline-)?run-\d{8}_\d{6}-\w+\Z")
+
 
 def kind_of(path: str) -> str | None:
     """Which module reads a file, or None where it is no metadata: `setup.py`, say, is Python first."""
     folder, name = os.path.split(path)
+    if any(_OF_A_RUN.match(os.path.basename(each)) for each in (folder, os.path.dirname(folder))):
+        return None
     if name in _BY_NAME:
         return _BY_NAME[name]
     if os.path.basename(folder) == "requirements" and name.endswith((".txt", ".in")):
