@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 
-from v5lint.rule import Edit, Fix, Rule
+from v5lint.rule import Rule
 from v5lint.rules import submodules
 from v5lint.rules.parts import members, module_paths
 from v5lint.view.values import LocalClass
@@ -129,10 +129,7 @@ class RemovedModelMember(Rule):
             if submodules.is_submodule(found):
                 continue
             new = found.removal.replacement
-            fix = None
-            if new is not None and new.drop_in:
-                edit = Edit(*module.name_span(found.node), new.new)
-                fix = Fix(f"Rename to `{new.new}`", [edit], requires=new.since)
+            fix = members.renamed(module, found.node, new.new, new.since) if new is not None and new.drop_in else None
             yield module.finding(found.node, members.told(found), fix=fix, since=found.removal.gone)
         yield from _pruned(module)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from v5lint.rule import Edit, Fix, Rule
+from v5lint.rule import Rule
 from v5lint.rules.parts import members, origins
 
 TYPE_CHECKING = False
@@ -75,8 +75,5 @@ class RemovedTokenizerMember(Rule):
                 yield module.unseen(found.node, "the checkpoint brings a class of its own, which may have it")
                 continue
             new = found.removal.replacement
-            fix = None
-            if new is not None and new.drop_in:
-                edit = Edit(*module.name_span(found.node), new.new)
-                fix = Fix(f"Rename to `{new.new}`", [edit], requires=new.since)
+            fix = members.renamed(module, found.node, new.new, new.since) if new is not None and new.drop_in else None
             yield module.finding(found.node, members.told(found), fix=fix, since=found.removal.gone)

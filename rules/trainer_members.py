@@ -98,7 +98,7 @@ class RemovedTrainingField(Rule):
             effect = "" if each.is_read else ", and setting it does nothing"
             said = f"`TrainingArguments` has no field `{each.name}` since transformers {removal.gone}{effect}"
             advice, fix = _field_advice(each, removal), _field_fix(module, each, removal)
-            yield module.finding(each.node, f"{said}{advice}", fix=fix, since=removal.gone)
+            yield module.finding(each.listed or each.node, f"{said}{advice}", fix=fix, since=removal.gone)
         yield from search_spaces.findings(module)
 
 
@@ -161,7 +161,7 @@ class RemovedTrainerMember(Rule):
                 new = told.replacement
                 advice = f": it is `{new.new}`"
                 fix = each.renamed(new.new, requires=new.since)
-            yield module.finding(each.node, f"{said}{advice}", fix=fix, since=removal.gone)
+            yield module.finding(each.listed or each.node, f"{said}{advice}", fix=fix, since=removal.gone)
         for node in module.tree.nodes.get(ast.Attribute, ()):
             assert isinstance(node, ast.Attribute)
             if node.attr == _TOKENIZER and isinstance(node.ctx, ast.Load) and _may_be_trainer(module, node):

@@ -38,7 +38,7 @@ def at_rest(view: ModuleView, mention: Mention, removal: Removal) -> Fix | None:
         mention: where the setting is read.
         removal: what is known of its end.
     """
-    if not mention.is_read or mention.name not in RESTING or _is_set(view, mention.name):
+    if not mention.is_read or mention.listed is not None or mention.name not in RESTING or _is_set(view, mention.name):
         return None
     node, answer = _answered(view, mention.node, RESTING[mention.name])
     parent = view.tree.parents[node]

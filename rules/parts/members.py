@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 
+from v5lint.rule import Edit, Fix
 from v5lint.rules.knowledge import lookup
 from v5lint.rules.parts import library, models
 from v5lint.view.guards import IMPORT_ERRORS
@@ -13,6 +14,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Container, Iterator
 
+    from v5lint.rule import Applicability
     from v5lint.rules.knowledge.lookup import Removal
     from v5lint.view.module import ModuleView
     from v5lint.view.values import ClassValue, Value
@@ -251,11 +253,8 @@ def gone(
     target = library.release_text(view.settings.target)
     given: set[tuple[str, str]] | None = None
     lost = frozenset().union(*(_lost(kind) for kind in kinds))
-    for node in view.tree.nodes.get(ast.Attribute, ()):
-        assert isinstance(node, ast.Attribute)
+    for node in view.attributes(lost):
         if not isinstance(node.ctx, ast.Load) or (names is not None and node.attr not in names):
-            continue
-        if node.attr not in lost:
             continue
         found = owners(view, node.value, kinds)
         if not found or is_own_attribute(view, node):
@@ -365,6 +364,18 @@ def _is_sentence(text: str) -> bool:
     """Whether a text begins with a word that is no name."""
     first = text.split()[0]
     return first.istitle() and not first.isupper()
+
+
+def renamed(view: ModuleView, node: ast.Attribute, new: str, requires: str) -> Fix:
+    """The fix that gives an attribute its new name, where only the name changed.
+
+    A name in a table, from which it is fetched elsewhere, may be more than the name of the attribute.
+    """
+    start, end = view.span(view.tree.parents[node])
+    place = view.name_span(node)
+    is_here = start <= place[0] and place[1] <= end
+    safety: Applicability = "safe" if is_here else "unsafe"
+    return Fix(f"Rename to `{new}`", [Edit(*place, new)], applicability=safety, requires=requires)
 
 
 def is_untyped(view: ModuleView, node: ast.Attribute, word: str) -> bool:
