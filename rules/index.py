@@ -19,10 +19,10 @@ MODULES: frozenset[str] = frozenset(['adapter_paths', 'all_linear', 'attention_m
  'processor_defaults', 'python_requirement', 'quantized_heads', 'refused_versions', 'removed_extras',
  'removed_modules', 'removed_names', 'replaced_names', 'restored_weights', 'rotary_functions',
  'saved_modules', 'saving_arguments', 'shifted_arguments', 'siglip_classes', 'silent_arguments',
- 'special_tokens', 'state_dicts', 'submodules', 'target_tokenizers', 'tied_weights', 'token_arguments',
- 'tokenizer_calls', 'tokenizer_members', 'trainer_arguments', 'trainer_members', 'trainer_overrides',
- 'training_arguments', 'training_choices', 'training_flags', 'transformers_pins', 'unsafe_serialization',
- 'version_comparisons', 'vocabulary_files', 'wrapped_forwards', 'written_targets'])
+ 'special_tokens', 'state_dicts', 'strict_configurations', 'submodules', 'target_tokenizers', 'tied_weights',
+ 'token_arguments', 'tokenizer_calls', 'tokenizer_members', 'trainer_arguments', 'trainer_members',
+ 'trainer_overrides', 'training_arguments', 'training_choices', 'training_flags', 'transformers_pins',
+ 'unsafe_serialization', 'version_comparisons', 'vocabulary_files', 'wrapped_forwards', 'written_targets'])
 
 #: Module, class, whether it has options, and the attributes that differ from those of Rule.
 RULES: tuple[tuple[str, str, bool, dict[str, Any]], ...] = (('feature_extractors',
@@ -559,6 +559,13 @@ RULES: tuple[tuple[str, str, bool, dict[str, Any]], ...] = (('feature_extractors
   'RemovedRotaryDefault',
   False,
   {'code': 'V5511', 'name': 'removed-rotary-default', 'tokens': ('ROPE_INIT_FUNCTIONS',)}),
+ ('strict_configurations',
+  'StrictConfiguration',
+  False,
+  {'code': 'V5512',
+   'name': 'strict-configuration',
+   'since': '5.4',
+   'tokens': ('Config(', 'Config)', 'Config,', 'id2label')}),
  ('environment_variables',
   'RemovedEnvironmentVariable',
   False,
