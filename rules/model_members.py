@@ -121,6 +121,13 @@ class RemovedModelMember(Rule):
         "_supports_cache_class",
         "_set_default_",
         "_is_quantized_training",
+        "_fix_state_dict_key",
+        "_get_key_renaming",
+        "_hook_rss_memory",
+        "_can_dispatch",
+        "_checkpoint_conversion_mapping",
+        "_move_missing_keys",
+        "_create_repo",
     )
 
     def check(self, module: ModuleView) -> Iterator[Finding]:
