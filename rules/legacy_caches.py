@@ -55,12 +55,12 @@ class LegacyCache(Rule):
     ## What it does
 
     Finds on what is known to be a cache of transformers (an object of a cache class, `outputs.past_key_values` of a
-    model of transformers): subscripts, loops over pairs, `from_legacy_cache`, `to_legacy_cache`, `key_cache`,
-    `value_cache`, `seen_tokens`, `get_usable_length`, `get_max_cache_shape`, `crop(max_length=)`, a positive length
-    that is given to `crop`, and every other member that a release since 4.36 took from the cache classes. Also tuples
-    that a model is given as `past_key_values=`, of which 4.x made a cache, or what `split` makes of the tensor of a
-    prefix. Attention code that handles a tuple of its own (`past_key_value[0]`), and code that asks for the type first,
-    is left alone.
+    model of transformers, or the second of the tuple that a decoder gives without labels): subscripts, loops over
+    pairs, `from_legacy_cache`, `to_legacy_cache`, `key_cache`, `value_cache`, `seen_tokens`, `get_usable_length`,
+    `get_max_cache_shape`, `crop(max_length=)`, a positive length that is given to `crop`, and every other member that a
+    release since 4.36 took from the cache classes. Also tuples that a model is given as `past_key_values=`, of which
+    4.x made a cache, or what `split` makes of the tensor of a prefix. Attention code that handles a tuple of its own
+    (`past_key_value[0]`), and code that asks for the type first, is left alone.
 
     ## Why it breaks
 

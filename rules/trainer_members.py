@@ -46,7 +46,7 @@ class RemovedTrainingField(Rule):
 
     Finds reads and writes of removed fields on objects that are known to be training arguments: made in the file, by a
     call, by `HfArgumentParser(...).parse_args_into_dataclasses()`, or known by an annotation; `args` of a Trainer, and
-    of a `TrainerCallback`; also by `getattr` and `setattr`, and as keys of `args.to_dict()` and `vars(args)`. And
+    of a `TrainerCallback`; also by `getattr` and `setattr` (in a loop over a table as well), and as keys of `args.to_dict()` and `vars(args)`. And
     removed fields among the keys of what `hp_space` of a hyperparameter search gives. Fields that a subclass declares
     itself are left alone, as is code that asks first
     (`hasattr`, `getattr` with a default).
@@ -79,8 +79,8 @@ class RemovedTrainingField(Rule):
     fields only while the object was made, so the write did nothing there either. `overwrite_output_dir`, `past_index`,
     `use_legacy_prediction_loop` and their like were at rest unless somebody set them, and nobody can any more: what
     asks for them goes (`and not training_args.overwrite_output_dir`), with the branch that is never taken, unless the
-    module sets them. That is unsafe, since a command line outside of the file may have set them under v4. All else is
-    left to a person.
+    module sets them; the body of one that is always taken stays without its test. That is unsafe, since a command line
+    outside of the file may have set them under v4. All else is left to a person.
 
     ## References
 

@@ -53,12 +53,12 @@ def at_rest(view: ModuleView, mention: Mention, removal: Removal) -> Fix | None:
         if "#" in source or ("\n" in source and not _stands_in_brackets(view, parent)):
             return None
         return _fix(view, node, removal, [view.replace(parent, view.source(kept))])
-    if isinstance(parent, ast.If) and parent.test is node and not answer:
+    if isinstance(parent, ast.If) and parent.test is node:
 
         def build() -> list[Edit]:
-            from v5lint.edits.branches import without_branch
+            from v5lint.edits import branches
 
-            return [without_branch(view, parent)]
+            return [branches.without_test(view, parent) if answer else branches.without_branch(view, parent)]
 
         return Fix(_said(view, node), build, applicability="unsafe", requires=removal.gone)
     return None
