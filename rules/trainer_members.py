@@ -46,10 +46,10 @@ class RemovedTrainingField(Rule):
 
     Finds reads and writes of removed fields on objects that are known to be training arguments: made in the file, by a
     call, by `HfArgumentParser(...).parse_args_into_dataclasses()`, or known by an annotation; `args` of a Trainer, and
-    of a `TrainerCallback`; also by `getattr` and `setattr` (in a loop over a table as well), and as keys of `args.to_dict()` and `vars(args)`. And
-    removed fields among the keys of what `hp_space` of a hyperparameter search gives. Fields that a subclass declares
-    itself are left alone, as is code that asks first
-    (`hasattr`, `getattr` with a default).
+    of a `TrainerCallback`; also by `getattr` and `setattr` (in a loop over a table as well), and as keys of
+    `args.to_dict()` and `vars(args)`. And removed fields among the keys of what `hp_space` of a hyperparameter search
+    gives. Fields that a subclass declares itself are left alone, as is code that asks first (`hasattr`, `getattr` with
+    a default).
 
     ## Why it breaks
 

@@ -49,7 +49,7 @@ def without_branch(view: ModuleView, statement: ast.If) -> Edit:
 
 
 def without_test(view: ModuleView, statement: ast.If) -> Edit:
-    """The edit that leaves the first branch of an `if` alone, which is always taken: its body, at the depth of the `if`.
+    """The edit that leaves the body of an `if` whose first branch is always taken, at the depth of the `if`.
 
     Args:
         view: the module.
