@@ -763,7 +763,7 @@ RULES: tuple[tuple[str, str, bool, dict[str, Any]], ...] = (('feature_extractors
  ('unsafe_serialization',
   'UnwrittenWeightsFile',
   False,
-  {'code': 'V5909', 'name': 'unwritten-weights-file', 'tokens': ('safe_serialization',)}),
+  {'code': 'V5909', 'name': 'unwritten-weights-file', 'tokens': ('safe_serialization', 'save_safetensors')}),
  ('default_loggers',
   'DefaultLoggers',
   False,
