@@ -38,9 +38,9 @@ class UnwrittenWeightsFile(Rule):
 
     ## What it does
 
-    Finds `save_pretrained(..., safe_serialization=False)` and `TrainingArguments(save_safetensors=False)` in a project in which a Python file seems to read
-    `pytorch_model.bin`: the same file, or another one of the repository, that does not write one itself. Models of
-    diffusers and adapters of PEFT, which still obey, are left alone.
+    Finds `save_pretrained(..., safe_serialization=False)` and `TrainingArguments(save_safetensors=False)` in a project
+    in which a Python file seems to read `pytorch_model.bin`: the same file, or another one of the repository, that does
+    not write one itself. Models of diffusers and adapters of PEFT, which still obey, are left alone.
 
     ## Why it breaks
 
