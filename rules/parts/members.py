@@ -25,6 +25,11 @@ CONFIG = "PretrainedConfig"
 PROCESSOR = "ProcessorMixin"
 ENCODING = "BatchEncoding"
 
+TOKENIZER_KIND = "tokenizer"
+
+#: The attributes of a Trainer that hold its tokenizer.
+_HELD_BY_TRAINERS = frozenset({"tokenizer", "processing_class"})
+
 #: The base of all configurations: what is only known to be one may be a class of the repository.
 BASES_OF_CONFIGS = frozenset({CONFIG, "PreTrainedConfig"})
 
@@ -256,7 +261,7 @@ def gone(
     for node in view.attributes(lost):
         if not isinstance(node.ctx, ast.Load) or (names is not None and node.attr not in names):
             continue
-        found = owners(view, node.value, kinds)
+        found = owners(view, node.value, kinds) or (_of_trainers(view, node.value) if TOKENIZER_KIND in kinds else [])
         if not found or is_own_attribute(view, node):
             continue
         removals = [(each, removal(each, node.attr, target)) for each in found]
@@ -268,6 +273,21 @@ def gone(
         if (node.attr, ast.dump(node.value)) in given or is_prepared(view, node, asks_type=asks_type):
             continue
         yield Gone(node, *removed)
+
+
+def _of_trainers(view: ModuleView, node: ast.expr) -> list[Owner]:
+    """The tokenizer that a Trainer holds, under its name of 4.x or of today, unless the class keeps one of its own.
+
+    A processor may be there, too: it never had what only tokenizers lost.
+    """
+    if not isinstance(node, ast.Attribute) or node.attr not in _HELD_BY_TRAINERS:
+        return []
+    if not all(isinstance(each, (Method, Unknown)) for each in view.values(node)):
+        return []
+    for of in view.classes_of(node.value):
+        if any(lookup.is_subclass(name, "Trainer") for name in library.library_classes(view, of)):
+            return [Owner(TOKENIZER, f"{of.name}.{node.attr}", TOKENIZER_KIND, is_exact=False)]
+    return []
 
 
 _ever: dict[str, set[str]] = {}
