@@ -573,7 +573,7 @@ RULES: tuple[tuple[str, str, bool, dict[str, Any]], ...] = (('feature_extractors
   {'code': 'V5512',
    'name': 'strict-configuration',
    'since': '5.4',
-   'tokens': ('Config(', 'Config)', 'Config,', 'id2label')}),
+   'tokens': ('Config(', 'Config)', 'Config,', 'Config as', 'id2label')}),
  ('environment_variables',
   'RemovedEnvironmentVariable',
   False,

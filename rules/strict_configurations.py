@@ -78,12 +78,17 @@ class StrictConfiguration(Rule):
     code = "V5512"
     name = "strict-configuration"
     since = "5.4"
-    tokens = ("Config(", "Config)", "Config,", "id2label")
+    tokens = ("Config(", "Config)", "Config,", "Config as", "id2label")
 
     def check(self, module: ModuleView) -> Iterator[Finding]:
         """See Rule."""
+        aliases = {
+            alias.asname
+            for alias in module.tree.nodes.get(ast.alias, ())
+            if isinstance(alias, ast.alias) and alias.name.endswith("Config")
+        }
         for call in module.calls():
-            if call.args and (call.name.endswith("Config") or call.name == "__init__"):
+            if call.args and (call.name.endswith("Config") or call.name == "__init__" or call.name in aliases):
                 yield from _positional(module, call)
         for node in module.tree.nodes.get(ast.ClassDef, ()):
             assert isinstance(node, ast.ClassDef)
