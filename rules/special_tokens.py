@@ -69,9 +69,9 @@ class AdditionalSpecialTokens(Rule):
 
     def check(self, module: ModuleView) -> Iterator[Finding | Unseen]:
         """See Rule."""
-        for node in module.attributes(_NAMES):
-            if not members.is_prepared(module, node):
-                yield from _attribute(module, node)
+        for attribute in module.attributes(_NAMES):
+            if not members.is_prepared(module, attribute):
+                yield from _attribute(module, attribute)
         for node in module.tree.nodes.get(ast.Subscript, ()):
             assert isinstance(node, ast.Subscript)
             yield from _entry(module, node)

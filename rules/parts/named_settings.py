@@ -57,7 +57,7 @@ def settings(view: ModuleView, names: Container[str]) -> Iterator[Setting]:
                     yield Setting(call, call.args[0], each.value, each.node, value)
         elif isinstance(call.func, ast.Attribute) and site.name == "update" and call.args:
             for table in view.values(call.args[0]):
-                is_here = isinstance(table, Mapping) and table.view is view
-                for entry in view.dicts.entries(table.node) if is_here else ():
-                    if isinstance(entry.key, str) and entry.key in names and entry.how != "removal":
-                        yield Setting(call, call.func.value, entry.key, entry.node, entry.value)
+                if isinstance(table, Mapping) and table.view is view:
+                    for entry in view.dicts.entries(table.node):
+                        if isinstance(entry.key, str) and entry.key in names and entry.how != "removal":
+                            yield Setting(call, call.func.value, entry.key, entry.node, entry.value)

@@ -32,12 +32,12 @@ def fetched(view: ModuleView) -> list[ast.Attribute]:
         if isinstance(call.func, ast.Name) and len(call.args) == _WITHOUT_DEFAULT and not call.keywords:
             found += _named(view, call, call.args[0], call.args[1])
     if any(view.links.calls_named(path.rpartition(".")[2]) for path in _GETTERS):
-        for call in view.tree.nodes.get(ast.Call, ()):
-            assert isinstance(call, ast.Call)
-            getter = _getter(view, call)
+        for node in view.tree.nodes.get(ast.Call, ()):
+            assert isinstance(node, ast.Call)
+            getter = _getter(view, node)
             if getter is not None:
                 for name in getter.args[: _GETTERS[_path(view, getter)]]:
-                    found += _named(view, call, call.args[0], name)
+                    found += _named(view, node, node.args[0], name)
     return found
 
 
