@@ -1,4 +1,4 @@
-"""V5921: the check for a package, whose answer is a tuple now."""
+"""V5922: the check for a package, whose answer is a tuple now."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class PackageCheckTuple(Rule):
     - https://github.com/huggingface/transformers/blob/main/src/transformers/utils/import_utils.py
     """
 
-    code = "V5921"
+    code = "V5922"
     name = "package-check-tuple"
     since = "5.3"
     tokens = (_NAME,)

@@ -1,4 +1,4 @@
-"""V5512: configurations, which are strict dataclasses now."""
+"""V5516: configurations, which are strict dataclasses now."""
 
 from __future__ import annotations
 
@@ -68,14 +68,14 @@ class StrictConfiguration(Rule):
 
     Leaving out the annotation is safe: without, the attribute is no field of the dataclass, as it was none before. All
     else is left to a person: the names of the arguments are those of the constructor of 4.x. Values of a wrong type
-    (`hidden_size="32"`), which raise a StrictDataclassFieldValidationError that names the field, are not looked for.
+    (`hidden_size="32"`) have a rule of their own (V5517).
 
     ## References
 
     - https://huggingface.co/docs/transformers/main_classes/configuration
     """
 
-    code = "V5512"
+    code = "V5516"
     name = "strict-configuration"
     since = "5.4"
     tokens = ("Config(", "Config)", "Config,", "Config as", "id2label")
