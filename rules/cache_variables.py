@@ -273,6 +273,8 @@ class _Written:
         clash = [each for each in self.hub if self._is_beside(each)]
         if clash:
             return f"; `{clash[0].name}` beside it says another place, and holds for all downloads", None
+        if any(_gives_the_value(self.view, each) for each in (self.key, *self.mine)):
+            return "; its name is a part of the value: another name would be another folder", None
         if self.replacement == _HOME:
             if self.home:
                 return f"; `{_HOME}` is set beside it", None
@@ -432,6 +434,15 @@ class _Written:
             if not isinstance(name, ast.Constant) or name.value not in mine:
                 staying.append(each)
         return staying
+
+
+def _gives_the_value(view: ModuleView, key: EnvironmentKey) -> bool:
+    """Whether the variable of a loop names it, from which the value is made: `environ[name] = f"/c/{name}"`."""
+    if key.value is None or key.site in view.tree.ancestors(key.node):
+        return False
+    named = {each.id for each in ast.walk(key.site) if isinstance(each, ast.Name)}
+    made_of = [each for each in ast.walk(key.value) if isinstance(each, ast.Name) and each.id in named]
+    return any(key.name in view.constants(each) for each in made_of)
 
 
 def _is_own_helper(view: ModuleView, site: ast.AST) -> bool:

@@ -6,14 +6,14 @@ import ast
 
 from v5lint.rule import Fix, Rule
 from v5lint.rules.parts import members
-from v5lint.view.values import Constant
+from v5lint.view.calls import CallSite
+from v5lint.view.values import Constant, External
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from v5lint.rule import Edit, Finding, Unseen
-    from v5lint.view.calls import CallSite
     from v5lint.view.module import ModuleView
 
 _METHOD = "apply_chat_template"
@@ -26,7 +26,7 @@ _SINCE = "4.40"
 _OF_DICTS = frozenset("input_ids attention_mask items keys values get".split())
 
 #: Methods that give the same back.
-_SAME = frozenset("to cuda cpu".split())
+_SAME = frozenset("to cuda cpu result".split())
 
 _QUESTIONS = frozenset("hasattr isinstance getattr".split())
 
@@ -79,14 +79,18 @@ class ChatTemplateDict(Rule):
         """See Rule."""
         for call in module.calls({_METHOD}):
             func = call.func
-            if not isinstance(func, ast.Attribute) or call.node.func is not func or members.is_prepared(module, func):
+            if not isinstance(func, ast.Attribute) or members.is_prepared(module, func):
                 continue
-            if call.keyword(_KEYWORD) is not None or call.entry(_KEYWORD) is not None:
+            every = _with_later_calls(module, call)
+            if every is None:
+                yield module.unseen(call.node, "who calls it, and with what, is not seen: the result is a dict now")
                 continue
-            tokenize = call.values_of("tokenize", 6)
+            if any(each.keyword(_KEYWORD) is not None or each.entry(_KEYWORD) is not None for each in every):
+                continue
+            tokenize = frozenset(value for each in every for value in each.values_of("tokenize", 6))
             if Constant(False) in tokenize and len(tokenize) == 1:
                 continue
-            if _is_read_as_dict(module, call.node):
+            if any(_is_read_as_dict(module, each.node) for each in every):
                 continue
             found = members.owners(module, func.value, ("tokenizer", "processor"))
             if any(each.kind == "processor" for each in found) or members.is_own_attribute(module, func):
@@ -103,6 +107,23 @@ class ChatTemplateDict(Rule):
                     else f"what `{module.source(func.value)}` is comes"
                 )
                 yield module.unseen(call.node, f"{what} from elsewhere: with a tokenizer the result is a dict now")
+
+
+def _with_later_calls(view: ModuleView, call: CallSite) -> list[CallSite] | None:
+    """A call, and those of the `partial` that it makes; None where not all of them are seen, and they may decide."""
+    if External("functools.partial") not in view.values(call.node.func):
+        return [call]
+    parent = view.tree.parents[call.node]
+    targets = parent.targets if isinstance(parent, ast.Assign) else []
+    uses: list[ast.expr] = [call.node] if not targets else []
+    for name in targets:
+        for binding in view.links.bindings_at(name) if isinstance(name, ast.Name) else ():
+            uses += view.links.uses(binding)
+    around = [(use, view.tree.parents[use]) for use in uses]
+    later = [CallSite(view, each) for use, each in around if isinstance(each, ast.Call) and each.func is use]
+    if len(later) < len(uses) and not call.values_of("tokenize", 6):
+        return None
+    return [call, *later]
 
 
 def _is_read_as_dict(view: ModuleView, node: ast.expr, depth: int = 0) -> bool:

@@ -6,7 +6,7 @@ import ast
 
 from v5lint.rule import Edit, Fix, Rule
 from v5lint.rules import generation_parameters
-from v5lint.rules.parts import library, members, origins, rotary_settings
+from v5lint.rules.parts import library, members, named_settings, origins, rotary_settings
 from v5lint.view.values import Constant, External, LocalClass
 
 TYPE_CHECKING = False
@@ -27,6 +27,8 @@ _DROPPED = (
     f"setting `{_SCALING}` drops the `{_THETA}` of the configuration since transformers 5.0: update `{_PARAMETERS}`, "
     "which holds both"
 )
+
+_SET = f'setting `{_THETA}` does nothing since transformers 5.0: set `{_PARAMETERS}["{_THETA}"]`'
 
 
 class RemovedConfigAttribute(Rule):
@@ -190,13 +192,11 @@ def _scaling(view: ModuleView, node: ast.Attribute) -> Iterator[Finding]:
 
 
 def _by_name(view: ModuleView) -> Iterator[Finding]:
-    """`config.update({"rope_scaling": {...}})` and `setattr(config, "rope_scaling", {...})`."""
-    for call in view.calls({"update", "setattr"}):
-        named = rotary_settings.is_named(call)
-        if named is None or view.guards.is_dead(call.node) or rotary_settings.keeps_theta(view, named[1]):
+    """`config.update({"rope_scaling": {...}})` and `setattr(config, "rope_theta", 1e6)`."""
+    for each in named_settings.settings(view, (_THETA, _SCALING)):
+        if (each.name == _SCALING and rotary_settings.keeps_theta(view, each.value)) or not _rotary(view, each.holder):
             continue
-        if _rotary(view, named[0]):
-            yield view.finding(call.node, _DROPPED)
+        yield view.finding(each.node if each.name == _THETA else each.call, _SET if each.name == _THETA else _DROPPED)
 
 
 def _is_none(view: ModuleView, value: ast.expr | None) -> bool:

@@ -7,7 +7,7 @@ import ast
 from v5lint.rule import Edit, Fix, Rule
 from v5lint.rules import generation_defaults
 from v5lint.rules.knowledge import lookup
-from v5lint.rules.parts import given_parameters, library, members
+from v5lint.rules.parts import given_parameters, library, members, named_settings
 from v5lint.view.values import LocalClass, Unknown
 
 TYPE_CHECKING = False
@@ -137,24 +137,20 @@ class GenerationParameterOnConfig(Rule):
 
 def _by_name(view: ModuleView) -> Iterator[Finding]:
     """Parameters that are set by name: `model.config.update({...})`, `setattr(model.config, "max_length", 64)`."""
-    for call in view.calls({"update", "setattr"}):
-        holder = call.func.value if isinstance(call.func, ast.Attribute) else next(iter(call.args), None)
-        if holder is None or not _is_configuration(view, holder) or view.guards.is_dead(call.node):
+    for each in named_settings.settings(view, parameters()):
+        if _is_configuration(view, each.holder):
+            message = f"`generate` refuses `{each.name}` on `{_CONFIG}` since transformers 5.0: set it on `{_NEW}`"
+            yield view.finding(each.node, message)
+    for call in view.calls({"update"}):
+        func = call.func
+        if not isinstance(func, ast.Attribute) or not call.args or not _are_of_task(view, call.args[0]):
             continue
-        given: list[ast.expr | None] = [*call.args[1:2]]
-        if call.name == "update":
-            given = [key for each in call.args[:1] if isinstance(each, ast.Dict) for key in each.keys]
-            if call.args and _are_of_task(view, call.args[0]):
-                message = (
-                    f"`{_TASKS}` hold parameters that `generate` refuses on `{_CONFIG}` since transformers 5.0: update "
-                    f"the `{_NEW}` with them"
-                )
-                yield view.finding(call.node, message)
-        for key in given:
-            name = key.value if isinstance(key, ast.Constant) else None
-            if key is not None and isinstance(name, str) and is_parameter(name):
-                message = f"`generate` refuses `{name}` on `{_CONFIG}` since transformers 5.0: set it on `{_NEW}`"
-                yield view.finding(key, message)
+        if _is_configuration(view, func.value) and not view.guards.is_dead(call.node):
+            message = (
+                f"`{_TASKS}` hold parameters that `generate` refuses on `{_CONFIG}` since transformers 5.0: update "
+                f"the `{_NEW}` with them"
+            )
+            yield view.finding(call.node, message)
 
 
 def _is_configuration(view: ModuleView, node: ast.expr) -> bool:

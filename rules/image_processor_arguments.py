@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 
 from v5lint.rule import Edit, Fix, Rule
-from v5lint.rules.parts import image_processors
+from v5lint.rules.parts import image_processors, library
 from v5lint.view.guards import CALL_ERRORS
 
 TYPE_CHECKING = False
@@ -31,6 +31,10 @@ _WITH_MASK = frozenset(
 )
 _LABELS = "reduce_labels"
 
+#: What chose between the classes in PIL and in torchvision, and what chooses between them since 5.4.
+_FAST = "use_fast"
+_BACKENDS = {True: 'backend="torchvision"', False: 'backend="pil"'}
+
 #: The frameworks that transformers has no tensors of any more.
 _FRAMEWORKS = frozenset({"tf", "jax"})
 
@@ -42,7 +46,7 @@ class ImageProcessorArgument(Rule):
 
     Finds `reduce_labels=`, `pad_and_return_pixel_mask=`, arguments of tokenizers (`padding=`, `truncation=`, ...) and
     `return_tensors="tf"` where they are given to an image processor of transformers, or to a vision feature extractor,
-    which becomes one.
+    which becomes one. And `use_fast=` of `AutoImageProcessor.from_pretrained`, which only warns so far.
 
     ## Why it breaks
 
@@ -58,6 +62,10 @@ class ImageProcessorArgument(Rule):
 
         ValueError: tf is not a valid TensorType, please select one of ['pt', 'np', 'mlx']
 
+    `use_fast=True` is `backend="torchvision"` since 5.4, `use_fast=False` is `backend="pil"`:
+
+        The `use_fast` parameter is deprecated and will be removed in a future version.
+
     ## Example
 
         processor = SegformerImageProcessor(reduce_labels=True)
@@ -70,10 +78,11 @@ class ImageProcessorArgument(Rule):
 
     ## Fix safety
 
-    Safe where an argument goes that was ignored, and where `pad_and_return_pixel_mask=` becomes `do_pad=`. Unsafe where
-    the class is not known (a processor from the Hub's own code may take more), and for `reduce_labels=`: up to 4.54 it
-    did what `do_reduce_labels=` does, but a model that was trained with a release that ignored it has the other
-    labels. There is no fix for `return_tensors="tf"`.
+    Safe where an argument goes that was ignored, for `use_fast=` with True or False (while the project supports
+    releases before 5.4, which ignore `backend=`, the fix waits), and where `pad_and_return_pixel_mask=` becomes
+    `do_pad=`. Unsafe where the class is not known (a processor from the Hub's own code may take more), and for
+    `reduce_labels=`: up to 4.54 it did what `do_reduce_labels=` does, but a model that was trained with a release that
+    ignored it has the other labels. There is no fix for `return_tensors="tf"`.
 
     ## References
 
@@ -88,6 +97,8 @@ class ImageProcessorArgument(Rule):
 
     def check(self, module: ModuleView) -> Iterator[Finding | Unseen]:
         """See Rule."""
+        if _FAST in module.text:
+            yield from _deprecated(module)
         names = {_LABELS, "return_tensors", *_RENAMED, *_IGNORED}
         if not any(name in module.text for name in names):
             return
@@ -103,6 +114,24 @@ class ImageProcessorArgument(Rule):
         for call, found in image_processors.uses(module, names):
             if not _is_prepared(module, call):
                 yield from _of_call(module, call, found)
+
+
+def _deprecated(view: ModuleView) -> Iterator[Finding]:
+    """`AutoImageProcessor.from_pretrained(name, use_fast=True)`, which warns; the classes themselves ignore it."""
+    for call, keyword in view.keywords({_FAST}):
+        if (
+            call.name != "from_pretrained"
+            or set(library.loaders(call)) != {image_processors.AUTO}
+            or _is_prepared(view, call)
+        ):
+            continue
+        value = keyword.value.value if isinstance(keyword.value, ast.Constant) else None
+        new = _BACKENDS.get(value) if isinstance(value, bool) else None
+        fix = None
+        if new is not None and call.keyword("backend") is None:
+            fix = Fix(f"Replace `{_FAST}=` with `{new}`", [view.replace(keyword, new)], requires="5.4")
+        message = f"`{_FAST}=` of image processors is deprecated since transformers 5.4: write `{new or 'backend=...'}`"
+        yield view.finding(keyword, message, fix=fix, level="deprecated")
 
 
 def _is_prepared(view: ModuleView, call: CallSite) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 
 from v5lint.rule import Fix, Rule
 from v5lint.rules.knowledge import lookup
@@ -19,6 +20,12 @@ if TYPE_CHECKING:
     from v5lint.view.module import ModuleView
 
 _PAST = "past_key_values"
+
+#: The place of the cache in what a decoder gives without labels: the logits are the first.
+_PLACE = 1
+
+#: What says, somewhere, that no cache is given.
+_NO_CACHE = re.compile(r"""use_cache["'\]]*\s*[=:]\s*False""")
 
 #: Methods of caches alone: nothing else has any of the name.
 _SPECIFIC = frozenset({"from_legacy_cache", "to_legacy_cache"})
@@ -48,12 +55,12 @@ class LegacyCache(Rule):
     ## What it does
 
     Finds on what is known to be a cache of transformers (an object of a cache class, `outputs.past_key_values` of a
-    model of transformers): subscripts, loops over pairs, `from_legacy_cache`, `to_legacy_cache`, `key_cache`,
-    `value_cache`, `seen_tokens`, `get_usable_length`, `get_max_cache_shape`, `crop(max_length=)`, a positive length
-    that is given to `crop`, and every other member that a release since 4.36 took from the cache classes. Also tuples
-    that a model is given as `past_key_values=`, of which 4.x made a cache, or what `split` makes of the tensor of a
-    prefix. Attention code that handles a tuple of its own (`past_key_value[0]`), and code that asks for the type first,
-    is left alone.
+    model of transformers, or the second of the tuple that a decoder gives without labels): subscripts, loops over
+    pairs, `from_legacy_cache`, `to_legacy_cache`, `key_cache`, `value_cache`, `seen_tokens`, `get_usable_length`,
+    `get_max_cache_shape`, `crop(max_length=)`, a positive length that is given to `crop`, and every other member that a
+    release since 4.36 took from the cache classes. Also tuples that a model is given as `past_key_values=`, of which
+    4.x made a cache, or what `split` makes of the tensor of a prefix. Attention code that handles a tuple of its own
+    (`past_key_value[0]`), and code that asks for the type first, is left alone.
 
     ## Why it breaks
 
@@ -227,9 +234,14 @@ def _cache(view: ModuleView, node: ast.expr, depth: int = 0) -> list[Owner]:
         return _models_behind(view, node.value)
     if isinstance(node, ast.Subscript) and Constant(_PAST) in view.values(node.slice):
         return _models_behind(view, node.value)
+    if isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Constant) and node.slice.value == _PLACE:
+        return _given_second(view, node.value)
     if isinstance(node, (ast.Name, ast.Attribute)) and depth < _DEPTH:
         found = []
         for value in _given(view, node):
+            if isinstance(value, list):
+                found += value
+                continue
             if value is None:
                 return []
             if isinstance(value, ast.Constant) and value.value is None:
@@ -246,10 +258,29 @@ def _cache(view: ModuleView, node: ast.expr, depth: int = 0) -> list[Owner]:
     return []
 
 
-def _given(view: ModuleView, node: ast.Name | ast.Attribute) -> list[ast.expr | None]:
-    """What a variable, or an attribute of `self`, is given; None among it for what is not in sight."""
+def _given_second(view: ModuleView, outputs: ast.expr) -> list[Owner]:
+    """The decoders whose call gave an output of which the cache is the second: `model(ids)[1]`, without a loss."""
+    call = view.links.defining_call(outputs)
+    if call is None or CallSite(view, call).is_open or CallSite(view, call).name == "generate":
+        return []
+    if any(each.arg == "labels" for each in call.keywords) or len(call.args) > 1 or _NO_CACHE.search(view.text):
+        return []
+    found = _models_behind(view, outputs)
+    return found if found and all(_names_decoder(each.name) for each in found) else []
+
+
+def _given(view: ModuleView, node: ast.Name | ast.Attribute) -> list[ast.expr | list[Owner] | None]:
+    """What a variable, or an attribute of `self`, is given; None among it for what is not in sight.
+
+    Of `logits, past = model(ids, return_dict=False)` it is the models that gave the second.
+    """
     if isinstance(node, ast.Name):
-        return [each.value if each.kind == "assign" else None for each in view.links.bindings_read(node)]
+        found: list[ast.expr | list[Owner] | None] = []
+        for each in view.links.bindings_read(node):
+            is_second = each.kind == "unpack" and each.index == _PLACE and each.value is not None
+            second = _given_second(view, each.value) if is_second and each.value is not None else []
+            found.append(each.value if each.kind == "assign" else second or None)
+        return found
     owner = view.links.class_around(node)
     if owner is None or not isinstance(node.value, ast.Name) or node.value.id != "self":
         return []

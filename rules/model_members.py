@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 
-from v5lint.rule import Edit, Fix, Rule
+from v5lint.rule import Rule
 from v5lint.rules import submodules
 from v5lint.rules.parts import members, module_paths
 from v5lint.view.values import LocalClass
@@ -121,6 +121,13 @@ class RemovedModelMember(Rule):
         "_supports_cache_class",
         "_set_default_",
         "_is_quantized_training",
+        "_fix_state_dict_key",
+        "_get_key_renaming",
+        "_hook_rss_memory",
+        "_can_dispatch",
+        "_checkpoint_conversion_mapping",
+        "_move_missing_keys",
+        "_create_repo",
     )
 
     def check(self, module: ModuleView) -> Iterator[Finding]:
@@ -129,10 +136,7 @@ class RemovedModelMember(Rule):
             if submodules.is_submodule(found):
                 continue
             new = found.removal.replacement
-            fix = None
-            if new is not None and new.drop_in:
-                edit = Edit(*module.name_span(found.node), new.new)
-                fix = Fix(f"Rename to `{new.new}`", [edit], requires=new.since)
+            fix = members.renamed(module, found.node, new.new, new.since) if new is not None and new.drop_in else None
             yield module.finding(found.node, members.told(found), fix=fix, since=found.removal.gone)
         yield from _pruned(module)
 

@@ -75,10 +75,11 @@ class RemovedOptimizer(Rule):
     scikit-learn's digits, the losses of transformers 4.49's class and of torch's with these arguments differ by at most
     0.0001 at a learning rate of 5e-5, and by 0.0005 at 1e-3. Unsafe where the class is handed around as a value, which
     `partial(AdamW, eps=1e-6, weight_decay=0.0)` then is: it is no class, and who calls it may know `correct_bias`;
-    where a call has `**kwargs` of unknown keys, which becomes `**{"eps": 1e-6, "weight_decay": 0.0, **kwargs}`; and
-    where a class inherits from it and its `__init__` calls that of the base. `correct_bias=False` is left to a person,
-    and the fix that drops it is only shown: torch always corrects the bias, so that the first thousand steps or so are
-    smaller than they were, by a factor of up to 6.6.
+    where a call has `**kwargs` of unknown keys, which becomes `**{"eps": 1e-6, "weight_decay": 0.0, **kwargs}`; where
+    a class inherits from it and its `__init__` calls that of the base; and where a package's `__init__.py` hands it on
+    without naming it in `__all__`, since programs outside of the repository may get it there, too.
+    `correct_bias=False` is left to a person, and the fix that drops it is only shown: torch always corrects the bias,
+    so that the first thousand steps or so are smaller than they were, by a factor of up to 6.6.
 
     ## References
 
@@ -153,9 +154,11 @@ def _plan(view: ModuleView, binding: Binding | None, uses: list[ast.expr]) -> _P
         takers = passed_on_optimizers.takers(view, binding)
         if takers is None:
             return None
+        if passed_on_optimizers.is_public(view):
+            safeties.append("unsafe")
         for other, taken in takers:
             plan = _plan(other, taken, [*other.links.uses(taken)])
-            if plan is None or plan.safety == "display":
+            if plan is None or not plan.uses or plan.safety == "display":
                 return None
             safeties.append(plan.safety)
     calls: list[ast.Call] = []

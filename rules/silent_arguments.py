@@ -26,9 +26,9 @@ class IgnoredHeadMask(Rule):
 
     ## What it does
 
-    Finds `head_mask=` in calls of models of transformers whose `forward` has no such parameter any more. A mask that is
-    only handed on, from a parameter that is None unless a caller says otherwise, is none: `forward` methods of models
-    with a head of their own do that.
+    Finds `head_mask=` in calls of models of transformers whose `forward` has no such parameter any more, and a mask in
+    a dict that is splatted into one. A mask that is only handed on, from a parameter that is None unless a caller says
+    otherwise, is none: `forward` methods of models with a head of their own do that.
 
     ## Why it breaks
 
@@ -73,6 +73,26 @@ class IgnoredHeadMask(Rule):
                 fix=_without(module, call, keyword, None),
                 level="deprecated" if is_none else "breaks",
             )
+        yield from _in_dicts(module)
+
+
+def _in_dicts(view: ModuleView) -> Iterator[Finding]:
+    """The same for the entry of a dict that is splatted into the call: `model(**{"head_mask": mask})`."""
+    met: set[ast.AST] = set()
+    for call in view.calls() if _MASK in view.text else ():
+        entry = call.entry(_MASK) if call.splats else None
+        if entry is None or entry.node in met or entry.node not in view.tree.parents or entry.value is None:
+            continue
+        target = call.func.value if call.name == "forward" and isinstance(call.func, ast.Attribute) else call.func
+        found = models.models(view, target).found
+        if not found or any(_takes_mask(each.name, view) or each.is_own for each in found):
+            continue
+        values = view.values(entry.value)
+        if Constant(None) in values or view.guards.is_dead(call.node) or view.guards.is_dead(entry.node):
+            continue  # of a dict that others may take, too, what changes nothing may stay
+        met.add(entry.node)
+        message = f"`{found[0].name}` ignores `{_MASK}`: every head counts, and nothing is said"
+        yield view.finding(entry.node, message)
 
 
 def _is_handed_on(view: ModuleView, keyword: ast.keyword) -> bool:

@@ -69,10 +69,9 @@ class AdditionalSpecialTokens(Rule):
 
     def check(self, module: ModuleView) -> Iterator[Finding | Unseen]:
         """See Rule."""
-        for node in module.tree.nodes.get(ast.Attribute, ()):
-            assert isinstance(node, ast.Attribute)
-            if node.attr in _NAMES and not members.is_prepared(module, node):
-                yield from _attribute(module, node)
+        for attribute in module.attributes(_NAMES):
+            if not members.is_prepared(module, attribute):
+                yield from _attribute(module, attribute)
         for node in module.tree.nodes.get(ast.Subscript, ()):
             assert isinstance(node, ast.Subscript)
             yield from _entry(module, node)
@@ -117,7 +116,7 @@ def _attribute(view: ModuleView, node: ast.Attribute) -> Iterator[Finding | Unse
         message = f"setting `{node.attr}` does nothing since transformers 5.0: the attribute is `{new}`"
     else:
         message = f"a tokenizer has no `{node.attr}` since transformers 5.0: it is `{new}`"
-    fix = Fix(f"Rename to `{new}`", [Edit(*view.name_span(node), new)], requires=_SINCE)
+    fix = members.renamed(view, node, new, _SINCE)
     yield view.finding(node, message, fix=fix if node.attr != "additional_special_tokens_id" else None)
 
 

@@ -76,9 +76,8 @@ class TargetTokenizerContext(Rule):
     def check(self, module: ModuleView) -> Iterator[Finding | Unseen]:
         """See Rule."""
         known = {each.node: each for each in members.gone(module, ("tokenizer", "processor"), _METHODS)}
-        for node in module.tree.nodes.get(ast.Attribute, ()):
-            assert isinstance(node, ast.Attribute)
-            if node.attr not in _METHODS or not isinstance(node.ctx, ast.Load):
+        for node in module.attributes(_METHODS):
+            if not isinstance(node.ctx, ast.Load):
                 continue
             if node not in known and not members.is_untyped(module, node, ""):
                 continue
@@ -92,9 +91,11 @@ class TargetTokenizerContext(Rule):
 
 def _fix(view: ModuleView, func: ast.Attribute) -> Fix | None:
     call = view.tree.parents[func]
-    item = view.tree.parents[call]
+    item = view.tree.parents[call] if isinstance(call, ast.Call) else call
+    if not isinstance(item, ast.withitem) or item.optional_vars is not None:
+        return None
     statement = view.tree.parents[item]
-    if not isinstance(item, ast.withitem) or not isinstance(statement, ast.With) or item.optional_vars is not None:
+    if not isinstance(statement, ast.With):
         return None
     if view.guards.handled(func, IMPORT_ERRORS) is not None:
         return None

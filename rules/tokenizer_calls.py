@@ -7,7 +7,7 @@ import re
 
 from v5lint.rule import Edit, Fix, FixUnavailableError, Rule
 from v5lint.rules.knowledge import lookup
-from v5lint.rules.parts import batches, library, members
+from v5lint.rules.parts import batches, members
 from v5lint.view.calls import CallSite
 from v5lint.view.guards import CALL_ERRORS
 from v5lint.view.values import LocalClass, LocalFunction
@@ -96,9 +96,8 @@ class RemovedTokenizerCall(Rule):
     def check(self, module: ModuleView) -> Iterator[Finding | Unseen]:
         """See Rule."""
         known = {each.node: each for each in members.gone(module, ("tokenizer",), _METHODS, asks_type=False)}
-        for node in module.tree.nodes.get(ast.Attribute, ()):
-            assert isinstance(node, ast.Attribute)
-            if node.attr not in _METHODS or not isinstance(node.ctx, ast.Load):
+        for node in module.attributes(_METHODS):
+            if not isinstance(node.ctx, ast.Load):
                 continue
             found = known.get(node)
             if found is not None:
@@ -111,8 +110,6 @@ class RemovedTokenizerCall(Rule):
                     yield module.finding(node, _message(shown, node.attr), fix=_fix(module, node, "unsafe"))
                 else:
                     yield module.unseen(node, f"what `{module.source(node.value)}` is comes from elsewhere")
-        for call in module.links.calls_named("getattr"):
-            yield from _asked_for(module, call)
 
 
 def _is_called_like_one(view: ModuleView, node: ast.Attribute) -> bool:
@@ -129,17 +126,6 @@ def _is_called_like_one(view: ModuleView, node: ast.Attribute) -> bool:
     if any(each in view.text or project.mentioning(each.encode(), path) for each in own):
         return False
     return any(project.mentioning(each, path) for each in (b"from transformers import", b"import transformers"))
-
-
-def _asked_for(view: ModuleView, call: ast.Call) -> Iterator[Finding]:
-    """The same for a method that is fetched by its name: `getattr(tokenizer, "encode_plus")`."""
-    if len(call.args) != 2 or not isinstance(call.func, ast.Name) or members.is_prepared(view, call):
-        return
-    found = members.owners(view, call.args[0], ("tokenizer",))
-    for name in view.constants(call.args[1]):
-        removals = [members.removal(each, str(name), library.release_text(view.settings.target)) for each in found]
-        if name in _METHODS and removals and removals[0] is not None and all(removals):
-            yield view.finding(call, _message(found[0].shown, str(name)), since=removals[0].gone)
 
 
 def _message(owner: str, method: str) -> str:

@@ -12,7 +12,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from v5lint.rule import Applicability, Finding, Unseen
+    from v5lint.rule import Finding, Unseen
     from v5lint.view.module import ModuleView
 
 #: What has a rule of its own.
@@ -91,13 +91,13 @@ class RemovedTokenizerMember(Rule):
                 yield module.unseen(found.node, "the checkpoint brings a class of its own, which may have it")
                 continue
             new, told = found.removal.replacement, ""
-            fix = _renamed(module, found.node, new.new, requires=new.since) if new is not None and new.drop_in else None
+            fix = members.renamed(module, found.node, new.new, new.since) if new is not None and new.drop_in else None
             if name in _BEHIND:
-                told, fix = f"read `{_BEHIND[name]}`", _renamed(module, found.node, _BEHIND[name])
+                told, fix = f"read `{_BEHIND[name]}`", members.renamed(module, found.node, _BEHIND[name], "")
             elif name in _OF_ONE:
                 told = f"call `{_OF_ONE[name]}`"
                 is_call = _takes_one(module.tree.parents[found.node], found.node)
-                fix = _renamed(module, found.node, _OF_ONE[name], level="unsafe") if is_call else None
+                fix = _renamed(module, found.node, _OF_ONE[name]) if is_call else None
             yield module.finding(found.node, members.told(found, instead=told), fix=fix, since=found.removal.gone)
         yield from _by_name(module)
 
@@ -112,15 +112,12 @@ def _by_name(view: ModuleView) -> Iterator[Finding]:
         removal = lookup.removed_member(members.TOKENIZER, node.attr, target)
         if removal is not None and members.imports_transformers(view):
             said = f"`{view.source(node.value)}` has no `{node.attr}` since transformers {removal.gone}"
-            fix = _renamed(view, node, _BEHIND[node.attr], level="unsafe")
+            fix = _renamed(view, node, _BEHIND[node.attr])
             yield view.finding(node, f"{said}: read `{_BEHIND[node.attr]}`", fix=fix, since=removal.gone)
 
 
-def _renamed(
-    view: ModuleView, node: ast.Attribute, new: str, *, requires: str = "", level: Applicability = "safe"
-) -> Fix:
-    edit = Edit(*view.name_span(node), new)
-    return Fix(f"Rename to `{new}`", [edit], applicability=level, requires=requires)
+def _renamed(view: ModuleView, node: ast.Attribute, new: str) -> Fix:
+    return Fix(f"Rename to `{new}`", [Edit(*view.name_span(node), new)], applicability="unsafe")
 
 
 def _takes_one(call: ast.AST, func: ast.Attribute) -> bool:

@@ -68,10 +68,10 @@ class RemovedTrainingField(Rule):
     Finds reads and writes of removed fields on objects that are known to be training arguments (trl's and
     sentence-transformers' configurations as well): made in the file, by a call, by
     `HfArgumentParser(...).parse_args_into_dataclasses()`, or known by an annotation; `args` of a Trainer, and of a
-    `TrainerCallback`; also by `getattr` and `setattr`, and as keys of `args.to_dict()` and `vars(args)`. And removed
-    fields among the keys of what `hp_space` of a hyperparameter search gives. Fields that a subclass declares itself
-    are left alone, as are code that asks first (`hasattr`, `getattr` with a default) and writes that changed
-    nothing under v4 either (`args.use_ipex = False`).
+    `TrainerCallback`; also by `getattr` and `setattr` (in a loop over a table as well), and as keys of
+    `args.to_dict()` and `vars(args)`. And removed fields among the keys of what `hp_space` of a hyperparameter search
+    gives. Fields that a subclass declares itself are left alone, as are code that asks first (`hasattr`, `getattr` with
+    a default) and writes that changed nothing under v4 either (`args.use_ipex = False`).
 
     ## Why it breaks
 
@@ -101,8 +101,8 @@ class RemovedTrainingField(Rule):
     fields only while the object was made, so the write did nothing there either. `overwrite_output_dir`, `past_index`,
     `use_legacy_prediction_loop` and their like were at rest unless somebody set them, and nobody can any more: what
     asks for them goes (`and not training_args.overwrite_output_dir`), with the branch that is never taken, unless the
-    module sets them. That is unsafe, since a command line outside of the file may have set them under v4. All else is
-    left to a person.
+    module sets them; the body of one that is always taken stays without its test. That is unsafe, since a command line
+    outside of the file may have set them under v4. All else is left to a person.
 
     ## References
 
@@ -122,7 +122,7 @@ class RemovedTrainingField(Rule):
             effect = "" if each.is_read else ", and setting it does nothing"
             said = f"`TrainingArguments` has no field `{each.name}` since transformers {removal.gone}{effect}"
             advice, fix = _field_advice(each, removal), _field_fix(module, each, removal)
-            yield module.finding(each.node, f"{said}{advice}", fix=fix, since=removal.gone)
+            yield module.finding(each.listed or each.node, f"{said}{advice}", fix=fix, since=removal.gone)
         yield from search_spaces.findings(module)
 
 
@@ -185,7 +185,7 @@ class RemovedTrainerMember(Rule):
                 new = told.replacement
                 advice = f": it is `{new.new}`"
                 fix = each.renamed(new.new, requires=new.since)
-            yield module.finding(each.node, f"{said}{advice}", fix=fix, since=removal.gone)
+            yield module.finding(each.listed or each.node, f"{said}{advice}", fix=fix, since=removal.gone)
         for node in module.tree.nodes.get(ast.Attribute, ()):
             assert isinstance(node, ast.Attribute)
             if node.attr == _TOKENIZER and isinstance(node.ctx, ast.Load) and _may_be_trainer(module, node):

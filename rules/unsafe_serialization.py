@@ -7,8 +7,9 @@ import os
 import re
 
 from v5lint.rule import Rule
+from v5lint.rules.parts import training_classes
 from v5lint.view.strings import last_name
-from v5lint.view.values import Constant, External, Instance
+from v5lint.view.values import Constant, External, Instance, LocalClass
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,6 +20,10 @@ if TYPE_CHECKING:
     from v5lint.view.module import ModuleView
 
 _FORMAT = "safe_serialization"
+
+#: The same for what the Trainer saves.
+_FIELD = "save_safetensors"
+
 _FILE = "pytorch_model.bin"
 _NEW = "model.safetensors"
 
@@ -38,10 +43,10 @@ class UnwrittenWeightsFile(Rule):
 
     ## What it does
 
-    Finds `save_pretrained(..., safe_serialization=False)` in a project in which a Python file seems to read
-    `pytorch_model.bin`: the same file, or another one of the repository, that does not write one itself, does not
-    merely ask the Hub for it and knows no `model.safetensors`. Models of diffusers and adapters of PEFT, which still
-    obey, are left alone.
+    Finds `save_pretrained(..., safe_serialization=False)` and `TrainingArguments(save_safetensors=False)` in a project
+    in which a Python file seems to read `pytorch_model.bin`: the same file, or another one of the repository, that does
+    not write one itself, does not merely ask the Hub for it and knows no `model.safetensors`. Models of diffusers and
+    adapters of PEFT, which still obey, are left alone.
 
     ## Why it breaks
 
@@ -70,19 +75,27 @@ class UnwrittenWeightsFile(Rule):
     code = "V5909"
     name = "unwritten-weights-file"
     since = "5.0"
-    tokens = (_FORMAT,)
+    tokens = (_FORMAT, _FIELD)
 
     def check(self, module: ModuleView) -> Iterator[Finding]:
         """See Rule."""
-        for call, keyword in module.keywords({_FORMAT}):
-            if call.name != "save_pretrained" or Constant(False) not in module.values(keyword.value):
+        for call, keyword in module.keywords({_FORMAT, _FIELD}):
+            if Constant(False) not in module.values(keyword.value) or module.guards.is_dead(call.node):
                 continue
-            if module.guards.is_dead(call.node) or not _is_ours(module, call):
+            is_saving = call.name == "save_pretrained" and _is_ours(module, call)
+            if not (is_saving if keyword.arg == _FORMAT else _makes_arguments(call)):
                 continue
             reader = _reader(module)
             if reader:
-                message = f"`{_FILE}` is no longer written (`{_FORMAT}=False` is ignored), and {reader} names it"
+                effect = f"`{keyword.arg}=False` is {'ignored' if is_saving else 'gone'}"
+                message = f"`{_FILE}` is no longer written ({effect}), and {reader} names it"
                 yield module.finding(keyword, f"{message}: read `model.safetensors` there")
+
+
+def _makes_arguments(call: CallSite) -> bool:
+    """Whether a call makes training arguments, of a class of transformers or of one that inherits from it."""
+    classes = (each for each in call.callees if isinstance(each, (External, LocalClass)))
+    return any(any(training_classes.of_class(call, each)) for each in classes)
 
 
 def _is_ours(view: ModuleView, call: CallSite) -> bool:

@@ -38,7 +38,7 @@ def at_rest(view: ModuleView, mention: Mention, removal: Removal) -> Fix | None:
         mention: where the setting is read.
         removal: what is known of its end.
     """
-    if not mention.is_read or mention.name not in RESTING or _is_set(view, mention.name):
+    if not mention.is_read or mention.listed is not None or mention.name not in RESTING or _is_set(view, mention.name):
         return None
     node, answer = _answered(view, mention.node, RESTING[mention.name])
     parent = view.tree.parents[node]
@@ -53,12 +53,12 @@ def at_rest(view: ModuleView, mention: Mention, removal: Removal) -> Fix | None:
         if "#" in source or ("\n" in source and not _stands_in_brackets(view, parent)):
             return None
         return _fix(view, node, removal, [view.replace(parent, view.source(kept))])
-    if isinstance(parent, ast.If) and parent.test is node and not answer:
+    if isinstance(parent, ast.If) and parent.test is node:
 
         def build() -> list[Edit]:
-            from v5lint.edits.branches import without_branch
+            from v5lint.edits import branches
 
-            return [without_branch(view, parent)]
+            return [branches.without_test(view, parent) if answer else branches.without_branch(view, parent)]
 
         return Fix(_said(view, node), build, applicability="unsafe", requires=removal.gone)
     return None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 
+from v5lint.rule import Edit, Fix
 from v5lint.rules.knowledge import lookup
 from v5lint.rules.parts import library, models
 from v5lint.view.guards import IMPORT_ERRORS
@@ -13,6 +14,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Container, Iterator
 
+    from v5lint.rule import Applicability
     from v5lint.rules.knowledge.lookup import Removal
     from v5lint.view.module import ModuleView
     from v5lint.view.values import ClassValue, Value
@@ -22,6 +24,11 @@ MODEL = "PreTrainedModel"
 CONFIG = "PretrainedConfig"
 PROCESSOR = "ProcessorMixin"
 ENCODING = "BatchEncoding"
+
+TOKENIZER_KIND = "tokenizer"
+
+#: The attributes of a Trainer that hold its tokenizer.
+_HELD_BY_TRAINERS = frozenset({"tokenizer", "processing_class"})
 
 #: The base of all configurations: what is only known to be one may be a class of the repository.
 BASES_OF_CONFIGS = frozenset({CONFIG, "PreTrainedConfig"})
@@ -256,13 +263,10 @@ def gone(
     target = library.release_text(view.settings.target)
     given: set[tuple[str, str]] | None = None
     lost = frozenset().union(*(_lost(kind) for kind in kinds))
-    for node in view.tree.nodes.get(ast.Attribute, ()):
-        assert isinstance(node, ast.Attribute)
+    for node in view.attributes(lost):
         if not isinstance(node.ctx, ast.Load) or (names is not None and node.attr not in names):
             continue
-        if node.attr not in lost:
-            continue
-        found = owners(view, node.value, kinds)
+        found = owners(view, node.value, kinds) or (_of_trainers(view, node.value) if TOKENIZER_KIND in kinds else [])
         if not found or is_own_attribute(view, node):
             continue
         removals = [(each, removal(each, node.attr, target)) for each in found]
@@ -274,6 +278,21 @@ def gone(
         if (node.attr, ast.dump(node.value)) in given or is_prepared(view, node, asks_type=asks_type):
             continue
         yield Gone(node, *removed)
+
+
+def _of_trainers(view: ModuleView, node: ast.expr) -> list[Owner]:
+    """The tokenizer that a Trainer holds, under its name of 4.x or of today, unless the class keeps one of its own.
+
+    A processor may be there, too: it never had what only tokenizers lost.
+    """
+    if not isinstance(node, ast.Attribute) or node.attr not in _HELD_BY_TRAINERS:
+        return []
+    if not all(isinstance(each, (Method, Unknown)) for each in view.values(node)):
+        return []
+    for of in view.classes_of(node.value):
+        if any(lookup.is_subclass(name, "Trainer") for name in library.library_classes(view, of)):
+            return [Owner(TOKENIZER, f"{of.name}.{node.attr}", TOKENIZER_KIND, is_exact=False)]
+    return []
 
 
 _ever: dict[str, set[str]] = {}
@@ -405,6 +424,18 @@ def _is_sentence(text: str) -> bool:
     """Whether a text begins with a word that is no name."""
     first = text.split()[0]
     return first.istitle() and not first.isupper()
+
+
+def renamed(view: ModuleView, node: ast.Attribute, new: str, requires: str) -> Fix:
+    """The fix that gives an attribute its new name, where only the name changed.
+
+    A name in a table, from which it is fetched elsewhere, may be more than the name of the attribute.
+    """
+    start, end = view.span(view.tree.parents[node])
+    place = view.name_span(node)
+    is_here = start <= place[0] and place[1] <= end
+    safety: Applicability = "safe" if is_here else "unsafe"
+    return Fix(f"Rename to `{new}`", [Edit(*place, new)], applicability=safety, requires=requires)
 
 
 def is_untyped(view: ModuleView, node: ast.Attribute, word: str) -> bool:

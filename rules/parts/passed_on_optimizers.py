@@ -44,7 +44,7 @@ def imports(view: ModuleView, name: str) -> Iterator[Binding]:
 
 def takers(view: ModuleView, binding: Binding) -> list[tuple[ModuleView, Binding]] | None:
     """The imports in other modules that get a name from this one; None where one of them is not in sight, or stays."""
-    if binding.scope is not view.tree.scope or view.path.endswith("__init__.py"):
+    if binding.scope is not view.tree.scope:
         return None
     if binding.name in view.names.exported() or view.links.other_bindings(binding) or library.looks_itself_up(view):
         return None
@@ -60,6 +60,11 @@ def takers(view: ModuleView, binding: Binding) -> list[tuple[ModuleView, Binding
             return None
         found += [(other, each) for each in mine]
     return found
+
+
+def is_public(view: ModuleView) -> bool:
+    """Whether programs outside of the repository may get names from a module as well: it is a package's first."""
+    return view.path.endswith("__init__.py")
 
 
 def _is_gone(view: ModuleView, binding: Binding, name: str) -> bool:

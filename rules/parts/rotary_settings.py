@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from v5lint.rule import Finding
-    from v5lint.view.calls import CallSite
     from v5lint.view.module import ModuleView
 
 THETA = "rope_theta"
@@ -89,19 +88,6 @@ def _may_be_rotary(view: ModuleView, name: str) -> bool:
     facts = lookup.class_facts(name)
     family = lookup.model_type(facts.model_type) if facts is not None and facts.model_type else None
     return family is not None and has_lost_theta(family.config, library.release_text(view.settings.target))
-
-
-def is_named(call: CallSite) -> tuple[ast.expr, ast.expr] | None:
-    """The configuration and the new value of `config.update({"rope_scaling": ...})` and its like; else None."""
-    args = call.node.args
-    if call.name == "setattr" and len(args) == 3 and Constant(SCALING) in call.view.values(args[1]):
-        return args[0], args[2]
-    given = args[0] if args and isinstance(args[0], ast.Dict) else None
-    if call.name == "update" and isinstance(call.func, ast.Attribute) and given is not None:
-        for key, value in zip(given.keys, given.values, strict=True):
-            if isinstance(key, ast.Constant) and key.value == SCALING:
-                return call.func.value, value
-    return None
 
 
 def in_text_configurations(view: ModuleView, node: ast.Attribute) -> str:

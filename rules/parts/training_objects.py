@@ -11,7 +11,7 @@ from v5lint.rule import Edit, Fix
 from v5lint.rules.knowledge import lookup
 from v5lint.rules.parts import arguments, library, members, trl_trainers
 from v5lint.rules.parts.training_classes import CLASS, is_heir
-from v5lint.view.values import External, Instance, LocalClass, LocalFunction, Method
+from v5lint.view.values import Constant, External, Instance, LocalClass, LocalFunction, Method
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -47,19 +47,32 @@ class Mention:
         name: the attribute.
         is_read: whether it is read.
         span: where its name is written.
+        listed: the string in a table that is its name, where the table is gone through; else None.
     """
 
-    __slots__ = ("holder", "is_read", "name", "node", "span")
+    __slots__ = ("holder", "is_read", "listed", "name", "node", "span")
 
-    def __init__(self, node: _Node, holder: ast.expr, name: str, span: tuple[int, int], *, is_read: bool) -> None:
+    def __init__(
+        self,
+        node: _Node,
+        holder: ast.expr,
+        name: str,
+        span: tuple[int, int],
+        *,
+        is_read: bool,
+        listed: ast.Constant | None = None,
+    ) -> None:
         self.node = node
         self.holder = holder
         self.name = name
         self.span = span
         self.is_read = is_read
+        self.listed = listed
 
-    def renamed(self, new: str, *, requires: str = "", applicability: Applicability = "safe") -> Fix:
-        """The fix that gives it another name."""
+    def renamed(self, new: str, *, requires: str = "", applicability: Applicability = "safe") -> Fix | None:
+        """The fix that gives it another name; None where what else goes by the name is not seen."""
+        if self.listed is not None:
+            return None
         edit = Edit(*self.span, new)
         return Fix(f"Replace `{self.name}` with `{new}`", [edit], applicability=applicability, requires=requires)
 
@@ -149,13 +162,22 @@ def _mentions(view: ModuleView, names: Container[str]) -> Iterator[Mention]:
             yield Mention(node, node.value, node.attr, view.name_span(node), is_read=isinstance(node.ctx, ast.Load))
     for asking, count in (("getattr", 2), ("setattr", 3)):
         for call in view.links.calls_named(asking):
-            if not isinstance(call.func, ast.Name) or len(call.args) != count or call.keywords:
-                continue
-            name = call.args[1]
-            if isinstance(name, ast.Constant) and isinstance(name.value, str) and name.value in names:
-                start, end = view.span(name)
-                if view.text[start + 1 : end - 1] == name.value:
-                    yield Mention(call, call.args[0], name.value, (start + 1, end - 1), is_read=count == 2)
+            if isinstance(call.func, ast.Name) and len(call.args) == count and not call.keywords:
+                for name in view.written(call.args[1]):
+                    yield from _named(view, call, name, names, is_read=count == 2)
+
+
+def _named(
+    view: ModuleView, call: ast.Call, name: Constant, names: Container[str], *, is_read: bool
+) -> Iterator[Mention]:
+    """The attribute that a call fetches or sets by its name, where the name stands in the module."""
+    node = name.node
+    if name.value not in names or not isinstance(node, ast.Constant) or node not in view.tree.parents:
+        return
+    start, end = view.span(node)
+    if view.text[start + 1 : end - 1] == name.value:
+        listed = node if node is not call.args[1] else None
+        yield Mention(call, call.args[0], name.value, (start + 1, end - 1), is_read=is_read, listed=listed)
 
 
 def _keys(view: ModuleView, names: Container[str]) -> Iterator[Mention]:

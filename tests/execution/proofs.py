@@ -4,6 +4,7 @@ A script is a folder under ``fixtures/scripts``. Its `proof.toml` holds:
 
     script          the file to run
     fix             "safe" (`v5lint --fix`) or "unsafe" (`v5lint --fix --unsafe-fixes`)
+    select          codes of rules that are off by default and run here; default none
     rules           codes that v5lint reports on the legacy script, all of them
     remaining       codes that it still reports on the fixed one; default none
     tolerance       largest absolute difference between two numbers that count as the same
@@ -54,6 +55,7 @@ class Proof:
     v5: Ending
     v4: Ending = Ending()
     fixed: Ending = Ending()
+    select: list[str] = field(default_factory=list)
     remaining: list[str] = field(default_factory=list)
     reference: Mapping[str, str] = field(default_factory=dict)
     minimum: str | None = None

@@ -100,9 +100,9 @@ def outcomes(snippets: list[str], environment: Environment, home: Path) -> list[
     return [_without_paths(line, environment, Path(folder)) for line in json.loads(done.stdout.splitlines()[-1])]
 
 
-def lint(folder: Path) -> list[str]:
+def lint(proof: Proof, folder: Path) -> list[str]:
     """Codes that v5lint reports on `folder`, each once, in order."""
-    findings = json.loads(_v5lint("--output-format", "json", "--exit-zero", str(folder)))
+    findings = json.loads(_v5lint(*_selected(proof), "--output-format", "json", "--exit-zero", str(folder)))
     return sorted({finding["code"] for finding in findings})
 
 
@@ -110,7 +110,11 @@ def fix(proof: Proof, folder: Path) -> None:
     """Fix `folder` as the proof says."""
     unsafe = ["--unsafe-fixes"] if proof.fix == "unsafe" else []
     oldest = ["--min-version", proof.minimum] if proof.minimum else []
-    _v5lint("--fix", *unsafe, *oldest, "--exit-zero", str(folder))
+    _v5lint("--fix", *unsafe, *oldest, *_selected(proof), "--exit-zero", str(folder))
+
+
+def _selected(proof: Proof) -> list[str]:
+    return [option for code in proof.select for option in ("--extend-select", code)]
 
 
 def replace(proof: Proof, folder: Path) -> None:

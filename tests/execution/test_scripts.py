@@ -61,14 +61,14 @@ def evidence(
 
     def fix() -> list[str]:
         runs.fix(proof, root / "fixed")
-        return runs.lint(root / "fixed")
+        return runs.lint(proof, root / "fixed")
 
     def run_fixed() -> Run:
         remaining.result()
         return runs.run(proof, root / "fixed", v5, home)
 
     with ThreadPoolExecutor(max_workers=2) as pool:
-        linted = pool.submit(runs.lint, proof.folder)
+        linted = pool.submit(runs.lint, proof, proof.folder)
         remaining = pool.submit(fix)
         on_v4 = pool.submit(runs.run, proof, root / "v4", v4, home)
         on_v5 = pool.submit(runs.run, proof, root / "v5", v5, home)

@@ -130,12 +130,40 @@ def _appended(args: list[cst.Arg], new: cst.Arg, lead: cst.BaseParenthesizableWh
     if not args:
         return [new]
     own_lines = isinstance(lead, cst.ParenthesizedWhitespace)
-    separator = cst.Comma(whitespace_after=lead if own_lines else cst.SimpleWhitespace(" "))
+    separator = cst.Comma(whitespace_after=_uncommented(lead) if own_lines else cst.SimpleWhitespace(" "))
     if len(args) > 1 and isinstance(args[-2].comma, cst.Comma):
-        separator = args[-2].comma
+        before = args[-2].comma
+        separator = before.with_changes(whitespace_after=_uncommented(before.whitespace_after))
     if args[-1].star == "**":
         return [*args[:-1], new.with_changes(comma=separator), args[-1]]
-    last = args[-1]
-    new = new.with_changes(comma=last.comma, whitespace_after_arg=last.whitespace_after_arg)
+    last, new = _with_own_comment(args[-1], new, separator, lead)
+    return [*args[:-1], last, new]
+
+
+def _uncommented(space: cst.BaseParenthesizableWhitespace) -> cst.BaseParenthesizableWhitespace:
+    """Whitespace without the comments in it."""
+    if not isinstance(space, cst.ParenthesizedWhitespace):
+        return space
+    first_line = space.first_line.with_changes(comment=None, whitespace=cst.SimpleWhitespace(""))
+    return space.with_changes(first_line=first_line, empty_lines=[])
+
+
+def _with_own_comment(
+    last: cst.Arg, new: cst.Arg, separator: cst.Comma, lead: cst.BaseParenthesizableWhitespace
+) -> tuple[cst.Arg, cst.Arg]:
+    """The last argument, which keeps the comments behind it, and the new one, which takes what else stood there."""
+    comma = last.comma if isinstance(last.comma, cst.Comma) else None
+    behind = comma.whitespace_after if comma is not None else last.whitespace_after_arg
     none = cst.SimpleWhitespace("")
-    return [*args[:-1], last.with_changes(comma=separator, whitespace_after_arg=none), new]
+    if isinstance(behind, cst.ParenthesizedWhitespace) and (behind.first_line.comment or behind.empty_lines):
+        own_lines = [
+            each for each in (separator.whitespace_after, lead) if isinstance(each, cst.ParenthesizedWhitespace)
+        ]
+        depth = own_lines[0] if own_lines else behind
+        separator = cst.Comma(whitespace_after=behind.with_changes(indent=depth.indent, last_line=depth.last_line))
+        behind = _uncommented(behind)
+    if comma is not None:
+        new = new.with_changes(comma=comma.with_changes(whitespace_after=behind), whitespace_after_arg=none)
+    else:
+        new = new.with_changes(comma=last.comma, whitespace_after_arg=behind)
+    return last.with_changes(comma=separator, whitespace_after_arg=none), new

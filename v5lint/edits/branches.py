@@ -45,24 +45,50 @@ def without_branch(view: ModuleView, statement: ast.If) -> Edit:
         raise FixUnavailableError("the `else` shares its line with something else")
     if is_elif(view, statement):
         return Edit(start, found.start() + view.text[found.start() :].index("else"), "")
-    return _dedented(view, statement, found.end())
+    return _dedented(view, statement, rest, found.end())
 
 
-def _dedented(view: ModuleView, statement: ast.If, after_else: int) -> Edit:
-    """The edit that puts the body of the `else` in the place of the statement."""
+def without_test(view: ModuleView, statement: ast.If) -> Edit:
+    """The edit that leaves the body of an `if` whose first branch is always taken, at the depth of the `if`.
+
+    Args:
+        view: the module.
+        statement: the `if`.
+
+    Raises:
+        FixUnavailableError: it is an `elif`, something else stands in its lines, or a string of several lines would
+            have to move.
+    """
+    start = view.span(statement)[0]
+    if is_elif(view, statement) or view.text[view.offset(statement.lineno, 0) : start].strip():
+        raise FixUnavailableError("another statement stands in the line")
+    colon = view.text.index(":", view.span(statement.test)[1])
+    return _dedented(view, statement, statement.body, colon + 1)
+
+
+def _dedented(view: ModuleView, statement: ast.If, block: list[ast.stmt], after_colon: int) -> Edit:
+    """The edit that puts one of its blocks in the place of the statement."""
     start, end = view.span(statement)
     line = view.offset(statement.lineno, 0)
     outer = view.text[line:start]
-    first = statement.orelse[0]
+    first = block[0]
     inner = view.text[view.offset(first.lineno, 0) : view.span(first)[0]]
-    body = view.text.find("\n", after_else, view.span(first)[0]) + 1
-    if not body or inner.strip() or not inner.startswith(outer) or view.text[after_else:body].strip():
-        raise FixUnavailableError("the body of the `else` shares its line with something else")
-    for each in statement.orelse:
+    body = view.text.find("\n", after_colon, view.span(first)[0]) + 1
+    if not body or inner.strip() or not inner.startswith(outer) or view.text[after_colon:body].strip():
+        raise FixUnavailableError("the body of the branch shares its line with something else")
+    for each in block:
         for node in ast.walk(each):
             if isinstance(node, (ast.Constant, ast.JoinedStr)) and node.lineno != node.end_lineno:
                 raise FixUnavailableError("the text of a string would move")
     cut = inner[len(outer) :]
-    lines = view.text[body:end].splitlines(keepends=True)
+    last = view.span(block[-1])[1]
+    if last < end and "#" in view.text[last : _line_end(view.text, last)]:
+        raise FixUnavailableError("a comment stands behind the branch")
+    lines = view.text[body:last].splitlines(keepends=True)
     moved = [each[len(cut) :] if each.startswith(cut) else each for each in lines]
     return Edit(line, end, "".join(moved))
+
+
+def _line_end(text: str, offset: int) -> int:
+    newline = text.find("\n", offset)
+    return newline if newline >= 0 else len(text)

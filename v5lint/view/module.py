@@ -9,6 +9,7 @@ from v5lint.view.calls import CallSite
 from v5lint.view.dicts import Dicts
 from v5lint.view.environment import environment_keys, set_from_elsewhere
 from v5lint.view.evaluate import Evaluator
+from v5lint.view.fetched import fetched
 from v5lint.view.guards import Guards
 from v5lint.view.links import Links
 from v5lint.view.names import Names
@@ -118,6 +119,7 @@ class ModuleView:
         self.new_imports: dict[tuple[Scope, str], ast.ImportFrom] = {}
         self._placed = Evaluator(self, placed=True)
         self._exporting: set[str] = set()
+        self._fetched: list[ast.Attribute] | None = None
         self._wide_lines: dict[int, bytes] = {}
 
     # Places
@@ -255,6 +257,19 @@ class ModuleView:
         return set_from_elsewhere(self)
 
     # References
+
+    def attributes(self, names: Container[str]) -> Iterator[ast.Attribute]:
+        """The attributes of some names: those that are written, and those that are fetched by their names.
+
+        Of `getattr(x, "name")` it is an Attribute that stands for it: its place is the name in the string, around it is
+        the call, and nobody calls it.
+        """
+        if self._fetched is None:
+            self._fetched = fetched(self)
+        for node in (*self.tree.nodes.get(ast.Attribute, ()), *self._fetched):
+            assert isinstance(node, ast.Attribute)
+            if node.attr in names:
+                yield node
 
     def references(self, names: Container[str], package: str = "transformers") -> Iterator[Reference]:
         """The places where names of a package are fetched: imports, attributes, strings with their dotted paths.
