@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from v5lint.runtime.backbones import GIB
 from v5lint.runtime.errors import RuntimeSetupError
 from v5lint.runtime.results import CheckResult
 from v5lint.runtime.tables import read_table
@@ -23,7 +24,6 @@ from v5lint.runtime.tables import read_table
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-GIB = 2**30
 INSTALL = "pip install 'v5lint[runtime]'"
 
 
