@@ -93,7 +93,6 @@ _PUBLIC = {
         "DistributedError",
         "FamilyError",
         "IdleAdapterError",
-        "IdleAdapterError",
         "LoraTargetError",
         "MissingDependencyError",
         "ProcessorError",

@@ -82,7 +82,7 @@ class Backbone:
         Returns:
             0.0, or the distance of the areas in octaves.
         """
-        height, width = (resolution, resolution) if isinstance(resolution, int) else resolution
+        height, width = _sides(resolution)
         if self.mixed_aspect_ratios or (height, width) == (self.resolution, self.resolution):
             return 0.0
         if self.family.off_grid == "silent" and height % self.patch_size == width % self.patch_size == 0:
@@ -107,7 +107,7 @@ class Backbone:
             parameters = self.checkpoint_parameters
         area = 1.0
         if resolution is not None and not self.mixed_aspect_ratios:
-            height, width = (resolution, resolution) if isinstance(resolution, int) else resolution
+            height, width = _sides(resolution)
             area = height * width / self.resolution**2
         activations = self.activation_mib * 2**20 / 2 * batch_size * area
         return (parameters * 2 + self.trainable * BYTES_PER_TRAINED + activations) / GIB
@@ -193,6 +193,11 @@ def choose_backbone(
         raise ValueError(f"task={task!r}: must be one of {', '.join(TASKS)}")
     if isinstance(resolution, str) and resolution != "mixed":
         raise ValueError(f"resolution={resolution!r}: must be a number of pixels, (height, width) or 'mixed'")
+    sides = () if resolution is None or isinstance(resolution, str) else _sides(resolution)
+    if any(side < 1 for side in sides):
+        raise ValueError(f"resolution={resolution!r}: must be at least 1 pixel")
+    if batch_size < 1:
+        raise ValueError(f"batch_size={batch_size!r}: must be at least 1")
     memory = _memory(compute)
     size = None if resolution == "mixed" else resolution
     demands: dict[str, Callable[[Backbone], bool]] = {
@@ -297,6 +302,10 @@ def _runners_up(
     return tuple(runners)
 
 
+def _sides(resolution: int | tuple[int, int]) -> tuple[int, int]:
+    return (resolution, resolution) if isinstance(resolution, int) else resolution
+
+
 def _budget(backbone: Backbone) -> int:
     return backbone.max_num_patches or (backbone.resolution // backbone.patch_size) ** 2
 
@@ -320,6 +329,6 @@ def _memory(compute: str | float | None) -> float | None:
         if match is None:
             raise ValueError(f"compute={compute!r}: must be 'cpu' or GPU memory such as '16GB'")
         value = float(match[1])
-    if value <= 0:
+    if not 0 < value < math.inf:
         raise ValueError(f"compute={compute!r}: memory must be positive")
     return value

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from v5lint.runtime.backbones import GIB
 from v5lint.runtime.errors import RuntimeSetupError
 from v5lint.runtime.results import CheckResult
 from v5lint.runtime.tables import read_table
@@ -23,7 +24,6 @@ from v5lint.runtime.tables import read_table
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-GIB = 2**30
 INSTALL = "pip install 'v5lint[runtime]'"
 
 
@@ -72,13 +72,15 @@ def check_contract(
         required_gib: Free space in GiB that the cache's disk should have.
 
     Returns:
-        One result a check, in this order: versions (one a library), environment (one a dead variable), cache,
+        One result a check, in this order: versions (one a library), requirements, pairs of versions that fail
+        together (one each), environment (one a dead variable), cache,
         frameworks, device, bf16, access (one a checkpoint).
     """
     variables = os.environ if environment is None else environment
     results = [
         *_versions(),
         *_requirements(),
+        *_pairs(),
         *_environment(variables),
         _cache_space(variables, required_gib),
         _frameworks(),
@@ -183,6 +185,29 @@ def _requirements() -> list[CheckResult]:
             "pip install " + " ".join(f"'{entry.split(' ')[0]}'" for entry in unique) if unique else "",
         )
     ]
+
+
+def _pairs() -> list[CheckResult]:
+    """Libraries whose installed versions fail together, though neither says so."""
+    results = []
+    for row in read_table("contract")["pair"]:
+        library, needs = row["library"], row["needs"]
+        other, _, oldest = needs.partition(">=")
+        found, beside = _installed(library), _installed(other)
+        if found is None or beside is None or _release(found) < _release(row["since"]):
+            continue
+        if _release(beside) < _release(oldest):
+            results.append(
+                CheckResult(
+                    f"pair {library} {other}",
+                    "failed",
+                    {library: found, other: beside},
+                    {other: f">={oldest}"},
+                    f"{library} {found} needs {needs}, and {beside} is installed: {row['why']}.",
+                    f"pip install '{needs}', or '{library}<{row['since']}'",
+                )
+            )
+    return results
 
 
 def _environment(variables: Mapping[str, str]) -> list[CheckResult]:

@@ -50,25 +50,13 @@ class BackboneStatement:
 
 
 @dataclass(frozen=True)
-class BackboneDescription:
+class BackboneDescription(BackboneStatement):
     """What a backbone is, and what a LoRA step on it costs.
 
     Attributes:
-        name: Folder or repository.
-        sentence: Task, licence and native resolution.
-        family: The family it belongs to.
-        parameters: Of the backbone without a head.
-        resolution: Native height and width in pixels; for a NaFlex model the square of its patch budget.
-        licence: `None` where neither the catalogue nor the model card states one.
         cost: Of one LoRA training step with a classification head.
     """
 
-    name: str
-    sentence: str
-    family: Family
-    parameters: int
-    resolution: tuple[int, int]
-    licence: str | None
     cost: TrainingCost
 
     def __str__(self) -> str:
@@ -120,15 +108,7 @@ def describe_backbone(
         num_labels=num_labels,
         r=r,
     )
-    return BackboneDescription(
-        name=stated.name,
-        sentence=stated.sentence,
-        family=stated.family,
-        parameters=stated.parameters,
-        resolution=stated.resolution,
-        licence=stated.licence,
-        cost=cost,
-    )
+    return BackboneDescription(**vars(stated), cost=cost)
 
 
 def state_backbone(checkpoint: str | Path, **options: Any) -> BackboneStatement:

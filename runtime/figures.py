@@ -1,11 +1,13 @@
-"""The pictures of a training run: curves of loss and metric, and the confusion matrix."""
+"""The pictures of a training run and of a validation: curves of loss and metric, and the confusion matrix."""
 
 from __future__ import annotations
 
+import io
 import textwrap
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from PIL import Image
 
 from v5lint.runtime.errors import OutputError
 
@@ -17,6 +19,9 @@ _DPI = 120
 _LETTERS = 32
 """Of a class name in a picture."""
 _NAMED_CLASSES = 40
+"""Up to so many, a confusion matrix says their names and how many images are in a cell."""
+_UNNAMED_SIDE = 10.0
+"""Of a picture without names, in inches."""
 _DARK = 0.7
 """Share of a row from which a cell is dark enough for white letters."""
 
@@ -46,30 +51,48 @@ def draw_curves(history: Sequence[Mapping[str, Any]], metric: str, path: Path) -
     return _save(figure, path)
 
 
-def draw_confusion(matrix: np.ndarray[Any, Any], labels: Sequence[str], path: Path) -> Path:
-    """A confusion matrix as PNG: rows are the true classes, each row scaled to its sum.
+def draw_confusion(matrix: Any, labels: Sequence[str], path: Path) -> Path:
+    """A confusion matrix as PNG: as `confusion_picture` draws it.
 
     Args:
         matrix: Images of class i that were taken for class j, [C, C].
         labels: Class names.
         path: Where to write the picture.
     """
+    return _save(_confusion(matrix, labels), path)
+
+
+def confusion_picture(matrix: Any, labels: Sequence[str]) -> Image.Image:
+    """A confusion matrix as a picture: rows are the true classes, a darker cell is a larger share of its row.
+
+    Args:
+        matrix: Images of class i that were taken for class j, [C, C].
+        labels: Class names; of those that are missing, or in letters that the font lacks, the index is said.
+    """
+    buffer = io.BytesIO()
+    _confusion(matrix, labels).savefig(buffer, dpi=_DPI, format="png")
+    return Image.open(buffer)
+
+
+def _confusion(matrix: Any, labels: Sequence[str]) -> Any:
     from matplotlib.figure import Figure
 
-    side = min(16.0, max(4.0, 0.4 * len(labels) + 2))
+    counts = np.asarray(matrix, dtype=int)
+    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    named = len(counts) <= _NAMED_CLASSES
+    side = max(4.0, 0.4 * len(counts) + 2) if named else _UNNAMED_SIDE
     figure = Figure(figsize=(side, side), layout="constrained")
     axes = figure.subplots()
-    shares = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
     axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
     axes.set(xlabel="predicted", ylabel="true")
-    if len(labels) <= _NAMED_CLASSES:
-        names = [_drawable(label, index) for index, label in enumerate(labels)]
+    if named:
+        names = [_drawable(labels[index] if index < len(labels) else "", index) for index in range(len(counts))]
         axes.set_xticks(range(len(names)), names, rotation=90)
         axes.set_yticks(range(len(names)), names)
-        for row, column in zip(*np.nonzero(matrix), strict=True):
+        for row, column in zip(*np.nonzero(counts), strict=True):
             colour = "white" if shares[row, column] > _DARK else "black"
-            axes.text(column, row, str(matrix[row, column]), ha="center", va="center", color=colour, fontsize=8)
-    return _save(figure, path)
+            axes.text(column, row, str(counts[row, column]), ha="center", va="center", color=colour, fontsize=8)
+    return figure
 
 
 def _drawable(label: str, index: int) -> str:

@@ -7,8 +7,12 @@ from typing import Any
 import torch
 from torch import nn
 
+from v5lint.runtime.errors import UsageError
 from v5lint.runtime.families import find_family
 from v5lint.runtime.roles import unwrap
+
+_ANY_SIZE = 224
+"""Side in pixels for a model whose configuration has none, since it takes every size (SegFormer, CvT)."""
 
 
 def sample_inputs(
@@ -34,6 +38,9 @@ def sample_inputs(
     Returns:
         `pixel_values` [B, 3, H, W]; for a NaFlex model `pixel_values` [B, N, P*P*3], `pixel_attention_mask` [B, N] and
         `spatial_shapes` [B, 2]. For a dual encoder also `input_ids` [B, 64].
+
+    Raises:
+        UsageError: The model takes no images.
     """
     bare = unwrap(model)
     parameter = next(p for p in model.parameters() if p.is_floating_point())
@@ -42,6 +49,8 @@ def sample_inputs(
     config: Any = bare.config
     family = find_family(bare)
     vision = getattr(config, "vision_config", config)
+    if vision is config and getattr(bare, "main_input_name", "pixel_values") != "pixel_values":
+        raise UsageError(f"{type(bare).__name__} takes {bare.main_input_name}, not images: pass inputs= of your own")
     if family is not None and family.layout == "patches":
         inputs = _patches(vision, batch_size, image_size, generator)
     else:
@@ -72,8 +81,8 @@ def image_size_of(config: Any) -> tuple[int, int]:
     if hasattr(
         config, "architecture"
     ):  # timm without a pretrained_cfg: made from a configuration, not from a checkpoint
-        return _pair((config.model_args or {}).get("img_size") or 224)
-    return _pair(vision.image_size)
+        return _pair((config.model_args or {}).get("img_size") or _ANY_SIZE)
+    return _pair(getattr(vision, "image_size", None) or _ANY_SIZE)
 
 
 def patch_size_of(model: nn.Module) -> tuple[int, int]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import warnings
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 from peft import LoraConfig, get_peft_model
 from peft.tuners.tuners_utils import check_target_module_exists
@@ -27,6 +27,7 @@ from v5lint.runtime.roles import (
     encoder_layers,
     is_linear,
     iter_targets,
+    numbered_linears,
     unwrap,
 )
 
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 
     from peft import PeftModel
 
+_TOWERS: tuple[Tower, ...] = get_args(Tower)
 _COUNTED = {"bias": "none", "target_parameters": None, "trainable_token_indices": None, "layer_replication": None}
 """Options that add parameters of another kind, with the value at which they add none."""
 
@@ -105,18 +107,13 @@ def lora_config_for(
     """
     _refuse_adapted(model)
     layers = encoder_layers(model, tower)
-    if not layers:
-        raise LoraTargetError(
-            f"{type(unwrap(model)).__name__} has no numbered layer with Linear projections, so LoRA has nothing "
-            f"to adapt. Its Linear layers: {describe_linears(model) or 'none'}."
-        )
     if target_modules is None or target_modules == "all-linear":
-        chosen = _roles(layers, ROLES if target_modules == "all-linear" else roles)
+        chosen = _roles(model, layers, ROLES if target_modules == "all-linear" else roles, tower)
         intended = [path for _, path in iter_targets(layers, chosen)]
         targets: list[str] | str = shortest_targets(model, intended)
     else:
         targets = target_modules if isinstance(target_modules, str) else list(target_modules)
-        _check_targets(model, targets, layers)
+        _check_targets(model, targets, layers, tower)
     to_save = list(options.pop("modules_to_save", None) or [])
     _check_modules_to_save(model, to_save)
     if train_head:
@@ -230,9 +227,26 @@ def _refuse_adapted(model: nn.Module) -> None:
         )
 
 
-def _roles(layers: list[EncoderLayer], roles: Sequence[Role] | None) -> tuple[Role, ...]:
+def _roles(
+    model: nn.Module, layers: list[EncoderLayer], roles: Sequence[Role] | None, tower: Tower
+) -> tuple[Role, ...]:
     """The roles to adapt, each of which every layer that has the role's kind of block must have."""
+    if not layers:
+        other = next((name for name in _TOWERS if name != tower and encoder_layers(model, name)), None)
+        where = f"The {tower} tower of {type(unwrap(model)).__name__}" if other else type(unwrap(model)).__name__
+        hint = f" Its {other} tower has: tower={other!r}." if other else ""
+        raise LoraTargetError(
+            f"{where} has no numbered layer whose Linear layers are known by role. {_linears(model)}{hint}"
+        )
     has_attention = any(layer.query for layer in layers)
+    if roles is None and not has_attention:
+        unknown = _unknown_attention(model, layers)
+        if unknown:
+            raise LoraTargetError(
+                f"The query and value projections of {type(unwrap(model)).__name__} are not known by name: its "
+                f"attention, such as {unknown[0]}, has {', '.join(unknown[1:])}. Name them in target_modules=, or "
+                "adapt the feed-forward layers alone with roles=['mlp']."
+            )
     if roles is None:
         return ("query", "value") if has_attention else ("mlp",)
     unknown = [role for role in roles if role not in ROLES]
@@ -247,6 +261,17 @@ def _roles(layers: list[EncoderLayer], roles: Sequence[Role] | None) -> tuple[Ro
     return present
 
 
+def _unknown_attention(model: nn.Module, layers: list[EncoderLayer]) -> list[str]:
+    """The path of an attention none of whose Linear layers is known as a query, and their names; empty without one."""
+    linears = numbered_linears(model, "both")
+    for path, module in model.named_modules():
+        if "Attention" in type(module).__name__ and any(path.startswith(f"{layer.name}.") for layer in layers):
+            names = [linear.removeprefix(f"{path}.") for linear in linears if linear.startswith(f"{path}.")]
+            if names:
+                return [path, *names]
+    return []
+
+
 def shortest_targets(model: nn.Module, intended: list[str]) -> list[str] | str:
     """The shortest form of `target_modules` that matches the intended modules and no other."""
     wanted = set(intended)
@@ -258,9 +283,11 @@ def shortest_targets(model: nn.Module, intended: list[str]) -> list[str] | str:
         if _matching(model, suffixes) == wanted:
             return suffixes
     leaves = "|".join(sorted({path.rpartition(".")[2] for path in intended}))
-    tower = next((part for part in intended[0].split(".") if all(part in path.split(".") for path in intended)), "")
-    pattern = rf"(.*\.)?{re.escape(tower)}\..*\.({leaves})"
-    return pattern if tower and _matching(model, pattern) == wanted else intended
+    for part in intended[0].split(".")[:-1]:  # a tower, perhaps
+        pattern = rf"(.*\.)?{re.escape(part)}\..*\.({leaves})"
+        if _matching(model, pattern) == wanted:
+            return pattern
+    return intended
 
 
 def _matching(model: nn.Module, targets: list[str] | str) -> set[str]:
@@ -269,11 +296,13 @@ def _matching(model: nn.Module, targets: list[str] | str) -> set[str]:
     return {name for name, _ in model.named_modules() if name and check_target_module_exists(config, name)}
 
 
-def _check_targets(model: nn.Module, targets: list[str] | str, layers: list[EncoderLayer]) -> None:
+def _check_targets(model: nn.Module, targets: list[str] | str, layers: list[EncoderLayer], tower: Tower) -> None:
     """Hand-written targets must each match, and match alike in every layer."""
     advice = (
         f"This model's projections, in each of {len(layers)} layers: {_describe_layer(layers[0])}. "
         "Leave target_modules out to have query and value found."
+        if layers
+        else _linears(model)
     )
     for target in [targets] if isinstance(targets, str) else targets:
         if not _matching(model, target if isinstance(targets, str) else [target]):
@@ -283,24 +312,43 @@ def _check_targets(model: nn.Module, targets: list[str] | str, layers: list[Enco
     containers = sorted(matched - linears)
     if containers:
         raise LoraTargetError(f"target_modules: {containers[0]!r} is no Linear layer. {advice}")
-    usable = {path for layer in layers for role in ROLES for path in layer.paths(role)}
-    outside = sorted(matched - usable)
+    usable = numbered_linears(model, tower)
+    outside = sorted(matched - usable.keys())
     if outside:
         raise LoraTargetError(
             f"target_modules: {targets!r} matches {len(outside)} modules outside the layers to adapt, such as "
             f"{outside[0]!r}: a head, a pooler, another tower, or a weight that its module never calls. {advice}"
         )
-    by_roles = {frozenset(role for role in ROLES if set(layer.paths(role)) & matched) for layer in layers}
-    if len(by_roles) > 1:
-        bare = [layer.name for layer in layers if not any(set(layer.paths(role)) & matched for role in ROLES)]
-        what = f"nothing in {', '.join(bare)}" if bare else "other roles in some layers than in others"
-        raise LoraTargetError(f"target_modules: {targets!r} matches {what}. {advice}")
+    _check_evenness(targets, matched, layers, usable, advice)
+
+
+def _check_evenness(
+    targets: list[str] | str,
+    matched: set[str],
+    layers: list[EncoderLayer],
+    usable: Mapping[str, str],
+    advice: str,
+) -> None:
+    """What is matched in one layer is matched in all that have it: by role, or by name where the role is not known."""
+    kinds = {path: path.removeprefix(f"{layer}.") for path, layer in usable.items()}
+    for layer in layers:
+        within = layer.name.removeprefix(usable[next(path for role in ROLES for path in layer.paths(role))])
+        kinds.update({path: f"{within} {role}" for role in reversed(ROLES) for path in layer.paths(role)})
+    having: dict[str, set[str]] = {}
+    for path, kind in kinds.items():
+        having.setdefault(kind, set()).add(usable[path])
+    adapted = {(kinds[path], usable[path]) for path in matched}
+    wanted = {(kind, layer) for kind, _ in adapted for layer in having[kind]}
+    if wanted == adapted:
+        return
+    bare = sorted({layer for _, layer in wanted} - {layer for _, layer in adapted})
+    what = f"nothing in {', '.join(bare)}" if bare else "other roles in some layers than in others"
+    raise LoraTargetError(f"target_modules: {targets!r} matches {what}. {advice}")
 
 
 def _check_modules_to_save(model: nn.Module, names: Sequence[str]) -> None:
-    paths = [path for path, _ in model.named_modules()]
     for name in names:
-        if not any(path == name or path.endswith(f".{name}") for path in paths):
+        if not _saved_modules(model, [name]):
             heads = classification_head(model)
             right = f"The head is {', '.join(heads)}." if heads else "This model has no classification head."
             raise LoraTargetError(
@@ -310,24 +358,24 @@ def _check_modules_to_save(model: nn.Module, names: Sequence[str]) -> None:
 
 
 def _shortest_heads(model: nn.Module) -> list[str]:
-    """The heads by the shortest name that matches them alone, as PEFT matches `modules_to_save`: by suffix."""
-    paths = [path for path, _ in model.named_modules()]
+    """The heads by the shortest name that matches them alone, as PEFT matches `modules_to_save`: by its end."""
     heads: list[str] = []
     for head in classification_head(model):
         parts = head.split(".")
         for length in range(1, len(parts) + 1):
             name = ".".join(parts[-length:])
-            if [path for path in paths if path == name or path.endswith(f".{name}")] == [head]:
+            if _saved_modules(model, [name]) == [head]:
                 break
         heads.append(name)
     return heads
 
 
 def _saved_modules(model: nn.Module, names: Iterable[str]) -> list[str]:
-    """The modules that `modules_to_save` matches, without those inside another of them."""
-    matched = [
-        path for path, _ in model.named_modules() if any(path == name or path.endswith(f".{name}") for name in names)
-    ]
+    """The modules that `modules_to_save` matches, without those inside another of them.
+
+    PEFT compares ends of paths, not whole names: `classifier` also matches DistilBERT's `pre_classifier`.
+    """
+    matched = [path for path, _ in model.named_modules() if path and path.endswith(tuple(names))]
     return [path for path in matched if not any(path.startswith(f"{other}.") for other in matched)]
 
 
@@ -357,6 +405,10 @@ def _numel(parameter: nn.Parameter) -> int:
         if quant_state is not None:
             return int(quant_state.shape.numel())
     return int(parameter.numel())
+
+
+def _linears(model: nn.Module) -> str:
+    return f"Its Linear layers: {describe_linears(model) or 'none'}."
 
 
 def _describe_layer(layer: EncoderLayer) -> str:

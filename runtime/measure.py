@@ -19,6 +19,7 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils import flop_counter
 from torch.utils.flop_counter import FlopCounterMode
 
+from v5lint.runtime.backbones import BYTES_PER_TRAINED
 from v5lint.runtime.families import find_family
 from v5lint.runtime.inputs import sample_inputs
 from v5lint.runtime.loading import build_on_meta
@@ -29,10 +30,6 @@ if TYPE_CHECKING:
     from types import CellType
 
     from transformers import PreTrainedConfig, PreTrainedModel
-
-GIB = 2**30
-_ADAM_BYTES = 4 + 4 + 8
-"""Of one trained parameter: itself, its gradient and AdamW's two moments, all in float32."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +57,7 @@ class TrainingCost:
     @property
     def state_bytes(self) -> int:
         """Frozen weights in `dtype`, and of what is trained: weights, gradients and AdamW's moments in float32."""
-        return self.parameters * int(self.dtype.itemsize) + self.trainable * _ADAM_BYTES
+        return self.parameters * int(self.dtype.itemsize) + self.trainable * BYTES_PER_TRAINED
 
     @property
     def memory_bytes(self) -> int:

@@ -85,7 +85,14 @@ def _check_saved_processor(checkpoint: str | Path, family: Family, saved: Mappin
 
 def _image_processor(checkpoint: str | Path, saved_type: str, options: Mapping[str, Any]) -> Any:
     if importlib.util.find_spec("torchvision") is not None:
-        return AutoImageProcessor.from_pretrained(checkpoint, **options)
+        try:
+            return AutoImageProcessor.from_pretrained(checkpoint, **options)
+        except ValueError as error:
+            # A release before 5.4 does not know the names that later ones save, where the model_type says nothing.
+            processor_class = _pil_class(saved_type.removesuffix("Fast").removesuffix("Pil"))
+            if processor_class is None:
+                raise ProcessorError(f"{checkpoint}: transformers cannot read its processor: {error}") from error
+            return processor_class.from_pretrained(checkpoint, **options)
     # Without torchvision, AutoImageProcessor itself cannot be used in transformers 5.4 to 5.17, and DINOv3's
     # processor in none: it exists for torchvision only. ViT's has the same squash, filter and statistics, and resizes
     # before it scales.

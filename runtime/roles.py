@@ -30,7 +30,8 @@ class EncoderLayer:
     """The Linear layers of one numbered layer of an encoder, as full module paths.
 
     Attributes:
-        name: Path of the layer, for example `vit.layers.0`, or `model.stages.2.layers.1`.
+        name: Path of the layer, for example `vit.layers.0`, or `model.stages.2.layers.1`. A layer that has a second
+            attention (on another sequence, or over time) has an entry more for it, by the path of that attention.
         query: Path of the query projection; the fused projection where there is one for all three.
         key: Path of the key projection, or the fused one.
         value: Path of the value projection, or the fused one.
@@ -106,33 +107,50 @@ def encoder_layers(model: nn.Module, tower: Tower = "vision") -> list[EncoderLay
     Returns:
         One entry a layer. Linear layers outside a numbered layer (heads, poolers, patch embeddings) are not among them.
     """
-    prefixes = tower_prefixes(model, tower)
     children: dict[str, dict[str, str]] = {}
-    for path in linear_modules(model):
-        if prefixes and not any(path.startswith(f"{prefix}.") or f".{prefix}." in path for prefix in prefixes):
-            continue
-        if _layer_of(path) is not None:
-            parent, _, leaf = path.rpartition(".")
-            children.setdefault(parent, {})[leaf] = path
+    for path in numbered_linears(model, tower):
+        parent, _, leaf = path.rpartition(".")
+        children.setdefault(parent, {})[leaf] = path
     layers: dict[str, _Found] = {}
-    attentions: set[str] = set()
+    attentions: dict[str, _Found] = {}
     for parent, leaves in children.items():
-        found = layers.setdefault(_layer_of(f"{parent}.") or parent, _Found())
-        attention = _attention(leaves)
+        name = _layer_of(f"{parent}.") or parent
+        found = layers.setdefault(name, _Found())
+        attention = _attention(leaves, type(model.get_submodule(parent)).__name__)
         if attention:
+            if found.roles:
+                found = layers.setdefault(parent, _Found())
             found.roles.update(attention)
             found.fused = "fused" in attention
-            attentions.add(parent)
+            attentions[parent] = found
     for parent, leaves in children.items():
-        found = layers[_layer_of(f"{parent}.") or parent]
         if parent in attentions:
             continue
+        found = layers[_layer_of(f"{parent}.") or parent]
         for leaf, path in leaves.items():
-            if _is_attention_output(parent, leaf, attentions):
-                found.roles.setdefault("output", path)
+            attended = _attention_before(parent, leaf, attentions)
+            if attended is not None:
+                attended.roles.setdefault("output", path)
             elif leaf in _names()["mlp"] or f"{parent.rpartition('.')[2]}.{leaf}" in _names()["mlp"]:
                 found.mlp.append(path)
     return [_layer(name, found) for name, found in layers.items() if found.roles or found.mlp]
+
+
+def numbered_linears(model: nn.Module, tower: Tower = "vision") -> dict[str, str]:
+    """The Linear layers inside the numbered layers of a tower by path, with the layer that each lies in.
+
+    Args:
+        model: Any model of transformers or timm, bare, adapted or quantised.
+        tower: Which tower of a dual encoder; a model with one tower is that tower.
+    """
+    prefixes = tower_prefixes(model, tower)
+    found: dict[str, str] = {}
+    for path in linear_modules(model):
+        layer = _layer_of(path)
+        outside = prefixes and not any(path.startswith(f"{prefix}.") or f".{prefix}." in path for prefix in prefixes)
+        if layer is not None and not outside:
+            found[path] = layer
+    return found
 
 
 def tower_prefixes(model: nn.Module, tower: Tower) -> tuple[str, ...]:
@@ -162,7 +180,8 @@ def classification_head(model: nn.Module) -> tuple[str, ...]:
             return ()
         head = timm_model.get_classifier()
         return tuple(path for path, module in model.named_modules() if module is head)
-    labels = getattr(bare, "num_labels", None)
+    # T5 and others have the number in their configuration alone.
+    labels = getattr(bare, "num_labels", None) or getattr(getattr(bare, "config", None), "num_labels", None)
     if not labels or "Classification" not in type(bare).__name__:
         return ()
     beside: dict[str, None] = {}
@@ -254,7 +273,12 @@ def describe_linears(model: nn.Module) -> str:
 @cache
 def _names() -> Mapping[str, tuple[str, ...]]:
     table = read_table("roles")
-    names = {**table["attention"], "mlp": table["mlp"]["names"], **table["towers"]}
+    names = {
+        **table["attention"],
+        "ambiguous": table["ambiguous"]["names"],
+        "mlp": table["mlp"]["names"],
+        **table["towers"],
+    }
     return {key: tuple(value) for key, value in names.items()}
 
 
@@ -267,30 +291,27 @@ def _layer_of(path: str) -> str | None:
     return None
 
 
-def _attention(leaves: Mapping[str, str]) -> dict[str, str]:
+def _attention(leaves: Mapping[str, str], class_name: str) -> dict[str, str]:
     """Roles of the children of a module, empty where it is no attention."""
     names = _names()
+    known = leaves if "Attention" in class_name else {leaf: leaves[leaf] for leaf in leaves.keys() - names["ambiguous"]}
     found = {
-        role: leaves[name]
+        role: known[name]
         for role in ("query", "key", "value", "fused", "output")
         for name in names[role]
-        if name in leaves
+        if name in known
     }
     if "fused" in found:
         return {**found, "query": found["fused"], "key": found["fused"], "value": found["fused"]}
     return found if {"query", "key", "value"} <= found.keys() else {}
 
 
-def _is_attention_output(parent: str, leaf: str, attentions: set[str]) -> bool:
-    """`attention.output.dense` beside `attention.attention.query`: the output projection lies in a sibling module."""
-    if leaf not in _names()["output"]:
-        return False
+def _attention_before(parent: str, leaf: str, attentions: Mapping[str, _Found]) -> _Found | None:
+    """Of `attention.output.dense`, the `attention.attention` beside it: the output projection of that lies apart."""
     above, _, _ = parent.rpartition(".")
-    return (
-        bool(above)
-        and any(attention.rpartition(".")[0] == above for attention in attentions)
-        and (_layer_of(f"{above}.") != above)
-    )
+    if leaf not in _names()["output"] or not above or _layer_of(f"{above}.") == above:
+        return None
+    return next((found for path, found in attentions.items() if path.rpartition(".")[0] == above), None)
 
 
 def _layer(name: str, found: _Found) -> EncoderLayer:

@@ -1,29 +1,20 @@
-"""Pictures for a report: what the model sees of an image, and a confusion matrix."""
+"""Pictures for a report: what the model sees of an image."""
 
 from __future__ import annotations
 
 import io
-import textwrap
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     import torch
 
     from v5lint.runtime.checks.sources import Batch
     from v5lint.runtime.checks.subject import Subject
 
 _SIDE = 192
-_CELL = 24
-_NAMED_CLASSES = 40
-_LETTERS = 24
-"""Of a class name in a picture."""
-_DARK = 0.7
-"""Share of a row from which a cell is dark enough for white letters."""
 
 
 def as_picture(subject: Subject, batch: Batch, index: int) -> Image.Image | None:
@@ -60,47 +51,6 @@ def statistics_of(processor: Any) -> tuple[tuple[float, ...], tuple[float, ...]]
     if mean is None or std is None or getattr(processor, "do_normalize", True) is False:
         return (0.0, 0.0, 0.0), (1.0, 1.0, 1.0)
     return tuple(mean), tuple(std)
-
-
-def confusion_picture(matrix: Any, names: Sequence[str]) -> Image.Image:
-    """A confusion matrix as a picture: rows are the true classes, a darker cell is a larger share of its row.
-
-    Up to 40 classes, it says their names and how many images are in a cell.
-
-    Args:
-        matrix: Images of class i that were taken for class j, [C, C].
-        names: Of the classes; of those that are missing, and in letters that the font lacks, the index is said.
-    """
-    counts = np.asarray(matrix, dtype=int)
-    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    colours = np.stack([255 - 247 * shares, 255 - 174 * shares, 255 - 148 * shares], axis=-1).astype(np.uint8)
-    named = len(counts) <= _NAMED_CLASSES
-    cell = _CELL if named else max(1, 1200 // len(counts))
-    grid = Image.fromarray(colours.repeat(cell, axis=0).repeat(cell, axis=1))
-    if not named:
-        return grid
-    font = ImageFont.load_default()
-    pen = ImageDraw.Draw(grid)
-    for row, column in zip(*np.nonzero(counts), strict=True):
-        place = (cell * (column + 0.5), cell * (row + 0.5))
-        pen.text(place, str(counts[row, column]), "white" if shares[row, column] > _DARK else "black", font, "mm")
-    labels = [_label(names, index) for index in range(len(counts))]
-    margin = 8 + round(max(font.getlength(label) for label in labels))
-    picture = Image.new("RGB", (margin + grid.width, margin + grid.height), "white")
-    rows, columns = (Image.new("RGB", (margin, grid.height), "white") for _ in range(2))
-    for side, anchor, edge in ((rows, "rm", margin - 4), (columns, "lm", 4)):
-        for index, label in enumerate(labels):
-            ImageDraw.Draw(side).text((edge, cell * (index + 0.5)), label, "black", font, anchor)
-    picture.paste(columns.transpose(Image.Transpose.ROTATE_90), (margin, 0))
-    picture.paste(rows, (0, margin))
-    picture.paste(grid, (margin, margin))
-    return picture
-
-
-def _label(names: Sequence[str], index: int) -> str:
-    """A class as the default font can write it."""
-    name = str(names[index]) if index < len(names) else ""
-    return textwrap.shorten(name, _LETTERS, placeholder="...") if name.isascii() and name.strip() else f"class {index}"
 
 
 def png(picture: Image.Image) -> bytes:

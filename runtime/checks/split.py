@@ -16,9 +16,10 @@ from v5lint.runtime.checks.crops import cropped_from, prepare_parts
 from v5lint.runtime.checks.findings import Findings, shown
 from v5lint.runtime.checks.hashing import hash_images, matches
 from v5lint.runtime.checks.labels import at_chance, check_declared, check_kind, check_labels, learnt_by_heart
-from v5lint.runtime.checks.pictures import confusion_picture, png
+from v5lint.runtime.checks.pictures import png
 from v5lint.runtime.checks.preserve import undisturbed
 from v5lint.runtime.errors import RuntimeSetupError
+from v5lint.runtime.figures import confusion_picture
 
 if TYPE_CHECKING:
     from typing import TypeAlias

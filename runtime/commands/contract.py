@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -19,8 +20,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Check, print, and write the report."""
     from v5lint.runtime.contract import check_contract
+    from v5lint.runtime.errors import UsageError
     from v5lint.runtime.report import RunReport
 
+    if not 0 <= arguments.space < math.inf:
+        raise UsageError(f"--space {arguments.space}: must be a number of GiB")
     contract = check_contract(checkpoints=tuple(arguments.checkpoint), required_gib=arguments.space)
     report = RunReport(checkpoint=" ".join(arguments.checkpoint) or None, checks=contract.results)
     report.show()

@@ -18,6 +18,19 @@ pytestmark = pytest.mark.execution
 OLD = Path(__file__).parent.parent / "runtime" / "old_adapters"
 RELEASE = "4.57.6"
 CASES = sorted(path.parent.name for path in (OLD / RELEASE).glob("*/adapter_config.json"))
+ROUNDED = {
+    # The release itself cut one matrix product of the base model in two (`weights_in` into `gate_proj` and `up_proj`,
+    # 5.18.0), and a shorter product may round otherwise: with the two weights joined again, every bit is the same.
+    "dinov2_swiglu": 5e-7,
+    # Since 5.24.0 `Siglip2VisionEmbeddings.resize_positional_embeddings` is a matrix product in place of
+    # `F.interpolate`, which sums in another order. All that follows is unchanged: with the method of 5.23 put back,
+    # every bit is the same in Siglip2VisionModel, Siglip2Model and Siglip2ForImageClassification. On the grid that the
+    # positions were made for (the case `siglip2_vision`) the weights are 0 and 1, and nothing is rounded. A grid of one
+    # column is left out: there `F.interpolate` with antialias=True resizes no rows on a CPU (torch 2.13, 2.14), so that
+    # up to 5.23 all rows had the same position, and since 5.24 have their own.
+    "siglip2_vision_other_grid": 5e-7,
+}
+"""Cases whose base model computes otherwise since then, with how far the output may be from the old one."""
 
 
 @pytest.fixture(scope="module")
@@ -44,11 +57,11 @@ def test_a_migrated_adapter_gives_the_same_bits(name: str, outputs: Path, tmp_pa
     migration = migrate_adapter(case, tmp_path / "new", base=base)
     loaded = getattr(transformers, architecture).from_pretrained(base, dtype=torch.float32).eval()
     model = load_adapter(loaded, migration.output)
+    recorded = load_file(case / "expected.safetensors")
     with torch.no_grad():
-        output = model(pixel_values=load_file(case / "expected.safetensors")["pixel_values"])[0]
+        output = model(**{key: tensor for key, tensor in recorded.items() if key != "output"})[0]
     expected = load_file(outputs / f"{name}.safetensors")["output"]
-    if name == "dinov2_swiglu":
-        # The release itself cut one matrix product of the base model in two, and a shorter product may round otherwise.
-        torch.testing.assert_close(output, expected, rtol=0, atol=5e-7)
+    if name in ROUNDED:
+        torch.testing.assert_close(output, expected, rtol=0, atol=ROUNDED[name])
     else:
         assert torch.equal(output, expected), (output - expected).abs().max()

@@ -100,7 +100,17 @@ def test_nothing_that_fits_is_an_error_with_numbers() -> None:
 
 @pytest.mark.parametrize(
     "arguments",
-    [{"task": "detection"}, {"resolution": "large"}, {"compute": "a lot"}, {"compute": 0}, {"compute": "-3GB"}],
+    [
+        {"task": "detection"},
+        {"resolution": "large"},
+        {"resolution": 0},
+        {"resolution": (224, -1)},
+        {"compute": "a lot"},
+        {"compute": 0},
+        {"compute": "-3GB"},
+        {"compute": float("nan")},
+        {"batch_size": 0},
+    ],
 )
 def test_an_argument_that_is_none_is_refused(arguments: dict[str, object]) -> None:
     with pytest.raises(ValueError, match=rf"{next(iter(arguments))}="):

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 import torch
+import transformers
+from packaging.version import Version
 
 from v5lint.runtime.backbones import catalogue
 from v5lint.runtime.description import config_of
@@ -82,7 +85,10 @@ def test_shapes_are_the_models(backbone: Backbone) -> None:
     assert backbone.tokens == grid * grid + number_of_prefix_tokens(model)
     if backbone.max_num_patches is not None:
         assert backbone.max_num_patches == config.vision_config.num_patches == backbone.tokens
+        assert backbone.embedding == config.vision_config.hidden_size  # what its attention pooling gives
         return
+    if backbone.family_name == "dinov3_vit" and Version(transformers.__version__) < Version("5.5"):
+        pytest.skip("before 5.5 its rotary positions cannot be computed on the meta device")
     with torch.no_grad():
         inputs = sample_inputs(model, 1, image_size=backbone.resolution, text=False)
         assert model(**inputs).last_hidden_state.shape[1] == backbone.tokens
@@ -99,6 +105,16 @@ def test_costs_are_the_measured(backbone: Backbone) -> None:
     assert cost.forward_flops / 1e9 == pytest.approx(backbone.forward_gflops, abs=tolerance)
     assert cost.training_flops / 1e9 == pytest.approx(backbone.training_gflops, abs=2 * tolerance)
     assert cost.activation_bytes / 2**20 == pytest.approx(backbone.activation_mib, rel=0.02)
+
+
+def test_another_pre_training_has_the_numbers_of_its_sibling() -> None:
+    of_its_own = ("id", "image_mean", "image_std")
+    satellites = [backbone for name, backbone in catalogue().items() if "sat493m" in name]
+    assert len(satellites) == len(catalogue()) - len(COSTED) == 2
+    for backbone in satellites:
+        sibling = catalogue()[backbone.id.replace("sat493m", "lvd1689m")]
+        assert backbone.image_mean != sibling.image_mean
+        assert replace(backbone, **{name: getattr(sibling, name) for name in of_its_own}) == sibling
 
 
 def test_timm_agrees_on_what_is_its_own() -> None:

@@ -84,13 +84,15 @@ def test_a_choice_of_a_backbone_with_its_report(said, tmp_path: Path) -> None:
     [
         (["choose", "--resolution", "large"], "--resolution large: must be a number of pixels"),
         (["choose", "--licence", "nonsense"], "None of"),
+        (["choose", "--batch-size", "-3", "--compute", "16GB"], "batch_size=-3: must be at least 1"),
+        (["contract", "--space", "nan"], "--space nan: must be a number of GiB"),
         (["migrate-adapter", "/nowhere"], "/nowhere is no folder"),
         (["describe", "/nowhere"], "/nowhere"),
         (["describe", "google/vit-base-patch16-224", "--batch-size", "0"], "--batch-size 0: must be at least 1"),
     ],
 )
 def test_what_cannot_be_done_is_one_line_and_status_2(words: list[str], message: str, said) -> None:
-    if words[0] != "choose":
+    if words[0] not in ("choose", "contract"):
         pytest.importorskip("torch", reason="needs torch")
     status, _, err = said(*words)
     assert status == 2

@@ -186,3 +186,18 @@ def test_the_device_is_reported() -> None:
     assert results["device"].status in ("passed", "note", "skipped")
     assert results["bf16"].detail
     assert "device" in str(check_contract(environment={}))
+
+
+@pytest.mark.parametrize(
+    ("peft", "transformers", "fails"),
+    [("0.19.0", "5.0.0", True), ("0.18.1", "5.0.0", False), ("0.21.2", "5.1.0", False)],
+)
+def test_versions_that_fail_together(
+    peft: str, transformers: str, fails: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Measured: with peft 0.19 under transformers 5.0, no adapter of a timm model loads."""
+    versions = {"peft": peft, "transformers": transformers}
+    monkeypatch.setattr(contract, "_installed", versions.get)
+    found = contract._pairs()
+    assert [result.status for result in found] == ["failed"] * fails
+    assert all("pip install 'transformers>=5.1', or 'peft<0.19'" in result.remedy for result in found)

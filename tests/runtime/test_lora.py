@@ -182,8 +182,64 @@ def test_a_model_that_is_adapted_already_is_refused(checkpoints: Callable[..., P
 def test_a_model_without_layers_is_refused() -> None:
     with pytest.raises(LoraTargetError, match="no numbered layer"):
         lora_config_for(nn.Linear(2, 2))
+    with pytest.raises(LoraTargetError, match="'fc' matches no module"):
+        lora_config_for(nn.Linear(2, 2), target_modules=["fc"])
     with pytest.raises(LoraTargetError, match="must be one of query"):
         lora_config_for(vit_base(), roles=["queries"])  # type: ignore[list-item]
+
+
+def test_an_attention_of_unknown_names_is_named_and_not_passed_over() -> None:
+    """Latent attention (DeepSeek) has other projections; adapting the feed-forward layers alone was not asked for."""
+    sizes = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2}
+    ranks = {"q_lora_rank": 8, "kv_lora_rank": 8, "qk_nope_head_dim": 8, "qk_rope_head_dim": 8, "v_head_dim": 8}
+    model = build_on_meta(
+        transformers.DeepseekV3Model,
+        transformers.DeepseekV3Config(
+            **sizes, **ranks, first_k_dense_replace=2, vocab_size=50, n_routed_experts=2, n_group=1, topk_group=1
+        ),
+    )
+    with pytest.raises(LoraTargetError, match=r"layers\.0\.self_attn, has q_a_proj, q_b_proj"):
+        lora_config_for(model)
+    assert len(matched_modules(model, lora_config_for(model, target_modules=["q_b_proj", "kv_b_proj"]))) == 4
+    assert len(matched_modules(model, lora_config_for(model, roles=["mlp"]))) == 6
+    with pytest.raises(LoraTargetError, match=r"matches nothing in layers\.0"):
+        lora_config_for(model, target_modules=["1.self_attn.q_b_proj"])
+
+
+def test_the_tower_that_can_be_adapted_is_named() -> None:
+    """ALIGN sees with convolutions and reads with attention."""
+    sizes = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64}
+    model = build_on_meta(transformers.AlignModel, transformers.AlignConfig(text_config=sizes))
+    with pytest.raises(LoraTargetError, match=r"The vision tower of AlignModel .* tower='text'"):
+        lora_config_for(model)
+    assert len(matched_modules(model, lora_config_for(model, tower="text"))) == 4
+
+
+def test_peft_saves_what_ends_like_the_name() -> None:
+    """`classifier` is the end of `pre_classifier` too, and PEFT trains both."""
+    sizes = {"dim": 32, "n_layers": 2, "n_heads": 2, "hidden_dim": 64, "vocab_size": 50}
+    model = build_on_meta(
+        transformers.DistilBertForSequenceClassification, transformers.DistilBertConfig(**sizes, num_labels=5)
+    )
+    config = lora_config_for(model, r=4)
+    assert config.modules_to_save == ["classifier"]
+    assert expected_parameters(model, config).head == 32 * 32 + 32 + 32 * 5 + 5
+    attach_lora(model, config)
+
+
+def test_the_targets_of_a_tower_are_one_expression() -> None:
+    """Where the text tower has the same names, a tower inside a further module is told apart by its own name."""
+
+    class Inside(nn.Module):
+        def __init__(self, model: nn.Module) -> None:
+            super().__init__()
+            self.model = model
+
+    sizes = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64}
+    clip = build_on_meta(
+        transformers.CLIPModel, transformers.CLIPConfig(vision_config={**sizes, "image_size": 32}, text_config=sizes)
+    )
+    assert lora_config_for(Inside(clip)).target_modules == r"(.*\.)?vision_model\..*\.(q_proj|v_proj)"
 
 
 def test_attaching_something_else_than_was_promised_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:

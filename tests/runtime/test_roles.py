@@ -162,7 +162,24 @@ OTHERS: dict[str, tuple[dict[str, Any], int, str]] = {
         "classifier",
     ),
     "ConvNextForImageClassification": ({"hidden_sizes": [8, 16], "depths": [1, 1], "num_stages": 2}, 2, "classifier"),
+    "CvtForImageClassification": (
+        {"embed_dim": [8, 16, 24], "num_heads": [1, 2, 3], "depth": [1, 2, 3]},
+        6,
+        "classifier",
+    ),
+    "PvtForImageClassification": (
+        {"hidden_sizes": [8, 16, 32, 32], "depths": [1, 1, 1, 1], "num_attention_heads": [1, 2, 2, 2]},
+        4,
+        "classifier",
+    ),
+    "ViTMSNForImageClassification": ({**SMALL, "image_size": 32, "patch_size": 8}, 2, "classifier"),
+    "HieraForImageClassification": (
+        {"embed_dim": 8, "depths": [1, 1], "num_heads": [1, 2], "image_size": [32, 32], "num_query_pool": 1},
+        2,
+        "classifier",
+    ),
     "BertForSequenceClassification": ({**SMALL, "vocab_size": 50}, 2, "classifier"),
+    "GPT2ForSequenceClassification": ({"n_embd": 32, "n_layer": 2, "n_head": 2, "vocab_size": 50}, 2, "score"),
     "RobertaForSequenceClassification": ({**SMALL, "vocab_size": 50}, 2, "classifier"),
     "DistilBertForSequenceClassification": (
         {"dim": 32, "n_layers": 2, "n_heads": 2, "hidden_dim": 64, "vocab_size": 50},
@@ -183,3 +200,37 @@ def test_models_beyond_the_catalogue_have_roles_too(class_name: str) -> None:
     if "ConvNext" not in class_name:
         assert all(layer.query and layer.key and layer.value and layer.output for layer in layers)
     assert " ".join(classification_head(model)) == heads
+
+
+def test_a_layer_with_two_attentions_has_both() -> None:
+    """Attention over time, or on the encoder's output: with one of them left out, half a layer would be adapted."""
+    time = build_on_meta(
+        transformers.TimesformerForVideoClassification,
+        transformers.TimesformerConfig(**SMALL, image_size=32, patch_size=8, num_labels=5),
+    )
+    layers = encoder_layers(time)
+    assert [layer.name.count("attention") for layer in layers] == [0, 2, 0, 2]
+    assert len({layer.query for layer in layers}) == len({layer.output for layer in layers}) == 4
+    text = build_on_meta(
+        transformers.BartForSequenceClassification,
+        transformers.BartConfig(
+            d_model=32, encoder_layers=1, decoder_layers=1, encoder_ffn_dim=64, decoder_ffn_dim=64, vocab_size=50
+        ),
+    )
+    assert [str(layer.query).partition("layers.0.")[2] for layer in encoder_layers(text)] == [
+        "self_attn.q_proj",
+        "self_attn.q_proj",
+        "encoder_attn.q_proj",
+    ]
+    assert classification_head(text) == ("classification_head",)
+
+
+def test_a_projection_that_other_modules_have_too_counts_in_attention_alone() -> None:
+    """Mamba's `in_proj` is no query, key and value."""
+    model = build_on_meta(
+        transformers.MambaModel,
+        transformers.MambaConfig(hidden_size=16, num_hidden_layers=2, state_size=4, vocab_size=50),
+    )
+    assert encoder_layers(model) == []
+    deberta = build_on_meta(transformers.DebertaModel, transformers.DebertaConfig(**SMALL, vocab_size=50))
+    assert all(layer.fused and str(layer.query).endswith("in_proj") for layer in encoder_layers(deberta))

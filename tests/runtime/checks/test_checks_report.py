@@ -17,9 +17,10 @@ from v5lint.runtime import validate
 from v5lint.runtime.checks import CHECKS
 from v5lint.runtime.checks.findings import Findings
 from v5lint.runtime.checks.html import html_of
-from v5lint.runtime.checks.pictures import confusion_picture, png
+from v5lint.runtime.checks.pictures import png
 from v5lint.runtime.checks.validation import Report
 from v5lint.runtime.errors import UsageError, ValidationError
+from v5lint.runtime.figures import confusion_picture
 from v5lint.runtime.loading import load_model
 from v5lint.runtime.lora import attach_lora
 from v5lint.runtime.results import CheckResult

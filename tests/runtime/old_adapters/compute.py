@@ -1,6 +1,6 @@
 """Compute anew, with the installed release, what its adapters of this folder give: python compute.py FOLDER.
 
-FOLDER/<case>.safetensors has the output for the recorded pixels. Only transformers and PEFT are used, so that it runs
+FOLDER/<case>.safetensors has the output for the recorded inputs. Only transformers and PEFT are used, so that it runs
 under the release that the adapters were made with, on the machine at hand.
 """
 
@@ -25,8 +25,9 @@ def output(case: Path) -> torch.Tensor:
     architecture = json.loads((base / "config.json").read_text())["architectures"][0]
     loader: Any = getattr(transformers, architecture)
     model = PeftModel.from_pretrained(loader.from_pretrained(base), case).eval()
+    recorded = load_file(case / "expected.safetensors")
     with torch.no_grad():
-        computed: torch.Tensor = model(pixel_values=load_file(case / "expected.safetensors")["pixel_values"])[0]
+        computed: torch.Tensor = model(**{name: tensor for name, tensor in recorded.items() if name != "output"})[0]
     return computed.contiguous()
 
 

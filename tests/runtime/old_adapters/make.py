@@ -3,7 +3,8 @@
 Run it once for each release, in an environment that has it (the releases and what each makes stand in `CASES`):
 
     pip install transformers==4.57.6 "peft<0.18" torch && python make.py
- Under the first release it also writes the base checkpoints, which all later ones load. Each case is a folder
+
+Under the first release it also writes the base checkpoints, which all later ones load. Each case is a folder
 `<release>/<case>` with the adapter as PEFT saved it and `expected.safetensors`: the pixels that were shown and the
 output that came back. Weights are random and seeded; nothing is trained, for an adapter's names do not depend on its
 values.
@@ -35,6 +36,10 @@ BASES: dict[str, tuple[str, dict[str, Any]]] = {
     "dinov3_vit": ("DINOv3ViTModel", {**SIZES, **MLP, "num_register_tokens": 2}),
     "siglip_vision": ("SiglipVisionModel", {**SIZES, **MLP}),
     "clip_vision": ("CLIPVisionModel", {**SIZES, **MLP}),
+    "siglip2_vision": (
+        "Siglip2VisionModel",
+        {**{k: v for k, v in SIZES.items() if k != "image_size"}, **MLP, "num_patches": 4},
+    ),
 }
 
 QV_OLD = {"target_modules": ["query", "value"], "modules_to_save": ["classifier"]}
@@ -69,7 +74,12 @@ CASES: dict[str, tuple[str, dict[str, Any], tuple[str, ...]]] = {
     "dinov3_vit": ("dinov3_vit", QV_NEW, (FIRST,)),
     "siglip_vision": ("siglip_vision", QV_NEW, (FIRST,)),
     "clip_vision": ("clip_vision", QV_NEW, (FIRST,)),
+    "siglip2_vision": ("siglip2_vision", QV_NEW, (FIRST,)),
+    "siglip2_vision_other_grid": ("siglip2_vision", QV_NEW, (FIRST,)),
 }
+
+# NaFlex: rows and columns of the patches of each image. The positions are made for two by two.
+GRIDS = {"siglip2_vision": [[2, 2], [2, 2]], "siglip2_vision_other_grid": [[1, 3], [1, 4]]}
 
 
 def main() -> None:
@@ -96,13 +106,23 @@ def _make(folder: Path, base: str, options: dict[str, Any]) -> None:
     model = model_class.from_pretrained(HERE / "base" / base).eval()
     adapted = get_peft_model(model, LoraConfig(r=2, lora_alpha=4, **options)).eval()
     _fill({name: tensor for name, tensor in adapted.named_parameters() if tensor.requires_grad})
-    pixels = torch.randn(2, 3, SIZES["image_size"], SIZES["image_size"], generator=torch.Generator().manual_seed(1))
+    inputs = _inputs(GRIDS.get(folder.name))
     with torch.no_grad():
-        output = adapted(pixel_values=pixels)[0]
+        output = adapted(**inputs)[0]
     adapted.peft_config["default"].base_model_name_or_path = f"base/{base}"
     adapted.save_pretrained(folder)
     (folder / "README.md").unlink()
-    save_file({"pixel_values": pixels, "output": output.contiguous()}, folder / "expected.safetensors")
+    save_file({**inputs, "output": output.contiguous()}, folder / "expected.safetensors")
+
+
+def _inputs(grids: list[list[int]] | None) -> dict[str, torch.Tensor]:
+    generator = torch.Generator().manual_seed(1)
+    if grids is None:
+        return {"pixel_values": torch.randn(2, 3, SIZES["image_size"], SIZES["image_size"], generator=generator)}
+    shapes = torch.tensor(grids)
+    mask = torch.arange(4)[None, :] < shapes.prod(dim=1, keepdim=True)
+    pixels = torch.randn(2, 4, 3 * SIZES["patch_size"] ** 2, generator=generator)
+    return {"pixel_values": pixels, "pixel_attention_mask": mask.int(), "spatial_shapes": shapes}
 
 
 def _fill(tensors: dict[str, torch.Tensor]) -> None:
