@@ -285,7 +285,7 @@ def _of_trainers(view: ModuleView, node: ast.expr) -> list[Owner]:
 
     A processor may be there, too: it never had what only tokenizers lost.
     """
-    if not isinstance(node, ast.Attribute) or node.attr not in _HELD_BY_TRAINERS:
+    if not isinstance(node, ast.Attribute) or node.attr not in _HELD_BY_TRAINERS or view.links.is_own_attribute(node):
         return []
     if not all(isinstance(each, (Method, Unknown)) for each in view.values(node)):
         return []
@@ -400,7 +400,7 @@ def _name_and_holder(node: ast.Attribute | ast.Call | ast.Subscript) -> tuple[st
         return node.attr, node.value
     if isinstance(node, ast.Subscript):
         return "", node.value
-    if isinstance(node.func, ast.Name) and node.func.id == "getattr" and len(node.args) > 1:
+    if isinstance(node.func, ast.Name) and node.func.id in ("getattr", "setattr") and len(node.args) > 1:
         key = node.args[1]
         return str(key.value) if isinstance(key, ast.Constant) else "", node.args[0]
     return "", node.func
