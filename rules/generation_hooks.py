@@ -263,8 +263,8 @@ def _is_in_test(view: ModuleView, node: ast.AST, key: str) -> bool:
     """Whether a node stands behind a test that names a key: `if "cache_position" in model_kwargs`."""
     above = view.tree.parents.get(node)
     while above is not None and not isinstance(above, ast.FunctionDef):
-        if isinstance(above, (ast.If, ast.IfExp)):
-            if any(isinstance(each, ast.Constant) and each.value == key for each in ast.walk(above.test)):
-                return True
+        names = ast.walk(above.test) if isinstance(above, (ast.If, ast.IfExp)) else ()
+        if any(isinstance(each, ast.Constant) and each.value == key for each in names):
+            return True
         above = view.tree.parents.get(above)
     return False

@@ -20,9 +20,9 @@ MODULES: frozenset[str] = frozenset(['adapter_paths', 'all_linear', 'attention_m
  'removed_modules', 'removed_names', 'replaced_names', 'restored_weights', 'rotary_functions',
  'saved_modules', 'saving_arguments', 'shifted_arguments', 'siglip_classes', 'silent_arguments',
  'special_tokens', 'state_dicts', 'submodules', 'target_tokenizers', 'tied_weights', 'token_arguments',
- 'tokenizer_calls', 'tokenizer_members', 'trainer_arguments', 'trainer_members', 'trainer_overrides',
- 'training_arguments', 'training_choices', 'training_flags', 'transformers_pins', 'unsafe_serialization',
- 'version_comparisons', 'vocabulary_files', 'wrapped_forwards', 'written_targets'])
+ 'token_types', 'tokenizer_calls', 'tokenizer_members', 'trainer_arguments', 'trainer_members',
+ 'trainer_overrides', 'training_arguments', 'training_choices', 'training_flags', 'transformers_pins',
+ 'unsafe_serialization', 'version_comparisons', 'vocabulary_files', 'wrapped_forwards', 'written_targets'])
 
 #: Module, class, whether it has options, and the attributes that differ from those of Rule.
 RULES: tuple[tuple[str, str, bool, dict[str, Any]], ...] = (('feature_extractors',
@@ -581,6 +581,13 @@ RULES: tuple[tuple[str, str, bool, dict[str, Any]], ...] = (('feature_extractors
               'def _prepare_encoder_decoder_kwargs_for_generation',
               'def _temporary_reorder_cache',
               'def _validate_assistant')}),
+ ('token_types',
+  'MissingTokenTypes',
+  False,
+  {'code': 'V5513',
+   'name': 'missing-token-types',
+   'since': '5.3',
+   'tokens': ('get_rope_index', 'image_grid_thw', 'video_grid_thw')}),
  ('environment_variables',
   'RemovedEnvironmentVariable',
   False,

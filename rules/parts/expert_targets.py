@@ -1,4 +1,4 @@
-"""LoRA targets among the experts of a mixture: since 5.0 those are parameters of three dimensions, not linear layers."""
+"""LoRA targets among the experts of a mixture, which are parameters and no linear layers since 5.0."""
 
 from __future__ import annotations
 
@@ -89,7 +89,9 @@ def _taken(adaptation: Adaptation, model_type: str, names: set[str]) -> str:
     if names & {first, second, third, _ALL}:
         for field, error in _REFUSED.items():
             if _is_set(adaptation, field):
-                said = f"the experts of a `{model_type}` model are parameters, and PEFT raises a ValueError for `{field}`"
+                said = (
+                    f"the experts of a `{model_type}` model are parameters, and PEFT raises a ValueError for `{field}`"
+                )
                 return f'{said}: "lora.ParamWrapper does not work with {error}"'
     if (first in names) != (second in names):
         one, other = (first, second) if first in names else (second, first)
