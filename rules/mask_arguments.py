@@ -110,7 +110,9 @@ def _fix(view: ModuleView, call: CallSite, written: list[ast.keyword]) -> Fix:
         from v5lint.edits.arguments import edit_arguments
 
         dropped = [each for each in written if each.arg == _POSITIONS]
-        renamed = {each: f"{_NEW_EMBEDS}={view.source(each.value)}" for each in written if each.arg == _EMBEDS}
+        renamed: dict[ast.AST, str] = {
+            each: f"{_NEW_EMBEDS}={view.source(each.value)}" for each in written if each.arg == _EMBEDS
+        }
         return [edit_arguments(view, call.node, remove=dropped, replace=renamed)]
 
     return Fix("Write what 5.9 takes", build, applicability="unsafe", requires=_REQUIRES)

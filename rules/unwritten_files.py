@@ -49,9 +49,8 @@ class UnwrittenTokenizerFile(Rule):
 
     Measured on 4.57.6 and 5.24.0: a tokenizer of the Rust backend writes `tokenizer.json` and `tokenizer_config.json`
     and nothing else, with and without `Fast` in its name; a processor writes `processor_config.json` in place of
-    `preprocessor_config.json` (an image processor or feature extractor alone writes the latter still):
-
-        FileNotFoundError: [Errno 2] No such file or directory: 'out/special_tokens_map.json'
+    `preprocessor_config.json` (an image processor or feature extractor alone writes the latter still). Opening
+    one is a FileNotFoundError, and what asks whether it exists goes the other way.
 
     ## Example
 
