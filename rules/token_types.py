@@ -62,10 +62,10 @@ class MissingTokenTypes(Rule):
         ValueError: Multimodal data was passed (via `image_grid_thw` or `video_grid_thw`) but `mm_token_type_ids` is
         missing. Please pass `mm_token_type_ids` to the model ...
 
-    The second is a call with the grid in its place; the last one came with 5.4, in a forward of Qwen2-VL, Qwen3-VL and GLM-4V. Qwen2.5-VL, every model in 5.3, and
-    `generate` of all of them say nothing: images are given the positions of text, and the results are other ones. A
-    `forward` that does not name it makes `generate` refuse what the processor returns, `**kwargs` or not: a ValueError
-    about `model_kwargs` that "are not used by the model".
+    The second is a call with the grid in its place; the last one came with 5.4, in a forward of Qwen2-VL, Qwen3-VL
+    and GLM-4V. Qwen2.5-VL, every model in 5.3, and `generate` of all of them say nothing: images are given the
+    positions of text, and the results are other ones. A `forward` that does not name it makes `generate` refuse what
+    the processor returns, `**kwargs` or not: a ValueError about `model_kwargs` that "are not used by the model".
 
     ## Example
 
