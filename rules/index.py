@@ -609,7 +609,7 @@ RULES: tuple[tuple[str, str, bool, dict[str, Any]], ...] = (('feature_extractors
  ('mask_arguments',
   'RemovedMaskArgument',
   False,
-  {'code': 'V5516',
+  {'code': 'V5518',
    'name': 'removed-mask-argument',
    'since': '5.9',
    'words': ('create_causal_mask',

@@ -1,4 +1,4 @@
-"""V5516: functions of `masking_utils` that are given arguments which they no longer take."""
+"""V5518: functions of `masking_utils` that are given arguments which they no longer take."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ class RemovedMaskArgument(Rule):
     - https://github.com/huggingface/transformers/blob/main/src/transformers/masking_utils.py
     """
 
-    code = "V5516"
+    code = "V5518"
     name = "removed-mask-argument"
     since = _SINCE
     words = tuple(sorted(_FUNCTIONS))
