@@ -5,9 +5,8 @@ from __future__ import annotations
 import ast
 
 from v5lint.rule import Rule
-from v5lint.rules.knowledge import lookup
-from v5lint.rules.parts import library
-from v5lint.view.values import LocalClass, LocalFunction
+from v5lint.rules.parts import generating
+from v5lint.view.values import LocalClass
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,9 +15,7 @@ if TYPE_CHECKING:
     from v5lint.rule import Finding
     from v5lint.view.module import ModuleView
 
-_OLD = "past_key_values"
-_NEW = "cache"
-_GENERATES = "GenerationMixin"
+_OLD, _NEW = generating.CACHE_BEFORE, generating.CACHE
 _PREPARE = "prepare_inputs_for_generation"
 
 
@@ -74,12 +71,12 @@ class RenamedCacheParameter(Rule):
         for node in module.tree.nodes.get(ast.ClassDef, ()):
             assert isinstance(node, ast.ClassDef)
             forward = _method(node, "forward")
-            given = _parameters(forward) if forward is not None else {}
+            given = generating.parameters(forward) if forward is not None else {}
             if forward is None or _OLD not in given or _NEW in given or module.guards.is_dead(node):
                 continue
             of = LocalClass(module, node)
-            if _generates(of) and not _is_written_here(of, "generate"):
-                if _is_written_here(of, _PREPARE):
+            if generating.generates(of):
+                if generating.is_written_here(of, _PREPARE):
                     effect = "computes without it"
                 elif forward.args.kwarg is None:
                     effect = "raises a TypeError"
@@ -91,21 +88,3 @@ class RenamedCacheParameter(Rule):
 
 def _method(node: ast.ClassDef, name: str) -> ast.FunctionDef | None:
     return next((each for each in node.body if isinstance(each, ast.FunctionDef) and each.name == name), None)
-
-
-def _parameters(function: ast.FunctionDef) -> dict[str, ast.arg]:
-    args = function.args
-    return {each.arg: each for each in [*args.posonlyargs, *args.args, *args.kwonlyargs]}
-
-
-def _generates(of: LocalClass) -> bool:
-    """Whether `generate` of transformers is a method of a class."""
-    return any(
-        name == _GENERATES or lookup.is_subclass(name, _GENERATES) for name in library.library_classes(of.view, of)
-    )
-
-
-def _is_written_here(of: LocalClass, name: str) -> bool:
-    """Whether a method of a class is the repository's own."""
-    found = of.view.evaluator.class_attribute(of, name, instance=False)
-    return any(isinstance(each, LocalFunction) for each in found)

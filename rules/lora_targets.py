@@ -7,7 +7,7 @@ import ast
 from v5lint.releases import parse_release
 from v5lint.rule import Fix, Rule
 from v5lint.rules.knowledge import lookup
-from v5lint.rules.parts import adapters, held_models, library, linear_layers, lora_choices
+from v5lint.rules.parts import adapters, expert_targets, held_models, library, linear_layers, lora_choices
 from v5lint.view.values import Constant, Elements, Partial, Unknown
 
 TYPE_CHECKING = False
@@ -41,6 +41,9 @@ class LoraTargetMismatch(Rule):
     counts, `exclude_modules`, `rank_pattern` and `alpha_pattern`. Adapters that were saved already
     (`adapter_config.json`) are data and not looked at: `v5lint.runtime` migrates them.
 
+    Also names of layers in the experts of a mixture (Mixtral, MiniMax, Qwen2-MoE, Qwen3-MoE, Qwen3-Next, OLMoE,
+    DeepSeek V2 and V3, GLM-4-MoE, ERNIE 4.5, HunYuan, Phi-MoE, Jamba), which are parameters since 5.0.
+
     ## Why it breaks
 
     Where nothing matches, PEFT says so (measured with peft 0.21.2):
@@ -52,6 +55,18 @@ class LoraTargetMismatch(Rule):
     classifier alone, and the training run ends with a frozen backbone. `exclude_modules=["query"]` leaves nothing out:
     19 layers of a small ViT are adapted in place of 16, with a UserWarning. `layers_pattern="layer"` beside
     `layers_to_transform` finds no layer, and raises as above.
+
+    Experts are the parameters `gate_up_proj` and `down_proj`. PEFT takes `w1`, `w3`, `w2` of a Mixtral and `gate_proj`,
+    `up_proj`, `down_proj` of most others for them (measured with peft 0.21.2 on 5.24.0), with three exceptions that
+    raise and two that do not:
+
+        ValueError: lora.ParamWrapper does not work with lora_dropout != 0.
+        ValueError: lora.ParamWrapper does not work with use_dora=True.
+        ValueError: Cannot convert PEFT target(s) w1 without also targeting w3 because they are fused into gate_up_proj.
+
+    Where shared experts or dense layers have the same names (DeepSeek, GLM-4-MoE, Qwen3-Next, ...), the experts are
+    adapted in their place; in Qwen2-MoE, Phi-MoE and Jamba the experts are not, and what else has the names is.
+    `target_parameters=["experts.gate_up_proj", "experts.down_proj"]` reaches the experts of all of them.
 
     ## Example
 
@@ -88,6 +103,7 @@ class LoraTargetMismatch(Rule):
             if not module.guards.is_dead(each.meeting.node):
                 yield from _check(module, each)
                 yield from lora_choices.findings(module, each)
+                yield from expert_targets.findings(module, each)
         for call, _ in module.keywords({_FIELD}):
             if (
                 call.node not in met
