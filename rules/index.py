@@ -519,6 +519,7 @@ RULES: tuple[tuple[str, str, bool, dict[str, Any]], ...] = (('feature_extractors
    'tokens': ('.audio_tower',
               '.backbone',
               '.connector',
+              '.conv_encoder',
               '.decoder',
               '.embed_out',
               '.embed_tokens',
