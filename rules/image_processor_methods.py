@@ -44,6 +44,14 @@ _PAD_ARGUMENTS = frozenset("annotations constant_values return_pixel_mask return
 #: The class whose heirs take tensors; those that inherit from the base class alone take arrays, as they did.
 _ON_TENSORS = "TorchvisionBackend"
 
+#: The classes that pad images as their `pad` did when they are called with all else turned off, on 4.57.6 and 5.24.0
+#: (measured), and the one that makes a mask as well then.
+_PAD_WHEN_CALLED = frozenset(
+    f"{name}ImageProcessor"
+    for name in "Detr ConditionalDetr DeformableDetr GroundingDino Yolos Vilt MaskFormer Mask2Former".split()
+)
+_MASK_AS_WELL = frozenset({"YolosImageProcessor"})
+
 #: The classes whose `post_process` gives what `post_process_object_detection` gives without a threshold: measured.
 _ALIKE = frozenset({"DetrImageProcessor", "YolosImageProcessor", "OwlViTImageProcessor"})
 
@@ -104,9 +112,10 @@ class ImageProcessorMethod(Rule):
     ## Fix safety
 
     Safe for DETR, YOLOS and OWL-ViT, whose boxes, scores and labels are equal. Unsafe where the class is not known, and
-    for Conditional and Deformable DETR, whose `post_process` raises under 4.57 already. The other methods have no
-    successor that does the same: images of different sizes, for instance, are padded by calling the processor on all
-    of them at once.
+    for Conditional and Deformable DETR, whose `post_process` raises under 4.57 already. Safe for
+    `pad(images, return_tensors=...)` of DETR and its kin, ViLT and MaskFormer, which becomes a call with
+    `do_resize=False, do_rescale=False, do_normalize=False`: the same pixels and mask on 4.57.6 and 5.24.0; unsafe for
+    YOLOS, which makes a `pixel_mask` as well then. The other methods have no successor that does the same.
 
     ## References
 
@@ -242,7 +251,8 @@ def _changed(view: ModuleView, node: ast.Attribute, found: ImageProcessor) -> It
             yield view.finding(
                 node,
                 f"`pad` of `{found.shown}` is another method since transformers 5.4, and pads one image to a given "
-                "size: call the processor on all images at once, or pad with `torch.nn.functional.pad`",
+                "size: call the processor on all images, where it can with everything else turned off",
+                fix=_pad_by_call(view, node, call, found),
                 since="5.4",
             )
         return
@@ -263,6 +273,22 @@ def _changed(view: ModuleView, node: ast.Attribute, found: ImageProcessor) -> It
         f"`transformers.image_transforms.{node.attr}` takes {instead}",
         since="5.4",
     )
+
+
+def _pad_by_call(view: ModuleView, node: ast.Attribute, call: ast.Call, found: ImageProcessor) -> Fix | None:
+    """Call the processor itself, which pads, with everything turned off that comes before."""
+    if not found.names or not found.names <= _PAD_WHEN_CALLED or len(call.args) != 1 or len(call.keywords) != 1:
+        return None
+    (keyword,) = call.keywords
+    if keyword.arg != "return_tensors" or isinstance(call.args[0], ast.Starred):
+        return None
+    start = view.span(keyword)[0]
+    edits = [
+        Edit(view.span(node.value)[1], view.span(node)[1], ""),
+        Edit(start, start, "do_resize=False, do_rescale=False, do_normalize=False, "),
+    ]
+    applicability: Applicability = "unsafe" if found.names & _MASK_AS_WELL else "safe"
+    return Fix("Call the processor, with everything but the padding turned off", edits, applicability=applicability)
 
 
 def _pads_a_list(view: ModuleView, call: ast.Call, found: ImageProcessor) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 
 from v5lint.rule import Fix, Rule
-from v5lint.rules.parts import image_processors
+from v5lint.rules.parts import image_processors, stored_images
 from v5lint.view.calls import CallSite
 from v5lint.view.values import External, LocalClass, Method
 
@@ -40,7 +40,9 @@ class ImageProcessorResult(Rule):
 
     Finds calls of image processors of transformers (and of vision feature extractors, which become such) without
     `return_tensors=` whose `pixel_values` are used as only arrays can be: `.astype(...)`, `.copy()`,
-    `.transpose(1, 2, 0)`, `torch.from_numpy(...)`, `Image.fromarray(...)`, `torch.tensor(...)` of the whole list.
+    `.transpose(1, 2, 0)`, `torch.from_numpy(...)`, `Image.fromarray(...)`, `torch.tensor(...)` of the whole list. So
+    does a `Dataset.map` whose `features=` describe the images as `Array3D(...)`, of what a processor of texts and
+    images gives, too.
 
     ## Why it breaks
 
@@ -51,6 +53,7 @@ class ImageProcessorResult(Rule):
         TypeError: transpose() takes 2 positional arguments but 3 were given
         TypeError: expected np.ndarray (got Tensor)
         ValueError: only one element tensors can be converted to Python scalars
+        pyarrow.lib.ArrowTypeError: Could not convert tensor([[[-1., -1., ...
 
     ## Example
 
@@ -74,10 +77,11 @@ class ImageProcessorResult(Rule):
     code = "V5411"
     name = "image-processor-result"
     since = "5.0"
-    tokens = image_processors.TOKENS
+    tokens = (*image_processors.TOKENS, *stored_images.TOKENS)
 
     def check(self, module: ModuleView) -> Iterator[Finding | Unseen]:
         """See Rule."""
+        yield from stored_images.check(module)
         if not any(hint in module.text for hint in _HINTS) or not any(key in module.text for key in _KEYS):
             return
         for node in module.tree.nodes.get(ast.Call, ()):

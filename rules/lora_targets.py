@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 
 from v5lint.releases import parse_release
-from v5lint.rule import Fix, Rule
+from v5lint.rule import Edit, Fix, Rule
 from v5lint.rules.knowledge import lookup
 from v5lint.rules.parts import adapters, expert_targets, held_models, library, linear_layers, lora_choices
 from v5lint.view.values import Constant, Elements, Partial, Unknown
@@ -14,7 +14,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Container, Iterator
 
-    from v5lint.rule import Edit, Finding, Unseen
+    from v5lint.rule import Applicability, Finding, Unseen
     from v5lint.rules.parts.adapters import Adaptation
     from v5lint.rules.parts.linear_layers import Renamed
     from v5lint.rules.parts.models import Model
@@ -26,6 +26,9 @@ _FIELD = "target_modules"
 
 #: Names that vanished from so many families that a configuration without a model in sight is worth a word.
 _OLD = frozenset({"query", "key", "value"})
+
+#: The last release of 4.x.
+_BEFORE = "4.57"
 
 
 class LoraTargetMismatch(Rule):
@@ -80,9 +83,9 @@ class LoraTargetMismatch(Rule):
     ## Fix safety
 
     Safe where the model can only be of that family; unsafe where a command line or an environment variable may name
-    another one. It is held back while the project supports releases on both sides of the renaming: there the list with
-    both names, `["query", "value", "q_proj", "v_proj"]`, adapts the same layers on either side (measured on 4.57.6 and
-    5.23.0), and `v5lint.runtime.lora_config_for(model)` finds the names by the layers' roles.
+    another one. While the project supports releases on both sides of the renaming (`min-version`), the fix names both:
+    `["query", "value", "q_proj", "v_proj"]` adapts the same layers on either side (measured on 4.57.6 and 5.23.0).
+    `v5lint.runtime.lora_config_for(model)` finds the names by the layers' roles.
 
     ## References
 
@@ -184,7 +187,7 @@ def _check(view: ModuleView, adaptation: Adaptation) -> Iterator[Finding | Unsee
     since, message, gone = verdict
     sure = len({each.model_type for each in known}) == 1 and not adaptation.is_shared and here and len(given) == 1
     certain = model.is_sure and adaptation.models.is_complete and given[0].is_sure
-    fix = _fix(view, adaptation, gone, is_sure=certain) if sure and gone else None
+    fix = _fix(view, adaptation, gone, model, is_sure=certain) if sure and gone else None
     yield view.finding(node, message, fix=fix, since=since)
 
 
@@ -271,7 +274,7 @@ def _matches_rest(model: Model, rest: list[str], view: ModuleView) -> bool:
     )
 
 
-def _fix(view: ModuleView, adaptation: Adaptation, gone: list[Renamed], *, is_sure: bool) -> Fix | None:
+def _fix(view: ModuleView, adaptation: Adaptation, gone: list[Renamed], model: Model, *, is_sure: bool) -> Fix | None:
     """Put the new names in the place of the old ones, in the list as it is written."""
     node = adapters.setting(adaptation.config, _FIELD).node
     given = adapters.written(view, node) if node is not None else None
@@ -284,6 +287,9 @@ def _fix(view: ModuleView, adaptation: Adaptation, gone: list[Renamed], *, is_su
     if len(written) != len(given.elts) or not set(news) <= set(written):
         return None
 
+    applicability: Applicability = "safe" if is_sure else "unsafe"
+    if view.settings.minimum < parse_release(gone[-1].since):
+        return _name_both(view, given, gone, model, applicability)
     edits: list[Edit] = []
     there = [name for name in written if name not in news]
     for element in given.elts:
@@ -296,7 +302,28 @@ def _fix(view: ModuleView, adaptation: Adaptation, gone: list[Renamed], *, is_su
             there += names
             edits.append(view.replace(element, ", ".join(f"{quote}{name}{quote}" for name in names)))
     message = f"Write {_listed([name for each in gone for name in each.news])}"
-    return Fix(message, edits, applicability="safe" if is_sure else "unsafe", requires=gone[-1].since)
+    return Fix(message, edits, applicability=applicability, requires=gone[-1].since)
+
+
+def _name_both(
+    view: ModuleView,
+    given: ast.List | ast.Tuple | ast.Set,
+    gone: list[Renamed],
+    model: Model,
+    applicability: Applicability,
+) -> Fix | None:
+    """Put the new names behind the old ones: on either side of the renaming one half of them means the layers.
+
+    None where a new name meant other layers before.
+    """
+    written = {each.value for each in given.elts if isinstance(each, ast.Constant)}
+    news = list(dict.fromkeys(name for each in gone for name in each.news if name not in written))
+    if not news or any(linear_layers.matched(name, model.model_type, _BEFORE) for name in news):
+        return None
+    last = given.elts[-1]
+    quote, end = view.source(last)[-1], view.span(last)[1]
+    edit = Edit(end, end, "".join(f", {quote}{name}{quote}" for name in news))
+    return Fix(f"Name {_listed(news)} as well", [edit], applicability=applicability)
 
 
 def _names_one(keyword: ast.keyword, names: Container[str]) -> bool:

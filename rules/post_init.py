@@ -45,7 +45,8 @@ class MissingPostInit(Rule):
     (`BertPreTrainedModel`), and whose `__init__` calls neither `self.post_init()` nor a constructor that does. Classes
     that inherit from a whole model (`BertModel`) are left alone: the base calls it. So are bases of other classes that
     call it themselves, parts that are only built inside of another model of the file (its call covers them), classes
-    whose constructor needs more than a configuration, and those of which a base could not be followed.
+    whose constructor needs more than a configuration and that no `from_pretrained` gives it to, and those of which a
+    base could not be followed.
 
     ## Why it breaks
 
@@ -94,7 +95,7 @@ class MissingPostInit(Rule):
                 continue
             if _OLD not in _called_on_self(init) and _is_part(of):
                 continue
-            if _OLD not in _called_on_self(init) and (_is_made_by_hand(init) or _leaves_it_to_others(of)):
+            if _OLD not in _called_on_self(init) and (_is_made_by_hand(of, init) or _leaves_it_to_others(of)):
                 continue
             if _OLD not in _called_on_self(init) and (_is_for_a_test(of) or _loads_itself(of)):
                 continue
@@ -145,11 +146,14 @@ def _builds_itself(below: LocalClass, of: LocalClass) -> bool:
     return init is not None and not _is_same(init, of)
 
 
-def _is_made_by_hand(init: ast.FunctionDef) -> bool:
-    """Whether a constructor cannot do without more than the configuration, which is all that loading gives it."""
-    required = len(init.args.posonlyargs) + len(init.args.args) - len(init.args.defaults)
-    if required > _LOADED_WITH or any(default is None for default in init.args.kw_defaults):
-        return True
+def _is_made_by_hand(of: LocalClass, init: ast.FunctionDef) -> bool:
+    """Whether a constructor cannot do without more than the configuration, and no call of loading gives it the rest."""
+    positional = [*init.args.posonlyargs, *init.args.args]
+    further = [each.arg for each in positional[_LOADED_WITH : len(positional) - len(init.args.defaults)]]
+    by_name = zip(init.args.kwonlyargs, init.args.kw_defaults, strict=True)
+    further += [each.arg for each, default in by_name if default is None]
+    if further:
+        return not _is_loaded_with(of, set(further))
     given = [each.arg for each in init.args.args[1:2]]
     return any(  # `super().__init__(model.config)`: what it gets is a model
         isinstance(node, ast.Call)
@@ -161,14 +165,55 @@ def _is_made_by_hand(init: ast.FunctionDef) -> bool:
     )
 
 
+def _is_loaded_with(of: LocalClass, further: set[str]) -> bool:
+    """Whether a class is loaded somewhere, which gives its constructor what it needs beside the configuration.
+
+    `Tagger.from_pretrained(path, config=config, args=args)`, or that of a class taken out of a table
+    (`MODEL_CLASSES = {"bert": (BertConfig, Tagger)}`), where the names of the arguments tell whose it is.
+    """
+    for view in _modules_with(of):
+        for mention in view.links.mentions(of.name):
+            if _loading(view, view.tree.parents.get(mention)) is not None:
+                return True
+            table = _table_around(view, mention)
+            if table is not None and any(
+                (call := _loading(other, node)) is not None and further <= {each.arg for each in call.keywords}
+                for other in (view, *_importers(view, table))
+                for node in other.tree.nodes.get(ast.Attribute, ())
+            ):
+                return True
+    return False
+
+
+def _loading(view: ModuleView, node: ast.AST | None) -> ast.Call | None:
+    """The call of a `from_pretrained`, given its attribute."""
+    call = view.tree.parents.get(node) if isinstance(node, ast.Attribute) and node.attr == "from_pretrained" else None
+    return call if isinstance(call, ast.Call) and call.func is node else None
+
+
+def _table_around(view: ModuleView, mention: ast.Name) -> str | None:
+    """The name of the table that a class is written in."""
+    node: ast.AST | None = view.tree.parents.get(mention)
+    while isinstance(node, (ast.Tuple, ast.List, ast.Dict)):
+        parent = view.tree.parents.get(node)
+        if isinstance(parent, ast.Assign) and isinstance(parent.targets[0], ast.Name):
+            return parent.targets[0].id
+        node = parent
+    return None
+
+
 def _modules_with(of: LocalClass) -> Iterator[ModuleView]:
     """The modules of the repository that may name a class, by way of packages that import it for others, too."""
-    view = of.view
-    yield view
+    yield of.view
+    yield from _importers(of.view, of.name)
+
+
+def _importers(view: ModuleView, name: str) -> Iterator[ModuleView]:
+    """The other modules of the repository that get a name from a module, by way of packages, too."""
     met = {os.path.realpath(view.path)}
     ways = [view.path]
     while ways:
-        for file in view.project.importers(ways.pop(), of.name):
+        for file in view.project.importers(ways.pop(), name):
             if os.path.realpath(file) in met:
                 continue
             met.add(os.path.realpath(file))

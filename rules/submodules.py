@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 
+from v5lint.releases import parse_release
 from v5lint.rule import Edit, Fix, Rule
 from v5lint.rules.knowledge import lookup
 from v5lint.rules.parts import members, module_paths, named_modules
@@ -41,6 +42,15 @@ _OF_LANGUAGE_MODEL = {"model": f"model.{_LANGUAGE_MODEL}", "lm_head": "lm_head"}
 #: The head of GPT-NeoX, which is called as those of all others.
 _RENAMED = {"embed_out": "lm_head"}
 
+#: The encoder in the backbone of detectors, which is the backbone itself since 5.1, and the families.
+_WRAPPED = "conv_encoder"
+_WRAPPED_AT = f"backbone.{_WRAPPED}"
+_WRAPPED_UNTIL = "5.1"
+_WRAPPED_IN = frozenset({"detr", "conditional_detr", "deformable_detr"})
+
+#: Since when the towers of CLIP and SigLIP are flat.
+_FLAT_SINCE = "5.6"
+
 #: What is read of a language model without its head as of one with it.
 _OF_BASE = frozenset(
     "config parameters named_parameters requires_grad_ eval train to dtype device get_input_embeddings "
@@ -56,10 +66,11 @@ class MovedSubmodule(Rule):
     Finds on everything that is known to be a model: `.vision_model` of `CLIPVisionModel` and `SiglipVisionModel` and
     `.text_model` of `CLIPTextModel` and `SiglipTextModel`, which are flat since 5.6 (they are still there on
     `CLIPModel` and `SiglipModel`); `.encoder` of ViT and its family, whose layers are in `.layers`
-    since 5.9; `.language_model`, `.vision_tower`, `.multi_modal_projector` and `.visual` of LLaVA, Qwen2-VL and their
-    like, which are in `.model` alone since 5.0. Behind them, through indexes, loops and variables, the parts of layers
-    that were renamed: `.attention.attention.query` of DINOv2 since 5.18, `.attention.self.query` of Swin since 5.9. The
-    same paths in text: `model.get_submodule("encoder.layer.11")`, `dict(model.named_modules())[...]`,
+    since 5.9; `.backbone.conv_encoder` of DETR, Conditional DETR and Deformable DETR, which is `.backbone` since 5.1;
+    `.language_model`, `.vision_tower`, `.multi_modal_projector` and `.visual` of LLaVA, Qwen2-VL and their like, which
+    are in `.model` alone since 5.0. Behind them, through indexes, loops and variables, the parts of layers that were
+    renamed: `.attention.attention.query` of DINOv2 since 5.18, `.attention.self.query` of Swin since 5.9. The same
+    paths in text: `model.get_submodule("encoder.layer.11")`, `dict(model.named_modules())[...]`,
     `model.state_dict()[...]`.
 
     ## Why it breaks
@@ -70,6 +81,7 @@ class MovedSubmodule(Rule):
         AttributeError: 'CLIPTextModel' object has no attribute 'text_model'
         AttributeError: 'ViTModel' object has no attribute 'encoder'
         AttributeError: 'Dinov2Attention' object has no attribute 'attention'
+        AttributeError: 'DetrConvEncoder' object has no attribute 'conv_encoder'
 
     ## Example
 
@@ -79,15 +91,16 @@ class MovedSubmodule(Rule):
 
         hidden = CLIPVisionModel.from_pretrained(name).embeddings(pixels)
 
-    and where the project supports older releases, by hand, `getattr(model, "vision_model", model)`.
+    and where the project supports older releases `getattr(model, "vision_model", model).embeddings(pixels)`, for which
+    the model must have a name.
 
     ## Fix safety
 
-    Unsafe where a flat model is read (`model.vision_model.embeddings` becomes `model.embeddings`), and held back while
-    the project supports a release before 5.6. Unsafe for the parts of LLaVA and its like (`.model.language_model`,
-    which exists since 4.52): before 4.52 the language model there had a head of its own (`.language_model.model` is
-    `.model.language_model`, and `.language_model.lm_head` is `.lm_head`), so that it is left to a person wherever more
-    than these, its parameters, its configuration or its input embeddings is read. No fix for layers and their
+    Unsafe where a flat model is read (`model.vision_model.embeddings` becomes `model.embeddings`), and for the backbone
+    of detectors. Unsafe for the parts of LLaVA and its like (`.model.language_model`, which exists since 4.52): before
+    4.52 the language model there had a head of its own (`.language_model.model` is `.model.language_model`, and
+    `.language_model.lm_head` is `.lm_head`), so that it is left to a person wherever more than these, its parameters,
+    its configuration or its input embeddings is read. No fix for layers and their
     parts (`attention.attention.query` became `attention.q_proj`): older releases have the old names alone.
 
     ## References
@@ -98,7 +111,10 @@ class MovedSubmodule(Rule):
     code = "V5507"
     name = "moved-submodule"
     since = "5.0"
-    tokens = (*(f".{each}" for each in sorted(_SUBMODULES)), *sorted(named_modules.FETCHES | named_modules.LISTS))
+    tokens = (
+        *(f".{each}" for each in sorted({*_SUBMODULES, _WRAPPED})),
+        *sorted(named_modules.FETCHES | named_modules.LISTS),
+    )
 
     def check(self, module: ModuleView) -> Iterator[Finding]:
         """See Rule."""
@@ -112,7 +128,25 @@ class MovedSubmodule(Rule):
             lost = module_paths.lost(module, node) if isinstance(node.ctx, ast.Load) else None
             if lost is not None and not members.is_prepared(module, node):
                 yield module.finding(node, _renamed(module, node, lost), since=lost.since)
+            elif (owner := _wrapped_in(module, node)) and not members.is_prepared(module, node):
+                said = f"`{owner}` has no `{_WRAPPED_AT}` since transformers {_WRAPPED_UNTIL}: it is `backbone` itself"
+                yield module.finding(node, said, fix=_without(module, node, _WRAPPED_UNTIL), since=_WRAPPED_UNTIL)
         yield from named_modules.findings(module)
+
+
+def _wrapped_in(view: ModuleView, node: ast.Attribute) -> str:
+    """The detector whose backbone's own encoder is read, which is the backbone since; "" for anything else."""
+    if node.attr != _WRAPPED or not isinstance(node.ctx, ast.Load):
+        return ""
+    if view.settings.target < parse_release(_WRAPPED_UNTIL):
+        return ""
+    place = module_paths.place(view, node)
+    if place is None or not all(
+        each.model_type in _WRAPPED_IN and module_paths.in_base_model(each, place.path) == _WRAPPED_AT
+        for each in place.models
+    ):
+        return ""
+    return place.models[0].name
 
 
 def _renamed(view: ModuleView, node: ast.Attribute, lost: Lost) -> str:
@@ -147,7 +181,7 @@ def is_submodule(found: Gone) -> bool:
 
 
 def _instead(view: ModuleView, found: Gone) -> str:
-    if found.node.attr in _FLAT and found.removal.gone == "5.6":
+    if found.node.attr in _FLAT and found.removal.gone == _FLAT_SINCE:
         return f'its parts are the model\'s own (`getattr(model, "{found.node.attr}", model)` reads both)'
     if _inner(found):
         around = _read_of_language_model(view, found)
@@ -193,9 +227,24 @@ def _fix(view: ModuleView, found: Gone) -> Fix | None:
         new = _RENAMED[node.attr]
         edit = Edit(*view.name_span(node), new)
         return Fix(f"Rename to `{new}`", [edit], applicability="unsafe", requires=found.removal.gone)
-    if node.attr not in _FLAT or found.removal.gone != "5.6" or len(members.owners(view, node.value, ("model",))) != 1:
+    if (
+        node.attr not in _FLAT
+        or found.removal.gone != _FLAT_SINCE
+        or len(members.owners(view, node.value, ("model",))) != 1
+    ):
         return None
     if not isinstance(view.tree.parents[node], ast.Attribute):
         return None  # the submodule itself is wanted, and is the model now
-    edit = view.replace(node, view.source(node.value))
-    return Fix(f"Drop `.{node.attr}`", [edit], applicability="unsafe", requires=found.removal.gone)
+    return _without(view, node, _FLAT_SINCE)
+
+
+def _without(view: ModuleView, node: ast.Attribute, since: str) -> Fix | None:
+    """The fix that reads what a part was in: by `getattr` while releases that have the part are supported as well."""
+    holder = view.source(node.value)
+    if view.settings.minimum >= parse_release(since):
+        edit = view.replace(node, holder)
+        return Fix(f"Drop `.{node.attr}`", [edit], applicability="unsafe", requires=since)
+    if not all(each.isidentifier() for each in holder.split(".")):
+        return None  # it would be computed twice
+    either = f'getattr({holder}, "{node.attr}", {holder})'
+    return Fix(f"Read `{either}`", [view.replace(node, either)], applicability="unsafe")

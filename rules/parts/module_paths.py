@@ -92,12 +92,12 @@ def lost(view: ModuleView, node: ast.Attribute) -> Lost | None:
     Returns:
         None where the model is not known, the submodule is still there, or its layers did not go on under other names.
     """
-    place = _place(view, node, 0) if node.attr in NAMES else None
-    if place is None or not place.path:
+    at = place(view, node) if node.attr in NAMES else None
+    if at is None:
         return None
     found = []
-    for model in place.models:
-        path = in_base_model(model, place.path)
+    for model in at.models:
+        path = in_base_model(model, at.path)
         became = _became(model.model_type, path, view.settings.target) if path else None
         if became is None:
             return None
@@ -105,10 +105,15 @@ def lost(view: ModuleView, node: ast.Attribute) -> Lost | None:
     return found[0] if found else None
 
 
+def place(view: ModuleView, node: ast.expr) -> Place | None:
+    """The submodule of models that an expression stands for; None where it is the model itself, or nothing known."""
+    found = _place(view, node, 0)
+    return found if found is not None and found.path else None
+
+
 def is_part(view: ModuleView, node: ast.expr) -> bool:
     """Whether an expression stands for a submodule inside of a model of transformers."""
-    place = _place(view, node, 0)
-    return place is not None and bool(place.path)
+    return place(view, node) is not None
 
 
 def _place(view: ModuleView, node: ast.expr, depth: int) -> Place | None:
