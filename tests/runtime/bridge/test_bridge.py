@@ -87,7 +87,7 @@ class DigitsDataset("""
     ('return_tensors="pt")["pixel_values"]\n        self', 'return_tensors="pt")["pixel_values"] / 255\n        self',
      "preprocessing: The training data has values from"),
     ("class DigitsDataset(", FROZEN, "trainable parameters and should have"),
-    ("== p.label_ids)", "== p.label_ids + 1)", "setup: compute_metrics gives accuracy=0 for answers that are all right"),
+    ("== p.label_ids)", "== p.label_ids + 1)", "setup: compute_metrics gives accuracy=0 for answers that are all"),
     ("learning_rate=2e-3", "learning_rate=0.0", "setup: The learning rate of 2 of 2 parameter groups is 0"),
 ], ids=["leak", "rescaled_twice", "adapter_frozen", "shifted_measure", "no_rate"])  # fmt: skip
 def test_another_silent_fault_stops_it_by_name(
