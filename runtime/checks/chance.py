@@ -29,6 +29,12 @@ _MOST_DROPOUT = 0.8
 _DEPTH, _OBJECTS, _FIRST = 6, 2000, 16
 """How far, and at how many objects, and at how many of a list, generators are looked for."""
 _ITEMS = 4
+_SHARED: tuple[Any, ...] = (
+    torch.default_generator,
+    random.random.__self__,  # type: ignore[attr-defined]
+    np.random.get_state.__self__,  # type: ignore[attr-defined]
+)
+"""The generators behind the functions of torch, Python and NumPy, which Trainer seeds."""
 
 
 def check_dropout(findings: Findings, subject: Subject) -> None:
@@ -107,7 +113,7 @@ def own_generators(roots: Iterable[Any]) -> list[Any]:
                 continue
             seen.add(id(each))
             if isinstance(each, np.random.Generator | np.random.RandomState | random.Random | torch.Generator):
-                if each not in (torch.default_generator, random._inst):  # type: ignore[attr-defined]
+                if not any(each is one for one in _SHARED):
                     found.append(each)
             else:
                 below += _held(each)
@@ -125,7 +131,7 @@ def _held(each: Any) -> list[Any]:
         return list(each[:_FIRST])
     if isinstance(each, functools.partial):
         return [each.func, *each.args, *each.keywords.values()]
-    if isinstance(each, types.MethodType):
+    if isinstance(each, types.MethodType | types.BuiltinMethodType):
         return [each.__self__]
     if isinstance(each, types.FunctionType):
         cells = [cell.cell_contents for cell in each.__closure__ or () if _is_filled(cell)]

@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 _BLOCKS, _NEIGHBOURS = 3, 8
 """Items that are looked at lie beside one another, for the picture of another item is most often the next one's."""
 _SIDE = 16
-_ALIKE, _APART = 0.9, 0.03
-"""Least correlation with one stored picture, and how much less the next one must have."""
+_CLEAR = ((0.9, 0.03), (0.7, 0.2))
+"""Least correlation with one stored picture, and how much less the next one must have: either of the two will do."""
 _SOME = 0.5
 _LEAST = 3
 _SAME, _FLAT = 1e-6, 2.0
@@ -69,7 +69,8 @@ class Items:
         best = alike.argmax(axis=1)
         first = alike.max(axis=1)
         alike[np.arange(len(best)), best] = -1
-        clear = (first >= _ALIKE) & (first - alike.max(axis=1) >= _APART)
+        apart = first - alike.max(axis=1)
+        clear = np.any([(first >= least) & (apart >= gap) for least, gap in _CLEAR], axis=0)
         return [int(place) if sure else -1 for place, sure in zip(best, clear, strict=True)]
 
 
