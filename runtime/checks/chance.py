@@ -48,7 +48,7 @@ def check_dropout(findings: Findings, subject: Subject) -> None:
         and module.p > _MOST_DROPOUT
         and "lora_dropout" not in name
     }
-    config = getattr(subject.bare, "config", None)
+    config: Any = getattr(subject.bare, "config", None)
     said = config.to_dict() if hasattr(config, "to_dict") else {}
     for part in (said, said.get("vision_config") or {}):
         for name, value in part.items():

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     Array: TypeAlias = "np.ndarray[Any, Any]"
 
 _EXPLAINED = 0.9
-_LEVELS = 18
+_LEVELS = 52
 _DROP, _STILL = 0.4, 0.02
 """Of the range of a ramp: what it falls by where it wraps around, and what it rises by where it is cut off."""
 _ENDS, _MIDDLE = 2, 3
@@ -48,7 +48,10 @@ def grey_ramp(size: tuple[int, int] = (96, 64)) -> list[Image.Image]:
 
 def ramp_fault(values: Array) -> str:
     """What is wrong with the values that a ramp of greys becomes, [N, 3]; "" where they rise evenly."""
-    line = values.mean(axis=1)
+    return next((found for channel in values.T if (found := _line_fault(channel))), "")
+
+
+def _line_fault(line: Array) -> str:
     steps = np.diff(line)
     span = float(np.ptp(line))
     if span <= 0:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     Array: TypeAlias = "np.ndarray[Any, Any]"
 
-_BLOCKS, _NEIGHBOURS = 3, 8
+_BLOCKS, _NEIGHBOURS = 3, 6
 """Items that are looked at lie beside one another, for the picture of another item is most often the next one's."""
 _SIDE = 16
 _CLEAR = ((0.9, 0.03), (0.7, 0.2))

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     Array: TypeAlias = "np.ndarray[Any, Any]"
 
-_CLASSES, _EACH = 12, 2
+_CLASSES, _EACH = 10, 2
 """Classes that are looked at, and items of each: with one, mixed images could be taken for shifted labels."""
 _NOISE = 0.1
 """Of the scores that the loss is shown: it tells nobody's answer from another's."""
@@ -124,7 +124,8 @@ def _judge(findings: Findings, subject: Subject, gradient: Array, labels: Array)
     if not len(labels):
         return
     rows = np.arange(len(labels))
-    own, silent = gradient[rows, labels], ~gradient.any(axis=1)
+    own = gradient[rows, labels]
+    silent: Array = ~gradient.any(axis=1)
     findings.measure("loss_asks_for_label", round(float((gradient.argmin(axis=1) == labels).mean()), 3), 1.0)
     left_out = sorted({int(each) for each in labels if silent[labels == each].all()})
     if left_out:

@@ -408,7 +408,7 @@ def _check_geometry(findings: Findings, subject: Subject, title: str, source: Im
 def _check_alike(findings: Findings, subject: Subject) -> None:
     """Where neither has chance in it, evaluation images are cropped and resized as the training images are."""
     sources = subject.train, subject.evaluation
-    if findings.failed or any(s is None or not s.takes_pictures or not s.indexable or not len(s) for s in sources):
+    if any(s is None or not s.takes_pictures or not s.indexable or not len(s) for s in sources):
         return
     images = _in_kind(sources[0], textured_images())  # type: ignore[arg-type]
     made = []

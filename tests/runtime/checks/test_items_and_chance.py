@@ -167,7 +167,7 @@ def test_dropout(share: float, wrong: bool) -> None:
     assert bool(failed(findings)) is wrong
 
 
-LEVELS = np.linspace(0, 1, 18)[:, None].repeat(3, axis=1)
+LEVELS = np.linspace(0, 1, 52)[:, None].repeat(3, axis=1)
 
 
 @pytest.mark.parametrize(("change", "said"), [
@@ -179,6 +179,7 @@ LEVELS = np.linspace(0, 1, 18)[:, None].repeat(3, axis=1)
     (lambda v: (v * 255 * 2) % 256, "wrap around"),
     (lambda v: np.clip((v - 0.5) / 0.5, 0, 1), "cut off at 0 and 1"),
     (lambda v: np.clip((v - 0.485) / 0.229, -1, 1), "cut off at -1 and 1"),
+    (lambda v: np.clip((v - [0.485, 0.456, 0.406]) / [0.229, 0.224, 0.225], 0, 1), "cut off at 0 and 1"),
     (lambda v: v * 0, ""),
 ])  # fmt: skip
 def test_a_ramp(change: Any, said: str) -> None:

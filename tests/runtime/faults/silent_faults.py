@@ -19,7 +19,7 @@ from transformers import Trainer
 
 from v5lint.runtime.loading import load_config, load_model
 from v5lint.runtime.lora import lora_config_for
-from v5lint.runtime.roles import backbone_of, unwrap
+from v5lint.runtime.roles import unwrap
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -279,7 +279,7 @@ def positions_made_anew(scene: Scene) -> None:
 # --- the set-up ------------------------------------------------------------------------------------------------------
 
 
-@fault("setup", r"drops 95% of its input", ("vit", "dinov2", "siglip"))
+@fault("setup", r"drops 95% of its input", ("vit", "dinov2"))
 def dropout_of_the_model(scene: Scene) -> None:
     """hidden_dropout_prob=0.95, for the share that is kept."""
 
@@ -287,8 +287,6 @@ def dropout_of_the_model(scene: Scene) -> None:
         for module in unwrap(model).modules():
             if isinstance(module, nn.Dropout) and not hasattr(module, "lora_A"):
                 module.p = 0.95
-        if not any(isinstance(module, nn.Dropout) for module in unwrap(model).modules()):
-            backbone_of(unwrap(model)).register_module("dropout", nn.Dropout(0.95))
         return model
 
     scene.finish = finish
