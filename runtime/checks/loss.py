@@ -125,7 +125,7 @@ def _judge(findings: Findings, subject: Subject, gradient: Array, labels: Array)
         return
     rows = np.arange(len(labels))
     own = gradient[rows, labels]
-    silent: Array = ~gradient.any(axis=1)
+    silent: Array = np.asarray(~gradient.any(axis=1))
     findings.measure("loss_asks_for_label", round(float((gradient.argmin(axis=1) == labels).mean()), 3), 1.0)
     left_out = sorted({int(each) for each in labels if silent[labels == each].all()})
     if left_out:
