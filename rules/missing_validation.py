@@ -348,7 +348,7 @@ def _is_model(view: ModuleView, node: ast.expr) -> bool:
         inner = inner.value
     if not isinstance(inner, ast.Name):
         return False
-    if models.models(view, node).found or held_models.held(view, node):
+    if models.models(view, node).found or held_models.holds(view, node):
         return True
     if not isinstance(node, ast.Name):
         return False

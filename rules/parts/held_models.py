@@ -59,6 +59,25 @@ def held(view: ModuleView, node: ast.expr) -> list[Held]:
     return found if any(each.models for each in found) else []
 
 
+def holds(view: ModuleView, node: ast.expr, depth: int = 3) -> bool:
+    """Whether a module of the repository holds a model of transformers, or a module of the repository that does.
+
+    Args:
+        view: the module of the file.
+        node: an expression for an object of the class.
+        depth: how many modules may lie around the model.
+    """
+    if held(view, node):
+        return True
+    return depth > 1 and any(
+        holds(value.of.view, each, depth - 1)
+        for value in view.values(node)
+        if isinstance(value, Instance) and isinstance(value.of, LocalClass)
+        for assigned in value.of.view.links.self_assignments(value.of.node).values()
+        for each in assigned
+    )
+
+
 def _is_layer(view: ModuleView, node: ast.expr) -> bool:
     """Whether an attribute is a layer of PyTorch, or certainly no module."""
     return all(

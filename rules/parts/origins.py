@@ -25,8 +25,11 @@ _SAME = frozenset(
 #: Functions that give back the model that they get first, prepared or wrapped.
 _WRAPPERS = frozenset(
     "prepare_model_for_kbit_training prepare_model_for_int8_training get_peft_model DataParallel "
-    "DistributedDataParallel compile deepcopy prepare_model setup".split()
+    "DistributedDataParallel FullyShardedDataParallel compile deepcopy prepare_model setup".split()
 )
+
+#: Functions called `initialize` that give back the model that they get, with others.
+_INITIALIZES = frozenset({"apex", "deepspeed"})
 
 #: Of those, and of the methods of `PeftModel`, the ones behind which only an adapter is trained.
 _ADAPTS = frozenset({"get_peft_model", "PeftModel"})
@@ -232,6 +235,11 @@ def _wrapped(call: CallSite) -> ast.expr | None:
     """The model that a call wraps and gives back."""
     if call.name in _WRAPPERS or _is_peft_load(call) or _is_peft_model(call):
         return call.argument("model", 0)
+    for callee in call.callees:
+        if isinstance(callee, External):
+            name = callee.name.rpartition(".")[2]  # imported under another name: `DDP(model)`
+            if name in _WRAPPERS or (name == "initialize" and callee.package in _INITIALIZES):
+                return call.argument("model", 0)
     if call.name == "prepare" and len(call.args) == 1:  # accelerator.prepare(model)
         return call.args[0]
     return None

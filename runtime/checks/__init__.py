@@ -8,6 +8,6 @@ its name. Their names are stable, so that reports of two runs can be compared: `
 from __future__ import annotations
 
 from v5lint.runtime.checks.callback import ValidationCallback
-from v5lint.runtime.checks.validation import CHECKS, Report, validate
+from v5lint.runtime.checks.validation import CHECKS, Report, make_subject, validate
 
-__all__ = ["CHECKS", "Report", "ValidationCallback", "validate"]
+__all__ = ["CHECKS", "Report", "ValidationCallback", "make_subject", "validate"]

@@ -21,8 +21,10 @@ _LEAST_NORM = 1e-4
 """Of the gradients: recipes scale them down to 0.1 to 1."""
 _MOST_DECAY = 0.01
 """Share of a weight that a step may take away: recipes take 1e-7 to 5e-4, and at 0.01 half is gone after 69 steps."""
-_MOST_RATE = 0.1
-"""Of Adam, which moves each weight by about the rate in a step."""
+_LEAST_RATE, _MOST_RATE = 1e-7, 0.1
+"""Of Adam, which moves each weight by about the rate in a step: recipes take 1e-6 to 1e-2."""
+_MOST_EPSILON = 0.01
+"""Of Adam: recipes take 1e-8 to 1e-3."""
 _MOST_SMOOTHING = 0.9
 _HIGHER = (
     "accuracy",
@@ -149,14 +151,39 @@ def _check_groups(findings: Findings, subject: Subject) -> None:
             max(decays),
             f"<= {_MOST_DECAY:g}",
         )
-    if "Adam" in type(subject.optimizer).__name__ and max(rates, default=0.0) > _MOST_RATE:
+    if "Adam" in type(subject.optimizer).__name__:
+        _check_adam(findings, type(subject.optimizer).__name__, groups, max(rates, default=0.0))
+
+
+def _check_adam(findings: Findings, name: str, groups: list[dict[str, Any]], rate: float) -> None:
+    """Rate, moments and epsilon of Adam and its kind."""
+    if rate > _MOST_RATE or 0 < rate < _LEAST_RATE:
         findings.fail(
             "learning_rate",
-            f"The learning rate is {max(rates):g}, and {type(subject.optimizer).__name__} moves each weight by about "
-            "as much in every step.",
+            f"The learning rate is {rate:g}, and {name} moves each weight by about as much in every step"
+            + ("." if rate > _MOST_RATE else ": next to nothing is learnt."),
             "1e-5 to 1e-2 is usual.",
-            max(rates),
-            f"<= {_MOST_RATE:g}",
+            rate,
+            f"{_LEAST_RATE:g} to {_MOST_RATE:g}",
+        )
+    betas = [tuple(group["betas"]) for group in groups if len(group.get("betas") or ()) == 2]
+    exchanged = [pair for pair in betas if all(isinstance(beta, float) for beta in pair) and pair[0] > pair[1]]
+    if exchanged:
+        findings.fail(
+            "betas",
+            f"{name}'s betas are {exchanged[0]}: the first, of the mean, is above the second, of the square. They are "
+            "exchanged.",
+            "(0.9, 0.999) is usual.",
+            list(exchanged[0]),
+        )
+    epsilon = max((float(group.get("eps") or 0.0) for group in groups), default=0.0)
+    if epsilon > _MOST_EPSILON:
+        findings.fail(
+            "epsilon",
+            f"{name}'s eps is {epsilon:g}, which every update is divided by: gradients are far below it.",
+            "1e-8 is usual.",
+            epsilon,
+            f"<= {_MOST_EPSILON:g}",
         )
 
 

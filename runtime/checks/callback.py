@@ -261,6 +261,7 @@ class ValidationCallback(TrainerCallback):
             sequential=is_sequential(loader),
             loader=loader,
             divides_loss=leaves_division_to_the_model(trainer),
+            trainer=trainer,
             **self._known,
         )
 

@@ -60,6 +60,15 @@ def check_parameters(subject: Subject) -> list[CheckResult]:
         _check_adapter(findings, subject, config, trainable)
         _check_scale(findings, subject, config)
         _check_effect(findings, subject)
+    elif loose := _loose_layers(subject):
+        findings.fail(
+            "wrapper",
+            f"The model has {loose} layers of LoRA, and it is not wrapped by PEFT: what is saved is neither an adapter "
+            "nor a model that can be loaded.",
+            "Hand on what get_peft_model() returns, not the model inside.",
+            loose,
+            0,
+        )
     elif _peft_model(subject.model) is not None:
         findings.skip("count", "The adapter is no LoRA, so the number of its parameters is not known beforehand.")
     elif subject.training and trainable:
@@ -117,6 +126,13 @@ def adapted_layers(model: nn.Module) -> dict[str, Any]:
     }
 
 
+def _loose_layers(subject: Subject) -> int:
+    """Layers of LoRA in a model that neither PEFT nor transformers' own `add_adapter` knows of."""
+    if _peft_model(subject.model) is not None or getattr(subject.bare, "_hf_peft_config_loaded", False):
+        return 0
+    return len(adapted_layers(subject.model))
+
+
 def _check_config(findings: Findings, subject: Subject, config: Any) -> None:
     """Every name in the configuration matches something, and the adapter is the one that was meant."""
     # A head that is trained whole lies in a wrapper of PEFT's.
@@ -134,6 +150,7 @@ def _check_config(findings: Findings, subject: Subject, config: Any) -> None:
             f"This model has {_projections(subject)}; lora_config_for(model) finds query and value.",
             sorted(unmatched),
         )
+    _check_patterns(findings, subject, config)
     layers = getattr(config, "layers_to_transform", None)
     numbers = [layers] if isinstance(layers, int) else list(layers or ())
     count = len(encoder_layers(unwrap(subject.model)))
@@ -169,6 +186,33 @@ def _check_config(findings: Findings, subject: Subject, config: Any) -> None:
                 {name: _plain(getattr(config, name, None)) for name in other},
                 {name: _plain(getattr(meant, name, None)) for name in other},
             )
+
+
+def _check_patterns(findings: Findings, subject: Subject, config: Any) -> None:
+    """Ranks and scales of their own are for modules that are adapted, and an adapter sits on no other."""
+    adapted = list(adapted_layers(subject.model))
+    for name in ("rank_pattern", "alpha_pattern"):
+        pattern = getattr(config, name, None) or {}
+        idle = [key for key in pattern if not any(pattern_value({key: 1}, path, 0) for path in adapted)]
+        if idle and adapted:
+            report = findings.fail if len(idle) == len(pattern) else findings.note
+            report(
+                name,
+                f"{name}: {shown(idle)} matches no adapted module, and PEFT says nothing: there r and lora_alpha hold.",
+                f"Adapted are {shown(adapted)}.",
+                idle,
+                [],
+            )
+    inner = _peft_model(subject.model).get_base_model()
+    if hasattr(inner, "peft_config") and hasattr(inner, "get_base_model"):
+        findings.fail(
+            "twice",
+            "The model is adapted twice: get_peft_model() was called on what it had returned, and adapters lie in one "
+            "another.",
+            "Call it once, on the model as it was loaded.",
+            2,
+            1,
+        )
 
 
 def _check_adapter(findings: Findings, subject: Subject, config: Any, trainable: dict[str, nn.Parameter]) -> None:
@@ -336,7 +380,26 @@ def _check_scale(findings: Findings, subject: Subject, config: Any) -> None:
             dropout,
             f"<= {_MOST_DROPOUT:g}",
         )
+    if subject.training and not subject.trained and not subject.continued and config.init_lora_weights is False:
+        findings.fail(
+            "initialisation",
+            "init_lora_weights=False, which is for tests: the adapter starts at random, and disturbs the model before "
+            "the first step.",
+            "Leave init_lora_weights as it is: lora_B then starts at zero.",
+            False,
+            True,
+        )
     active = active_adapter(subject.model)
+    idle = [name for name in _peft_model(subject.model).peft_config if name != active]
+    idle = [name for name in idle if subject.training and _is_untrained(subject, name)]
+    if idle:
+        findings.note(
+            "adapters",
+            f"The adapter {shown(idle)} has never been trained and is not the one that is switched on, which is "
+            f"{active}: that one is trained.",
+            f"Call set_adapter({idle[0]!r}) if it is to be trained.",
+            active,
+        )
     scale = max((float(layer.scaling.get(active, 0)) for layer in adapted_layers(subject.model).values()), default=0.0)
     findings.measure("scale", round(scale, 4), f"<= {_USUAL_SCALE:g}")
     if scale > _USUAL_SCALE:
@@ -350,6 +413,12 @@ def _check_scale(findings: Findings, subject: Subject, config: Any) -> None:
             round(scale, 4),
             f"<= {_USUAL_SCALE:g}",
         )
+
+
+def _is_untrained(subject: Subject, adapter: str) -> bool:
+    """Whether an adapter's lora_B are all zero, as they are before its first step."""
+    tensors = [p for name, p in subject.model.named_parameters() if ".lora_B." in name and f".{adapter}." in name]
+    return bool(tensors) and not any(bool(tensor.any()) for tensor in tensors)
 
 
 def _check_effect(findings: Findings, subject: Subject) -> None:

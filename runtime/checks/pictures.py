@@ -53,6 +53,34 @@ def statistics_of(processor: Any) -> tuple[tuple[float, ...], tuple[float, ...]]
     return tuple(mean), tuple(std)
 
 
+def images_of(batch: Batch) -> list[np.ndarray[Any, Any]] | None:
+    """The images of a batch as arrays [H, W, 3]."""
+    pixels = batch.get("pixel_values")
+    if pixels is None:
+        return None
+    values = pixels.detach().float().cpu()
+    if values.dim() == 4 and values.shape[1] == 3:
+        return list(np.asarray(values.permute(0, 2, 3, 1)))
+    if values.dim() != 3:
+        return None
+    if "spatial_shapes" in batch:
+        shapes = batch["spatial_shapes"].tolist()
+    elif "patch_coord" in batch:
+        kept = batch["patch_coord"] * batch["patch_valid"].unsqueeze(-1)
+        shapes = (kept.amax(dim=1) + 1).tolist()
+    else:
+        return None
+    images = []
+    for sequence, (rows, columns) in zip(values, shapes, strict=True):
+        used = sequence[: rows * columns]
+        side = round((sequence.shape[1] / 3) ** 0.5)
+        if len(used) < rows * columns:
+            return None
+        image = used.reshape(rows, columns, side, side, 3).permute(0, 2, 1, 3, 4)
+        images.append(np.asarray(image.reshape(rows * side, columns * side, 3)))
+    return images
+
+
 def png(picture: Image.Image) -> bytes:
     """A picture as the bytes of a PNG file."""
     buffer = io.BytesIO()

@@ -16,9 +16,11 @@ from PIL import Image, ImageOps
 from PIL.Image import Resampling
 
 from v5lint.runtime.checks.depth import check_depth
+from v5lint.runtime.checks.disorder import disorder_of, grey_ramp, ramp_fault
 from v5lint.runtime.checks.findings import Findings
+from v5lint.runtime.checks.items import check_pictures
 from v5lint.runtime.checks.orientation import check_orientation
-from v5lint.runtime.checks.pictures import statistics_of
+from v5lint.runtime.checks.pictures import images_of, statistics_of
 from v5lint.runtime.checks.preserve import undisturbed
 from v5lint.runtime.checks.probes import plain_images, textured_images
 from v5lint.runtime.checks.weights import without_adapter
@@ -109,11 +111,15 @@ def check_preprocessing(subject: Subject) -> list[CheckResult]:
     for title, source in sources.items():
         if source is not None and source.indexable and len(source):
             try:
+                items = subject.items(title)
+                if items is not None and not check_pictures(findings, title, items):
+                    continue
                 _check_source(findings, subject, title, source, reference)
             except RuntimeSetupError as error:
                 findings.skip(title, str(error))
-    findings.attempt("orientation", lambda: check_orientation(findings, sources, _images_of))
-    findings.attempt("depth", lambda: check_depth(findings, sources, _images_of))
+    findings.attempt("alike", lambda: _check_alike(findings, subject))
+    findings.attempt("orientation", lambda: check_orientation(findings, sources, images_of))
+    findings.attempt("depth", lambda: check_depth(findings, sources, images_of))
     if not any(source is not None and source.indexable for source in sources.values()):
         findings.skip("data", "There is no data set whose items can be fetched by index.", "Pass train_dataset=.")
     return findings.results("The data is rescaled and normalised as the checkpoint's processor does it.")
@@ -170,6 +176,10 @@ def name_statistics(
         for known, (known_mean, known_std) in _KNOWN.items():
             if np.abs(implied_mean - known_mean).max() < 0.02 and np.abs(implied_std - known_std).max() < 0.02:
                 name = known if known.startswith("no ") else f"{known} statistics"
+        twice = np.asarray(mean) * (1 + np.asarray(std)), np.square(std)  # of what is normalised already
+        same = np.allclose(std, 1)  # which twice is as once
+        if not same and np.abs(implied_mean - twice[0]).max() < 0.02 and np.abs(implied_std - twice[1]).max() < 0.02:
+            name = "values are normalised twice"
     return name, [round(float(v), 4) for v in implied_mean], [round(float(v), 4) for v in implied_std]
 
 
@@ -221,7 +231,10 @@ def _check_source(findings: Findings, subject: Subject, title: str, source: Imag
             theirs = channel_values(dict(reference(plain, return_tensors="pt")))
             assert theirs is not None  # a processor of a known family
             if kept[0].shape == kept[1].shape and np.abs(kept[0] - kept[1]).max() <= 0.01 * scale:
-                _check_colours(findings, title, reference, regress(kept[0], theirs), kept[0], 1)
+                found = regress(kept[0], theirs)
+                if not _is_right(found) and _named_otherwise(findings, title, source, reference):
+                    return
+                _check_colours(findings, title, reference, found, kept[0], 1)
                 _check_geometry(findings, subject, title, source, reference)
                 return
             more = [_plain_values(source, plain, seed) for seed in range(2, _DRAWS)]
@@ -233,6 +246,28 @@ def _check_source(findings: Findings, subject: Subject, title: str, source: Imag
             _check_random_colours(findings, title, reference, np.mean(kept, axis=0), theirs)
             return
     _check_stored(findings, title, source, reference)
+
+
+def _is_right(found: Regression) -> bool:
+    """Whether a regression says that values are those of the processor."""
+    same = found.channels == (0, 1, 2) and np.abs(found.slope - 1).max() <= _SLOPE
+    return bool(same and np.abs(found.shift).max() <= _SHIFT)
+
+
+def _named_otherwise(findings: Findings, title: str, source: ImageSource, reference: Any) -> bool:
+    """Name wrong values that no mean and deviation explain: axes in disorder, and ramps that do not rise evenly."""
+    images = _in_kind(source, textured_images())
+    with undisturbed():
+        ours = source.apply(images) or {}
+    what = disorder_of(ours, dict(reference(images, return_tensors="pt")))
+    if what:
+        findings.fail("axes", f"The {title} data is {what}.", "Prepare images with the checkpoint's processor.", what)
+        return True
+    values = _plain_values(source, grey_ramp(), 0)
+    what = "" if values is None else ramp_fault(values)
+    if what:
+        findings.fail("ramp", f"In the {title} data {what}.", "Prepare images with the checkpoint's processor.", what)
+    return bool(what)
 
 
 def _plain_values(source: ImageSource, images: list[Image.Image], seed: int) -> Array | None:
@@ -327,7 +362,7 @@ def _check_geometry(findings: Findings, subject: Subject, title: str, source: Im
     with undisturbed(seed=1):
         second = source.apply(images)
     theirs = dict(reference(images, return_tensors="pt"))
-    pairs = _images_of(first or {}), _images_of(second or {}), _images_of(theirs)
+    pairs = images_of(first or {}), images_of(second or {}), images_of(theirs)
     if any(pair is None for pair in pairs):
         return
     ours, again, wanted = (pair or [] for pair in pairs)
@@ -345,6 +380,9 @@ def _check_geometry(findings: Findings, subject: Subject, title: str, source: Im
             what = "mirrored, unlike"
         elif _explained([image.transpose(1, 0, 2) for image in ours], wanted) > explained + _BETTER:
             what = "transposed (height and width exchanged), unlike"
+        axes = disorder_of(first or {}, theirs)
+        if axes:
+            what = f"{axes}, unlike"
         usual = _usual_geometry(images, ours) if what.startswith("resized") else 0.0
         if usual >= _USUAL:
             findings.note(
@@ -365,6 +403,40 @@ def _check_geometry(findings: Findings, subject: Subject, title: str, source: Im
         )
     if title == "evaluation" or subject.evaluation is None:
         findings.attempt("feature_cosine", lambda: _measure_features(findings, subject, first or {}, theirs))
+
+
+def _check_alike(findings: Findings, subject: Subject) -> None:
+    """Where neither has chance in it, evaluation images are cropped and resized as the training images are."""
+    sources = subject.train, subject.evaluation
+    if any(s is None or not s.takes_pictures or not s.indexable or not len(s) for s in sources):
+        return
+    images = _in_kind(sources[0], textured_images())  # type: ignore[arg-type]
+    made = []
+    for source in sources:
+        assert source is not None  # seen to above
+        drawn = []
+        for seed in range(2):
+            with undisturbed(seed=seed):
+                drawn.append(images_of(source.apply(images) or {}))
+        first, second = drawn
+        if first is None or second is None:
+            return
+        if any(a.shape != b.shape or not np.allclose(a, b, atol=1e-5) for a, b in zip(first, second, strict=True)):
+            return
+        made.append(first)
+    if any(a.shape != b.shape for a, b in zip(*made, strict=True)):
+        return
+    explained = _explained(*made)
+    findings.measure("evaluation as training", round(explained, 4), f">= {_GEOMETRY}")
+    if explained < _GEOMETRY:
+        findings.note(
+            "alike",
+            f"The evaluation images are prepared otherwise than the training images: one explains {explained:.0%} of "
+            "the other, of the same texture.",
+            "Crop and resize both alike, where neither is augmented.",
+            round(explained, 4),
+            f">= {_GEOMETRY}",
+        )
 
 
 def _usual_geometry(images: list[Image.Image], ours: list[Array]) -> float:
@@ -421,7 +493,7 @@ def _check_stored(findings: Findings, title: str, source: ImageSource, reference
     with undisturbed():
         batch = source.batch(indices)
         images = source.images(indices)
-    tensors = _images_of(batch)
+    tensors = images_of(batch)
     if tensors is None:
         findings.skip(title, f"The {title} data has no pixel_values that could be looked at.")
         return
@@ -460,7 +532,7 @@ def _check_stored(findings: Findings, title: str, source: ImageSource, reference
 def _compare_stored(
     findings: Findings, title: str, tensors: list[Array], images: list[Image.Image], reference: Any
 ) -> None:
-    wanted = _images_of(dict(reference(images, return_tensors="pt"))) or []
+    wanted = images_of(dict(reference(images, return_tensors="pt"))) or []
     same = all(a.shape == b.shape for a, b in zip(tensors, wanted, strict=True))
     ours = np.concatenate([tensor.reshape(-1, 3) for tensor in tensors])
     theirs = np.concatenate([tensor.reshape(-1, 3) for tensor in wanted])
@@ -488,34 +560,6 @@ def _explained(ours: list[Array], wanted: list[Array]) -> float:
     if not pairs:
         return 0.0
     return min(float(regress(a.reshape(-1, 3), b.reshape(-1, 3)).explained.min()) for a, b in pairs)
-
-
-def _images_of(batch: Batch) -> list[Array] | None:
-    """The images of a batch as arrays [H, W, 3]."""
-    pixels = batch.get("pixel_values")
-    if pixels is None:
-        return None
-    values = pixels.detach().float().cpu()
-    if values.dim() == 4 and values.shape[1] == 3:
-        return list(np.asarray(values.permute(0, 2, 3, 1)))
-    if values.dim() != 3:
-        return None
-    if "spatial_shapes" in batch:
-        shapes = batch["spatial_shapes"].tolist()
-    elif "patch_coord" in batch:
-        kept = batch["patch_coord"] * batch["patch_valid"].unsqueeze(-1)
-        shapes = (kept.amax(dim=1) + 1).tolist()
-    else:
-        return None
-    images = []
-    for sequence, (rows, columns) in zip(values, shapes, strict=True):
-        used = sequence[: rows * columns]
-        side = round((sequence.shape[1] / 3) ** 0.5)
-        if len(used) < rows * columns:
-            return None
-        image = used.reshape(rows, columns, side, side, 3).permute(0, 2, 1, 3, 4)
-        images.append(np.asarray(image.reshape(rows * side, columns * side, 3)))
-    return images
 
 
 def _few(numbers: Sequence[float]) -> str:

@@ -10,7 +10,10 @@ import numpy as np
 import torch
 
 from v5lint.runtime.checks.arguments import check_accumulation, check_arguments
+from v5lint.runtime.checks.chance import check_dropout, check_workers
 from v5lint.runtime.checks.findings import Findings, reason_of, shown
+from v5lint.runtime.checks.loss import check_loss
+from v5lint.runtime.checks.metrics import check_metrics
 from v5lint.runtime.checks.outputs import scores_of
 from v5lint.runtime.checks.preserve import is_sharded, undisturbed
 from v5lint.runtime.checks.shown import check_shown
@@ -29,7 +32,8 @@ def check_setup(subject: Subject) -> list[CheckResult]:
     findings = Findings(NAME)
     parts = {"optimizer": _check_optimizer, "learning_rate": _check_learning_rate, "processes": _check_processes,
              "order": _check_order, "shown": check_shown, "evaluation": _check_evaluation,
-             "arguments": check_arguments, "accumulated_loss": check_accumulation}  # fmt: skip
+             "arguments": check_arguments, "accumulated_loss": check_accumulation, "loss": check_loss,
+             "metrics": check_metrics, "dropout": check_dropout, "workers": check_workers}  # fmt: skip
     for aspect, part in parts.items():
         findings.attempt(aspect, partial(part, findings, subject))
     return findings.results("The optimiser holds what is trainable, its learning rate is not zero, evaluation repeats.")

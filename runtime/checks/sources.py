@@ -69,10 +69,8 @@ class ImageSource:
             RuntimeSetupError: The items cannot be made, or not be collated.
         """
         if not self.indexable:
-            items = list(islice(iter(self.dataset), len(indices)))
-        else:
-            items = [self.dataset[index] for index in indices]
-        return self._collated(items)
+            return self._collated(self._made(lambda: list(islice(iter(self.dataset), len(indices)))))
+        return self._collated(self._made(lambda: [self.dataset[index] for index in indices]))
 
     def images(self, indices: Sequence[int]) -> list[Image.Image] | None:
         """The pictures of some items as they are stored, or `None` where they cannot be found."""
@@ -90,14 +88,18 @@ class ImageSource:
         return self._store is not None and self._store.replaced is not None
 
     def apply(self, images: Sequence[Image.Image]) -> Batch | None:
-        """The tensors that the data set's own code makes of pictures of ours; `None` where it cannot be given any."""
+        """The tensors that the data set's own code makes of pictures of ours; `None` where it cannot be given any.
+
+        Raises:
+            RuntimeSetupError: It makes nothing of these.
+        """
         if self._store is None or self._store.replaced is None:
             return None
         replaced = self._store.replaced(list(images))
         if hasattr(replaced, "set_epoch"):  # its chance may hang on the epoch alone, and every call is to have its own
             replaced.set_epoch(self._applied)
         self._applied += 1
-        return self._collated([replaced[index] for index in range(len(images))])
+        return self._collated(self._made(lambda: [replaced[index] for index in range(len(images))]))
 
     @cached_property
     def labels(self) -> np.ndarray[Any, Any] | None:
@@ -135,6 +137,14 @@ class ImageSource:
     def column_names(self) -> list[str]:
         """The columns of the rows, as far as the data set has any."""
         return list(getattr(_innermost(self.dataset), "column_names", None) or ())
+
+    def _made(self, items: Callable[[], list[Any]]) -> list[Any]:
+        try:
+            return items()
+        except Exception as error:  # whatever a stranger's code raises, it is not the check's own fault
+            raise RuntimeSetupError(
+                f"An item of {type(self.dataset).__name__} cannot be made: {type(error).__name__}: {error}"
+            ) from error
 
     def _collated(self, items: list[Any]) -> Batch:
         try:

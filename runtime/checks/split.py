@@ -15,6 +15,7 @@ import torch
 from v5lint.runtime.checks.crops import cropped_from, prepare_parts
 from v5lint.runtime.checks.findings import Findings, shown
 from v5lint.runtime.checks.hashing import hash_images, matches
+from v5lint.runtime.checks.items import check_given_labels
 from v5lint.runtime.checks.labels import at_chance, check_declared, check_kind, check_labels, learnt_by_heart
 from v5lint.runtime.checks.pictures import png
 from v5lint.runtime.checks.preserve import undisturbed
@@ -83,8 +84,12 @@ def check_split(subject: Subject) -> list[CheckResult]:
         findings.attempt("groups", lambda: _check_groups(findings, subject, train, evaluation))
     if train is not None and train.indexable and subject.classifies:
         findings.attempt("declared", lambda: check_declared(findings, subject, train))
+    if train is not None and evaluation is not None and train.indexable and evaluation.indexable:
+        findings.attempt("sizes", lambda: _check_sizes(findings, train, evaluation))
     findings.attempt("label_kind", lambda: check_kind(findings, subject, train))
     findings.attempt("label_names", lambda: _check_names(findings, subject))
+    if subject.classifies and subject.takes_images:
+        findings.attempt("given_labels", lambda: _check_given(findings, subject))
     if subject.trained and evaluation is not None and evaluation.indexable:
         findings.attempt("predictions", lambda: _check_predictions(findings, subject, evaluation))
     return findings.results("No evaluation image is in the training data, and the classes of both are alike.")
@@ -278,12 +283,50 @@ def _check_groups(findings: Findings, subject: Subject, train: ImageSource, eval
                 findings.note("groups", text, advice, len(both), 0)
 
 
+def _check_sizes(findings: Findings, train: ImageSource, evaluation: ImageSource) -> None:
+    """As a rule more images are trained on than are held out."""
+    findings.measure("sizes", [len(train), len(evaluation)])
+    if len(evaluation) > len(train):
+        findings.note(
+            "sizes",
+            f"The evaluation data has more images than the training data: {len(evaluation)} and {len(train)}.",
+            "See that the two are not exchanged.",
+            [len(train), len(evaluation)],
+        )
+
+
+def _check_given(findings: Findings, subject: Subject) -> None:
+    train = subject.items("training")
+    if train is not None:
+        check_given_labels(findings, train, subject.items("evaluation"))
+
+
 def _check_names(findings: Findings, subject: Subject) -> None:
     """The data sets and the model number the classes alike, and no label is outside the head."""
     config = getattr(subject.bare, "config", None)
     named = getattr(config, "id2label", None) or {}
     ours = [str(named[key]) for key in sorted(named)]
     chosen = any(name != f"LABEL_{index}" for index, name in enumerate(ours))
+    reverse = {str(name): int(index) for name, index in (getattr(config, "label2id", None) or {}).items()}
+    wrong = [name for index, name in enumerate(ours) if reverse.get(name, index) != index]
+    if wrong and chosen and sorted(reverse) == sorted(ours):
+        findings.fail(
+            "label2id",
+            f"label2id is not the reverse of id2label: {shown(wrong)} has another number in each.",
+            "Make both from one list of class names.",
+            len(wrong),
+            0,
+        )
+    if chosen and len(set(ours)) < len(ours):
+        findings.note(
+            "same_name",
+            f"{len(ours) - len(set(ours)) + 1} classes of id2label have one name, such as "
+            f"{shown([name for name in dict.fromkeys(ours) if ours.count(name) > 1])}: who reads an answer cannot tell "
+            "them apart.",
+            "Give each class a name of its own.",
+            len(set(ours)),
+            len(ours),
+        )
     classes = {
         title: source.class_names
         for title, source in (("training", subject.train), ("evaluation", subject.evaluation))

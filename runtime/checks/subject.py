@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from v5lint.runtime.checks.items import Items, items_of
+from v5lint.runtime.checks.pictures import images_of
 from v5lint.runtime.errors import RuntimeSetupError
 from v5lint.runtime.families import Family, find_family
 from v5lint.runtime.hub import read_json
@@ -56,6 +58,7 @@ class Subject:
         sequential: Whether the training shows its data in the order in which it is stored.
         loader: What the training takes its batches from; `None` where that is not known.
         divides_loss: Whether the trainer leaves it to the model to divide the loss of accumulated batches.
+        trainer: Whose loss and measures are looked at; `None` where there is none.
         files: Where pictures are written; `None` to write none.
     """
 
@@ -79,8 +82,10 @@ class Subject:
     sequential: bool = False
     loader: Any = None
     divides_loss: bool = False
+    trainer: Any = None
     files: Path | None = None
     pictures: dict[str, bytes] = field(default_factory=dict)
+    _items: dict[str, Items | None] = field(default_factory=dict, init=False, repr=False)
 
     @cached_property
     def bare(self) -> Any:
@@ -154,6 +159,12 @@ class Subject:
         config = load_config(self.base) if self.base is not None else None
         dual = hasattr(config, "vision_config") and not hasattr(self.bare, "get_text_features")
         return ("dense" if dual or "Vision" in name else "retrieval"), None
+
+    def items(self, title: str) -> Items | None:
+        """Some items of the `training` or the `evaluation` data, fetched once; `None` where they cannot be."""
+        if title not in self._items:
+            self._items[title] = items_of(self.train if title == "training" else self.evaluation, images_of)
+        return self._items[title]
 
     @property
     def classifies(self) -> bool:

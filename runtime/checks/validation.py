@@ -202,6 +202,7 @@ def validate(
         epochs=getattr(state, "epoch", None),
         steps=getattr(state, "max_steps", None) or None,
         divides_loss=leaves_division_to_the_model(trainer),
+        trainer=trainer,
         group_column=group_column,
         sample=sample,
     )

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from v5lint.runtime.checks.descent import check_adapter_base, check_configuration
 from v5lint.runtime.checks.findings import Findings, shown
 from v5lint.runtime.checks.parameters import adapted_layers, lora_config_of
 from v5lint.runtime.checks.preserve import undisturbed
@@ -38,6 +39,7 @@ def check_weights(subject: Subject) -> list[CheckResult]:
     """Whether the class fits the checkpoint, and its tensors and features are the checkpoint's."""
     findings = Findings(NAME)
     _check_class(findings, subject)
+    findings.attempt("base", lambda: check_adapter_base(findings, subject))
     if subject.base is None:
         findings.skip(
             "tensors",
@@ -55,6 +57,8 @@ def check_weights(subject: Subject) -> list[CheckResult]:
         return findings.results("")
     assert reference is not None  # there is a base
     model, report = reference
+    if not findings.failed:
+        findings.attempt("configuration", lambda: check_configuration(findings, subject))
     _check_tensors(findings, subject, model)
     if report.dropped:
         findings.fail(

@@ -1,4 +1,4 @@
-"""Every block of `docs/runtime.md` runs, with tiny checkpoints in the place of those that it names."""
+"""Every block of `docs/runtime.md` and `docs/checks.md` runs, with tiny checkpoints in the place of those named."""
 
 from __future__ import annotations
 
@@ -21,9 +21,11 @@ if TYPE_CHECKING:
 
 PAGE = Path(__file__).parents[2] / "docs" / "runtime.md"
 TEXT = PAGE.read_text(encoding="utf-8")
+CHECKS_TEXT = PAGE.with_name("checks.md").read_text(encoding="utf-8")
 BLOCKS = [
-    pytest.param(kind, needs, body, id=f"line {TEXT[: found.start()].count(chr(10)) + 1}")
-    for found in re.finditer(r"^```(python|console)(?: needs=(\w+))?\n(.*?)^```$", TEXT, re.MULTILINE | re.DOTALL)
+    pytest.param(kind, needs, body, id=f"{page} {text[: found.start()].count(chr(10)) + 1}")
+    for page, text in (("line", TEXT), ("checks.md", CHECKS_TEXT))
+    for found in re.finditer(r"^```(python|console)(?: needs=(\w+))?\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
     for kind, needs, body in [found.groups()]
 ]
 pytestmark = pytest.mark.skipif(
@@ -91,10 +93,16 @@ def test_a_block_runs(
         program, *words = shlex.split(line)
         assert program == "v5lint-runtime"
         # 1: a check failed, as the device or the disk of the machine at hand may make it do.
-        assert main(words) in ((0, 1) if words[0] in ("contract", "new", "finetune") else (0,)), line
+        assert main(words) in ((0, 1) if words[0] in ("contract", "new", "finetune", "validate") else (0,)), line
 
 
 def test_every_command_is_on_the_page() -> None:
     shown = set(re.findall(r"v5lint-runtime ([a-z-]+)", TEXT))
     assert shown <= set(command_names())
     assert {"predict", "zero-shot", "embed", "dense", "segment", "retrieval", "new"} <= shown
+
+
+def test_every_check_is_on_its_page() -> None:
+    from v5lint.runtime.checks import CHECKS
+
+    assert re.findall(r"^\| `(\w+)` \|", CHECKS_TEXT, re.MULTILINE) == list(CHECKS)

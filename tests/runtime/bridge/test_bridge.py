@@ -72,6 +72,37 @@ def test_a_silent_fault_stops_the_rewritten_script(options: list[str | Path], tm
     assert "eval_loss" not in done.stdout
 
 
+FROZEN = """\
+for name, parameter in model.named_parameters():
+    if "lora_" in name:
+        parameter.requires_grad = False
+
+
+class DigitsDataset("""
+
+
+@pytest.mark.parametrize(("written_as", "instead", "named"), [
+    ("eval_dataset=DigitsDataset(images[80:], labels[80:])", "eval_dataset=DigitsDataset(images[40:80], labels[40:80])",
+     r"split: 40 of 40 evaluation items (100%) have the tensors of a training item"),
+    ('return_tensors="pt")["pixel_values"]\n        self', 'return_tensors="pt")["pixel_values"] / 255\n        self',
+     "preprocessing: The training data has values from"),
+    ("class DigitsDataset(", FROZEN, "trainable parameters and should have"),
+    ("== p.label_ids)", "== p.label_ids + 1)", "setup: compute_metrics gives accuracy=0 for answers that are all"),
+    ("learning_rate=2e-3", "learning_rate=0.0", "setup: The learning rate of 2 of 2 parameter groups is 0"),
+], ids=["leak", "rescaled_twice", "adapter_frozen", "shifted_measure", "no_rate"])  # fmt: skip
+def test_another_silent_fault_stops_it_by_name(
+    written_as: str, instead: str, named: str, options: list[str | Path], tmp_path: Path
+) -> None:
+    text = legacy(tmp_path, right=True).read_text(encoding="utf-8")
+    assert text.count(written_as) == 1
+    script = written(tmp_path, text.replace(written_as, instead))
+    fix(script, "--extend-select", "V5990")
+    done = run(script, *options)
+    assert done.returncode != 0
+    assert named in done.stderr
+    assert "eval_loss" not in done.stdout
+
+
 def test_without_the_checks_the_fault_says_nothing(options: list[str | Path], tmp_path: Path) -> None:
     script = legacy(tmp_path)
     assert "ValidationCallback" not in fix(script)
