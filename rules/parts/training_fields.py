@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 
+from v5lint.releases import parse_release
 from v5lint.rule import Fix
 from v5lint.rules.parts import arguments
 from v5lint.view.values import Constant, Elements
@@ -80,7 +81,8 @@ class Plan:
 
     Attributes:
         given: the field.
-        do: "rename", "replace", "remove" or "" (nothing that a tool can do).
+        do: "rename", "replace", "remove", "choose" (the field that the release at hand has) or "" (nothing that a tool
+            can do).
         new: the other field.
         value: its value, as source.
         applicability: of the fix.
@@ -134,6 +136,8 @@ def fixes(group: list[Given]) -> Iterator[tuple[Given, Fix | None, str]]:
             fix = removals[plan.applicability]
         elif plan.do == "rename":
             fix = arguments.rename_fix(given, plan.new, plan.requires, plan.applicability)
+        elif plan.do == "choose" and given.is_editable:
+            fix = _choice(plan)
         elif plan.do == "replace" and all(each.is_editable for each in (plan.first, *plan.along)):
             if plan.first not in replacements:
                 replacements[plan.first] = _replacement(plan)
@@ -153,6 +157,21 @@ def _replacement(plan: Plan) -> Fix | None:
 
     names = ", ".join(f"`{each.name}`" for each in [first, *plan.along])
     return Fix(f"Replace {names} with `{plan.new}`", build, applicability=plan.applicability, requires=plan.requires)
+
+
+def _choice(plan: Plan) -> Fix:
+    """The fix that gives the field which the release has that runs: no name of it is in all that are supported."""
+    given = plan.given
+    func, value = given.view.source(given.call.func), given.view.source(given.value)  # type: ignore[arg-type]
+    old, new = f'{{"{given.name}": {value}}}', f'{{"{plan.new}": {plan.value}}}'
+    text = f'**({old} if hasattr({func}, "{given.name}") else {new})'
+
+    def build() -> list[Edit]:
+        from v5lint.edits.arguments import edit_arguments
+
+        return [edit_arguments(given.view, given.call.node, replace={given.node: text})]
+
+    return Fix(f"Give `{given.name}` or `{plan.new}`, whichever there is", build, applicability=plan.applicability)
 
 
 def _plan(given: Given, beside: dict[str, Given]) -> Plan:
@@ -192,10 +211,18 @@ def _flag(given: Given, constants: list[object] | None) -> Plan:
     if constants is not None and not any(constants):
         return Plan(given, "remove")
     if constants is not None and all(constants):
+        if parse_release(since) > given.view.settings.minimum and _is_named(given):
+            return Plan(given, "choose", new, on, safe=False)
         return Plan(given, "replace", new, on, requires=since)
     if not off or given.value is None:
         return Plan(given)
     return Plan(given, "replace", new, f"{on} if {arguments.operand(given)} else {off}", requires=since)
+
+
+def _is_named(given: Given) -> bool:
+    """Whether a field is given by its name to a class that is called by a plain name."""
+    parts = ast.walk(given.call.func)
+    return given.entry is None and all(isinstance(each, (ast.Name, ast.Attribute, ast.Load)) for each in parts)
 
 
 def _key(given: Given, beside: dict[str, Given]) -> Plan:
