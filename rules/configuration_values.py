@@ -110,7 +110,8 @@ def _refused(view: ModuleView, keyword: ast.keyword) -> tuple[str, Fix | None]:
         start, end = view.span(value.left)[1], view.span(value.right)[0]
         at = view.text.find("/", start, end)
         return "a whole number", Fix("Divide without a rest", [Edit(at, at + 1, "//")], applicability="unsafe")
-    if len(constants) != 1 or not isinstance(given := next(iter(constants)), Constant):
+    is_written = isinstance(value, (ast.Constant, ast.Name, ast.Attribute))  # what is computed may be of another type
+    if not is_written or len(constants) != 1 or not isinstance(given := next(iter(constants)), Constant):
         return "", None
     if name in _WHOLE and (given.value is None or isinstance(given.value, (str, float, bool))):
         return "a whole number", _rewritten(view, value, given, int)
