@@ -74,8 +74,8 @@ class RemovedTrainingArgument(Rule):
     TensorBoard, whose folder the environment variable `TENSORBOARD_LOGGING_DIR` sets), and where a handler hides the
     error, and where a class declares the field (the options of its command line change with it). Where the project
     supports releases that have the old field and not yet the new one, the call asks which there is, unsafely:
-    `**({"group_by_length": True} if hasattr(TrainingArguments, "group_by_length") else {...})`. Where the old and the new
-    field are both given, a person has to decide.
+    `**({"group_by_length": True} if hasattr(TrainingArguments, "group_by_length") else {...})`. Where the old and the
+    new field are both given, a person has to decide.
 
     ## References
 
