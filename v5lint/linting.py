@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 
 from v5lint.document import UnreadableError
+from v5lint.edits.quotes import fitted
 from v5lint.releases import parse_release, release_text
 from v5lint.results import Diagnostic, Repair, Unfollowed
 from v5lint.rule import Finding, FixUnavailableError, Unseen
@@ -269,21 +270,24 @@ def since(finding: Finding) -> str:
 
 
 def fix_edits(fix: Fix, region: Region) -> list[Edit]:
-    """The edits of a fix with the newlines of the file.
+    """The edits of a fix with the newlines of the file, and with quotes that the f-strings around them leave free.
 
     A rule may write LF; in a file that ends its lines otherwise it becomes what the line of the edit ends with.
 
     Raises:
         Exception: whatever the rule raises that builds the edits.
     """
+    edits = list(fix.edits)
+    if region.kind == "python":
+        edits = fitted(region.text, region.line_starts, edits)
     if "\r" not in region.text:
-        return list(fix.edits)
+        return edits
     import re
 
     from v5lint.rule import Edit
 
     lone = re.compile(r"(?<!\r)\n")
-    return [Edit(edit.start, edit.end, lone.sub(_newline_at(region, edit.start), edit.content)) for edit in fix.edits]
+    return [Edit(edit.start, edit.end, lone.sub(_newline_at(region, edit.start), edit.content)) for edit in edits]
 
 
 def _newline_at(region: Region, offset: int) -> str:
