@@ -431,7 +431,10 @@ def renamed(view: ModuleView, node: ast.Attribute, new: str, requires: str) -> F
 
     A name in a table, from which it is fetched elsewhere, may be more than the name of the attribute.
     """
-    start, end = view.span(view.tree.parents[node])
+    around = view.tree.parents[node]
+    while not hasattr(around, "lineno"):  # a comprehension has no place of its own
+        around = view.tree.parents[around]
+    start, end = view.span(around)
     place = view.name_span(node)
     is_here = start <= place[0] and place[1] <= end
     safety: Applicability = "safe" if is_here else "unsafe"

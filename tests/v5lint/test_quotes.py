@@ -24,6 +24,7 @@ def _after(text: str, old: str, new: str) -> str:
         ('x = "a", OLD, f"b {c}"\n', 'x = "a", d["k"], f"b {c}"\n'),
         ("x = (f'{a}'\n     rF\"{OLD}\")\n", "x = (f'{a}'\n     rF\"{d['k']}\")\n"),
         ('x = f"""\n{OLD}\n"""\n', 'x = f"""\n{d[\'k\']}\n"""\n'),
+        ('x = f"{OLD}"', "x = f\"{d['k']}\""),
         ('y = f"{a}"\r\nx = f"{OLD}"\r\n', 'y = f"{a}"\r\nx = f"{d[\'k\']}"\r\n'),
     ],
 )

@@ -52,13 +52,15 @@ def _strings(text: str, starts: Sequence[int]) -> list[tuple[int, int, str]]:
     begins = getattr(tokenize, "FSTRING_START", None)
     ends = getattr(tokenize, "FSTRING_END", None)
     for token in tokenize.generate_tokens(io.StringIO(text, newline="").readline):
+        if token.type not in (begins, ends, tokenize.STRING):
+            continue
         at = starts[token.start[0] - 1] + token.start[1]
         if token.type == begins:
             open_ones.append((at, token.string[-1]))
         elif token.type == ends:
             start, quote = open_ones.pop()
             found.append((start, at, quote))
-        elif token.type == tokenize.STRING and _PREFIX.match(token.string):
+        elif _PREFIX.match(token.string):
             start_of = _START.match(token.string)
             if start_of is not None:
                 found.append((at, at + len(token.string), start_of["quote"]))
