@@ -90,7 +90,8 @@ class ImageProcessorSize(Rule):
     ## Fix safety
 
     Safe. `dict(size)` has the keys that a dict from a checkpoint's file had, in the order in which such files are
-    written. A number is taken out only where the class is known to have one height and width, or one shortest edge.
+    written. A number is taken out only where the class is known to have one height and width, or one shortest edge;
+    height and width are taken of Donut's `size[::-1]` where the module sets no `size` of an unknown kind.
     `isinstance(processor.size, dict)` and changes of the dict are left to a person.
 
     ## References
@@ -142,6 +143,22 @@ def _set(view: ModuleView, node: ast.Attribute) -> Iterator[Finding]:
         text = f"{processor_parts.SIZE_TELL} by `{found.shown}`"
         fix = Fix("Set it as a dict", [view.replace(statement.value, turned)], requires="4.25")
         yield view.finding(node, text, fix=fix)
+
+
+def _stores(view: ModuleView) -> list[ast.Attribute]:
+    """The places of a module that set a `size`."""
+    nodes = view.tree.nodes.get(ast.Attribute, ())
+    found = [node for node in nodes if isinstance(node, ast.Attribute) and node.attr == "size"]
+    return [node for node in found if isinstance(node.ctx, ast.Store)]
+
+
+def _is_set_as_dict(view: ModuleView, store: ast.Attribute) -> bool:
+    """Whether what is set as a `size` is a dict, or a list of which the fixes make one."""
+    statement = view.tree.parents[store]
+    if not isinstance(statement, ast.Assign):
+        return False
+    is_dict = isinstance(statement.value, ast.Dict)
+    return is_dict or bool(processor_parts.height_and_width(view, statement.value))
 
 
 class _Size:
@@ -211,11 +228,23 @@ class _Size:
         what = "list" if is_pair else "number"
         text = f"`{view.source(self.node)}` has been a dict since transformers 4.25 and no {what}: take "
         text += f'`["{key}"]` of it' if key else '`["height"]` and `["width"]`, or `["shortest_edge"]`, of it'
-        fix = None
+        fix = self._turned(use) if is_pair else None
         if key:
             end = view.span(use)[1]
             fix = Fix(f'Take `["{key}"]`', [Edit(end, end, f'["{key}"]')], requires="4.25")
         return view.finding(use, text, fix=fix, since="4.25")
+
+    def _turned(self, use: ast.expr) -> Fix | None:
+        """The fix of `size[::-1]`, which made (height, width) of the (width, height) that was set as a list."""
+        view = self.view
+        item = view.tree.parents[use]
+        if use is not self.node or self.found.names != _REVERSED or not isinstance(item, ast.Subscript):
+            return None
+        if ast.unparse(item.slice) != "::-1" or not all(_is_set_as_dict(view, each) for each in _stores(view)):
+            return None
+        size = view.source(use)
+        turned = f'[{size}["height"], {size}["width"]]'
+        return Fix('Take `["height"]` and `["width"]`', [view.replace(item, turned)], requires="4.25")
 
     def _key(self) -> str:
         """The key of the one number that a size is; "" where it may be two, or is not known."""

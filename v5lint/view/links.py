@@ -344,9 +344,11 @@ class Links:
             for node in self._view.tree.nodes.get(kind, ()):
                 assert isinstance(node, (ast.Assign, ast.AnnAssign))
                 targets = node.targets if isinstance(node, ast.Assign) else [node.target]
-                for target in targets:
-                    if isinstance(target, ast.Attribute) and node.value is not None:
-                        yield target, node.value
+                for target in targets if node.value is not None else ():
+                    assert node.value is not None
+                    for to, value in _assigned_pairs(target, node.value):
+                        if isinstance(to, ast.Attribute):
+                            yield to, value
 
     def _is_self(self, node: ast.expr) -> bool:
         if not isinstance(node, ast.Name):
@@ -473,3 +475,17 @@ def destinations(call: ast.Call) -> list[str]:
     flags = [each.value for each in call.args if isinstance(each, ast.Constant) and isinstance(each.value, str)]
     long = [each for each in flags if each.startswith("--")] or flags
     return [each.lstrip("-").replace("-", "_") for each in long]
+
+
+def _assigned_pairs(target: ast.expr, value: ast.expr) -> Iterator[tuple[ast.expr, ast.expr]]:
+    """The targets of an assignment with the value of each; those of `a, b = f(), g()` one by one.
+
+    A tuple that is unpacked from one value, or with a star on either side, stays whole.
+    """
+    if isinstance(target, (ast.Tuple, ast.List)) and isinstance(value, (ast.Tuple, ast.List)):
+        is_starred = any(isinstance(each, ast.Starred) for each in (*target.elts, *value.elts))
+        if len(target.elts) == len(value.elts) and not is_starred:
+            for to, of in zip(target.elts, value.elts, strict=True):
+                yield from _assigned_pairs(to, of)
+            return
+    yield target, value
