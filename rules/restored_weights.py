@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from v5lint.rule import Finding, Unseen
     from v5lint.rules.parts.reload_losses import Loss
     from v5lint.rules.parts.trainers import Training
+    from v5lint.view.calls import CallSite
     from v5lint.view.module import ModuleView
 
 _BEST = "load_best_model_at_end"
@@ -168,10 +169,29 @@ def _reloads(view: ModuleView) -> bool:
     return False
 
 
+def _may_wrap(view: ModuleView, call: CallSite, training: Training) -> bool:
+    """Whether PEFT may wrap what is trained: not where it gets, and gives, a variable of another name beside it."""
+    trained = training.call.argument("model", 0)
+    statement = view.tree.statement(call.node)
+    if not isinstance(trained, ast.Name) or not isinstance(statement, ast.Assign) or statement.value is not call.node:
+        return True
+    names = [*call.args[:1], *statement.targets]
+    around = view.links.function_around
+    if around(call.node) is not around(training.call.node) or not all(isinstance(each, ast.Name) for each in names):
+        return True
+    wrapped = {each.id for each in names if isinstance(each, ast.Name)}
+    given = {each.id for binding in view.links.bindings_read(trained) for each in _names_in(binding.value)}
+    return bool(wrapped & {trained.id, *given})
+
+
+def _names_in(value: ast.expr | None) -> list[ast.Name]:
+    return [each for each in ast.walk(value) if isinstance(each, ast.Name)] if value is not None else []
+
+
 def _fix(view: ModuleView, training: Training) -> Fix | None:
     """Load the best checkpoint after the one call of `train`."""
     calls = trainers.train_calls(view, training)
-    if any(True for _ in view.calls(_ADAPTS)):
+    if any(_may_wrap(view, call, training) for call in view.calls(_ADAPTS)):
         return None  # where the model is wrapped, its class loads an adapter
     if len(calls) != 1 or not isinstance(calls[0].func, ast.Attribute):
         return None
