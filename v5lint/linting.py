@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 
 from v5lint.document import UnreadableError
-from v5lint.edits.quotes import fitted
 from v5lint.releases import parse_release, release_text
 from v5lint.results import Diagnostic, Repair, Unfollowed
 from v5lint.rule import Finding, FixUnavailableError, Unseen
@@ -279,6 +278,8 @@ def fix_edits(fix: Fix, region: Region) -> list[Edit]:
     """
     edits = list(fix.edits)
     if region.kind == "python":
+        from v5lint.edits.quotes import fitted
+
         edits = fitted(region.text, region.line_starts, edits)
     if "\r" not in region.text:
         return edits
