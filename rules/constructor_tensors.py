@@ -6,7 +6,7 @@ import ast
 
 from v5lint.rule import Edit, Fix, Rule
 from v5lint.rules.parts import constructors, members
-from v5lint.view.values import External
+from v5lint.view.values import Constant, External
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -116,7 +116,7 @@ def _made(view: ModuleView, node: ast.expr) -> list[ast.Call] | None:
             is_placed = any(each.arg in (None, "device") for each in node.keywords)
             return None if is_placed else [node]
         if names and names <= _ELEMENTWISE and node.args:
-            return _made(view, node.args[0])
+            return _made(view, node.args[0]) if all(_is_number(view, each) for each in node.args[1:]) else None
         if isinstance(node.func, ast.Attribute) and node.func.attr in _METHODS:
             return _made(view, node.func.value)
         return None
@@ -128,18 +128,27 @@ def _made(view: ModuleView, node: ast.expr) -> list[ast.Call] | None:
         sides = [_made(view, each) for each in (node.left, node.right)]
         made = [each for side in sides if side is not None for each in side]
         others = [each for each, side in zip((node.left, node.right), sides, strict=True) if side is None]
-        return made if all(_is_number(each) for each in others) else None
+        return made if all(_is_number(view, each) for each in others) else None
     return None
 
 
-def _is_number(node: ast.expr) -> bool:
-    """Whether an expression is a number that is written down, or an attribute that holds no tensor by its name."""
-    return all(
-        isinstance(
-            each, (ast.Constant, ast.BinOp, ast.UnaryOp, ast.operator, ast.unaryop, ast.Name, ast.Attribute, ast.Load)
-        )
-        for each in ast.walk(node)
-    )
+def _is_number(view: ModuleView, node: ast.expr) -> bool:
+    """Whether an operand is no tensor: another one would stay on the meta device, and the two could not be combined.
+
+    A variable of the function is a number where its value is seen to be one; a parameter, and what is read from a
+    configuration, is taken for one.
+    """
+    for each in ast.walk(node):
+        if isinstance(each, (ast.Call, ast.Subscript)):
+            return False
+        if isinstance(each, ast.Attribute) and ast.unparse(each.value) == "self":
+            return False
+        if isinstance(each, ast.Name) and any(
+            binding.kind != "parameter" and not all(isinstance(value, Constant) for value in view.values(each))
+            for binding in view.links.bindings_read(each)
+        ):
+            return False
+    return True
 
 
 def _is_read(run: Run, name: str) -> bool:

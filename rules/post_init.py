@@ -7,6 +7,7 @@ import os.path
 
 from v5lint.rule import Edit, Fix, FixUnavailableError, Rule
 from v5lint.rules.knowledge import lookup
+from v5lint.rules.parts import constructors
 from v5lint.view.values import External, LocalClass
 
 TYPE_CHECKING = False
@@ -347,13 +348,10 @@ def _is_called(of: LocalClass, depth: int = 0) -> bool:
     return depth < _DEPTH and any(_is_called(base, depth + 1) for base in _local_bases(of))
 
 
-def _inherited(of: LocalClass, name: str, depth: int = 0) -> ast.FunctionDef | None:
+def _inherited(of: LocalClass, name: str) -> ast.FunctionDef | None:
     """A method of a class, its own or that of a base in the repository."""
-    found = _method(of.node, name)
-    if found is not None or depth >= _DEPTH:
-        return found
-    bases = (_inherited(each, name, depth + 1) for each in _local_bases(of))
-    return next((each for each in bases if each is not None), None)
+    found = constructors.method_of(of, name)
+    return found[1] if found is not None else None
 
 
 def _called_on_self(function: ast.FunctionDef) -> set[str]:

@@ -89,11 +89,11 @@ class UndeclaredConfigAttribute(Rule):
 
     ## Example
 
-        self.embed = nn.Embedding(config.vocab_size, config.hidden_size, padding_idx=config.pad_token_id)
+        self.padding = config.pad_token_id
 
     becomes
 
-        self.embed = nn.Embedding(config.vocab_size, config.hidden_size, getattr(config, "pad_token_id", None))
+        self.padding = getattr(config, "pad_token_id", None)
 
     or, for a person, `self.pad_token_id = None` in the configuration class.
 

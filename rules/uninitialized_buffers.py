@@ -49,7 +49,7 @@ class UninitializedBuffer(Rule):
 
     Left alone is what `_init_weights` of the model fills, the `inv_freq` of rotary embeddings that keep an
     `original_inv_freq` (transformers fills those by the name of the class), models with a `from_pretrained` of their
-    own, and buffers that are None.
+    own, buffers that are None, and those of the second kind that begin as zeros, which a checkpoint is to fill.
 
     ## Why it breaks
 

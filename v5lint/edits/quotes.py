@@ -14,7 +14,6 @@ if TYPE_CHECKING:
 
 _QUOTES = "\"'"
 _PREFIX = re.compile(r"(?i)\b(?:f|fr|rf)[\"']")
-_START = re.compile(r"(?i)[a-z]*(?P<quote>[\"'])")
 
 
 def fitted(text: str, starts: Sequence[int], edits: Iterable[Edit]) -> list[Edit]:
@@ -60,8 +59,6 @@ def _strings(text: str, starts: Sequence[int]) -> list[tuple[int, int, str]]:
         elif token.type == ends:
             start, quote = open_ones.pop()
             found.append((start, at, quote))
-        elif _PREFIX.match(token.string):
-            start_of = _START.match(token.string)
-            if start_of is not None:
-                found.append((at, at + len(token.string), start_of["quote"]))
+        elif prefix := _PREFIX.match(token.string):
+            found.append((at, at + len(token.string), prefix[0][-1]))
     return found
