@@ -117,13 +117,14 @@ class _Batch:
     def __init__(self, regions: int) -> None:
         self.fixes: dict[int, Fix] = {}
         self.edits: list[list[Edit]] = [[] for _ in range(regions)]
+        self._imports: list[set[str]] = [set() for _ in range(regions)]
 
     def __bool__(self) -> bool:
         return bool(self.fixes)
 
     def add(self, fix: Fix, region: int, edits: Iterable[Edit]) -> None:
         """Take a fix in, unless one of its edits touches another one's; it is left for the next pass then."""
-        mine = self.edits[region]
+        mine, imports = self.edits[region], self._imports[region]
         fresh = []
         for edit in edits:
             at = bisect_left(mine, edit)
@@ -131,10 +132,20 @@ class _Batch:
                 continue  # two fixes need the same import
             if (at < len(mine) and mine[at].start <= edit.end) or (at and mine[at - 1].end >= edit.start):
                 return
+            if _new_import(edit) in imports:
+                return  # and find different places for it: in the next pass it is there
             fresh.append(edit)
         for edit in fresh:
             insort(mine, edit)
+            if line := _new_import(edit):
+                imports.add(line)
         self.fixes[id(fix)] = fix
+
+
+def _new_import(edit: Edit) -> str:
+    """The import of a whole module that an edit adds as a line of its own; "" where it does something else."""
+    line = edit.content.strip("\r\n") if edit.start == edit.end else ""
+    return line if line.startswith(("from ", "import ")) else ""
 
 
 class _Work:
