@@ -237,6 +237,8 @@ class _Parsed:
 
 
 _DISTRIBUTIONS = frozenset({"get_distribution", "distribution"})
+#: How a name comes by a value that can be computed.
+_MADE = frozenset({"assign", "unpack"})
 _VERSION_FUNCTIONS = frozenset({"importlib.metadata.version", "importlib_metadata.version"})
 
 #: What gives the parameters of a function, or the fields of a class.
@@ -400,9 +402,9 @@ class _Condition:
         for value in self.view.evaluator.values(node):
             found.append(self.of_value(value))
         if len(found) != 1 or found[0] is _NO_VALUE:
-            made = [each.value for each in bindings if each.kind == "assign" and each.value not in (None, node)]
+            made = [each for each in bindings if each.kind in _MADE and each.value not in (None, node)]
             if made:
-                return _agreed([self.compute(each) for each in made if each is not None])
+                return _agreed([self.made(each) for each in made])
             value = self.of_sibling(node, bindings)
             if value is not _NO_VALUE:
                 return value
@@ -412,6 +414,13 @@ class _Condition:
         if _VERSION_NAME.search(text) and self.package in text.lower():
             self.asks_version = True
         return _NO_VALUE
+
+    def made(self, binding: Binding) -> Any:
+        """What a name is assigned, or gets of what is unpacked: `major, minor = map(int, version.split(".")[:2])`."""
+        value = self.compute(binding.value) if binding.value is not None else _NO_VALUE
+        if binding.kind == "assign":
+            return value
+        return value[binding.index] if isinstance(value, tuple) and binding.index < len(value) else _NO_VALUE
 
     def of_sibling(self, node: ast.Name | ast.Attribute, bindings: list[Binding]) -> Any:
         """A flag that another module of the repository assigns: `from .compat import IS_NEW`, `compat.IS_NEW`."""
