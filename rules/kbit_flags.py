@@ -117,6 +117,8 @@ def _call(view: ModuleView, call: CallSite) -> Iterator[Finding | Unseen]:
         yield view.unseen(call.node, f"`{flags[0].arg}=` goes to a class or function that v5lint cannot follow")
     if kind not in ("model", "peft", "pipeline") or view.guards.is_dead(call.node):
         return
+    if model_loads.is_tried_with(view, call, KEYWORD):
+        return
     if kind == "pipeline":
         for flag in flags:
             message = f"{TELL.format(flag=flag.arg)}, and `pipeline` hands it on: put a `BitsAndBytesConfig` into "

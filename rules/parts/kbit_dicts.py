@@ -221,6 +221,8 @@ class _Flags:
         if not loads:
             yield from self._elsewhere()
             return
+        if all(model_loads.is_tried_with(call.view, call, KEYWORD) for call in loads):
+            return
         safety, remark = self._safety(loads)
         fix = self._fix(safety) if remark != quantization.CLASH else None
         name = self.goes.models[0][1]

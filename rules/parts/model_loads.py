@@ -82,6 +82,25 @@ def target(call: CallSite, argument: str, depth: int = 0) -> Target:
     return Target("unknown") if is_unknown and call.name not in _COLLECTS else Target()
 
 
+def is_tried_with(view: ModuleView, call: CallSite, keyword: str) -> bool:
+    """Whether a program loads with an argument of today where a load fails, or has tried that before it."""
+    blocks = [
+        view.tree.parents[parent].body  # type: ignore[attr-defined]
+        for parent in view.tree.ancestors(call.node)
+        if isinstance(parent, ast.ExceptHandler)
+    ]
+    handled = view.guards.handled(call.node, CALL_ERRORS)
+    if handled is not None and isinstance(handled.handler, ast.ExceptHandler):
+        blocks.append(handled.handler.body)
+    calls = (each for block in blocks for statement in block for each in ast.walk(statement))
+    return any(
+        isinstance(each, ast.Call)
+        and any(given.arg == keyword for given in each.keywords)
+        and CallSite(view, each).name == call.name
+        for each in calls
+    )
+
+
 def safety(view: ModuleView, call: CallSite) -> tuple[Applicability, str]:
     """The applicability of a fix of a call that loads a model, and a remark on what hides its failure."""
     if view.guards.dead_constant(call.node):

@@ -405,6 +405,9 @@ class _Condition:
             made = [each for each in bindings if each.kind in _MADE and each.value not in (None, node)]
             if made:
                 return _agreed([self.made(each) for each in made])
+            given = self.view.links.attribute_assignments(node) if isinstance(node, ast.Attribute) else []
+            if given:
+                return _agreed([self.compute(each) for each in given])
             value = self.of_sibling(node, bindings)
             if value is not _NO_VALUE:
                 return value
@@ -480,6 +483,9 @@ class _Condition:
         arguments = [self.compute(each) for each in node.args]
         if name == "hasattr" and len(node.args) == 2:
             return self.hasattr(node)
+        if name == "getattr" and arguments[1:2] == ["__version__"] and self.is_of_package(node.args[0]):
+            self.asks_version = True
+            return self.version
         if name in ("find_spec", "find_loader") and str(next(iter(arguments), "")).startswith(f"{self.package}."):
             self.asks_version = True  # whether it has a module
             return _NO_VALUE

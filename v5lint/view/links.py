@@ -394,6 +394,14 @@ class Links:
                 found += [each.value for each in bindings if each.value is not None]
         return found
 
+    def attribute_assignments(self, node: ast.Attribute) -> list[ast.expr]:
+        """What this module assigns to the attribute of a class that an expression reads: in its body, or by `self`."""
+        found = self.class_attribute_values(node)
+        for of in self._own_classes(self._view.evaluator.values(node.value)):
+            if of.view is self._view:
+                found += self.self_assignments(of.node).get(node.attr, ())
+        return found
+
     def is_own_attribute(self, node: ast.Attribute) -> bool:
         """Whether a class of this repository defines what is read: in its body, or by setting it on `self`."""
         return self.defines(self._view.evaluator.values(node.value), node.attr)
