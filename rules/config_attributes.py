@@ -6,7 +6,7 @@ import ast
 
 from v5lint.rule import Edit, Fix, Rule
 from v5lint.rules import generation_parameters
-from v5lint.rules.parts import library, members, named_settings, origins, rotary_settings
+from v5lint.rules.parts import library, members, named_settings, origins, rotary_settings, second_choices
 from v5lint.view.values import Constant, External, LocalClass
 
 TYPE_CHECKING = False
@@ -168,6 +168,13 @@ def _knows_parameters(view: ModuleView, node: ast.AST, holder: ast.expr) -> bool
     )
 
 
+def _parameters_read(view: ModuleView) -> Iterator[ast.Attribute]:
+    for each in view.tree.nodes.get(ast.Attribute, ()):
+        assert isinstance(each, ast.Attribute)
+        if each.attr == _PARAMETERS and isinstance(each.ctx, ast.Load):
+            yield each
+
+
 def _is_foreign(view: ModuleView, node: ast.Attribute) -> bool:
     """Whether an attribute is read from something unknown that is called a configuration."""
     return members.is_untyped(view, node, "config") and members.imports_transformers(view)
@@ -210,6 +217,7 @@ def _defaults(view: ModuleView) -> Iterator[Finding]:
             continue
         owners = _rotary(view, call.args[0])
         is_ready = members.is_prepared(view, call.node) or _knows_parameters(view, call.node, call.args[0])
+        is_ready = is_ready or any(second_choices.is_without(view, each, call.node) for each in _parameters_read(view))
         if owners and not is_ready:
             yield view.finding(
                 call.node,

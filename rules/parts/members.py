@@ -6,7 +6,7 @@ import ast
 
 from v5lint.rule import Edit, Fix
 from v5lint.rules.knowledge import lookup
-from v5lint.rules.parts import library, models
+from v5lint.rules.parts import library, models, second_choices
 from v5lint.view.guards import IMPORT_ERRORS
 from v5lint.view.values import Constant, External, Instance, LocalClass, Method, Result, Unknown
 
@@ -364,7 +364,9 @@ def is_prepared(view: ModuleView, node: ast.Attribute | ast.Call | ast.Subscript
             if isinstance(each, ast.Call) and _asks_about(view, each, node, asks_type=asks_type):
                 return True
     handled = view.guards.handled(node, IMPORT_ERRORS)
-    return handled is not None and handled.kind == "fallback"
+    if handled is not None and handled.kind == "fallback":
+        return True
+    return second_choices.is_second_choice(view, node, _name_and_holder(node)[1])
 
 
 def _asks_about(

@@ -6,7 +6,7 @@ import ast
 
 from v5lint.rule import Edit, Fix
 from v5lint.rules.knowledge import lookup
-from v5lint.rules.parts import library, modality, origins
+from v5lint.rules.parts import library, modality, origins, second_choices
 from v5lint.view.guards import IMPORT_ERRORS
 from v5lint.view.values import Constant, External, Instance, LocalClass, Mapping, Method, Unknown
 
@@ -296,7 +296,7 @@ def _is_prepared(view: ModuleView, node: ast.expr, processor: ast.expr) -> bool:
     handled = view.guards.handled(node, IMPORT_ERRORS)
     if handled is not None and _reads_new(handled.handler, processor):
         return True
-    return view.guards.in_fallback(node, lambda statement: any(_reads_new(each, processor) for each in statement.body))
+    return second_choices.is_second_choice(view, node, processor)
 
 
 def _reads_new(around: ast.AST, processor: ast.expr) -> bool:
