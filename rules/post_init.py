@@ -211,18 +211,10 @@ def _modules_with(of: LocalClass) -> Iterator[ModuleView]:
 
 def _importers(view: ModuleView, name: str) -> Iterator[ModuleView]:
     """The other modules of the repository that get a name from a module, by way of packages, too."""
-    met = {os.path.realpath(view.path)}
-    ways = [view.path]
-    while ways:
-        for file in view.project.importers(ways.pop(), name):
-            if os.path.realpath(file) in met:
-                continue
-            met.add(os.path.realpath(file))
-            if os.path.basename(file) == "__init__.py":
-                ways.append(file)
-            other = view.project.view(file, view.settings)
-            if other is not None:
-                yield other
+    for file in view.project.all_importers(view.path, name):
+        other = view.project.view(file, view.settings)
+        if other is not None:
+            yield other
 
 
 def _classes(view: ModuleView) -> list[LocalClass]:

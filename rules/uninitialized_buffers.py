@@ -115,7 +115,7 @@ def _models(view: ModuleView) -> Iterator[LocalClass]:
     met = {view.path}
     for node in view.tree.nodes.get(ast.ClassDef, ()):
         assert isinstance(node, ast.ClassDef)
-        for file in view.project.importers(view.path, node.name):
+        for file in view.project.all_importers(view.path, node.name):
             other = view.project.view(file, view.settings) if file not in met else None
             met.add(file)
             if other is not None:

@@ -219,6 +219,20 @@ class Project:
         found += [file for file in readers.get(stem, ()) if file not in found and self._real(file) != here]
         return sorted(found)
 
+    def all_importers(self, path: str, name: str) -> list[str]:
+        """The other files of the repository that get a name from a file, or from a package that hands it on.
+
+        Args:
+            path: the file that defines the name.
+            name: the name.
+        """
+        found = self.importers(path, name)
+        here = self._real(path)
+        for file in found:  # grows while it is walked
+            if os.path.basename(file) == "__init__.py":
+                found += [each for each in self.importers(file, name) if each not in found and self._real(each) != here]
+        return sorted(found)
+
     def starred_by(self, path: str) -> list[str]:
         """The other files of the repository that take everything from a file, at first hand or from one that does."""
         if self._importers is None:

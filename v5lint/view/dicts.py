@@ -296,7 +296,7 @@ def _given_on(view: ModuleView, flow: Flow) -> Iterator[tuple[ModuleView, Flow]]
 
 
 def _importers(view: ModuleView, name: str) -> Iterator[ModuleView]:
-    for file in view.project.importers(view.path, name):
+    for file in view.project.all_importers(view.path, name):
         other = view.project.view(file, view.settings)
         if other is not None and other is not view:
             yield other
