@@ -29,13 +29,13 @@ class Gate:
         for place, rule in enumerate(self._rules):
             for kind in kinds:
                 if kind in rule.kinds:
-                    for token in rule.tokens_by_kind.get(kind, rule.tokens):
-                        self._of_token.setdefault(token.encode(), set()).add(place)
-            for word in rule.words:
-                self._of_word.setdefault(word.encode(), set()).add(place)
+                    for text in rule.tokens_by_kind.get(kind, rule.tokens):
+                        self._of_token.setdefault(text.encode(), set()).add(place)
+            for text in rule.words:
+                self._of_word.setdefault(text.encode(), set()).add(place)
         # A file that holds `PYTORCH_TRANSFORMERS_CACHE` holds `TRANSFORMERS_CACHE`: the shorter one is test enough.
-        text = b"\n".join(self._of_token)
-        inside = [token for token in sorted(self._of_token) if text.count(token) > 1]  # in itself, and in another one
+        every = b"\n".join(self._of_token)
+        inside = [token for token in sorted(self._of_token) if every.count(token) > 1]  # in itself, and in another one
         short = {token for token in self._of_token if not any(other in token for other in inside if other != token)}
         self._longer = {
             token: next(other for other in inside if other in short and other in token)

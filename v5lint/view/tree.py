@@ -7,7 +7,7 @@ from collections import defaultdict
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Sequence
     from typing import Any, TypeAlias
 
     Position: TypeAlias = tuple[int, int]
@@ -174,7 +174,7 @@ class _Walk:
     def __init__(self, tree: Tree) -> None:
         self.tree = tree
 
-    def run(self, first: Iterable[ast.AST | None], scope: Scope, annotation: bool = False) -> None:
+    def run(self, first: Sequence[ast.AST | None], scope: Scope, annotation: bool = False) -> None:
         """Walk over some nodes and what is below them.
 
         Args:
@@ -239,13 +239,13 @@ class _Walk:
                     stack.append(value)
 
     def below(
-        self, parent: ast.AST, children: Iterable[ast.AST | None], scope: Scope, annotation: bool = False
+        self, parent: ast.AST, children: Sequence[ast.AST | None], scope: Scope, annotation: bool = False
     ) -> None:
         """Walk over some children of a node."""
         parents = self.tree.parents
-        children = [child for child in children if child is not None]
         for child in children:
-            parents[child] = parent
+            if child is not None:
+                parents[child] = parent
         self.run(children, scope, annotation)
 
     # Each handler returns True when it has walked over the children itself.
