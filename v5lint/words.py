@@ -11,6 +11,11 @@ def words_in(raw: bytes) -> frozenset[bytes]:
     return frozenset(raw.translate(_WORD_BYTES).split())
 
 
+def parts_of(token: bytes) -> frozenset[bytes]:
+    """The words in a token of more than two letters: bytes that hold the token hold a word with each of them."""
+    return frozenset(part for part in token.translate(_WORD_BYTES).split() if len(part) > 2)
+
+
 def core_of(token: bytes) -> bytes:
     """The longest word in a token: bytes that hold the token hold a word with it; `config` of `.config.`."""
     return max(token.translate(_WORD_BYTES).split(), key=len, default=b"")

@@ -9,14 +9,18 @@ if TYPE_CHECKING:
 MAGIC = b"v5lint knowledge 1\n"
 FILE_NAME = "knowledge.dat"
 
+#: So many searches in a section take as long as making an index of it.
+_FEW_SEARCHES = 12
+
 
 class Store:
     """The sections of one data file.
 
     The file begins with `MAGIC` and one line a section (name, place of its bytes, their number), closed by an empty
     line; the zlib streams of the sections follow. A section is text: one record a line, its key first, fields parted
-    by tabs. A record is found by searching the text, so that nothing is built that nobody asks for; the answer is
-    kept, because a run asks for few records many times, and a search takes as long as a thousand look-ups.
+    by tabs. A record is found by searching the text, so that nothing is built that nobody asks for, until a section
+    was searched often; the answer is kept, because a run asks for few records many times, and a search takes as long
+    as a thousand look-ups.
     """
 
     def __init__(self, content: bytes, source: str) -> None:
@@ -38,6 +42,10 @@ class Store:
             self._places[name] = (int(start), int(length))
         self._texts: dict[str, str] = {}
         self._records: dict[tuple[str, str], list[str] | None] = {}
+        self._searches: dict[str, int] = {}
+        self._indexed: dict[str, dict[str, int]] = {}
+        self._lines: dict[str, list[str]] = {}
+        self._holders: dict[tuple[str, str, str], tuple[str, str] | None] = {}
 
     def sections(self) -> list[str]:
         """Give the names of all sections."""
@@ -70,6 +78,11 @@ class Store:
         return self._records[asked]
 
     def _searched(self, section: str, key: str) -> list[str] | None:
+        number = self.number(section, key) if self._is_indexed(section) else -1
+        if number is None:
+            return None
+        if number >= 0:
+            return self._lines[section][number + 1].split("\t")[1:]
         text = self.text(section)
         mark = f"\n{key}\t"
         place = text.find(mark)
@@ -77,6 +90,20 @@ class Store:
             return None
         start = place + len(mark)
         return text[start : text.index("\n", start)].split("\t")
+
+    def _is_indexed(self, section: str) -> bool:
+        """Whether a section has an index of its keys: it gets one when it is searched often."""
+        if section not in self._indexed:
+            self._searches[section] = self._searches.get(section, 0) + 1
+            if self._searches[section] <= _FEW_SEARCHES:
+                return False
+            lines = self._lines[section] = self.text(section).split("\n")
+            index = self._indexed[section] = {}
+            for number, line in enumerate(lines[1:]):
+                key, tab, _ = line.partition("\t")
+                if tab:
+                    index.setdefault(key, number)
+        return True
 
     def holder(self, section: str, member: str, within: str) -> tuple[str, str] | None:
         """Find a member in a section of records "key", "label=member,member:other name", ...
@@ -89,6 +116,12 @@ class Store:
         Returns:
             The key and the label; to the key ":other name" is added where the member is called otherwise there.
         """
+        asked = (section, member, within)
+        if asked not in self._holders:
+            self._holders[asked] = self._found_holder(section, member, within)
+        return self._holders[asked]
+
+    def _found_holder(self, section: str, member: str, within: str) -> tuple[str, str] | None:
         text = self.text(section)
         place = text.find(member)
         while place >= 0:
@@ -114,6 +147,8 @@ class Store:
 
     def number(self, section: str, key: str) -> int | None:
         """Give the place of a record among those of its section, from 0 on; None when there is none."""
+        if self._is_indexed(section):
+            return self._indexed[section].get(key)
         text = self.text(section)
         place = text.find(f"\n{key}\t")
         return None if place < 0 else text.count("\n", 0, place)

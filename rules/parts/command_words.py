@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 
+from v5lint.view.strings import last_name
 from v5lint.view.values import Constant, LocalFunction, Mapping, Partial
 
 TYPE_CHECKING = False
@@ -243,6 +244,7 @@ class _Words:
                 if (
                     not isinstance(func, ast.Attribute)
                     or len(call.args) != 1
+                    or last_name(func.value) != last_name(target)  # the cheap question first
                     or ast.unparse(func.value) != where
                     or (isinstance(target, ast.Name) and self.view.links.function_around(call) is not around)
                 ):

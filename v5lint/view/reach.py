@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     #: Compound statements around a place, outermost first, each with the name of the arm that the place is in.
     Path: TypeAlias = tuple[tuple[ast.AST, str], ...]
 
+    #: A test, and the truth value that it has.
+    Condition: TypeAlias = tuple[ast.expr, bool]
+
 #: Decorators that leave a test out, with the truth value under which it runs.
 _SKIPS = {"skipif": False, "skipIf": False, "skipUnless": True}
 
@@ -32,6 +35,9 @@ class Reach:
         self._paths: dict[ast.AST, Path] = {}
         self._reaching: dict[tuple[ast.AST, Scope, str], list[Binding]] = {}
         self._held: dict[ast.AST, dict[str, bool]] = {}
+        self._steady: dict[ast.expr, str] = {}
+        self._above: dict[ast.stmt, list[Condition]] = {}
+        self._leaving: dict[ast.AST, dict[ast.stmt, list[Condition]]] = {}
 
     def reaching(self, owner: Scope, name: str, read: ast.AST) -> list[Binding]:
         """The bindings of `name` in the scope `owner` whose value a read of it may see, in source order.
@@ -101,13 +107,19 @@ class Reach:
         for test, truth in self.conditions(node):
             while isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not):
                 test, truth = test.operand, not truth
-            if isinstance(test, (ast.Name, ast.Attribute, ast.Compare)) and self._is_steady(test):
-                found.setdefault(ast.dump(test), truth)
+            if isinstance(test, (ast.Name, ast.Attribute, ast.Compare)) and (written := self._steadily(test)):
+                found.setdefault(written, truth)
         self._held[node] = found
         return found
 
+    def _steadily(self, test: ast.expr) -> str:
+        """What tells a test from others, if its names are bound once: it gives the same wherever it stands; else ""."""
+        known = self._steady.get(test)
+        if known is None:
+            known = self._steady[test] = ast.dump(test) if self._is_steady(test) else ""
+        return known
+
     def _is_steady(self, test: ast.expr) -> bool:
-        """Whether the names of a test are bound once, so that it gives the same wherever it stands."""
         for name in ast.walk(test):
             if isinstance(name, ast.Name):
                 scope: Scope | None = self._tree.scopes[name]
@@ -181,26 +193,66 @@ class Reach:
         skipped. An arm that raises or exits does not count: the code after it is what the program is about, and
         refusing to run is no second way.
         """
-        found: list[tuple[ast.expr, bool]] = []
+        found: list[Condition] = []
         child = node
-        for parent in self._tree.ancestors(node):
-            if isinstance(parent, (ast.If, ast.While)) and child is not parent.test:
-                found.append((parent.test, child in parent.body))
-            elif isinstance(parent, ast.IfExp) and child is not parent.test:
-                found.append((parent.test, child is parent.body))
-            elif isinstance(parent, ast.Match) and isinstance(child, ast.match_case):
-                found += _matched(parent, child)
-            elif isinstance(parent, ast.BoolOp):
-                before = parent.values[: parent.values.index(child)]  # type: ignore[arg-type]
-                found += [(each, isinstance(parent.op, ast.And)) for each in reversed(before)]
-            elif isinstance(parent, (ast.ListComp, ast.SetComp, ast.GeneratorExp, ast.DictComp, ast.comprehension)):
-                found += [(each, True) for each in _filters_before(parent, child)]
-            elif isinstance(parent, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
-                found += self._not_skipped(parent)
-            if isinstance(child, ast.stmt):
-                found += _left_before(parent, child)
+        while not isinstance(child, ast.stmt):
+            parent = self._tree.parents.get(child)
+            if parent is None:
+                return found
+            found += self._asked_by(parent, child)
             child = parent
-        return found
+        return found + self._conditions_above(child)
+
+    def _conditions_above(self, statement: ast.stmt) -> list[Condition]:
+        """The conditions under which a statement runs: worked out once, since many things stand in it."""
+        known = self._above.get(statement)
+        if known is None:
+            known = []
+            child: ast.AST = statement
+            for parent in self._tree.ancestors(statement):
+                known += self._asked_by(parent, child)
+                if isinstance(child, ast.stmt):
+                    known += self._left_before(parent, child)
+                child = parent
+                if child in self._above:
+                    known += self._above[child]
+                    break
+            self._above[statement] = known
+        return known
+
+    def _asked_by(self, parent: ast.AST, child: ast.AST) -> list[Condition]:
+        """The tests of a node that hold in one of its children."""
+        if isinstance(parent, (ast.If, ast.While)):
+            return [(parent.test, child in parent.body)] if child is not parent.test else []
+        if isinstance(parent, ast.IfExp):
+            return [(parent.test, child is parent.body)] if child is not parent.test else []
+        if isinstance(parent, ast.Match):
+            return _matched(parent, child) if isinstance(child, ast.match_case) else []
+        if isinstance(parent, ast.BoolOp):
+            before = parent.values[: parent.values.index(child)]  # type: ignore[arg-type]
+            return [(each, isinstance(parent.op, ast.And)) for each in reversed(before)]
+        if isinstance(parent, (ast.ListComp, ast.SetComp, ast.GeneratorExp, ast.DictComp, ast.comprehension)):
+            return [(each, True) for each in _filters_before(parent, child)]
+        if isinstance(parent, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+            return self._not_skipped(parent)
+        return []
+
+    def _left_before(self, parent: ast.AST, child: ast.stmt) -> list[Condition]:
+        """What earlier statements of the same block tested before they left it for good, the nearest first."""
+        known = self._leaving.get(parent)
+        if known is None:
+            known = self._leaving[parent] = {}
+            for field in ("body", "orelse", "finalbody"):
+                block = getattr(parent, field, None)
+                if isinstance(block, list):
+                    left: list[Condition] = []
+                    for statement in block:
+                        if left:
+                            known[statement] = left
+                        condition = _leaves(statement)
+                        if condition is not None:
+                            left = [condition, *left]
+        return known.get(child, [])
 
     def _not_skipped(self, node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) -> list[tuple[ast.expr, bool]]:
         """What the decorators ask that leave a test out: `@pytest.mark.skipif(old)`, `@unittest.skipUnless(new)`."""
@@ -241,19 +293,14 @@ def _matched(statement: ast.Match, case: ast.match_case) -> list[tuple[ast.expr,
     return found
 
 
-def _left_before(parent: ast.AST, child: ast.stmt) -> list[tuple[ast.expr, bool]]:
-    found: list[tuple[ast.expr, bool]] = []
-    for field in ("body", "orelse", "finalbody"):
-        block = getattr(parent, field, None)
-        if not isinstance(block, list) or child not in block:
-            continue
-        for statement in reversed(block[: block.index(child)]):
-            if isinstance(statement, ast.If):
-                if always_leaves(statement.body):
-                    found.append((statement.test, False))
-                elif statement.orelse and always_leaves(statement.orelse):
-                    found.append((statement.test, True))
-    return found
+def _leaves(statement: ast.stmt) -> Condition | None:
+    """What an `if` has tested, with the truth value that it had where the program goes on behind it."""
+    if isinstance(statement, ast.If):
+        if always_leaves(statement.body):
+            return statement.test, False
+        if statement.orelse and always_leaves(statement.orelse):
+            return statement.test, True
+    return None
 
 
 def always_leaves(block: list[ast.stmt]) -> bool:

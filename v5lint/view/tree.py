@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import ast
+from collections import defaultdict
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from typing import Any, TypeAlias
 
     Position: TypeAlias = tuple[int, int]
@@ -123,9 +124,9 @@ class Tree:
         self.scope = Scope(root, None)
         self.parents: dict[ast.AST, ast.AST] = {}
         self.scopes: dict[ast.AST, Scope] = {root: self.scope}
-        self.nodes: dict[type[ast.AST], list[ast.AST]] = {}
+        self.nodes: defaultdict[type[ast.AST], list[ast.AST]] = defaultdict(list)
         self.annotations: list[tuple[ast.Constant, Scope]] = []
-        _Walk(self).run()
+        _Walk(self).run([root], self.scope)
 
     def ancestors(self, node: ast.AST) -> list[ast.AST]:
         """The parents of a node, nearest first, up to the module."""
@@ -168,25 +169,29 @@ def _outside(parent: ast.AST, child: ast.AST) -> bool:
 
 
 class _Walk:
-    """The walk itself: an explicit stack, because a sum of a thousand terms is a tree a thousand deep."""
+    """The walk itself: a stack for each scope, because a sum of a thousand terms is a tree a thousand deep."""
 
     def __init__(self, tree: Tree) -> None:
         self.tree = tree
-        self.stack: list[tuple[ast.AST, Scope, bool]] = []
 
-    def run(self) -> None:
-        tree, stack = self.tree, self.stack
+    def run(self, first: Sequence[ast.AST | None], scope: Scope, annotation: bool = False) -> None:
+        """Walk over some nodes and what is below them.
+
+        Args:
+            first: the nodes, in source order; their parents are known.
+            scope: the scope in which they are evaluated.
+            annotation: whether they are types.
+        """
+        tree = self.tree
         parents, nodes, scopes = tree.parents, tree.nodes, tree.scopes
-        handlers, childless = _HANDLERS, _CHILDLESS
-        stack.append((tree.root, tree.scope, False))
+        handlers, fields, childless, of_one = _HANDLERS, _CHILDREN, _CHILDLESS, _OF_ONE
+        stack = [node for node in first if node is not None]
+        stack.reverse()
         while stack:
-            node, scope, annotation = stack.pop()
+            node = stack.pop()
             kind = node.__class__
-            if kind in nodes:
-                nodes[kind].append(node)
-            else:
-                nodes[kind] = [node]
-            # Three of four nodes are of these kinds.
+            nodes[kind].append(node)
+            # Four of five nodes are of these kinds.
             if kind is ast.Name:
                 scopes[node] = scope
                 continue
@@ -194,59 +199,78 @@ class _Walk:
                 if annotation and isinstance(node.value, str):  # type: ignore[attr-defined]
                     tree.annotations.append((node, scope))  # type: ignore[arg-type]
                 continue
-            if kind is ast.Attribute:
+            if kind in of_one:
                 value = node.value  # type: ignore[attr-defined]
-                parents[value] = node
-                stack.append((value, scope, annotation))
+                if value is not None:
+                    parents[value] = node
+                    stack.append(value)
+                continue
+            if kind is ast.Call:
+                func = node.func  # type: ignore[attr-defined]
+                named = func.id if func.__class__ is ast.Name else getattr(func, "attr", "")
+                if named in _TYPED_ARGUMENTS and _typing_name(func) == named:
+                    self.typed_call(node, scope, _TYPED_ARGUMENTS[named])  # type: ignore[arg-type]
+                    continue
+                for child in reversed(node.keywords):  # type: ignore[attr-defined]
+                    parents[child] = node
+                    stack.append(child)
+                for child in reversed(node.args):  # type: ignore[attr-defined]
+                    parents[child] = node
+                    stack.append(child)
+                parents[func] = node
+                stack.append(func)
                 continue
             if kind is ast.Subscript:
-                annotation = _holds_types(node, is_type=annotation)  # type: ignore[arg-type]
-            if kind in handlers and handlers[kind](self, node, scope):
+                held = _holds_types(node, is_type=annotation)  # type: ignore[arg-type]
+                if held is not annotation:
+                    self.below(node, (node.value, node.slice), scope, held)  # type: ignore[attr-defined]
+                    continue
+            elif kind in handlers and handlers[kind](self, node, scope):
                 continue
-            children = []
-            for field in node._fields:
+            for field in fields[kind]:
                 value = getattr(node, field)
                 if value.__class__ is list:
-                    for child in value:
+                    for child in reversed(value):
                         if child.__class__ not in childless:
                             parents[child] = node
-                            children.append((child, scope, annotation))
+                            stack.append(child)
                 elif value.__class__ not in childless:
                     parents[value] = node
-                    children.append((value, scope, annotation))
-            children.reverse()
-            stack.extend(children)
+                    stack.append(value)
 
-    def push(self, parent: ast.AST, children: list[tuple[ast.AST | None, Scope, bool]]) -> None:
-        """Put children on the stack so that the first comes off first."""
-        for child, scope, annotation in reversed(children):
+    def below(
+        self, parent: ast.AST, children: Sequence[ast.AST | None], scope: Scope, annotation: bool = False
+    ) -> None:
+        """Walk over some children of a node."""
+        parents = self.tree.parents
+        for child in children:
             if child is not None:
-                self.tree.parents[child] = parent
-                self.stack.append((child, scope, annotation))
+                parents[child] = parent
+        self.run(children, scope, annotation)
 
-    # Each handler returns True when it has pushed the children itself.
+    # Each handler returns True when it has walked over the children itself.
 
     def function(self, node: ast.FunctionDef | ast.AsyncFunctionDef, scope: Scope) -> bool:
         self.bind(scope, node.name, "def", node, _end(node))
         inner = Scope(node, scope)
         self.tree.scopes[node] = inner
-        children: list[tuple[ast.AST | None, Scope, bool]] = [(each, scope, False) for each in node.decorator_list]
-        children += self.parameters(node.args, scope, inner)
-        children.append((node.returns, scope, True))
-        children += [(each, inner, False) for each in getattr(node, "type_params", [])]
-        children += [(each, inner, False) for each in node.body]
-        self.push(node, children)
+        self.below(node, node.decorator_list, scope)
+        self.parameters(node, scope, inner)
+        self.below(node, (node.returns,), scope, True)
+        self.below(node, (*getattr(node, "type_params", ()), *node.body), inner)
         return True
 
     def lambda_(self, node: ast.Lambda, scope: Scope) -> bool:
         inner = Scope(node, scope)
         self.tree.scopes[node] = inner
-        self.push(node, [*self.parameters(node.args, scope, inner), (node.body, inner, False)])
+        self.parameters(node, scope, inner)
+        self.below(node, (node.body,), inner)
         return True
 
-    def parameters(self, args: ast.arguments, outer: Scope, inner: Scope) -> list[tuple[ast.AST | None, Scope, bool]]:
-        """Bind the parameters and give what is evaluated outside: defaults and annotations."""
-        start = _start(inner.node)
+    def parameters(self, node: FunctionNode, outer: Scope, inner: Scope) -> None:
+        """Bind the parameters and walk over what is evaluated outside: defaults and annotations."""
+        args = node.args
+        start = _start(node)
         positional = [*args.posonlyargs, *args.args]
         defaults: dict[ast.arg, ast.expr | None] = dict(
             zip(reversed(positional), reversed(args.defaults), strict=False)
@@ -254,40 +278,36 @@ class _Walk:
         defaults.update(zip(args.kwonlyargs, args.kw_defaults, strict=True))
         every = [*positional, *args.kwonlyargs]
         every += [each for each in (args.vararg, args.kwarg) if each is not None]
-        children: list[tuple[ast.AST | None, Scope, bool]] = []
         for arg in every:
             starred = 1 if arg is args.vararg else 2 if arg is args.kwarg else -1
-            self.bind(
-                inner, arg.arg, "parameter", arg, start, defaults.get(arg), index=starred, annotation=arg.annotation
-            )
-            children.append((arg.annotation, outer, True))
-            children.append((defaults.get(arg), outer, False))
-            self.tree.parents[arg] = inner.node
-        return children
+            annotation, default = arg.annotation, defaults.get(arg)
+            self.bind(inner, arg.arg, "parameter", arg, start, default, index=starred, annotation=annotation)
+            self.tree.parents[arg] = node
+            if annotation is not None:
+                self.below(node, (annotation,), outer, True)
+            if default is not None:
+                self.below(node, (default,), outer)
 
     def class_(self, node: ast.ClassDef, scope: Scope) -> bool:
         self.bind(scope, node.name, "class", node, _end(node))
         inner = Scope(node, scope)
         self.tree.scopes[node] = inner
-        outside = [*node.decorator_list, *node.bases, *node.keywords]
-        children: list[tuple[ast.AST | None, Scope, bool]] = [(each, scope, False) for each in outside]
-        children += [(each, inner, False) for each in getattr(node, "type_params", [])]
-        children += [(each, inner, False) for each in node.body]
-        self.push(node, children)
+        self.below(node, (*node.decorator_list, *node.bases, *node.keywords), scope)
+        self.below(node, (*getattr(node, "type_params", ()), *node.body), inner)
         return True
 
     def comprehension(self, node: ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp, scope: Scope) -> bool:
         inner = Scope(node, scope)
         self.tree.scopes[node] = inner
-        for number, generator in reversed([*enumerate(node.generators)]):
+        for generator in reversed(node.generators):
             self.target(inner, generator.target, "for", _start(node), generator.iter)
+        self.below(node, (node.key, node.value) if isinstance(node, ast.DictComp) else (node.elt,), inner)
+        for number, generator in enumerate(node.generators):
             self.tree.parents[generator] = node
+            self.below(generator, (generator.target,), inner)
             # The first iterable is evaluated outside, so that `[x for x in x]` reads the outer `x`.
-            around = inner if number else scope
-            children = [(generator.target, inner, False), (generator.iter, around, False)]
-            self.push(generator, [*children, *((each, inner, False) for each in generator.ifs)])
-        elements = (node.key, node.value) if isinstance(node, ast.DictComp) else (node.elt,)
-        self.push(node, [(each, inner, False) for each in elements])
+            self.below(generator, (generator.iter,), inner if number else scope)
+            self.below(generator, generator.ifs, inner)
         return True
 
     def import_(self, node: ast.Import, scope: Scope) -> bool:
@@ -304,16 +324,13 @@ class _Walk:
                 self.bind(scope, alias.asname or alias.name, "import", alias, _end(node), statement=node)
         return False
 
-    def call(self, node: ast.Call, scope: Scope) -> bool:
+    def typed_call(self, node: ast.Call, scope: Scope, typed: range) -> None:
         """Take the string in `cast("Name", x)` and `TypeVar("T", bound="Name")` for the annotation that it is."""
-        typed = _TYPED_ARGUMENTS.get(_typing_name(node.func))
-        if typed is None:
-            return False
-        children: list[tuple[ast.AST | None, Scope, bool]] = [(node.func, scope, False)]
-        children += [(each, scope, number in typed) for number, each in enumerate(node.args)]
-        children += [(each, scope, each.arg == "bound") for each in node.keywords]
-        self.push(node, children)
-        return True
+        self.below(node, (node.func,), scope)
+        for number, each in enumerate(node.args):
+            self.below(node, (each,), scope, number in typed)
+        for keyword in node.keywords:
+            self.below(node, (keyword,), scope, keyword.arg == "bound")
 
     def assign(self, node: ast.Assign, scope: Scope) -> bool:
         for target in node.targets:
@@ -324,8 +341,9 @@ class _Walk:
         if isinstance(node.target, ast.Name):
             kind = "assign" if node.value is not None else "declare"
             self.bind(scope, node.target.id, kind, node.target, _end(node), node.value, annotation=node.annotation)
-        is_alias = _typing_name(node.annotation) == "TypeAlias"
-        self.push(node, [(node.target, scope, False), (node.annotation, scope, True), (node.value, scope, is_alias)])
+        self.below(node, (node.target,), scope)
+        self.below(node, (node.annotation,), scope, True)
+        self.below(node, (node.value,), scope, _typing_name(node.annotation) == "TypeAlias")
         return True
 
     def aug_assign(self, node: ast.AugAssign, scope: Scope) -> bool:
@@ -493,6 +511,25 @@ _CHILDLESS = frozenset(
     for kind in (base, *base.__subclasses__())
 ) | {str, int, bool, type(None)}
 
+#: The nodes with one child, in `value`.
+_OF_ONE = frozenset({ast.Attribute, ast.keyword, ast.Expr, ast.Return, ast.Starred, ast.Await, ast.YieldFrom})
+
+#: Fields in which nothing else ever stands, whatever the node.
+_PLAIN_FIELDS = frozenset(
+    "arg asname attr conversion ctx id is_async kind level module op ops simple type_comment type_ignores".split()
+)
+
+
+class _Fields(dict[type[ast.AST], tuple[str, ...]]):
+    """The fields of each type of node in which other nodes may stand, the last one first."""
+
+    def __missing__(self, kind: type[ast.AST]) -> tuple[str, ...]:
+        fields = self[kind] = tuple(each for each in reversed(kind._fields) if each not in _PLAIN_FIELDS)
+        return fields
+
+
+_CHILDREN = _Fields()
+
 _HANDLERS: dict[type[ast.AST], Callable[[_Walk, Any, Scope], bool]] = {
     ast.FunctionDef: _Walk.function,
     ast.AsyncFunctionDef: _Walk.function,
@@ -502,7 +539,6 @@ _HANDLERS: dict[type[ast.AST], Callable[[_Walk, Any, Scope], bool]] = {
     ast.SetComp: _Walk.comprehension,
     ast.DictComp: _Walk.comprehension,
     ast.GeneratorExp: _Walk.comprehension,
-    ast.Call: _Walk.call,
     ast.Import: _Walk.import_,
     ast.ImportFrom: _Walk.import_from,
     ast.Assign: _Walk.assign,
