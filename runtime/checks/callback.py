@@ -156,7 +156,7 @@ class ValidationCallback(TrainerCallback):
                 self._recorder = None
                 self.report.results.append(self._without_steps(state))
         subject = self._subject(args, state, kwargs)
-        subject.trained = True
+        subject.trained = subject.compared = True
         subject.epochs = state.epoch
         if getattr(args, "load_best_model_at_end", False) and state.best_model_checkpoint:
             subject.restored_from = state.best_model_checkpoint

@@ -8,20 +8,19 @@ fits anything.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 from numpy.lib.stride_tricks import sliding_window_view
 from PIL import Image
+
+from v5lint.runtime.checks.hashing import small_grey
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import TypeAlias
 
     Array: TypeAlias = "np.ndarray[Any, Any]"
-    Box: TypeAlias = tuple[float, float, float, float]
 
 _WHOLE = 96
 """Side of the squashed grey picture in which a part is looked for."""
@@ -45,156 +44,207 @@ _SMALLEST = 0.12
 """Share below which too little of the whole is left to tell."""
 _ROUNDS = 8
 """Of a fit."""
+_NOTHING = 1e-6
+"""Share of a row's square that its differences must have: with less, what differs is rounding."""
+_TOGETHER = 256
+"""Wholes whose windows are compared at a time."""
 _NEARLY = 0.95
 """Least correlation at half of the resolution with which a fit goes on."""
 
 
-@dataclass(frozen=True)
 class Parts:
     """Pictures in which, and for which, parts are looked for.
 
-    Attributes:
-        wholes: Each as a grey picture of 96 x 96.
-        values: Their values, [N, 96, 96].
+    Args:
+        images: The pictures.
+        grey: Each as 32 x 32 grey values [N, 32, 32] of any scale, where that is at hand.
     """
 
-    wholes: list[Image.Image]
-    values: torch.Tensor
+    def __init__(self, images: Sequence[Image.Image], grey: Array | None = None) -> None:
+        self._images = images
+        self.grey = small_grey(images) if grey is None else grey
+        self._reduced: dict[int, Array] = {}
 
+    def __len__(self) -> int:
+        return len(self._images)
 
-def prepare_parts(images: Sequence[Image.Image]) -> Parts:
-    """Reduce pictures to what is compared."""
-    size = (_WHOLE, _WHOLE)
-    wholes = [image.convert("L").resize(size, Image.Resampling.BILINEAR, reducing_gap=2.0) for image in images]
-    values = torch.from_numpy(np.stack([np.asarray(whole, dtype=np.float32) for whole in wholes])) if wholes else None
-    return Parts(wholes, torch.zeros(0, _WHOLE, _WHOLE) if values is None else values)
+    def reduced(self, index: int) -> Array:
+        """A picture as 96 x 96 grey values: few are needed, of those that are alike."""
+        if index not in self._reduced:
+            size = (_WHOLE, _WHOLE)
+            small = self._images[index].convert("L").resize(size, Image.Resampling.BILINEAR, reducing_gap=2.0)
+            self._reduced[index] = np.asarray(small, dtype=np.float32)
+        return self._reduced[index]
 
 
 def cropped_from(wholes: Parts, parts: Parts) -> Array:
     """Which of the parts are cut out of one of the wholes, mirrored or not: a mask over the parts."""
-    count = len(parts.wholes)
+    count = len(parts)
     found: Array = np.zeros(count, dtype=bool)
-    if not (wholes.wholes and count):
+    if not (len(wholes) and count):
         return found
-    sides = torch.cat([parts.values, parts.values.flip(-1)])
-    fine = np.asarray(_shrunk(sides, (_FINE, _FINE)))
-    scores, boxes = _coarse(wholes.values, sides)
-    scores[:, [not _has_detail(values) for values in fine]] = -1
-    nearest = np.argsort(-scores, axis=0)[:_NEAREST]
-    pairs = [(float(scores[w, side]), int(w), side) for side in range(len(sides)) for w in nearest[:, side]]
+    upright = np.stack([parts.reduced(index) for index in range(count)])
+    fine = _averaged(np.concatenate([upright, upright[:, :, ::-1]]), (_FINE, _FINE))
+    grey = np.concatenate([parts.grey, parts.grey[:, :, ::-1]])
+    scores, boxes = _coarse(wholes.grey, grey)
+    scores[~_have_detail(fine)] = -1
+    nearest = np.argsort(-scores, axis=1)[:, :_NEAREST]
+    pairs = [(float(scores[side, w]), int(w), side) for side in range(len(fine)) for w in nearest[side]]
     # What is left of a leak is among the most alike.
-    for score, whole, side in sorted(pairs, reverse=True)[: _FITTED * count]:
-        if score >= _LIKELY and not found[side % count]:
-            found[side % count] = _fits(wholes.wholes[whole], fine[side], boxes[whole, side])
+    likely = [(w, side) for score, w, side in sorted(pairs, reverse=True)[: _FITTED * count] if score >= _LIKELY]
+    if likely:
+        whole = np.stack([wholes.reduced(w) for w, _ in likely])
+        sides = [side for _, side in likely]
+        fitting = _fits(whole, fine[sides], np.stack([boxes[side, w] for w, side in likely]))
+        found[[side % count for side, fits in zip(sides, fitting, strict=True) if fits]] = True
     return found
 
 
-def _coarse(wholes: torch.Tensor, parts: torch.Tensor) -> tuple[Array, Array]:
-    """Of each whole and part the best correlation [N, M] over all windows, and where it is [N, M, 4]."""
+def _coarse(wholes: Array, parts: Array) -> tuple[Array, Array]:
+    """Of each part and whole the best correlation [M, N] over all windows, and where it is [M, N, 4]."""
     size = (_COARSE, _COARSE)
-    wanted = torch.from_numpy(_normalised(np.asarray(_shrunk(parts, size)).reshape(len(parts), -1)))
-    wanted = wanted.reshape(len(parts), 1, *size)
-    scores: Array = np.full((len(wholes), len(parts)), -1.0, dtype=np.float32)
-    boxes: Array = np.zeros((len(wholes), len(parts), 4), dtype=np.float32)
+    wanted = _normalised(_averaged(parts, size).reshape(len(parts), -1))
+    scores: Array = np.full((len(parts), len(wholes)), -1.0, dtype=np.float32)
+    boxes: Array = np.zeros((len(parts), len(wholes), 4), dtype=np.float32)
     for width, height in _SHARES:
         grid = round(_COARSE / width), round(_COARSE / height)
         columns = grid[0] - _COARSE + 1
-        small = _shrunk(wholes, (grid[1], grid[0]))
-        small = (small - small.mean(dim=(1, 2), keepdim=True))[:, None]
-        # What is compared with has the mean 0, so that the windows' own means need not be taken out.
-        product = torch.nn.functional.conv2d(small, wanted)
-        mean, square = (torch.nn.functional.avg_pool2d(values, _COARSE, 1) for values in (small, small * small))
-        spread = (square - mean * mean).clamp_min(0).sqrt() * _COARSE
-        alike = (product / spread.clamp_min(1e-3)).flatten(2).transpose(1, 2)
-        score, best = (np.asarray(found) for found in alike.max(dim=1))
-        left, top = (best % columns) / grid[0], (best // columns) / grid[1]
-        box = np.stack([left, top, left + _COARSE / grid[0], top + _COARSE / grid[1]], axis=-1)
-        better = score > scores
-        scores = np.where(better, score, scores)
-        boxes = np.where(better[..., None], box, boxes)
+        small = _averaged(wholes, (grid[1], grid[0]))
+        for start in range(0, len(wholes), _TOGETHER):
+            some = slice(start, start + _TOGETHER)
+            windows = sliding_window_view(small[some], size, axis=(1, 2)).reshape(-1, _COARSE * _COARSE)
+            # What is compared with has the mean 0, so that the windows' own means need not be taken out.
+            alike = (wanted @ windows.T) / _lengths(windows).T
+            alike = alike.reshape(len(parts), len(small[some]), -1)
+            best = alike.argmax(axis=2)
+            score = np.take_along_axis(alike, best[..., None], axis=2)[..., 0]
+            better = score > scores[:, some]
+            left, top = (best[better] % columns) / grid[0], (best[better] // columns) / grid[1]
+            scores[:, some][better] = score[better]
+            boxes[:, some][better] = np.stack([left, top, left + _COARSE / grid[0], top + _COARSE / grid[1]], axis=-1)
     return scores, boxes
 
 
-def _fits(whole: Image.Image, part: Array, start: Array) -> bool:
-    """Whether a window near this one, moved and stretched, has the part's content and its details."""
-    box: Box = (float(start[0]), float(start[1]), float(start[2]), float(start[3]))
-    halved = part.reshape(_FINE // 2, 2, _FINE // 2, 2).mean(axis=(1, 3))
-    box, best = _fitted(whole, halved, box)  # twice as far off is within reach
-    if best < _NEARLY:
-        return False
-    box, best = _fitted(whole, part, box)
-    area = (box[2] - box[0]) * (box[3] - box[1])
-    return best >= _ALIKE and _SMALLEST <= area <= _LARGEST and _alike_in_detail(_cut(whole, box, _FINE), part)
+def _fits(wholes: Array, parts: Array, starts: Array) -> Array:
+    """Whether windows [K, 4] near these, moved and stretched, have the parts' content and their details: a mask [K]."""
+    fits: Array = np.zeros(len(parts), dtype=bool)
+    halved = _averaged(parts, (_FINE // 2, _FINE // 2))
+    boxes, best = _fitted(wholes, halved, starts.astype(np.float64))  # twice as far off is within reach
+    near = np.flatnonzero(best >= _NEARLY)
+    if not len(near):
+        return fits
+    boxes, best = _fitted(wholes[near], parts[near], boxes[near])
+    areas = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
+    alike = (best >= _ALIKE) & (areas >= _SMALLEST) & (areas <= _LARGEST)
+    fits[near] = alike & _alike_in_detail(_cut(wholes[near], boxes, _FINE), parts[near])
+    return fits
 
 
-def _fitted(whole: Image.Image, part: Array, box: Box) -> tuple[Box, float]:
-    """The window near a first one that is most like the part, and their correlation.
+def _fitted(wholes: Array, parts: Array, boxes: Array) -> tuple[Array, Array]:
+    """Of each pair the window [K, 4] near a first one that is most like the part, and their correlation [K].
 
     Each round solves for the move, the stretch and the brightness that explain what is left of the difference (the
-    method of Lucas and Kanade), with the gradients of the window itself.
+    method of Lucas and Kanade), with the gradients of the window itself. All pairs are fitted together, and a pair
+    leaves when it has got no better.
     """
-    side = len(part)
-    places = (np.arange(side) + 0.5) / side - 0.5
-    wanted, kept, best = _normalised(part.reshape(1, -1))[0], box, -1.0
+    side = parts.shape[1]
+    places = (np.arange(side, dtype=np.float32) + 0.5) / side - 0.5
+    wanted = _normalised(parts.reshape(len(parts), -1))
+    kept, best = boxes.copy(), np.full(len(parts), -1.0)
+    going = np.arange(len(parts))
+    boxes = boxes.copy()
     for _ in range(_ROUNDS):
-        window = _cut(whole, box, side)
-        score = float(_normalised(window.reshape(1, -1))[0] @ wanted)
-        if score <= best + 1e-4:
+        windows = _cut(wholes[going], boxes[going], side)
+        scores = (_normalised(windows.reshape(len(going), -1)) * wanted[going]).sum(axis=1)
+        better = scores > best[going] + 1e-4
+        going, windows = going[better], windows[better]
+        if not len(going):
             break
-        best, kept = score, box
-        down, right = np.gradient(window)
-        known = np.stack([right, down, right * places[None, :], down * places[:, None], window, np.ones_like(window)])
-        known = known.reshape(6, -1).astype(np.float64)
-        solved = np.linalg.solve(known @ known.T + 1e-3 * np.eye(6), known @ part.reshape(-1))
-        if not solved[4] > 0.1:
-            break
-        x, y, wider, higher = (float(v) for v in np.clip(solved[:4] / solved[4] / side, -0.15, 0.15))
-        width, height = box[2] - box[0], box[3] - box[1]
-        middle = (box[0] + box[2]) / 2 + x * width, (box[1] + box[3]) / 2 + y * height
-        box = _inside(middle, min(width * (1 + wider), 1.0), min(height * (1 + higher), 1.0))
+        best[going], kept[going] = scores[better], boxes[going]
+        down, right = np.gradient(windows, axis=(1, 2))
+        known = np.stack(
+            [right, down, right * places[None, None, :], down * places[None, :, None], windows, np.ones_like(windows)],
+            axis=1,
+        ).reshape(len(going), 6, -1)
+        left = (known @ known.transpose(0, 2, 1)).astype(np.float64) + 1e-3 * np.eye(6)
+        asked = (known @ parts[going].reshape(len(going), -1, 1)).astype(np.float64)
+        solved = np.linalg.solve(left, asked)[..., 0]
+        sure = solved[:, 4] > 0.1
+        going, solved = going[sure], solved[sure]
+        boxes[going] = _moved(boxes[going], np.clip(solved[:, :4] / solved[:, 4:5] / side, -0.15, 0.15))
     return kept, best
 
 
-def _inside(middle: tuple[float, float], width: float, height: float) -> Box:
-    """A box of this size around this place, moved into the picture where it stands out."""
-    left = min(max(middle[0] - width / 2, 0.0), 1.0 - width)
-    top = min(max(middle[1] - height / 2, 0.0), 1.0 - height)
-    return left, top, left + width, top + height
+def _moved(boxes: Array, change: Array) -> Array:
+    """Boxes [K, 4] moved and stretched by shares of their sides, and into the picture where they stand out."""
+    corner, size = boxes[:, :2], boxes[:, 2:] - boxes[:, :2]
+    middle = corner + size / 2 + change[:, :2] * size
+    size = np.minimum(size * (1 + change[:, 2:]), 1.0)
+    corner = np.clip(middle - size / 2, 0.0, 1.0 - size)
+    return np.concatenate([corner, corner + size], axis=1)
 
 
-def _cut(whole: Image.Image, box: Box, side: int) -> Array:
-    edges = (box[0] * _WHOLE, box[1] * _WHOLE, box[2] * _WHOLE, box[3] * _WHOLE)
-    return _values(whole.resize((side, side), Image.Resampling.BOX, box=edges))
+def _cut(wholes: Array, boxes: Array, side: int) -> Array:
+    """The boxes [K, 4] of as many pictures, each as the means of `side` x `side` parts."""
+    rows, columns = (_shares(boxes[:, first], boxes[:, first + 2], side, wholes.shape[1]) for first in (1, 0))
+    cut: Array = rows @ wholes @ columns.transpose(0, 2, 1)
+    return cut
 
 
-def _alike_in_detail(one: Array, other: Array) -> bool:
-    """Whether what is left of two pictures without their coarse structure is alike."""
-    first, second = (_normalised(_details(values).reshape(1, -1))[0] for values in (one, other))
-    return float(first @ second) >= _DETAIL
+def _shares(low: Array, high: Array, count: int, size: int) -> Array:
+    """How much of each of `size` pixels is in each of `count` equal parts of a stretch, [K, count, size]."""
+    edges = size * (low[:, None] + (high - low)[:, None] * np.arange(count + 1) / count)
+    pixels = np.arange(size)
+    upper = np.minimum(edges[:, 1:, None], pixels + 1)
+    lower = np.maximum(edges[:, :-1, None], pixels)
+    inside = np.clip(upper - lower, 0, None)
+    return np.asarray(inside / inside.sum(axis=2, keepdims=True), dtype=np.float32)
 
 
-def _has_detail(values: Array) -> bool:
-    """Whether a picture has more than smooth changes of brightness and a line or two."""
-    return float(_details(values).std()) >= _LEAST_DETAIL
+def _alike_in_detail(some: Array, others: Array) -> Array:
+    """Whether what is left of pictures [K, H, W] without their coarse structure is alike: a mask [K]."""
+    first, second = (_normalised(_details(values).reshape(len(values), -1)) for values in (some, others))
+    return np.asarray((first * second).sum(axis=1) >= _DETAIL)
+
+
+def _have_detail(values: Array) -> Array:
+    """Whether pictures have more than smooth changes of brightness and a line or two: a mask."""
+    return np.asarray(_details(values).std(axis=(1, 2)) >= _LEAST_DETAIL)
 
 
 def _details(values: Array) -> Array:
-    """A picture less its mean over 7 x 7 around each place, without its edge and without what is one line."""
-    around = sliding_window_view(values, (7, 7)).mean(axis=(-1, -2))
-    left = values[3:-3, 3:-3] - around
-    return np.asarray(left - left.mean(axis=0, keepdims=True) - left.mean(axis=1, keepdims=True))
+    """Pictures [K, H, W] less their mean over 7 x 7 around each place, without their edge and what is one line."""
+    height, width = values.shape[1:]
+    around = _neighbours(height) @ values @ _neighbours(width).T
+    left = values[:, 3:-3, 3:-3] - around
+    return np.asarray(left - left.mean(axis=1, keepdims=True) - left.mean(axis=2, keepdims=True))
 
 
-def _shrunk(values: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
+def _neighbours(size: int) -> Array:
+    """What takes the means of seven values in a row, [size - 6, size]."""
+    distance = np.arange(size) - np.arange(size - 6)[:, None]
+    return np.where((distance >= 0) & (distance < 7), np.float32(1 / 7), np.float32(0))
+
+
+def _averaged(values: Array, size: tuple[int, int]) -> Array:
     """Pictures [N, H, W] as the means of their parts, [N, *size]."""
-    return torch.nn.functional.adaptive_avg_pool2d(values[:, None], size)[:, 0]
-
-
-def _values(image: Image.Image) -> Array:
-    return np.asarray(image, dtype=np.float32)
+    zero, one = np.zeros(1), np.ones(1)
+    rows, columns = (_shares(zero, one, part, whole)[0] for part, whole in zip(size, values.shape[1:], strict=True))
+    averaged: Array = rows @ values @ columns.T
+    return averaged
 
 
 def _normalised(rows: Array) -> Array:
-    """Rows with mean 0 and length 1; zero for one of a single value."""
-    centred = rows - rows.mean(axis=1, keepdims=True)
-    return np.asarray(centred / np.maximum(np.linalg.norm(centred, axis=1, keepdims=True), 1e-3))
+    """Rows with mean 0 and length 1; next to zero for one of a single value."""
+    return np.asarray((rows - _means(rows)) / _lengths(rows))
+
+
+def _lengths(rows: Array) -> Array:
+    """The lengths [N, 1] that rows have without their means; of one of a single value more than what is left of it."""
+    whole = np.einsum("ij,ij->i", rows, rows)[:, None]
+    left = whole - rows.shape[1] * np.square(_means(rows))
+    return np.sqrt(np.maximum(np.maximum(left, _NOTHING * whole), 1e-20))
+
+
+def _means(rows: Array) -> Array:
+    return (rows @ np.full(rows.shape[1], 1 / rows.shape[1], dtype=rows.dtype))[:, None]

@@ -54,7 +54,7 @@ def check_contradictions(
     places: dict[bytes, list[tuple[int, str]]] = {}
     for side, (hashed, given, numbers) in enumerate(zip(hashes, labels, indices, strict=True)):
         title = ("training", "evaluation")[side]
-        for digest, grey, label, number in zip(hashed.exact, hashed.grey, given.tolist(), numbers, strict=True):
+        for digest, grey, label, number in zip(hashed.exact, hashed.rows, given.tolist(), numbers, strict=True):
             if grey.any():  # pictures of one colour are no pictures of something
                 places.setdefault(digest, []).append((label, f"{title} image {number}"))
     contradicted = [found for found in places.values() if len({label for label, _ in found}) > 1]
@@ -75,7 +75,7 @@ def check_neighbours(findings: Findings, hashes: tuple[Hashes, Hashes], labels: 
     train, evaluation = hashes
     if len(labels[0]) < _ENOUGH or np.median(np.bincount(labels[0])[np.unique(labels[0])]) < _EACH:
         return
-    inside = train.grey @ train.grey.T
+    inside = train.rows @ train.rows.T
     np.fill_diagonal(inside, -1)
     own = _agreement(inside, labels[0], labels[0])
     findings.measure("neighbours_alike", [round(own[0], 3), round(own[1], 3)])
@@ -89,7 +89,7 @@ def check_neighbours(findings: Findings, hashes: tuple[Hashes, Hashes], labels: 
             round(own[1], 3),
         )
     elif len(labels[1]) >= _LEAST:
-        across = _agreement(evaluation.grey @ train.grey.T, labels[1], labels[0])
+        across = _agreement(evaluation.rows @ train.rows.T, labels[1], labels[0])
         if not across[2] and across[0] < own[0] / 2:
             findings.note(
                 "neighbours",

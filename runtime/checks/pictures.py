@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,6 +16,39 @@ if TYPE_CHECKING:
     from v5lint.runtime.checks.subject import Subject
 
 _SIDE = 192
+
+
+class Album(Mapping[str, bytes]):
+    """PNG files by title, each of which is drawn when somebody wants it: in a training, most often nobody does."""
+
+    def __init__(self) -> None:
+        self._draw: dict[str, Callable[[], Image.Image]] = {}
+        self._drawn: dict[str, bytes] = {}
+
+    def add(self, title: str, draw: Callable[[], Image.Image]) -> None:
+        """Keep how a picture is drawn, in place of one of the same title."""
+        self._draw[title] = draw
+        self._drawn.pop(title, None)
+
+    def take(self, other: Album) -> None:
+        """Add all pictures of another album."""
+        self._draw |= other._draw
+        for title in other._draw:
+            self._drawn.pop(title, None)
+        self._drawn |= other._drawn
+
+    def __getitem__(self, title: str) -> bytes:
+        if title not in self._drawn:
+            buffer = io.BytesIO()
+            self._draw[title]().save(buffer, "PNG")
+            self._drawn[title] = buffer.getvalue()
+        return self._drawn[title]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._draw)
+
+    def __len__(self) -> int:
+        return len(self._draw)
 
 
 def as_picture(subject: Subject, batch: Batch, index: int) -> Image.Image | None:
@@ -79,13 +113,6 @@ def images_of(batch: Batch) -> list[np.ndarray[Any, Any]] | None:
         image = used.reshape(rows, columns, side, side, 3).permute(0, 2, 1, 3, 4)
         images.append(np.asarray(image.reshape(rows * side, columns * side, 3)))
     return images
-
-
-def png(picture: Image.Image) -> bytes:
-    """A picture as the bytes of a PNG file."""
-    buffer = io.BytesIO()
-    picture.save(buffer, "PNG")
-    return buffer.getvalue()
 
 
 def _from_patches(values: torch.Tensor, shape: list[int]) -> torch.Tensor:

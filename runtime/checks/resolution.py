@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from v5lint.runtime.checks.findings import Findings, shown
-from v5lint.runtime.checks.pictures import as_picture, png
+from v5lint.runtime.checks.pictures import as_picture
 from v5lint.runtime.checks.preserve import undisturbed
 from v5lint.runtime.checks.probes import textured_images
 from v5lint.runtime.errors import RuntimeSetupError
@@ -304,4 +304,4 @@ def _keep_pictures(subject: Subject, title: str, batch: Batch) -> None:
     for index in range(min(_PICTURES, len(batch.get("pixel_values", ())))):
         picture = as_picture(subject, batch, index)
         if picture is not None:
-            subject.pictures[f"{title} {index}"] = png(picture)
+            subject.pictures.add(f"{title} {index}", picture.copy)

@@ -7,17 +7,17 @@ are perfect. They do show sorted splits, unseen classes and shifted labels.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 
-from v5lint.runtime.checks.crops import cropped_from, prepare_parts
+from v5lint.runtime.checks.crops import Parts, cropped_from
 from v5lint.runtime.checks.findings import Findings, shown
 from v5lint.runtime.checks.hashing import hash_images, matches
 from v5lint.runtime.checks.items import check_given_labels
 from v5lint.runtime.checks.labels import at_chance, check_declared, check_kind, check_labels, learnt_by_heart
-from v5lint.runtime.checks.pictures import png
 from v5lint.runtime.checks.preserve import undisturbed
 from v5lint.runtime.errors import RuntimeSetupError
 from v5lint.runtime.figures import confusion_picture
@@ -25,6 +25,7 @@ from v5lint.runtime.figures import confusion_picture
 if TYPE_CHECKING:
     from typing import TypeAlias
 
+    from v5lint.runtime.checks.hashing import Hashes
     from v5lint.runtime.checks.sources import ImageSource
     from v5lint.runtime.checks.subject import Subject
     from v5lint.runtime.results import CheckResult
@@ -66,6 +67,18 @@ _BATCH = 32
 def check_split(subject: Subject) -> list[CheckResult]:
     """Whether the evaluation data is apart from the training data, alike in its classes, and labelled alike."""
     findings = Findings(NAME)
+    if not subject.compared:
+        _check_data(findings, subject)
+    evaluation = subject.evaluation
+    if subject.trained and evaluation is not None and evaluation.indexable:
+        findings.attempt("predictions", lambda: _check_predictions(findings, subject, evaluation))
+    if subject.compared:
+        return findings.results("The model answers the evaluation images as one that has learnt from its labels.")
+    return findings.results("No evaluation image is in the training data, and the classes of both are alike.")
+
+
+def _check_data(findings: Findings, subject: Subject) -> None:
+    """What the two data sets say by themselves."""
     train, evaluation = subject.train, subject.evaluation
     if evaluation is None or train is None or not (train.indexable and evaluation.indexable):
         absent = "training" if train is None else "evaluation" if evaluation is None else ""
@@ -90,9 +103,6 @@ def check_split(subject: Subject) -> list[CheckResult]:
     findings.attempt("label_names", lambda: _check_names(findings, subject))
     if subject.classifies and subject.takes_images:
         findings.attempt("given_labels", lambda: _check_given(findings, subject))
-    if subject.trained and evaluation is not None and evaluation.indexable:
-        findings.attempt("predictions", lambda: _check_predictions(findings, subject, evaluation))
-    return findings.results("No evaluation image is in the training data, and the classes of both are alike.")
 
 
 def _check_leak(findings: Findings, subject: Subject, train: ImageSource, evaluation: ImageSource) -> None:
@@ -117,9 +127,9 @@ def _check_leak(findings: Findings, subject: Subject, train: ImageSource, evalua
     if ours is None or theirs is None:
         _check_tensors(findings, train, evaluation, seen, asked)
         return
-    hashes = hash_images(ours), hash_images(theirs)
-    exact, near = matches(*hashes)
-    findings.attempt("labels", lambda: check_labels(findings, hashes, (train, evaluation), (seen, asked)))
+    sides, hashes = (train, evaluation), hash_images(ours, theirs)
+    exact, near = matches(hashes[0], hashes[1])
+    findings.attempt("labels", lambda: check_labels(findings, (hashes[0], hashes[1]), sides, (seen, asked)))
     findings.measure("compared", [len(seen), len(asked)], [len(train), len(evaluation)])
     findings.measure("same_pixels", round(float(exact.mean()), 4), 0.0)
     findings.measure("near_duplicates", round(float(near.mean()), 4), 0.0)
@@ -151,14 +161,18 @@ def _check_leak(findings: Findings, subject: Subject, train: ImageSource, evalua
             round(float(near.mean()), 4),
         )
     if near.mean() < _PLAIN:
-        findings.attempt("crops", lambda: _check_crops(findings, ours, theirs, asked))
+        findings.attempt("crops", lambda: _check_crops(findings, (ours, theirs), hashes, asked))
 
 
-def _check_crops(findings: Findings, ours: list[Any], theirs: list[Any], asked: list[int]) -> None:
+def _check_crops(
+    findings: Findings, images: tuple[list[Any], list[Any]], hashes: list[Hashes], asked: list[int]
+) -> None:
     """Evaluation images that are a part of a training image."""
+    ours, theirs = images
     some = np.unique(np.linspace(0, len(theirs) - 1, max(_LEAST_CROPS, len(theirs) // _CROP_SHARE)).astype(int))
-    wholes = ours[:: max(1, len(ours) // (_WHOLES * len(some)))]
-    found = cropped_from(prepare_parts(wholes), prepare_parts([theirs[index] for index in some]))
+    every = max(1, len(ours) // (_WHOLES * len(some)))
+    wholes = Parts(ours[::every], hashes[0].grey[::every])
+    found = cropped_from(wholes, Parts([theirs[index] for index in some], hashes[1].grey[some]))
     share = float(found.mean())
     findings.measure("crops", round(share, 4), 0.0)
     if not found.any():
@@ -395,7 +409,8 @@ def _check_predictions(findings: Findings, subject: Subject, evaluation: ImageSo
     findings.measure("majority_baseline", round(majority, 4))
     findings.measure("relabelled_accuracy", round(relabelled, 4))
     named = getattr(getattr(subject.bare, "config", None), "id2label", None) or {}
-    subject.pictures["confusion"] = png(confusion_picture(matrix, [named[key] for key in sorted(named)]))
+    names = [str(named[key]) for key in sorted(named)]
+    subject.pictures.add("confusion", partial(confusion_picture, matrix, names))
     enough = len(truth) >= 20 and len(set(truth.tolist())) > 1
     if enough and len(set(predicted.tolist())) == 1:
         answer = int(predicted[0])
@@ -435,10 +450,10 @@ def _check_predictions(findings: Findings, subject: Subject, evaluation: ImageSo
             findings.fail("learnt_by_heart", text, advice, round(accuracy, 4))
 
 
-def predict(subject: Subject, source: ImageSource, count: int = _PREDICTED) -> tuple[Array | None, Array | None]:
+def predict(subject: Subject, source: ImageSource) -> tuple[Array | None, Array | None]:
     """Predicted and true class of some items, [N] each; `None` where the model or the data has no classes."""
     predicted, truth = [], []
-    indices = source.spread(count)
+    indices = source.spread(min(_PREDICTED, subject.sample))
     with undisturbed(subject.model), torch.no_grad():
         subject.model.eval()
         for start in range(0, len(indices), _BATCH):

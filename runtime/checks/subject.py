@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from v5lint.runtime.checks.items import Items, items_of
-from v5lint.runtime.checks.pictures import images_of
+from v5lint.runtime.checks.pictures import Album, images_of
 from v5lint.runtime.errors import RuntimeSetupError
 from v5lint.runtime.families import Family, find_family
 from v5lint.runtime.hub import read_json
@@ -53,6 +53,8 @@ class Subject:
         restored_from: A checkpoint of this training that must be in the model: the best one, or the resumed one.
         group_column: A column whose values must not be on both sides of the split.
         sample: How many images of a data set are compared with one another.
+        compared: Whether the two data sets have been compared before this training, so that only what the model answers
+            is new.
         epochs: How often the training has shown its data; `None` where that is not known.
         steps: How many steps the training has in all; `None` where that is not known.
         sequential: Whether the training shows its data in the order in which it is stored.
@@ -77,6 +79,7 @@ class Subject:
     restored_from: str | Path | None = None
     group_column: str | None = None
     sample: int = 2048
+    compared: bool = False
     epochs: float | None = None
     steps: int | None = None
     sequential: bool = False
@@ -84,7 +87,7 @@ class Subject:
     divides_loss: bool = False
     trainer: Any = None
     files: Path | None = None
-    pictures: dict[str, bytes] = field(default_factory=dict)
+    pictures: Album = field(default_factory=Album)
     _items: dict[str, Items | None] = field(default_factory=dict, init=False, repr=False)
 
     @cached_property

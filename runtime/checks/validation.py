@@ -14,6 +14,7 @@ from v5lint.runtime.checks.findings import reason_of
 from v5lint.runtime.checks.html import html_of
 from v5lint.runtime.checks.movement import check_movement
 from v5lint.runtime.checks.parameters import check_parameters
+from v5lint.runtime.checks.pictures import Album
 from v5lint.runtime.checks.preprocessing import check_preprocessing
 from v5lint.runtime.checks.quantization import check_quantization
 from v5lint.runtime.checks.reload import check_reload
@@ -53,14 +54,15 @@ class Report:
     Attributes:
         results: In the order in which the checks ran; every result carries the name of its check.
         seconds: How long each check took.
-        pictures: PNG files by title: what the model sees of some images, the confusion matrix.
+        pictures: PNG files by title: what the model sees of some images, the confusion matrix. Each is drawn
+            when it is asked for.
         family: Name of the model's family; `None` for one that the runtime does not know.
         checkpoint: What the model was loaded from, where that is known.
     """
 
     results: list[CheckResult] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)
-    pictures: dict[str, bytes] = field(default_factory=dict)
+    pictures: Album = field(default_factory=Album)
     family: str | None = None
     checkpoint: str | None = None
 
@@ -273,7 +275,7 @@ def run_checks(subject: Subject, names: Collection[str], report: Report | None =
             results = [CheckResult(name, "skipped", detail=f"The check could not be done: {reason_of(error)}")]
         report.results += results
         report.seconds[name] = report.seconds.get(name, 0.0) + time.perf_counter() - started
-    report.pictures |= subject.pictures
+    report.pictures.take(subject.pictures)
     return report
 
 

@@ -60,7 +60,7 @@ def test_hashes_find_a_picture_again() -> None:
         pictures[0], Image.open(io.BytesIO(buffer.getvalue())), pictures[2].resize((160, 120)),
         ImageOps.mirror(pictures[3]), *textured_images(((60, 80),) * 12)[4:],
     ]  # fmt: skip
-    exact, near = matches(hash_images(pictures), hash_images(asked))
+    exact, near = matches(*hash_images(pictures, asked))
     assert exact.tolist() == [True] + [False] * 11
     assert near.tolist() == [True] * 4 + [False] * 8
 
@@ -69,7 +69,7 @@ def test_digits_are_not_taken_for_one_another() -> None:
     datasets = pytest.importorskip("sklearn.datasets")
     images = datasets.load_digits().images[:1000]
     pictures = [Image.fromarray((image * 15).astype("uint8")).resize((32, 32)) for image in images]
-    _, near = matches(hash_images(pictures[:800]), hash_images(pictures[800:]))
+    _, near = matches(*hash_images(pictures[:800], pictures[800:]))
     assert near.mean() < 0.02
 
 

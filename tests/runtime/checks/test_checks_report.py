@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,7 +18,7 @@ from v5lint.runtime import validate
 from v5lint.runtime.checks import CHECKS
 from v5lint.runtime.checks.findings import Findings
 from v5lint.runtime.checks.html import html_of
-from v5lint.runtime.checks.pictures import png
+from v5lint.runtime.checks.pictures import Album
 from v5lint.runtime.checks.validation import Report
 from v5lint.runtime.errors import UsageError, ValidationError
 from v5lint.runtime.figures import confusion_picture
@@ -65,8 +66,10 @@ def test_the_page_is_safe_legible_and_alone() -> None:
         ),
         CheckResult("device", "skipped", {"fp16": None}, None, "float16 needs a GPU."),
     ]
-    content = png(Image.new("RGB", (2, 2)))
-    page = html_of(Report(results, pictures={"training 0": content, "training 1": content, "confusion": content}))
+    album = Album()
+    for title in ("training 0", "training 1", "confusion"):
+        album.add(title, partial(Image.new, "RGB", (2, 2)))
+    page = html_of(Report(results, pictures=album))
     assert "<script>" not in page
     assert "&lt;script&gt; &amp; &#x27;names&#x27;" in page
     assert "<caption>1 failed, 0 passed, 0 note, 1 skipped</caption>" in page

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
-from v5lint.runtime.checks.crops import cropped_from, prepare_parts
+from v5lint.runtime.checks.crops import Parts, cropped_from
 from v5lint.runtime.checks.probes import textured_images
 
 PICTURES = textured_images(tuple((120 + 4 * number, 90 + 2 * number) for number in range(24)))
@@ -23,21 +23,21 @@ def cut(image: Image.Image, share: float, place: float) -> Image.Image:
 @pytest.mark.parametrize("change", [lambda image: image, ImageOps.mirror, lambda image: image.resize((64, 64))])
 def test_a_part_is_found(share: float, least: float, change: object) -> None:
     parts = [change(cut(image, share, number / 23)) for number, image in enumerate(PICTURES)]  # type: ignore[operator]
-    assert cropped_from(prepare_parts(PICTURES), prepare_parts(parts)).mean() >= least
+    assert cropped_from(Parts(PICTURES), Parts(parts)).mean() >= least
 
 
 def test_other_pictures_are_not_found() -> None:
-    assert not cropped_from(prepare_parts(PICTURES[:12]), prepare_parts(PICTURES[12:])).any()
+    assert not cropped_from(Parts(PICTURES[:12]), Parts(PICTURES[12:])).any()
 
 
 def test_smooth_pictures_fit_anything_and_are_left_out() -> None:
     row = np.linspace(0, 255, 96, dtype=np.uint8)
     smooth = [Image.fromarray(np.tile(row, (64, 1))), Image.fromarray(np.tile(row[::-1], (64, 1)))]
     parts = [cut(image, 0.6, 0.5) for image in smooth]
-    assert not cropped_from(prepare_parts(smooth), prepare_parts(parts)).any()
+    assert not cropped_from(Parts(smooth), Parts(parts)).any()
 
 
 def test_nothing_in_nothing() -> None:
-    none = prepare_parts([])
+    none = Parts([])
     assert cropped_from(none, none).shape == (0,)
-    assert not cropped_from(none, prepare_parts(PICTURES[:2])).any()
+    assert not cropped_from(none, Parts(PICTURES[:2])).any()
