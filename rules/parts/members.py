@@ -27,6 +27,8 @@ ENCODING = "BatchEncoding"
 
 TOKENIZER_KIND = "tokenizer"
 
+_PIPELINE, _MAKES_PIPELINES = "Pipeline", "transformers.pipeline"
+
 #: The attributes of a Trainer that hold its tokenizer.
 _HELD_BY_TRAINERS = frozenset({"tokenizer", "processing_class"})
 
@@ -68,6 +70,7 @@ _KIND_OF_BASE = {
     "StaticCache": "cache",
     "EncoderDecoderCache": "cache",
     "QuantizedCache": "cache",
+    _PIPELINE: "pipeline",
 }
 
 #: The kinds that a test tells: `isinstance(past, Cache)`.
@@ -80,7 +83,7 @@ class Owner:
     Attributes:
         name: the class that the knowledge is asked about: of an Auto class the base of what it loads.
         shown: the class as the module knows it.
-        kind: "tokenizer", "model", "config", "processor", "cache" or "encoding".
+        kind: "tokenizer", "model", "config", "processor", "cache", "encoding" or "pipeline".
         is_exact: whether `name` is a class of its own, and not the base of one that is not known.
         of: the class as the view has it; None where it is known by other means.
     """
@@ -208,9 +211,11 @@ def _of_value(view: ModuleView, node: ast.expr, value: Value) -> Iterator[Owner]
                     yield from _part(value, each)
             else:
                 yield from _part(value, name)
+    elif isinstance(value, Result) and value.of == _MAKES_PIPELINES:
+        yield Owner(_PIPELINE, "pipeline(...)", "pipeline", is_exact=True)
     elif isinstance(value, Unknown) and isinstance(node, ast.Attribute) and node.attr == "tokenizer":
         for inner in view.values(node.value):
-            if isinstance(inner, Result) and inner.of == "transformers.pipeline":
+            if isinstance(inner, Result) and inner.of == _MAKES_PIPELINES:
                 yield Owner(TOKENIZER, "the pipeline's tokenizer", "tokenizer", is_exact=False)
 
 
