@@ -6,7 +6,7 @@ import ast
 
 from v5lint.rule import Edit, Fix, Rule
 from v5lint.rules.knowledge import lookup
-from v5lint.rules.parts import image_processors, library
+from v5lint.rules.parts import checkpoints, image_processors, library, loaded_together, origins
 from v5lint.view.guards import CALL_ERRORS
 from v5lint.view.values import NOTHING_KNOWN, Constant, Mapping, Unknown
 
@@ -59,12 +59,18 @@ _ALIKE = frozenset({"DetrImageProcessor", "YolosImageProcessor", "OwlViTImagePro
 _TOP_300 = frozenset({"ConditionalDetrImageProcessor", "DeformableDetrImageProcessor"})
 
 _NEW = "post_process_object_detection"
+_AUTO = "AutoProcessor"
 
 _CALLER = frozenset({Unknown("caller")})
 
-#: Processors that handed it on to their image processor.
-_OWL = frozenset({"OwlViTProcessor", "Owlv2Processor"})
+#: Processors that handed both on to their image processor: their types, and since when it is known that they do not.
+_OWL = {"owlvit": "OwlViTProcessor", "owlv2": "Owlv2Processor"}
 _GROUNDED = "post_process_grounded_object_detection"
+_OLD = "post_process"
+_OF_OWL = frozenset({_OLD, _NEW})
+
+#: Of the models that this class loads only those of OWL-ViT and OWLv2 come with a processor that had the newer one.
+_ZERO_SHOT = "AutoModelForZeroShotObjectDetection"
 
 #: `post_process_object_detection` came with 4.25, `post_process_grounded_object_detection` of OWL-ViT with 4.49.
 _SINCE = "4.25"
@@ -80,13 +86,16 @@ class ImageProcessorMethod(Rule):
     like, and `pad`, `resize`, `center_crop` and `normalize`, where they are asked of an image processor of transformers
     (or of a vision feature extractor, which becomes one). A class that inherits from `BaseImageProcessor` itself still
     has the methods that take arrays, and the `...Fast` classes of version 4 took tensors already: neither is reported.
-    `pad` of audio feature extractors and of tokenizers is another method and is left alone.
+    `pad` of audio feature extractors and of tokenizers is another method and is left alone. The processors of OWL-ViT
+    and OWLv2, also those that `AutoProcessor` loads, are asked for `post_process` and `post_process_object_detection`.
 
     ## Why it breaks
 
     Gone since 5.0:
 
         AttributeError: 'DetrImageProcessor' object has no attribute 'post_process'
+        AttributeError: 'OwlViTImageProcessor' object has no attribute 'post_process'
+        AttributeError: 'OwlViTProcessor' object has no attribute 'post_process_object_detection'
 
     Since 5.4 image processors work on tensors; `pad` pads one image to a given size, where it padded a list of images
     to the largest one:
@@ -126,7 +135,7 @@ class ImageProcessorMethod(Rule):
     code = "V5402"
     name = "image-processor-method"
     since = "5.0"
-    tokens = (*image_processors.TOKENS, _NEW)
+    tokens = (*image_processors.TOKENS, _NEW, f".{_OLD}(")
 
     def check(self, module: ModuleView) -> Iterator[Finding | Unseen]:
         """See Rule."""
@@ -137,8 +146,10 @@ class ImageProcessorMethod(Rule):
             assert isinstance(node, ast.Attribute)
             if node.attr not in names or not isinstance(node.ctx, ast.Load):
                 continue
+            if owner := _owl(module, node) if node.attr in _OF_OWL else "":
+                yield from _of_owl(module, node, owner)
+                continue
             if node.attr == _NEW:
-                yield from _of_owl(module, node)
                 continue
             found = image_processors.image_processor(module, node.value)
             if found is None and _pads_pixels(module, node):
@@ -196,17 +207,20 @@ def _gone(view: ModuleView, node: ast.Attribute, found: ImageProcessor) -> Itera
     text = f"`{found.shown}` has no `{node.attr}` since transformers {since or '5.0'}: {_GONE[node.attr]}"
     if found.names & _TOP_300:
         text += "; `top_k=300` as well"
-    fix = _detection_fix(view, node, found) if node.attr == "post_process" else None
+    fix = None
+    if node.attr == _OLD:
+        before = "threshold=0.0, top_k=300, " if found.names & _TOP_300 else "threshold=0.0, "
+        safety: Applicability = "safe" if found.names and found.names <= _ALIKE else "unsafe"
+        fix = _detection_fix(view, node, _NEW, before, safety)
     yield view.finding(node, text, fix=fix, since=since)
 
 
-def _detection_fix(view: ModuleView, node: ast.Attribute, found: ImageProcessor) -> Fix | None:
+def _detection_fix(view: ModuleView, node: ast.Attribute, new: str, before: str, safety: Applicability) -> Fix | None:
+    """The fix that calls the successor, with what makes it give all boxes in front of the sizes."""
     call = _call_of(view, node)
     if call is None or any(isinstance(each, ast.Starred) for each in call.args):
         return None
-    before = "threshold=0.0, top_k=300, " if found.names & _TOP_300 else "threshold=0.0, "
-    safety: Applicability = "safe" if found.names and found.names <= _ALIKE else "unsafe"
-    name = Edit(*view.name_span(node), _NEW)
+    name = Edit(*view.name_span(node), new)
     given = {keyword.arg: keyword for keyword in call.keywords}
     if len(call.args) == 2 and not given:
         start = view.span(call.args[1])[0]
@@ -218,25 +232,54 @@ def _detection_fix(view: ModuleView, node: ast.Attribute, found: ImageProcessor)
         added = Edit(start, start, before)
     else:
         return None
-    return Fix(f"Call `{_NEW}`, with all boxes", [name, added], applicability=safety, requires=_SINCE)
+    since = _SINCE if new == _NEW else _GROUNDED_SINCE
+    return Fix(f"Call `{new}`, with all boxes", [name, added], applicability=safety, requires=since)
 
 
-def _of_owl(view: ModuleView, node: ast.Attribute) -> Iterator[Finding]:
-    """`post_process_object_detection` of a whole processor, which has it under another name."""
-    target = library.release_text(view.settings.target)
+def _owl(view: ModuleView, node: ast.Attribute) -> str:
+    """The class of OWL-ViT's and OWLv2's processors that an attribute is asked of; "" for anything else."""
     for of in view.classes_of(node.value):
         for name in library.library_classes(view, of):
-            if name in _OWL and lookup.removed_member(name, _NEW, target) and not _is_prepared(view, node):
-                yield view.finding(
-                    node,
-                    f"`{name}` has no `{_NEW}` since transformers 5.0: it is `{_GROUNDED}`",
-                    fix=Fix(
-                        f"Call `{_GROUNDED}`",
-                        [Edit(*view.name_span(node), _GROUNDED)],
-                        requires=_GROUNDED_SINCE,
-                    ),
-                )
-                return
+            if name in _OWL.values():
+                return name
+            if name == _AUTO:
+                return _owl_behind(view, node)
+    return ""
+
+
+def _owl_behind(view: ModuleView, node: ast.Attribute) -> str:
+    """The same for what `AutoProcessor` loads: by the checkpoint, or by the model that is loaded from it as well."""
+    for origin in origins.origins(view, node.value).found:
+        names = library.texts(origin.call.values_of(*library.CHECKPOINT))
+        types = {checkpoints.model_type_of(name) for name in names}
+        if types:
+            return _OWL.get(types.pop(), "") if len(types) == 1 else ""
+        for beside in loaded_together.classes_beside(origin.call):
+            facts = lookup.class_facts(beside)
+            if beside == _ZERO_SHOT and node.attr == _NEW:
+                return _AUTO
+            if facts is not None and facts.model_type in _OWL:
+                return _OWL[facts.model_type]
+    return ""
+
+
+def _of_owl(view: ModuleView, node: ast.Attribute, owner: str) -> Iterator[Finding]:
+    """What a whole processor handed on to its image processor, and has under another name."""
+    target = library.release_text(view.settings.target)
+    asked = _OWL["owlvit"] if owner == _AUTO else owner
+    gone = lookup.removed_member(asked, _NEW, target)
+    if gone is None or _is_prepared(view, node):
+        return
+    if node.attr == _OLD:
+        if not lookup.removed_member(asked.replace("Processor", "ImageProcessor"), _OLD, target):
+            return
+        said = f"`{owner}.{_OLD}` asks its image processor, which has none since transformers 5.0"
+        text = f"{said}: call `{_GROUNDED}(..., threshold=0.0, target_sizes=...)`, which gives all boxes"
+        yield view.finding(node, text, fix=_detection_fix(view, node, _GROUNDED, "threshold=0.0, ", "safe"))
+        return
+    text = f"`{owner}` has no `{_NEW}` since transformers 5.0: it is `{_GROUNDED}`"
+    edit = Edit(*view.name_span(node), _GROUNDED)
+    yield view.finding(node, text, fix=Fix(f"Call `{_GROUNDED}`", [edit], requires=_GROUNDED_SINCE))
 
 
 # What takes other arguments

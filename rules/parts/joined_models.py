@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import ast
-
-from v5lint.rules.parts import checkpoints, library
+from v5lint.rules.parts import checkpoints, library, loaded_together
 from v5lint.view.values import Constant
 
 TYPE_CHECKING = False
@@ -12,7 +10,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from v5lint.rules.parts.models import Model
-    from v5lint.view.calls import CallSite
     from v5lint.view.values import Value
 
 #: The classes: the part that sees the images, and what builds them from two checkpoints, with the parameter that names
@@ -52,7 +49,8 @@ def type_of_part(model: Model) -> str:
     else:
         types = {_told(value, _type_in_checkpoint) for value in call.values_of(*library.CHECKPOINT)}
     found = types.pop() if len(types) == 1 else ""
-    return found or _by_processor(call)
+    beside = () if found else loaded_together.classes_beside(call)
+    return found or next((_BY_PROCESSOR[each] for each in beside if each in _BY_PROCESSOR), "")
 
 
 def _told(value: Value, told: Callable[[str], str]) -> str:
@@ -61,19 +59,3 @@ def _told(value: Value, told: Callable[[str], str]) -> str:
 
 def _type_in_checkpoint(checkpoint: str) -> str:
     return next((found for start, found in _ENCODERS.items() if checkpoint.startswith(start)), "")
-
-
-def _by_processor(call: CallSite) -> str:
-    """What the processor tells that the module loads from the same checkpoint, written in the same words."""
-    given = call.argument(*library.CHECKPOINT)
-    if call.name != "from_pretrained" or given is None or isinstance(given, ast.Constant):
-        return ""
-    written = ast.dump(given)
-    for of, found in _BY_PROCESSOR.items():
-        if of not in call.view.text:
-            continue
-        for other in call.view.calls({"from_pretrained"}):
-            path = other.argument(*library.CHECKPOINT)
-            if path is not None and ast.dump(path) == written and of in library.loaders(other):
-                return found
-    return ""
