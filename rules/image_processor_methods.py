@@ -72,6 +72,10 @@ _OF_OWL = frozenset({_OLD, _NEW})
 #: Of the models that this class loads only those of OWL-ViT and OWLv2 come with a processor that had the newer one.
 _ZERO_SHOT = "AutoModelForZeroShotObjectDetection"
 
+#: What its arguments were called in the processors of Grounding DINO and OmDet-Turbo, and until when.
+_OLD_NAMES = {"box_threshold": "threshold", "score_threshold": "threshold", "classes": "text_labels"}
+_OLD_NAMES_UNTIL = "4.55"
+
 #: `post_process_object_detection` came with 4.25, `post_process_grounded_object_detection` of OWL-ViT with 4.49.
 _SINCE = "4.25"
 _GROUNDED_SINCE = "4.49"
@@ -87,7 +91,8 @@ class ImageProcessorMethod(Rule):
     (or of a vision feature extractor, which becomes one). A class that inherits from `BaseImageProcessor` itself still
     has the methods that take arrays, and the `...Fast` classes of version 4 took tensors already: neither is reported.
     `pad` of audio feature extractors and of tokenizers is another method and is left alone. The processors of OWL-ViT
-    and OWLv2, also those that `AutoProcessor` loads, are asked for `post_process` and `post_process_object_detection`.
+    and OWLv2, also those that `AutoProcessor` loads, are asked for `post_process` and `post_process_object_detection`,
+    and those of Grounding DINO and OmDet-Turbo for the arguments of `post_process_grounded_object_detection`.
 
     ## Why it breaks
 
@@ -96,6 +101,11 @@ class ImageProcessorMethod(Rule):
         AttributeError: 'DetrImageProcessor' object has no attribute 'post_process'
         AttributeError: 'OwlViTImageProcessor' object has no attribute 'post_process'
         AttributeError: 'OwlViTProcessor' object has no attribute 'post_process_object_detection'
+
+    `box_threshold=` was renamed in 4.49 and taken with a warning until 4.54, as were `score_threshold=` and `classes=`:
+
+        TypeError: GroundingDinoProcessor.post_process_grounded_object_detection() got an unexpected keyword argument
+        'box_threshold'
 
     Since 5.4 image processors work on tensors; `pad` pads one image to a given size, where it padded a list of images
     to the largest one:
@@ -116,6 +126,7 @@ class ImageProcessorMethod(Rule):
 
         results = processor.post_process_object_detection(outputs, threshold=0.0, target_sizes=target_sizes)
 
+    and `post_process_grounded_object_detection(outputs, ids, box_threshold=0.4)` is called with `threshold=0.4`.
     The threshold is meant: by default `post_process_object_detection` drops the boxes below 0.5.
 
     ## Fix safety
@@ -124,7 +135,8 @@ class ImageProcessorMethod(Rule):
     for Conditional and Deformable DETR, whose `post_process` raises under 4.57 already. Safe for
     `pad(images, return_tensors=...)` of DETR and its kin, ViLT and MaskFormer, which becomes a call with
     `do_resize=False, do_rescale=False, do_normalize=False`: the same pixels and mask on 4.57.6 and 5.24.0; unsafe for
-    YOLOS, which makes a `pixel_mask` as well then. The other methods have no successor that does the same.
+    YOLOS, which makes a `pixel_mask` as well then. Safe for renamed arguments, where the processor is made in
+    sight. The other methods have no successor that does the same.
 
     ## References
 
@@ -135,11 +147,11 @@ class ImageProcessorMethod(Rule):
     code = "V5402"
     name = "image-processor-method"
     since = "5.0"
-    tokens = (*image_processors.TOKENS, _NEW, f".{_OLD}(")
+    tokens = (*image_processors.TOKENS, _NEW, _GROUNDED, f".{_OLD}(")
 
     def check(self, module: ModuleView) -> Iterator[Finding | Unseen]:
         """See Rule."""
-        names = {*_GONE, *_BY_TENSOR, "pad", _NEW}
+        names = {*_GONE, *_BY_TENSOR, "pad", _NEW, _GROUNDED}
         if not any(f".{name}" in module.text for name in names):
             return
         for node in module.tree.nodes.get(ast.Attribute, ()):
@@ -149,7 +161,9 @@ class ImageProcessorMethod(Rule):
             if owner := _owl(module, node) if node.attr in _OF_OWL else "":
                 yield from _of_owl(module, node, owner)
                 continue
-            if node.attr == _NEW:
+            if node.attr == _GROUNDED:
+                yield from _old_names(module, node)
+            if node.attr in (_NEW, _GROUNDED):
                 continue
             found = image_processors.image_processor(module, node.value)
             if found is None and _pads_pixels(module, node):
@@ -283,6 +297,24 @@ def _of_owl(view: ModuleView, node: ast.Attribute, owner: str) -> Iterator[Findi
 
 
 # What takes other arguments
+
+
+def _old_names(view: ModuleView, node: ast.Attribute) -> Iterator[Finding]:
+    """The arguments of a method of Grounding DINO's and OmDet-Turbo's processors under their names before 4.49."""
+    call = _call_of(view, node)
+    given = {keyword.arg for keyword in call.keywords} if call is not None else set()
+    if call is None or image_processors.is_own(view, node) or _is_prepared(view, node):
+        return
+    for keyword in call.keywords:
+        new = _OLD_NAMES.get(keyword.arg or "")
+        if not new:
+            continue
+        start = view.span(keyword)[0]
+        edit = Edit(start, start + len(keyword.arg or ""), new)
+        safety: Applicability = "unsafe" if view.values(node.value) <= NOTHING_KNOWN | _CALLER else "safe"
+        fix = Fix(f"Rename to `{new}`", [edit], applicability=safety, requires=_GROUNDED_SINCE)
+        text = f"`{node.attr}` takes no `{keyword.arg}` since transformers {_OLD_NAMES_UNTIL}: it is `{new}`"
+        yield view.finding(keyword, text, fix=fix if new not in given else None, since=_OLD_NAMES_UNTIL)
 
 
 def _changed(view: ModuleView, node: ast.Attribute, found: ImageProcessor) -> Iterator[Finding]:

@@ -374,6 +374,7 @@ RULES: tuple[tuple[str, str, bool, dict[str, Any]], ...] = (('feature_extractors
               'image_processor',
               'feature_extractor',
               'post_process_object_detection',
+              'post_process_grounded_object_detection',
               '.post_process(')}),
  ('image_processor_arguments',
   'ImageProcessorArgument',
