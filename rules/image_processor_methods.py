@@ -6,7 +6,7 @@ import ast
 
 from v5lint.rule import Edit, Fix, Rule
 from v5lint.rules.knowledge import lookup
-from v5lint.rules.parts import image_processors, library
+from v5lint.rules.parts import checkpoints, image_processors, library, loaded_together, origins
 from v5lint.view.guards import CALL_ERRORS
 from v5lint.view.values import NOTHING_KNOWN, Constant, Mapping, Unknown
 
@@ -59,12 +59,22 @@ _ALIKE = frozenset({"DetrImageProcessor", "YolosImageProcessor", "OwlViTImagePro
 _TOP_300 = frozenset({"ConditionalDetrImageProcessor", "DeformableDetrImageProcessor"})
 
 _NEW = "post_process_object_detection"
+_AUTO = "AutoProcessor"
 
 _CALLER = frozenset({Unknown("caller")})
 
-#: Processors that handed it on to their image processor.
-_OWL = frozenset({"OwlViTProcessor", "Owlv2Processor"})
+#: Processors that handed both on to their image processor: their types, and since when it is known that they do not.
+_OWL = {"owlvit": "OwlViTProcessor", "owlv2": "Owlv2Processor"}
 _GROUNDED = "post_process_grounded_object_detection"
+_OLD = "post_process"
+_OF_OWL = frozenset({_OLD, _NEW})
+
+#: Of the models that this class loads only those of OWL-ViT and OWLv2 come with a processor that had the newer one.
+_ZERO_SHOT = "AutoModelForZeroShotObjectDetection"
+
+#: What its arguments were called in the processors of Grounding DINO and OmDet-Turbo, and until when.
+_OLD_NAMES = {"box_threshold": "threshold", "score_threshold": "threshold", "classes": "text_labels"}
+_OLD_NAMES_UNTIL = "4.55"
 
 #: `post_process_object_detection` came with 4.25, `post_process_grounded_object_detection` of OWL-ViT with 4.49.
 _SINCE = "4.25"
@@ -80,13 +90,22 @@ class ImageProcessorMethod(Rule):
     like, and `pad`, `resize`, `center_crop` and `normalize`, where they are asked of an image processor of transformers
     (or of a vision feature extractor, which becomes one). A class that inherits from `BaseImageProcessor` itself still
     has the methods that take arrays, and the `...Fast` classes of version 4 took tensors already: neither is reported.
-    `pad` of audio feature extractors and of tokenizers is another method and is left alone.
+    `pad` of audio feature extractors and of tokenizers is another method and is left alone. The processors of OWL-ViT
+    and OWLv2, also those that `AutoProcessor` loads, are asked for `post_process` and `post_process_object_detection`,
+    and those of Grounding DINO and OmDet-Turbo for the arguments of `post_process_grounded_object_detection`.
 
     ## Why it breaks
 
     Gone since 5.0:
 
         AttributeError: 'DetrImageProcessor' object has no attribute 'post_process'
+        AttributeError: 'OwlViTImageProcessor' object has no attribute 'post_process'
+        AttributeError: 'OwlViTProcessor' object has no attribute 'post_process_object_detection'
+
+    `box_threshold=` was renamed in 4.49 and taken with a warning until 4.54, as were `score_threshold=` and `classes=`:
+
+        TypeError: GroundingDinoProcessor.post_process_grounded_object_detection() got an unexpected keyword argument
+        'box_threshold'
 
     Since 5.4 image processors work on tensors; `pad` pads one image to a given size, where it padded a list of images
     to the largest one:
@@ -107,6 +126,7 @@ class ImageProcessorMethod(Rule):
 
         results = processor.post_process_object_detection(outputs, threshold=0.0, target_sizes=target_sizes)
 
+    and `post_process_grounded_object_detection(outputs, ids, box_threshold=0.4)` is called with `threshold=0.4`.
     The threshold is meant: by default `post_process_object_detection` drops the boxes below 0.5.
 
     ## Fix safety
@@ -115,7 +135,8 @@ class ImageProcessorMethod(Rule):
     for Conditional and Deformable DETR, whose `post_process` raises under 4.57 already. Safe for
     `pad(images, return_tensors=...)` of DETR and its kin, ViLT and MaskFormer, which becomes a call with
     `do_resize=False, do_rescale=False, do_normalize=False`: the same pixels and mask on 4.57.6 and 5.24.0; unsafe for
-    YOLOS, which makes a `pixel_mask` as well then. The other methods have no successor that does the same.
+    YOLOS, which makes a `pixel_mask` as well then. Safe for renamed arguments, where the processor is made in
+    sight. The other methods have no successor that does the same.
 
     ## References
 
@@ -126,19 +147,23 @@ class ImageProcessorMethod(Rule):
     code = "V5402"
     name = "image-processor-method"
     since = "5.0"
-    tokens = (*image_processors.TOKENS, _NEW)
+    tokens = (*image_processors.TOKENS, _NEW, _GROUNDED, f".{_OLD}(")
 
     def check(self, module: ModuleView) -> Iterator[Finding | Unseen]:
         """See Rule."""
-        names = {*_GONE, *_BY_TENSOR, "pad", _NEW}
+        names = {*_GONE, *_BY_TENSOR, "pad", _NEW, _GROUNDED}
         if not any(f".{name}" in module.text for name in names):
             return
         for node in module.tree.nodes.get(ast.Attribute, ()):
             assert isinstance(node, ast.Attribute)
             if node.attr not in names or not isinstance(node.ctx, ast.Load):
                 continue
-            if node.attr == _NEW:
-                yield from _of_owl(module, node)
+            if owner := _owl(module, node) if node.attr in _OF_OWL else "":
+                yield from _of_owl(module, node, owner)
+                continue
+            if node.attr == _GROUNDED:
+                yield from _old_names(module, node)
+            if node.attr in (_NEW, _GROUNDED):
                 continue
             found = image_processors.image_processor(module, node.value)
             if found is None and _pads_pixels(module, node):
@@ -196,17 +221,20 @@ def _gone(view: ModuleView, node: ast.Attribute, found: ImageProcessor) -> Itera
     text = f"`{found.shown}` has no `{node.attr}` since transformers {since or '5.0'}: {_GONE[node.attr]}"
     if found.names & _TOP_300:
         text += "; `top_k=300` as well"
-    fix = _detection_fix(view, node, found) if node.attr == "post_process" else None
+    fix = None
+    if node.attr == _OLD:
+        before = "threshold=0.0, top_k=300, " if found.names & _TOP_300 else "threshold=0.0, "
+        safety: Applicability = "safe" if found.names and found.names <= _ALIKE else "unsafe"
+        fix = _detection_fix(view, node, _NEW, before, safety)
     yield view.finding(node, text, fix=fix, since=since)
 
 
-def _detection_fix(view: ModuleView, node: ast.Attribute, found: ImageProcessor) -> Fix | None:
+def _detection_fix(view: ModuleView, node: ast.Attribute, new: str, before: str, safety: Applicability) -> Fix | None:
+    """The fix that calls the successor, with what makes it give all boxes in front of the sizes."""
     call = _call_of(view, node)
     if call is None or any(isinstance(each, ast.Starred) for each in call.args):
         return None
-    before = "threshold=0.0, top_k=300, " if found.names & _TOP_300 else "threshold=0.0, "
-    safety: Applicability = "safe" if found.names and found.names <= _ALIKE else "unsafe"
-    name = Edit(*view.name_span(node), _NEW)
+    name = Edit(*view.name_span(node), new)
     given = {keyword.arg: keyword for keyword in call.keywords}
     if len(call.args) == 2 and not given:
         start = view.span(call.args[1])[0]
@@ -218,28 +246,75 @@ def _detection_fix(view: ModuleView, node: ast.Attribute, found: ImageProcessor)
         added = Edit(start, start, before)
     else:
         return None
-    return Fix(f"Call `{_NEW}`, with all boxes", [name, added], applicability=safety, requires=_SINCE)
+    since = _SINCE if new == _NEW else _GROUNDED_SINCE
+    return Fix(f"Call `{new}`, with all boxes", [name, added], applicability=safety, requires=since)
 
 
-def _of_owl(view: ModuleView, node: ast.Attribute) -> Iterator[Finding]:
-    """`post_process_object_detection` of a whole processor, which has it under another name."""
-    target = library.release_text(view.settings.target)
+def _owl(view: ModuleView, node: ast.Attribute) -> str:
+    """The class of OWL-ViT's and OWLv2's processors that an attribute is asked of; "" for anything else."""
     for of in view.classes_of(node.value):
         for name in library.library_classes(view, of):
-            if name in _OWL and lookup.removed_member(name, _NEW, target) and not _is_prepared(view, node):
-                yield view.finding(
-                    node,
-                    f"`{name}` has no `{_NEW}` since transformers 5.0: it is `{_GROUNDED}`",
-                    fix=Fix(
-                        f"Call `{_GROUNDED}`",
-                        [Edit(*view.name_span(node), _GROUNDED)],
-                        requires=_GROUNDED_SINCE,
-                    ),
-                )
-                return
+            if name in _OWL.values():
+                return name
+            if name == _AUTO:
+                return _owl_behind(view, node)
+    return ""
+
+
+def _owl_behind(view: ModuleView, node: ast.Attribute) -> str:
+    """The same for what `AutoProcessor` loads: by the checkpoint, or by the model that is loaded from it as well."""
+    for origin in origins.origins(view, node.value).found:
+        names = library.texts(origin.call.values_of(*library.CHECKPOINT))
+        types = {checkpoints.model_type_of(name) for name in names}
+        if types:
+            return _OWL.get(types.pop(), "") if len(types) == 1 else ""
+        for beside in loaded_together.classes_beside(origin.call):
+            facts = lookup.class_facts(beside)
+            if beside == _ZERO_SHOT and node.attr == _NEW:
+                return _AUTO
+            if facts is not None and facts.model_type in _OWL:
+                return _OWL[facts.model_type]
+    return ""
+
+
+def _of_owl(view: ModuleView, node: ast.Attribute, owner: str) -> Iterator[Finding]:
+    """What a whole processor handed on to its image processor, and has under another name."""
+    target = library.release_text(view.settings.target)
+    asked = _OWL["owlvit"] if owner == _AUTO else owner
+    gone = lookup.removed_member(asked, _NEW, target)
+    if gone is None or _is_prepared(view, node):
+        return
+    if node.attr == _OLD:
+        if not lookup.removed_member(asked.replace("Processor", "ImageProcessor"), _OLD, target):
+            return
+        said = f"`{owner}.{_OLD}` asks its image processor, which has none since transformers 5.0"
+        text = f"{said}: call `{_GROUNDED}(..., threshold=0.0, target_sizes=...)`, which gives all boxes"
+        yield view.finding(node, text, fix=_detection_fix(view, node, _GROUNDED, "threshold=0.0, ", "safe"))
+        return
+    text = f"`{owner}` has no `{_NEW}` since transformers 5.0: it is `{_GROUNDED}`"
+    edit = Edit(*view.name_span(node), _GROUNDED)
+    yield view.finding(node, text, fix=Fix(f"Call `{_GROUNDED}`", [edit], requires=_GROUNDED_SINCE))
 
 
 # What takes other arguments
+
+
+def _old_names(view: ModuleView, node: ast.Attribute) -> Iterator[Finding]:
+    """The arguments of a method of Grounding DINO's and OmDet-Turbo's processors under their names before 4.49."""
+    call = _call_of(view, node)
+    given = {keyword.arg for keyword in call.keywords} if call is not None else set()
+    if call is None or image_processors.is_own(view, node) or _is_prepared(view, node):
+        return
+    for keyword in call.keywords:
+        new = _OLD_NAMES.get(keyword.arg or "")
+        if not new:
+            continue
+        start = view.span(keyword)[0]
+        edit = Edit(start, start + len(keyword.arg or ""), new)
+        safety: Applicability = "unsafe" if view.values(node.value) <= NOTHING_KNOWN | _CALLER else "safe"
+        fix = Fix(f"Rename to `{new}`", [edit], applicability=safety, requires=_GROUNDED_SINCE)
+        text = f"`{node.attr}` takes no `{keyword.arg}` since transformers {_OLD_NAMES_UNTIL}: it is `{new}`"
+        yield view.finding(keyword, text, fix=fix if new not in given else None, since=_OLD_NAMES_UNTIL)
 
 
 def _changed(view: ModuleView, node: ast.Attribute, found: ImageProcessor) -> Iterator[Finding]:

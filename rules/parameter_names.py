@@ -8,6 +8,8 @@ import re
 from v5lint.rule import Rule
 from v5lint.rules.knowledge import lookup
 from v5lint.rules.parts import held_models, library, models, name_conditions
+from v5lint.rules.parts.held_models import Held
+from v5lint.rules.parts.joined_models import JOINED
 from v5lint.rules.parts.name_conditions import Question
 
 TYPE_CHECKING = False
@@ -16,7 +18,6 @@ if TYPE_CHECKING:
 
     from v5lint.releases import Release
     from v5lint.rule import Finding, Unseen
-    from v5lint.rules.parts.held_models import Held
     from v5lint.rules.parts.models import Model, Models
     from v5lint.view.module import ModuleView
 
@@ -90,14 +91,23 @@ class FrozenParameterName(Rule):
             if not groups:
                 continue
             found = models.of_model_or_part(module, call.func.value)
-            held = [] if found.found else held_models.held(module, call.func.value)
+            held = _joined(found) if found.found else held_models.held(module, call.func.value)
             met: set[ast.expr] = set()
             for node, question in (each for group in groups if not _knows_both(module, found, group) for each in group):
-                lost = _check(module, found, node, question) if not held else _in_parts(module, held, node, question)
+                parts = [each for each in held if not found.found or question.text.startswith(f"{each.name}.")]
+                lost = _in_parts(module, parts, node, question) if parts else _check(module, found, node, question)
                 for each in lost:
                     if node not in met:
                         met.add(node)
                         yield each
+
+
+def _joined(found: Models) -> list[Held]:
+    """The part that sees the images, of models that are put together from two: of the other the names are not asked."""
+    parts = [(each, models.part_of(each)) for each in found.found]
+    if not all(part is not None for _, part in parts):
+        return []
+    return [Held(JOINED[each.name][0], [part]) for each, part in parts if part is not None]
 
 
 def _knows_both(view: ModuleView, found: Models, condition: list[tuple[ast.expr, Question]]) -> bool:

@@ -66,7 +66,8 @@ class MovedSubmodule(Rule):
     Finds on everything that is known to be a model: `.vision_model` of `CLIPVisionModel` and `SiglipVisionModel` and
     `.text_model` of `CLIPTextModel` and `SiglipTextModel`, which are flat since 5.6 (they are still there on
     `CLIPModel` and `SiglipModel`); `.encoder` of ViT and its family, whose layers are in `.layers`
-    since 5.9; `.backbone.conv_encoder` of DETR, Conditional DETR and Deformable DETR, which is `.backbone` since 5.1;
+    since 5.9, and the same in `.encoder` of a TrOCR or another `VisionEncoderDecoderModel` whose checkpoint tells what
+    it is; `.backbone.conv_encoder` of DETR, Conditional DETR and Deformable DETR, which is `.backbone` since 5.1;
     `.language_model`, `.vision_tower`, `.multi_modal_projector` and `.visual` of LLaVA, Qwen2-VL and their like, which
     are in `.model` alone since 5.0. Behind them, through indexes, loops and variables, the parts of layers that were
     renamed: `.attention.attention.query` of DINOv2 since 5.18, `.attention.self.query` of Swin since 5.9. The same

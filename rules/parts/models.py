@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 
 from v5lint.rules.knowledge import lookup
-from v5lint.rules.parts import checkpoints, library, origins
+from v5lint.rules.parts import checkpoints, joined_models, library, origins
 from v5lint.view.values import Constant, External, Instance, Partial, Unknown
 
 TYPE_CHECKING = False
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 #: Where a checkpoint may come from beside its default: the default is what most runs take.
 _DEFAULTS = frozenset({"caller", "command line", "environment"})
+
+#: Models for images and text: of these a model that is put together has the tower for images alone.
+_WITH_TOWERS = frozenset({"CLIPModel", "ChineseCLIPModel", "SiglipModel", "Siglip2Model"})
 
 
 class Model:
@@ -93,7 +96,32 @@ def models(view: ModuleView, node: ast.expr) -> Models:
         # A name whose making is out of sight may still have an annotation, or a class that a sibling gives it.
         for of in view.classes_of(node):
             found += [each for name in library.library_classes(view, of) if (each := _of_class(name, of)) is not None]
+    if not found and isinstance(node, ast.Attribute):
+        return _part_of_joined(view, node)
     return Models(found, is_complete=complete)
+
+
+def _part_of_joined(view: ModuleView, node: ast.Attribute) -> Models:
+    """The part that sees the images, of a model that is put together from two: `.encoder` of a TrOCR."""
+    if node.attr not in {part for part, *_ in joined_models.JOINED.values()}:
+        return Models([], is_complete=False)
+    around = models(view, node.value)
+    found = [part_of(each) for each in around.found if joined_models.JOINED.get(each.name, ("",))[0] == node.attr]
+    if len(found) < len(around.found):
+        return Models([], is_complete=False)
+    return Models([each for each in found if each is not None], is_complete=around.is_complete and all(found))
+
+
+def part_of(model: Model) -> Model | None:
+    """The part that sees the images, of a model that is put together from two; None where it is not known."""
+    if model.name not in joined_models.JOINED or model.is_own:
+        return None
+    model_type = joined_models.type_of_part(model)
+    facts = lookup.model_type(model_type) if model_type else None
+    name = facts.models.get("AutoModel", "") if facts is not None else ""
+    if not name or name in _WITH_TOWERS:
+        return None
+    return Model(name, model_type, is_adapted=model.is_adapted, is_sure=model.is_sure, call=model.call)
 
 
 def of_model_or_part(view: ModuleView, node: ast.expr) -> Models:

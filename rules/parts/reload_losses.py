@@ -14,34 +14,12 @@ import os.path
 from v5lint.releases import parse_release
 from v5lint.rules import knowledge
 from v5lint.rules.knowledge import lookup
-from v5lint.rules.parts import checkpoints, library
-from v5lint.view.values import Constant
+from v5lint.rules.parts.joined_models import JOINED, type_of_part
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from v5lint.releases import Release
     from v5lint.rules.parts.models import Model
-    from v5lint.view.values import Value
-
-#: Models that are put together from two others: the part that sees the images, and what builds them from two
-#: checkpoints, with the parameter that names the one of this part.
-_JOINED = {
-    "VisionEncoderDecoderModel": (
-        "encoder",
-        "from_encoder_decoder_pretrained",
-        "encoder_pretrained_model_name_or_path",
-    ),
-    "VisionTextDualEncoderModel": (
-        "vision_model",
-        "from_vision_text_pretrained",
-        "vision_model_name_or_path",
-    ),
-}
-
-#: What the encoder of checkpoints of these is (those of Donut and Nougat, a DonutSwin, lose nothing).
-_ENCODERS = {"microsoft/trocr-": "vit", "nlpconnect/vit-gpt2-": "vit"}
 
 _losses: dict[str, dict[str, Loss]] = {}
 
@@ -80,10 +58,10 @@ def loss_of(model: Model, release: Release) -> Loss | None:
     if not _losses:
         _losses.update(_read())
     name, shown, model_type = model.name, model.name, model.model_type
-    if name in _JOINED:
-        model_type = _type_of_encoder(model)
+    if name in JOINED:
+        model_type = type_of_part(model)
         facts = lookup.model_type(model_type) if model_type else None
-        shown = f"{name}.{_JOINED[name][0]}"
+        shown = f"{name}.{JOINED[name][0]}"
         name = facts.models.get("AutoModel", "") if facts is not None else ""
     classes = _losses.get(model_type)
     if classes is None:
@@ -92,27 +70,6 @@ def loss_of(model: Model, release: Release) -> Loss | None:
     if not found.lost or parse_release(found.since) > release:
         return None
     return Loss(shown, found.lost, found.total, found.since)
-
-
-def _type_of_encoder(model: Model) -> str:
-    """The type of the part that sees the images; "" where it is not known for sure."""
-    _, builder, parameter = _JOINED[model.name]
-    call = model.call
-    if call is None:
-        return ""
-    if call.name == builder:
-        types = {_type_of(value, checkpoints.model_type_of) for value in call.values_of(parameter, 0)}
-    else:
-        types = {_type_of(value, _type_in_checkpoint) for value in call.values_of(*library.CHECKPOINT)}
-    return types.pop() if len(types) == 1 else ""
-
-
-def _type_of(value: Value, told: Callable[[str], str]) -> str:
-    return told(value.value) if isinstance(value, Constant) and isinstance(value.value, str) else ""
-
-
-def _type_in_checkpoint(checkpoint: str) -> str:
-    return next((found for start, found in _ENCODERS.items() if checkpoint.startswith(start)), "")
 
 
 def _read() -> dict[str, dict[str, Loss]]:
