@@ -13,6 +13,7 @@ from v5lint.view.values import External, LocalClass
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from typing import TypeGuard
 
     from v5lint.rule import Finding
     from v5lint.view.calls import CallSite
@@ -39,16 +40,19 @@ class StrictConfiguration(Rule):
 
     Finds positional arguments of a configuration class of transformers, also in `super().__init__(...)` of a subclass.
     And in subclasses of `PretrainedConfig`: an annotated attribute of the class whose default can be changed (a list, a
-    dict), `num_labels` as a property without a setter, `del self.id2label`, and `__post_init__` of a dataclass that
-    calls the constructor of its base.
+    dict), `num_labels` as a property without a setter, `del self.id2label`, `__post_init__` of a dataclass that
+    calls the constructor of its base, and `@dataclass` above fields that have no default of their own, such as
+    `field(default_factory=list)` and `field(init=False)`.
 
     ## Why it breaks
 
-    Since 5.4 every configuration is a dataclass, and so is every subclass. Measured on 5.24, the second when the module
-    is imported:
+    Since 5.4 every configuration is a dataclass, and so is every subclass. Measured on 5.24, the second and third when
+    the module is imported: the base class makes a dataclass of a subclass before its own decorator does, which finds
+    the factories gone.
 
         ValueError: BertConfig accepts only keyword arguments, but found `2` positional args.
         ValueError: mutable default <class 'list'> for field layers is not allowed: use default_factory
+        TypeError: non-default argument 'layers' follows default argument
         AttributeError: property 'num_labels' of 'Config' object has no setter
         RecursionError: maximum recursion depth exceeded
 
@@ -66,8 +70,9 @@ class StrictConfiguration(Rule):
 
     ## Fix safety
 
-    Leaving out the annotation is safe: without, the attribute is no field of the dataclass, as it was none before. All
-    else is left to a person: the names of the arguments are those of the constructor of 4.x. Values of a wrong type
+    Leaving out the annotation is safe: without, the attribute is no field of the dataclass, as it was none before.
+    `@dataclass(init=False)` is safe in a class that has a constructor, which `@dataclass` leaves as it is. All else is
+    left to a person: the names of the arguments are those of the constructor of 4.x. Values of a wrong type
     (`hidden_size="32"`) have a rule of their own (V5517).
 
     ## References
@@ -151,6 +156,8 @@ def _is_of_one(view: ModuleView, node: ast.expr) -> bool:
 
 def _in_class(view: ModuleView, node: ast.ClassDef) -> Iterator[Finding]:
     is_dataclass = any(_decorator(each) == "dataclass" for each in node.decorator_list)
+    if is_dataclass:
+        yield from _decorated(view, node)
     for each in node.body:
         if isinstance(each, ast.AnnAssign) and not is_dataclass and _is_mutable(each):
             shown = view.source(each.target)
@@ -169,6 +176,53 @@ def _in_class(view: ModuleView, node: ast.ClassDef) -> Iterator[Finding]:
                         "it again and again: call `super().__post_init__()`"
                     )
                     yield view.finding(call, message)
+
+
+def _decorated(view: ModuleView, node: ast.ClassDef) -> Iterator[Finding]:
+    """A dataclass whose decorator writes a constructor in which a field without a default follows those of the base."""
+    decorator = next(each for each in node.decorator_list if _decorator(each) == "dataclass")
+    if isinstance(decorator, ast.Call) and any(each.arg in {"init", "kw_only", None} for each in decorator.keywords):
+        return
+    lacking = next(_lacking(node), None)
+    if lacking is None:
+        return
+    message = (
+        f"the fields of the base have defaults since transformers 5.4, and `{view.source(lacking.target)}` has none: "
+        "`@dataclass` refuses that when the module is imported"
+    )
+    has_constructor = any(isinstance(each, ast.FunctionDef) and each.name == "__init__" for each in node.body)
+    yield view.finding(decorator, message, fix=_without_init(view, decorator) if has_constructor else None)
+
+
+def _lacking(node: ast.ClassDef) -> Iterator[ast.AnnAssign]:
+    """The fields without a default that the decorator took before 5.4, when no field of the base stood before them."""
+    defaults = False
+    for each in node.body:
+        if not isinstance(each, ast.AnnAssign) or "ClassVar" in ast.unparse(each.annotation):
+            continue
+        if each.value is None:
+            if not defaults:
+                yield each
+            continue
+        given = {one.arg for one in each.value.keywords} if _is_field(each.value) else {"default"}
+        if None not in given and "default" not in given:
+            yield each
+        defaults = defaults or bool(given & {"default", "default_factory"})
+
+
+def _is_field(node: ast.expr) -> TypeGuard[ast.Call]:
+    return isinstance(node, ast.Call) and last_name(node.func) == "field"
+
+
+def _without_init(view: ModuleView, decorator: ast.expr) -> Fix:
+    """Tells the decorator to write no constructor, which it does not where the class has one."""
+    end = view.span(decorator)[1]
+    if not isinstance(decorator, ast.Call):
+        edit = Edit(end, end, "(init=False)")
+    else:
+        last = view.span(decorator.keywords[-1])[1] if decorator.keywords else end - 1
+        edit = Edit(last, last, ", init=False" if decorator.keywords else "init=False")
+    return Fix("Leave the constructor to the class", [edit])
 
 
 def _decorator(node: ast.expr) -> str:
