@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import ast
 
-from v5lint.rules.parts import alternatives, asking_functions, library
+from v5lint.rules.parts import alternatives, asking_functions, library, shims
 from v5lint.view.guards import IMPORT_ERRORS, catches
-from v5lint.view.values import Constant, External
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -42,9 +41,9 @@ def standing_of(view: ModuleView, reference: Reference) -> Standing:
     if view.guards.in_fallback(node, lambda each: alternatives.try_succeeds(view, each)):
         return Standing("prepared")
     is_second = alternatives.is_second_choice(view, node) or _is_after_a_try(view, node) or _is_passed_over(view, node)
-    if is_second or alternatives.has_second_way(view, reference) or reference.name in _shimmed_names(view):
+    if is_second or alternatives.has_second_way(view, reference) or reference.name in shims.names(view):
         return Standing("prepared")
-    if any(reference.path == each or reference.path.startswith(f"{each}.") for each in _shimmed_modules(view)):
+    if any(reference.path == each or reference.path.startswith(f"{each}.") for each in shims.modules(view)):
         return Standing("prepared")
     if reference.has_default:
         kind = "prepared" if alternatives.is_optional(view, node) else "swallowed"
@@ -167,43 +166,3 @@ def _names_error(handler: ast.AST, error: str) -> bool:
     """Whether an `except` clause asks for an error by its name."""
     asked = handler.type if isinstance(handler, ast.ExceptHandler) else None
     return asked is not None and any(getattr(each, "id", "") == error for each in ast.walk(asked))
-
-
-def _shimmed_modules(view: ModuleView) -> frozenset[str]:
-    """The modules of transformers that a module puts in their place itself: `sys.modules["transformers.x"] = y`."""
-    keys = [
-        node.slice
-        for node in view.tree.nodes.get(ast.Subscript, ())
-        if isinstance(node, ast.Subscript)
-        and isinstance(node.ctx, ast.Store)
-        and External("sys.modules") in view.values(node.value)
-    ]
-    for call in view.calls({"setdefault"}):
-        func = call.func
-        if isinstance(func, ast.Attribute) and call.args and External("sys.modules") in view.values(func.value):
-            keys.append(call.args[0])
-    return frozenset(str(each) for key in keys for each in view.constants(key))
-
-
-def _shimmed_names(view: ModuleView) -> frozenset[str]:
-    """The names that a module puts into transformers itself, so that they go on working."""
-    found: set[str] = set()
-    for node in view.tree.nodes.get(ast.Attribute, ()):
-        assert isinstance(node, ast.Attribute)
-        if isinstance(node.ctx, ast.Store) and view.is_of(node.value, "transformers"):
-            found.add(node.attr)
-    for node in view.tree.nodes.get(ast.Subscript, ()):
-        assert isinstance(node, ast.Subscript)
-        table = node.value
-        if (
-            isinstance(node.ctx, ast.Store)
-            and isinstance(table, ast.Attribute)
-            and view.is_of(table.value, "transformers")
-        ):
-            found.update(str(value.value) for value in view.values(node.slice) if isinstance(value, Constant))
-    for call in view.calls({"setattr"}):
-        # `monkeypatch.setattr` wants that the name is there already, unless it is told otherwise.
-        puts = isinstance(call.func, ast.Name) or call.keyword("raising") is not None
-        if puts and len(call.node.args) == 3 and view.is_of(call.node.args[0], "transformers"):
-            found.update(str(each) for each in view.constants(call.node.args[1]))
-    return frozenset(found)
