@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 
-from v5lint.rules.parts import alternatives, asking_functions, library, shims
+from v5lint.rules.parts import alternatives, asking_functions, hub, library, shims
 from v5lint.view.guards import IMPORT_ERRORS, catches
 
 TYPE_CHECKING = False
@@ -36,7 +36,7 @@ class Standing:
 def standing_of(view: ModuleView, reference: Reference) -> Standing:
     """How a reference to a name that the target release does not have stands."""
     node = reference.place
-    if view.guards.is_dead(node) or view.guards.is_dead(reference.node):
+    if view.guards.is_dead(node) or view.guards.is_dead(reference.node) or _is_for_older_hub(view, node):
         return Standing("prepared")
     if view.guards.in_fallback(node, lambda each: alternatives.try_succeeds(view, each)):
         return Standing("prepared")
@@ -62,6 +62,15 @@ def standing_of(view: ModuleView, reference: Reference) -> Standing:
         caught = ast.unparse(handled.handler.type) if handled.handler.type is not None else ""
         return Standing("swallowed", f"the `except{' ' if caught else ''}{caught}` in line {handled.handler.lineno}")
     return Standing("swallowed", "the `suppress` around it")
+
+
+def _is_for_older_hub(view: ModuleView, node: ast.AST) -> bool:
+    """Whether a node runs only beside a huggingface_hub that is older than the one which the target release needs."""
+    oldest = hub.release(view)
+    return any(
+        view.guards.version_truth(test, oldest, hub.PACKAGE) is (not wanted)
+        for test, wanted in view.reach.conditions(node)
+    )
 
 
 def _is_passed_over(view: ModuleView, node: ast.AST) -> bool:
