@@ -53,6 +53,29 @@ def safety_of(view: ModuleView, node: ast.expr) -> Applicability:
     return "unsafe" if "transformers" in packages and packages - _RELATED else "safe"
 
 
+def is_asked_for_another(view: ModuleView, node: ast.expr) -> bool:
+    """Whether an expression is read only where a test found that it is an object of another library.
+
+    `if isinstance(model, SentenceTransformer):`, `if type(model).__name__ == "SentenceTransformer":`.
+    """
+    if not isinstance(node, (ast.Name, ast.Attribute)):
+        return False
+    mine = ast.unparse(node)
+    names = (f"{mine}.__class__.__name__", f"type({mine}).__name__")
+    for test, wanted in view.reach.conditions(node):
+        if isinstance(test, ast.Call) and wanted and len(test.args) == 2 and ast.unparse(test.func) == "isinstance":
+            asked = view.values(test.args[1]) if ast.unparse(test.args[0]) == mine else frozenset()
+            if asked and all(isinstance(each, External) and each.package != "transformers" for each in asked):
+                return True
+        elif isinstance(test, ast.Compare) and len(test.ops) == 1 and ast.unparse(test.left) in names:
+            is_it = isinstance(test.ops[0], (ast.Eq, ast.In)) is wanted
+            found = [*view.constants(test.comparators[0])]
+            found += [each.value for each in ast.walk(test.comparators[0]) if isinstance(each, ast.Constant)]
+            if is_it and found and not any(lookup.home_of(str(each)) for each in found):
+                return True
+    return False
+
+
 def loaders(call: CallSite) -> list[str]:
     """The transformers classes on which a call of `from_pretrained` is made."""
     return [name for owner in call.owners({"from_pretrained"}) for name in library_classes(call.view, owner)]
