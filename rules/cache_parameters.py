@@ -18,6 +18,11 @@ if TYPE_CHECKING:
 _OLD, _NEW = generating.CACHE_BEFORE, generating.CACHE
 _PREPARE = "prepare_inputs_for_generation"
 
+_WARNS = (
+    f"`generate` passes the cache as `{_NEW}` since transformers 5.24, and `{{name}}` hands it on with an empty "
+    f"`{_OLD}` beside it, of which the model inside warns until 5.40"
+)
+
 
 class RenamedCacheParameter(Rule):
     """A model that generates, and whose `forward` takes its cache as `past_key_values`.
@@ -38,6 +43,9 @@ class RenamedCacheParameter(Rule):
     without all that stood before. Nothing is raised, and the tokens are other ones (measured: four greedy tokens, three
     of them wrong; the same model was right on 5.23.0). With a `prepare_inputs_for_generation` of the class the whole
     text is computed anew for every token.
+
+    One that gives its `**kwargs` to the model inside (`super().forward(x, past_key_values=past_key_values, **kwargs)`)
+    computes the same tokens (measured): the model inside takes `cache`, and warns that both are given.
 
     ## Example
 
@@ -78,6 +86,10 @@ class RenamedCacheParameter(Rule):
             if generating.generates(of):
                 if generating.is_written_here(of, _PREPARE):
                     effect = "computes without it"
+                elif generating.hands_cache_on(of, forward):
+                    message = f"{_WARNS.format(name=node.name)}: take both names"
+                    yield module.finding(given[_OLD], message, level="deprecated")
+                    continue
                 elif forward.args.kwarg is None:
                     effect = "raises a TypeError"
                 else:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 
 from v5lint.rule import Fix, Rule
-from v5lint.rules.parts import members
+from v5lint.rules.parts import library, members
 from v5lint.view.calls import CallSite
 from v5lint.view.values import Constant, External
 
@@ -63,7 +63,8 @@ class ChatTemplateDict(Rule):
 
     ## Fix safety
 
-    Safe: the argument spells out what was the default, and both majors take it.
+    Safe: the argument spells out what was the default, and both majors take it. Unsafe where the tokenizer may be
+    another library's.
 
     ## References
 
@@ -193,4 +194,6 @@ def _fix(view: ModuleView, call: CallSite) -> Fix:
 
         return [edit_arguments(view, call.node, append=[f"{_KEYWORD}=False"])]
 
-    return Fix("Pass `return_dict=False`", build, requires=_SINCE)
+    func = call.func
+    safety = library.safety_of(view, func.value) if isinstance(func, ast.Attribute) else "unsafe"
+    return Fix("Pass `return_dict=False`", build, applicability=safety, requires=_SINCE)

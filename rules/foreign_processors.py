@@ -134,6 +134,9 @@ def _other_colours(family: str, other: str) -> str:
     return f"the processor normalises with {theirs} mean and deviation (`{other}`), the model (`{family}`) with {mine}"
 
 
+#: The size of a language model in a name, which SigLIP is the eye of: `prismatic-siglip-224px-7b`.
+_BILLIONS = re.compile(r"(?<![a-z0-9])\d+(?:\.\d+)?b(?![a-z0-9])", re.IGNORECASE)
+
 #: What `padding` may be without giving every text the same length.
 _SHORT = frozenset({Constant(True), Constant(False), Constant("longest"), Constant("do_not_pad")})
 
@@ -224,9 +227,11 @@ def _is_siglip(made: CallSite) -> bool:
         return False
     if any(name.startswith("Siglip") for name in names):
         return True
-    values = made.values_of(*library.CHECKPOINT)
-    return bool(library.texts(values)) and all(
-        checkpoints.model_type_of(name) in ("siglip", "siglip2") for name in library.texts(values)
+    if Constant(True) in made.values_of("trust_remote_code"):
+        return False
+    given = library.texts(made.values_of(*library.CHECKPOINT))
+    return bool(given) and all(
+        checkpoints.model_type_of(name) in ("siglip", "siglip2") and not _BILLIONS.search(name) for name in given
     )
 
 

@@ -65,7 +65,8 @@ class RemovedKbitFlag(Rule):
     refused it as well), where an `except` around the call hides the TypeError (the program took a second way), where
     another library hands the dict on, where the dict goes to another module of the repository, in code that never runs,
     and where it depends on the checkpoint which layer version 4 left alone (`AutoModelForSequenceClassification` and
-    other Auto classes with a head, unless the checkpoint's name tells).
+    other Auto classes with a head, unless the checkpoint's name tells). No fix where the loader may be another
+    library's.
 
     Without a `dtype`, version 4 loaded what is not quantized in half precision, version 5 loads it as the checkpoint
     has it: more memory, and other roundings. `dtype=torch.float16` brings it back; no fix adds it.

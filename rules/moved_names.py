@@ -40,7 +40,8 @@ class MovedName(Rule):
 
     Safe where it is the same object, also for modules of the repository that import the name from here. Unsafe where
     the thing of that name was changed on the way (other parameters, other submodules), where an `except` hid the
-    failure, and in strings. A file of TensorFlow or Flax code (V5105) is not rewritten.
+    failure, in strings, and where it is another package's that may not be installed (`mamba_ssm`, `flash_attn`: the
+    name was None there then). A file of TensorFlow or Flax code (V5105) is not rewritten.
 
     ## References
 

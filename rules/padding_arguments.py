@@ -6,7 +6,7 @@ import ast
 
 from v5lint.rule import Fix, Rule
 from v5lint.rules.knowledge.lookup import Removal
-from v5lint.rules.parts import arguments, members
+from v5lint.rules.parts import arguments, library, members
 from v5lint.rules.parts.arguments import Given
 from v5lint.view.values import Unknown
 
@@ -65,7 +65,7 @@ class IgnoredPaddingArgument(Rule):
 
     Safe where the receiver is known, for a literal `True` or `False`; for a variable the fix is a conditional. Beside
     another `padding=` or `truncation=`, which v4 preferred, the old argument goes. Unsafe where only the name says that
-    it is a tokenizer.
+    it is a tokenizer, and where it may be another library's.
 
     ## References
 
@@ -138,6 +138,8 @@ def _fix(given: Given) -> Fix | None:
         return None
     beside = given.other(new.new)
     level: Applicability = arguments.safety(given)[0] if _is_known(given.call) else "unsafe"
+    if level == "safe":
+        level = library.safety_of(given.view, _holder(given.call))
     if beside is not None:
         wins = isinstance(beside, ast.Constant) and beside.value not in (False, None, ...)
         return arguments.removal_fix([given], level) if wins else None
@@ -156,6 +158,10 @@ def _fix(given: Given) -> Fix | None:
 
 def _is_known(call: CallSite) -> bool:
     """Whether the receiver is known to be a tokenizer by more than its name."""
+    return bool(members.owners(call.view, _holder(call), ("tokenizer",)))
+
+
+def _holder(call: CallSite) -> ast.expr:
+    """The tokenizer that a call is about."""
     func = call.func
-    holder = func.value if isinstance(func, ast.Attribute) and func.attr in _METHODS else func
-    return bool(members.owners(call.view, holder, ("tokenizer",)))
+    return func.value if isinstance(func, ast.Attribute) and func.attr in _METHODS else func

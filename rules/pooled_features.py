@@ -7,7 +7,7 @@ import re
 
 from v5lint.rule import Edit, Fix, Rule
 from v5lint.rules.knowledge import lookup
-from v5lint.rules.parts import members
+from v5lint.rules.parts import library, members
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -89,7 +89,8 @@ class PooledFeatures(Rule):
     Safe: `pooler_output` is the tensor that v4 returned (measured: equal; of Fuyu and Llama 4 it is
     `last_hidden_state`). No fix where it is another one: Qwen3-VL and Ovis2 returned a tuple, Idefics and SmolVLM one
     tensor for all images, PaliGemma one of another scale. Held back while the project supports v4, where the tensor has
-    no such attribute. What an Auto class loads from a checkpoint that is not known is said to be unseen.
+    no such attribute. What an Auto class loads from a checkpoint that is not known is said to be unseen. Unsafe
+    where the model may be another library's.
 
     ## References
 
@@ -142,7 +143,9 @@ def _finding(view: ModuleView, call: CallSite, method: str, owners: list[Owner])
     end = view.span(call.node)[1]
     fields = {_FIELDS.get(each.name, _OUTPUT) for each in owners}
     field = min(fields)
-    fix = Fix(f"Read `.{field}`", [Edit(end, end, f".{field}")], requires="5.0")
+    assert isinstance(call.func, ast.Attribute)
+    safety = library.safety_of(view, call.func.value)
+    fix = Fix(f"Read `.{field}`", [Edit(end, end, f".{field}")], applicability=safety, requires="5.0")
     is_same = len(fields) == 1 and not any(each.name.startswith(_OTHER_FORM) for each in owners)
     message = (
         f"`{owners[0].shown}.{method}` returns an output object since transformers 5.0, where it returned a tensor: "

@@ -6,7 +6,7 @@ import ast
 
 from v5lint.rule import Edit, Fix, Rule
 from v5lint.rules.knowledge import lookup
-from v5lint.rules.parts import arguments, members
+from v5lint.rules.parts import arguments, library, members
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ class AdditionalSpecialTokens(Rule):
     ## Fix safety
 
     Safe, and held back while the project supports v4: `extra_special_tokens` of 4.57 is a dict of something else, and
-    `extra_special_tokens_ids` is not there.
+    `extra_special_tokens_ids` is not there. Unsafe where the tokenizer may be another library's.
 
     ## References
 
@@ -87,7 +87,12 @@ class AdditionalSpecialTokens(Rule):
             if call.name == "add_special_tokens" and isinstance(func, ast.Attribute) and _is_tokenizer(module, func):
                 new = "replace_extra_special_tokens"
                 message = f"`add_special_tokens` takes no `{_ARGUMENT}=` since transformers 5.0: it is `{new}=`"
-                fix = Fix(f"Rename the argument to `{new}=`", [Edit(*module.name_span(keyword), new)], requires=_SINCE)
+                fix = Fix(
+                    f"Rename the argument to `{new}=`",
+                    [Edit(*module.name_span(keyword), new)],
+                    applicability=library.safety_of(module, func.value),
+                    requires=_SINCE,
+                )
                 yield module.finding(keyword, message, fix=fix)
 
 
@@ -140,7 +145,7 @@ def _entry(view: ModuleView, node: ast.Subscript | ast.Call) -> Iterator[Finding
         fix = Fix(
             "Read `extra_special_tokens`",
             [view.replace(node, new)],
-            applicability="safe" if is_safe else "unsafe",
+            applicability=library.safety_of(view, table.value) if is_safe else "unsafe",
             requires=_SINCE,
         )
         yield view.finding(node, message + "`extra_special_tokens`", fix=fix)

@@ -6,7 +6,7 @@ import ast
 import re
 
 from v5lint.rule import Edit, Fix, FixUnavailableError, Rule
-from v5lint.rules.parts import members
+from v5lint.rules.parts import library, members
 from v5lint.view.guards import IMPORT_ERRORS
 from v5lint.view.values import LocalFunction
 
@@ -61,7 +61,7 @@ class TargetTokenizerContext(Rule):
 
     Safe: measured equal on 4.57 and 5.23. No fix where the block does something else with the tokenizer than calling it
     with a text or a pair (`tokenizer.encode(...)`, handing it to a function, calling a function that uses it), as that
-    has no spelling for targets.
+    has no spelling for targets. Unsafe where the tokenizer may be another library's.
 
     ## References
 
@@ -108,7 +108,8 @@ def _fix(view: ModuleView, func: ast.Attribute) -> Fix | None:
             return [_without_item(view, statement, item), *edits]
         return [_dedented(view, statement, edits)]
 
-    return Fix(f"Replace the block with `{_METHODS[func.attr][0]}=`", build, requires=_SINCE)
+    safety = library.safety_of(view, func.value)
+    return Fix(f"Replace the block with `{_METHODS[func.attr][0]}=`", build, applicability=safety, requires=_SINCE)
 
 
 def _uses_elsewhere(view: ModuleView, statement: ast.With, holder: ast.expr) -> bool:

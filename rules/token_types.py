@@ -33,6 +33,9 @@ _FAMILIES = frozenset({*_LOUD, _SILENT})
 #: Their classes and checkpoints, as a file names them.
 _NAMED = re.compile(r"Qwen(2|2[._]5|3)[_-]?VL|qwen(2|2_5|3)_vl|Glm4[v6]|glm4[v6]|Qwen3_5")
 
+#: Frameworks that have the same models under the same names.
+_FRAMEWORKS = ("mlx", "paddle", "mindspore")
+
 #: Models whose index is made as before.
 _OTHERS = re.compile(r"omni|glm_image|GlmImage", re.IGNORECASE)
 
@@ -93,7 +96,7 @@ class MissingTokenTypes(Rule):
 
     def check(self, module: ModuleView) -> Iterator[Finding]:
         """See Rule."""
-        if _TYPES in module.text or "transformers" not in module.text:
+        if _TYPES in module.text or "transformers" not in module.text or _is_of_another_framework(module):
             return
         yield from _indices(module)
         yield from _forwards(module)
@@ -101,6 +104,11 @@ class MissingTokenTypes(Rule):
             return  # it makes the positions itself
         yield from _given_to_models(module)
         yield from _dicts(module)
+
+
+def _is_of_another_framework(view: ModuleView) -> bool:
+    """Whether a module is written for MLX, Paddle or MindSpore, whose ports of these models are their own."""
+    return any(True for each in _FRAMEWORKS for _ in view.imports(each))
 
 
 def _indices(view: ModuleView) -> Iterator[Finding]:

@@ -7,7 +7,7 @@ import re
 
 from v5lint.rule import Edit, Fix, FixUnavailableError, Rule
 from v5lint.rules.knowledge import lookup
-from v5lint.rules.parts import batches, members
+from v5lint.rules.parts import batches, library, members
 from v5lint.view.calls import CallSite
 from v5lint.view.guards import CALL_ERRORS
 from v5lint.view.values import LocalClass, LocalFunction
@@ -80,7 +80,8 @@ class RemovedTokenizerCall(Rule):
     (a tokenizer written in Python took them; called with a list, every token becomes a sequence of its own: give
     `is_split_into_words=True`), where `prepare_seq2seq_batch` gets another `max_target_length` than `max_length`, where
     it gets `src_lang` or `tgt_lang` (called with them, MBart's tokenizer keeps the language it was loaded with and says
-    nothing: set `tokenizer.src_lang` before), where the method is handed on without being called.
+    nothing: set `tokenizer.src_lang` before), where the method is handed on without being called. Unsafe where the
+    tokenizer may be another library's (`try: from modelscope import AutoTokenizer`).
 
     ## References
 
@@ -101,7 +102,8 @@ class RemovedTokenizerCall(Rule):
                 continue
             found = known.get(node)
             if found is not None:
-                safety: Applicability = "safe" if module.guards.handled(node, CALL_ERRORS) is None else "unsafe"
+                is_hidden = module.guards.handled(node, CALL_ERRORS) is not None
+                safety: Applicability = "unsafe" if is_hidden else library.safety_of(module, node.value)
                 fix = _fix(module, node, safety) if not _has_own_call(found.owner) else None
                 yield module.finding(node, _message(found.owner.shown, node.attr), fix=fix, since=found.removal.gone)
             elif members.is_untyped(module, node, "tok"):

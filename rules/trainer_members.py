@@ -6,7 +6,15 @@ import ast
 
 from v5lint.rule import Rule
 from v5lint.rules.knowledge import lookup
-from v5lint.rules.parts import arguments, idle_settings, members, search_spaces, training_fields, training_objects
+from v5lint.rules.parts import (
+    arguments,
+    idle_settings,
+    library,
+    members,
+    search_spaces,
+    training_fields,
+    training_objects,
+)
 from v5lint.rules.parts.training_classes import CLASS, FIELDS
 from v5lint.rules.parts.training_objects import TRAINER
 from v5lint.view.strings import last_name
@@ -158,8 +166,9 @@ class RemovedTrainerMember(Rule):
 
     ## Fix safety
 
-    `tokenizer` becomes `processing_class` safely; the fix waits until the project supports nothing before 4.46. A
-    branch for `self.use_apex`, which is never on any more, goes unsafely. The other members have no successor.
+    `tokenizer` becomes `processing_class` safely, unless the trainer may be another library's; the fix waits until the
+    project supports nothing before 4.46. A branch for `self.use_apex`, which is never on any more, goes unsafely. The
+    other members have no successor.
 
     ## References
 
@@ -184,7 +193,8 @@ class RemovedTrainerMember(Rule):
             if told is not None and told.replacement is not None:
                 new = told.replacement
                 advice = f": it is `{new.new}`"
-                fix = each.renamed(new.new, requires=new.since)
+                safety = library.safety_of(module, each.holder)
+                fix = each.renamed(new.new, requires=new.since, applicability=safety)
             yield module.finding(each.listed or each.node, f"{said}{advice}", fix=fix, since=removal.gone)
         for node in module.tree.nodes.get(ast.Attribute, ()):
             assert isinstance(node, ast.Attribute)
@@ -224,4 +234,5 @@ def _field_fix(view: ModuleView, mention: Mention, removal: Removal) -> Fix | No
     new = removal.replacement
     if new is None or not new.drop_in:
         return idle_settings.at_rest(view, mention, removal)
-    return mention.renamed(new.new, requires=new.since, applicability="safe" if mention.is_read else "unsafe")
+    safety = library.safety_of(view, mention.holder) if mention.is_read else "unsafe"
+    return mention.renamed(new.new, requires=new.since, applicability=safety)

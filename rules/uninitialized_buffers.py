@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 
 from v5lint.rule import Rule
 from v5lint.rules.parts import constructors, library, members
@@ -32,6 +33,9 @@ _LOSSES = frozenset(
 )
 _WEIGHTS = ("weight", "pos_weight")
 
+#: Methods that exist to fill what loading left empty.
+_RESTORES = re.compile(r"init|reset|restore|materializ")
+
 #: What makes room for values that a checkpoint brings.
 _PLACEHOLDERS = frozenset({"zeros", "empty", "zeros_like", "empty_like", "new_zeros", "new_empty"})
 
@@ -49,7 +53,9 @@ class UninitializedBuffer(Rule):
 
     Left alone is what `_init_weights` of the model fills, the `inv_freq` of rotary embeddings that keep an
     `original_inv_freq` (transformers fills those by the name of the class), models with a `from_pretrained` of their
-    own, buffers that are None, and those of the second kind that begin as zeros, which a checkpoint is to fill.
+    own, buffers that are None, those of the second kind that begin as zeros, which a checkpoint is to fill, caches
+    (zeros of which a method sets parts before it reads them), and what a part restores in a method for that
+    (`init_weights`, `reset_buffers`), which the program calls itself.
 
     ## Why it breaks
 
@@ -104,7 +110,9 @@ class UninitializedBuffer(Rule):
                     key = constructors.place(run.of.view, call)
                     if key not in here or key in met or members.is_prepared(module, here[key]):  # type: ignore[arg-type]
                         continue
-                    if _is_lost(model, run, call) and not _is_filled(model, run.of, name):
+                    if _is_lost(model, run, call) and not (
+                        _is_filled(model, run.of, name) or _is_cache(run, call, name) or _is_restored(run, name)
+                    ):
                         met.add(key)
                         yield module.finding(here[key], _told(model, call, name))
 
@@ -163,6 +171,30 @@ def _is_placeholder(run: Run, call: ast.Call) -> bool:
     value = CallSite(run.of.view, call).argument("tensor", 1)
     made = run.of.view.links.defining_call(value) if value is not None else None
     return made is not None and CallSite(run.of.view, made).name in _PLACEHOLDERS
+
+
+def _is_cache(run: Run, call: ast.Call, name: str) -> bool:
+    """Whether a buffer begins as zeros, and a method of the part sets elements of it: `self.k_cache[:, at:end] = k`."""
+    return _is_placeholder(run, call) and any(
+        isinstance(each, ast.Subscript)
+        and isinstance(each.ctx, ast.Store)
+        and ast.unparse(each.value) == f"self.{name}"
+        and run.of.view.links.class_around(each) is run.of.node
+        for each in run.of.view.tree.nodes.get(ast.Subscript, ())
+    )
+
+
+def _is_restored(run: Run, name: str) -> bool:
+    """Whether a method of the part that the constructor does not run is there to fill the buffer again."""
+    return any(
+        isinstance(each, ast.FunctionDef)
+        and each is not run.function
+        and _RESTORES.search(each.name)
+        and not each.name.startswith("__")
+        and re.search(rf"\b{re.escape(name)}\b", ast.unparse(each))
+        and not any(isinstance(inner, ast.Attribute) and inner.attr == each.name for inner in ast.walk(run.of.node))
+        for each in run.of.node.body
+    )
 
 
 def _is_filled(model: LocalClass, part: LocalClass, name: str) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+import sys
 
 from v5lint.rule import Edit, Fix
 from v5lint.rules.parts import library
@@ -21,6 +22,12 @@ if TYPE_CHECKING:
 
 _KEPT_ON_PURPOSE = re.compile(
     r"#\s*noqa(?::[^#]*\bF401\b|\s*$|\s*#)|pylint:\s*disable=[^#]*unused-import", re.IGNORECASE
+)
+
+#: What is installed wherever transformers 5 runs a model. Of any other package transformers' own import was guarded:
+#: the name was None, or not there, where the package is not, and an import of it would fail.
+_INSTALLED = frozenset(
+    "transformers huggingface_hub tokenizers safetensors numpy packaging regex tqdm filelock torch accelerate".split()
 )
 
 #: So many new paths are named by a fix that imports more of them.
@@ -47,6 +54,8 @@ class Rewrites:
         how = lost.reference.how
         if "." not in new:
             return None  # another package as a whole: `import requests`, whatever this code does with it
+        if safety == "safe" and not _is_installed(self.view, new.partition(".")[0]):
+            safety = "unsafe"
         if how == "import":
             fix = self._grouped("new", lost, safety, requires, "")
             fix.message = f"Import {_named(self._together(fix))} instead"
@@ -93,6 +102,15 @@ class Rewrites:
             return [*imports.edits(), *uses]
 
         return build
+
+
+def _is_installed(view: ModuleView, package: str) -> bool:
+    """Whether a package is there for certain: it is Python's own, transformers needs it, or this module imports it."""
+    if package in _INSTALLED or package in sys.stdlib_module_names:
+        return True
+    parents = view.tree.parents
+    statements = [parents[each.node] for each in view.imports(package) if isinstance(each.node, ast.alias)]
+    return any(isinstance(parents[each], ast.Module) for each in statements)
 
 
 def _named(group: list[Lost]) -> str:

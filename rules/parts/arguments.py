@@ -474,6 +474,8 @@ def _is_prepared(view: ModuleView, call: CallSite, node: ast.AST, name: str, rem
     """Whether code does not run under the target, or asks first which spelling is taken."""
     if view.guards.is_dead(node) or view.guards.is_dead(call.node):
         return True
+    if isinstance(call.func, ast.Attribute) and library.is_asked_for_another(view, call.func.value):
+        return True
     new = removal.replacement.new.partition("=")[0] if removal.replacement is not None else name
     for each in {node, call.node}:
         for test, _ in view.reach.conditions(each):

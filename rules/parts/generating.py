@@ -6,11 +6,12 @@ import ast
 
 from v5lint.rules.knowledge import lookup
 from v5lint.rules.parts import library
-from v5lint.view.values import LocalClass, LocalFunction
+from v5lint.view.values import External, Instance, LocalClass, LocalFunction, Method
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from v5lint.view.module import ModuleView
+    from v5lint.view.values import Value
 
 #: The class of transformers whose `generate` it is.
 MIXIN = "GenerationMixin"
@@ -37,6 +38,53 @@ def parameters(function: ast.FunctionDef) -> dict[str, ast.arg]:
     """The parameters of a function that have a name, by it."""
     args = function.args
     return {each.arg: each for each in [*args.posonlyargs, *args.args, *args.kwonlyargs]}
+
+
+def hands_cache_on(of: LocalClass, forward: ast.FunctionDef) -> bool:
+    """Whether a `forward` gives all that it does not name to a model that takes the cache, and reads it nowhere else.
+
+    `super().forward(x, past_key_values=past_key_values, **kwargs)`: the cache is among the `**kwargs`, and the model
+    inside takes it from there.
+    """
+    if forward.args.kwarg is None:
+        return False
+    rest = forward.args.kwarg.arg
+    inner = [
+        each
+        for each in ast.walk(forward)
+        if isinstance(each, ast.Call)
+        and any(
+            word.arg is None and isinstance(word.value, ast.Name) and word.value.id == rest for word in each.keywords
+        )
+    ]
+    taking = [each for each in inner if _takes_cache(of, each)]
+    given = {id(value) for each in taking for value in [*each.args, *(word.value for word in each.keywords)]}
+    reads = (each for each in ast.walk(forward) if isinstance(each, ast.Name) and each.id == CACHE_BEFORE)
+    return bool(taking) and all(id(each) in given for each in reads)
+
+
+def _takes_cache(of: LocalClass, call: ast.Call) -> bool:
+    """Whether what is called is a model whose `forward` takes the cache under its new name."""
+    view = of.view
+    if is_super_call(call, "forward"):
+        bases = {value for each in of.node.bases for value in view.values(each)}
+        return bool(bases) and all(_has_taking_forward(each) for each in bases)
+    holders = view.values(call.func)
+    return bool(holders) and all(_has_taking_forward(each) for each in holders)
+
+
+def _has_taking_forward(value: Value) -> bool:
+    """Whether a class, its object or a part of it is a model of transformers, or takes `cache` itself."""
+    of = value.of if isinstance(value, Instance) else value
+    if isinstance(of, Method):
+        return of.bound and isinstance(of.owner, LocalClass) and generates(of.owner)  # a part that a base class makes
+    if isinstance(of, LocalClass):
+        own = [each.node for each in of.view.evaluator.class_attribute(of, "forward", instance=False)
+               if isinstance(each, LocalFunction)]  # fmt: skip
+        if own:
+            return all(isinstance(each, ast.FunctionDef) and CACHE in parameters(each) for each in own)
+        return generates(of)
+    return isinstance(of, External) and (lookup.is_model_class(of.name) or of.name == MIXIN)
 
 
 def is_super_call(node: ast.AST | None, name: str) -> bool:

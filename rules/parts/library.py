@@ -6,12 +6,13 @@ import ast
 
 from v5lint.rules.knowledge import lookup
 from v5lint.view.calls import CallSite
-from v5lint.view.values import Constant, External, Partial, Unknown
+from v5lint.view.values import Constant, External, Instance, Partial, Unknown
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from v5lint.rule import Applicability
     from v5lint.view.module import ModuleView
     from v5lint.view.tree import Binding
     from v5lint.view.values import ClassValue, Values
@@ -21,6 +22,10 @@ CHECKPOINT = ("pretrained_model_name_or_path", 0)
 
 #: What transformers 4 read for its cache, the last one first: where several are set, that one counted.
 CACHE_VARIABLES = ("TRANSFORMERS_CACHE", "PYTORCH_TRANSFORMERS_CACHE", "PYTORCH_PRETRAINED_BERT_CACHE")
+
+
+#: Packages whose objects are transformers' own, wrapped or extended, or of which it is one of the base classes.
+_RELATED = frozenset({"transformers", "peft", "trl", "torch", "accelerate", "typing", "typing_extensions"})
 
 
 def release_text(release: tuple[int, ...]) -> str:
@@ -36,6 +41,39 @@ def resolves(view: ModuleView, path: str) -> bool:
 def library_classes(view: ModuleView, of: ClassValue) -> list[str]:
     """The names of the transformers classes that a class is, or inherits from through classes of this repository."""
     return [root.name for root in view.roots(of) if root.package == "transformers"]
+
+
+def safety_of(view: ModuleView, node: ast.expr) -> Applicability:
+    """The applicability of a fix that is right for an object of transformers: unsafe where it may be another one.
+
+    `try: from other import AutoTokenizer`, `except ImportError: from transformers import AutoTokenizer`.
+    """
+    classes = [each.of if isinstance(each, Instance) else each for each in view.values(node)]
+    packages = {each.package for each in classes if isinstance(each, External) and each.name[:1].isupper()}
+    return "unsafe" if "transformers" in packages and packages - _RELATED else "safe"
+
+
+def is_asked_for_another(view: ModuleView, node: ast.expr) -> bool:
+    """Whether an expression is read only where a test found that it is an object of another library.
+
+    `if isinstance(model, SentenceTransformer):`, `if type(model).__name__ == "SentenceTransformer":`.
+    """
+    if not isinstance(node, (ast.Name, ast.Attribute)):
+        return False
+    mine = ast.unparse(node)
+    names = (f"{mine}.__class__.__name__", f"type({mine}).__name__")
+    for test, wanted in view.reach.conditions(node):
+        if isinstance(test, ast.Call) and wanted and len(test.args) == 2 and ast.unparse(test.func) == "isinstance":
+            asked = view.values(test.args[1]) if ast.unparse(test.args[0]) == mine else frozenset()
+            if asked and all(isinstance(each, External) and each.package != "transformers" for each in asked):
+                return True
+        elif isinstance(test, ast.Compare) and len(test.ops) == 1 and ast.unparse(test.left) in names:
+            is_it = isinstance(test.ops[0], (ast.Eq, ast.In)) is wanted
+            found = [*view.constants(test.comparators[0])]
+            found += [each.value for each in ast.walk(test.comparators[0]) if isinstance(each, ast.Constant)]
+            if is_it and found and not any(lookup.home_of(str(each)) for each in found):
+                return True
+    return False
 
 
 def loaders(call: CallSite) -> list[str]:
@@ -75,14 +113,21 @@ def is_handed_on(view: ModuleView, binding: Binding) -> bool:
     """Whether the name that an import binds is also for others: other modules, readers of the class or of `global`."""
     if binding.scope.is_class or binding.name in binding.scope.globals or binding.name in binding.scope.nonlocals:
         return True
-    mine = getattr(binding.node, "name", "")
-    if any(getattr(each.node, "name", "") != mine for each in view.links.other_bindings(binding)):
+    mine = _imported(binding)
+    if any(_imported(each) != mine for each in view.links.other_bindings(binding)):
         return True
     if binding.scope is not view.tree.scope:
         return False
     if view.path.endswith("__init__.py") or binding.name in view.names.exported():
         return True
     return looks_itself_up(view) or bool(view.project.importers(view.path, binding.name))
+
+
+def _imported(binding: Binding) -> tuple[str, str]:
+    """The name that an import fetches and the package that it fetches it from; "" for what no import binds."""
+    of = binding.statement
+    package = "." * of.level + (of.module or "").partition(".")[0] if isinstance(of, ast.ImportFrom) else ""
+    return getattr(binding.node, "name", ""), package
 
 
 def looks_itself_up(view: ModuleView) -> bool:

@@ -444,7 +444,7 @@ def renamed(view: ModuleView, node: ast.Attribute, new: str, requires: str) -> F
     start, end = view.span(around)
     place = view.name_span(node)
     is_here = start <= place[0] and place[1] <= end
-    safety: Applicability = "safe" if is_here else "unsafe"
+    safety: Applicability = library.safety_of(view, node.value) if is_here else "unsafe"
     return Fix(f"Rename to `{new}`", [Edit(*place, new)], applicability=safety, requires=requires)
 
 

@@ -71,11 +71,15 @@ def target(call: CallSite, argument: str, depth: int = 0) -> Target:
     found: dict[str, Target] = {}
     for callee in sorted(call.callees, key=repr):  # of several models the same one is named in every run
         reached = _of(call, callee, argument, depth)
-        found.setdefault(reached.kind, reached)
+        known = found.setdefault(reached.kind, reached)
+        if not reached.is_sure:
+            known.is_sure = False
     for kind in ("model", "peft", "pipeline", "ignores", "unknown"):
         if kind in found:
             chosen = found[kind]
-            if {*found} & {"ignores", ""} - {kind}:  # a table of loaders, say, of which some load tokenizers
+            others = {*found} - {kind}
+            # a table of loaders, say, of which some load tokenizers, or a class that another library has as well
+            if others & {"ignores", ""} or any(not found[each].is_sure for each in others):
                 return Target(kind, chosen.name, is_sure=False, way=chosen.way)
             return chosen
     is_unknown = all(isinstance(each, Unknown) for each in call.callees)
@@ -184,7 +188,8 @@ def _of(call: CallSite, callee: Value, argument: str, depth: int) -> Target:
     if names:
         return Target("ignores", names[0])
     is_elsewhere = isinstance(callee.owner, External) and callee.owner.package not in ("transformers", *_WITH_FLAGS)
-    return Target("unknown") if is_elsewhere else Target()  # the class of another library may inherit from a model
+    # The class of another library may inherit from a model, or have flags of its own.
+    return Target("unknown", is_sure=False) if is_elsewhere else Target()
 
 
 def _handed_on(callee: LocalFunction | LocalClass, argument: str, depth: int) -> Target:

@@ -372,7 +372,17 @@ def _strings(view: ModuleView) -> Iterator[Reference]:
             key = parent.keys[parent.values.index(node)]
             resolved = resolved or (isinstance(key, ast.Constant) and key.value == "_target_")
         if resolved:
-            yield Reference(text, node, "string")
+            yield Reference(_without_members(view, text), node, "string")
+
+
+def _without_members(view: ModuleView, path: str) -> str:
+    """A dotted path up to the name that is gone: `transformers.Gone` of `transformers.Gone.from_pretrained`."""
+    at = path.find(".")
+    while (at := path.find(".", at + 1)) > 0:
+        removal = removed(view, path[:at])
+        if removal is not None and removal.kind == "name":
+            return path[:at]
+    return path
 
 
 def _looked_up(view: ModuleView) -> set[ast.AST]:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import ast
 
-from v5lint.rules.parts import alternatives, asking_functions, library
+from v5lint.rules.parts import alternatives, asking_functions, hub, library, shims
 from v5lint.view.guards import IMPORT_ERRORS, catches
-from v5lint.view.values import Constant, External
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -37,14 +36,14 @@ class Standing:
 def standing_of(view: ModuleView, reference: Reference) -> Standing:
     """How a reference to a name that the target release does not have stands."""
     node = reference.place
-    if view.guards.is_dead(node) or view.guards.is_dead(reference.node):
+    if view.guards.is_dead(node) or view.guards.is_dead(reference.node) or _is_for_older_hub(view, node):
         return Standing("prepared")
     if view.guards.in_fallback(node, lambda each: alternatives.try_succeeds(view, each)):
         return Standing("prepared")
     is_second = alternatives.is_second_choice(view, node) or _is_after_a_try(view, node) or _is_passed_over(view, node)
-    if is_second or alternatives.has_second_way(view, reference) or reference.name in _shimmed_names(view):
+    if is_second or alternatives.has_second_way(view, reference) or reference.name in shims.names(view):
         return Standing("prepared")
-    if any(reference.path == each or reference.path.startswith(f"{each}.") for each in _shimmed_modules(view)):
+    if any(reference.path == each or reference.path.startswith(f"{each}.") for each in shims.modules(view)):
         return Standing("prepared")
     if reference.has_default:
         kind = "prepared" if alternatives.is_optional(view, node) else "swallowed"
@@ -63,6 +62,15 @@ def standing_of(view: ModuleView, reference: Reference) -> Standing:
         caught = ast.unparse(handled.handler.type) if handled.handler.type is not None else ""
         return Standing("swallowed", f"the `except{' ' if caught else ''}{caught}` in line {handled.handler.lineno}")
     return Standing("swallowed", "the `suppress` around it")
+
+
+def _is_for_older_hub(view: ModuleView, node: ast.AST) -> bool:
+    """Whether a node runs only beside a huggingface_hub that is older than the one which the target release needs."""
+    oldest = hub.release(view)
+    return any(
+        view.guards.version_truth(test, oldest, hub.PACKAGE) is (not wanted)
+        for test, wanted in view.reach.conditions(node)
+    )
 
 
 def _is_passed_over(view: ModuleView, node: ast.AST) -> bool:
@@ -167,43 +175,3 @@ def _names_error(handler: ast.AST, error: str) -> bool:
     """Whether an `except` clause asks for an error by its name."""
     asked = handler.type if isinstance(handler, ast.ExceptHandler) else None
     return asked is not None and any(getattr(each, "id", "") == error for each in ast.walk(asked))
-
-
-def _shimmed_modules(view: ModuleView) -> frozenset[str]:
-    """The modules of transformers that a module puts in their place itself: `sys.modules["transformers.x"] = y`."""
-    keys = [
-        node.slice
-        for node in view.tree.nodes.get(ast.Subscript, ())
-        if isinstance(node, ast.Subscript)
-        and isinstance(node.ctx, ast.Store)
-        and External("sys.modules") in view.values(node.value)
-    ]
-    for call in view.calls({"setdefault"}):
-        func = call.func
-        if isinstance(func, ast.Attribute) and call.args and External("sys.modules") in view.values(func.value):
-            keys.append(call.args[0])
-    return frozenset(str(each) for key in keys for each in view.constants(key))
-
-
-def _shimmed_names(view: ModuleView) -> frozenset[str]:
-    """The names that a module puts into transformers itself, so that they go on working."""
-    found: set[str] = set()
-    for node in view.tree.nodes.get(ast.Attribute, ()):
-        assert isinstance(node, ast.Attribute)
-        if isinstance(node.ctx, ast.Store) and view.is_of(node.value, "transformers"):
-            found.add(node.attr)
-    for node in view.tree.nodes.get(ast.Subscript, ()):
-        assert isinstance(node, ast.Subscript)
-        table = node.value
-        if (
-            isinstance(node.ctx, ast.Store)
-            and isinstance(table, ast.Attribute)
-            and view.is_of(table.value, "transformers")
-        ):
-            found.update(str(value.value) for value in view.values(node.slice) if isinstance(value, Constant))
-    for call in view.calls({"setattr"}):
-        # `monkeypatch.setattr` wants that the name is there already, unless it is told otherwise.
-        puts = isinstance(call.func, ast.Name) or call.keyword("raising") is not None
-        if puts and len(call.node.args) == 3 and view.is_of(call.node.args[0], "transformers"):
-            found.update(str(each) for each in view.constants(call.node.args[1]))
-    return frozenset(found)

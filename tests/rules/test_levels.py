@@ -41,3 +41,29 @@ def test_level(line: str, level: str, tmp_path: Path) -> None:
     main([str(file), *options])
 
     assert [each["level"] for each in json.loads(report.read_text())] == [level]
+
+
+MODELS = """\
+from transformers import LlamaForCausalLM
+
+
+class Model(LlamaForCausalLM):
+    def forward(self, input_ids=None, past_key_values=None, **kwargs):
+        return {returned}
+"""
+
+
+@pytest.mark.parametrize(
+    ("returned", "level"),
+    [
+        ("super().forward(input_ids, past_key_values=past_key_values, **kwargs)", "deprecated"),
+        ("self.model(input_ids, past_key_values=past_key_values, **kwargs)", "deprecated"),
+        ("super().forward(input_ids, past_key_values=past_key_values)", "breaks"),
+        ("super().forward(input_ids[:, past_key_values is None :], **kwargs)", "breaks"),
+    ],
+)
+def test_level_of_a_cache_that_is_handed_on(returned: str, level: str, tmp_path: Path) -> None:
+    file, report = tmp_path / "case.py", tmp_path / "report.json"
+    file.write_text(MODELS.format(returned=returned))
+    main([str(file), "--isolated", "--select", "V5510", "--output-format", "json", "--output-file", str(report)])
+    assert [each["level"] for each in json.loads(report.read_text())] == [level]
