@@ -51,8 +51,9 @@ class RemovedHubArgument(Rule):
 
     Finds `use_auth_token`, `resume_download`, `local_dir_use_symlinks`, `force_filename`, `proxies` and others on the
     functions of `huggingface_hub` that lost them, on `HfApi` and in dicts that are splatted into the call. Judged by
-    the oldest release of `huggingface_hub` that the target release of transformers takes (5.0: 1.3; 5.18 and newer:
-    1.31). A repository that holds a package `transformers` of its own is left alone.
+    the newest release of `huggingface_hub` that the target release of transformers takes; where the project's own
+    requirements hold it below that one, by the oldest (5.0: 1.3; 5.4: 1.5; 5.18: 1.31). A repository that holds a
+    package `transformers` of its own is left alone.
 
     ## Why it breaks
 

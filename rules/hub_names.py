@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from v5lint.releases import parse_release
 from v5lint.rule import Rule
 from v5lint.rules.parts import arguments, cached_downloads, hub, hub_folders, repository_clones, required_names
 from v5lint.rules.parts.api_edits import Rewrites
@@ -21,9 +22,11 @@ class RemovedHubName(Rule):
     ## What it does
 
     Finds `HfFolder`, `Repository`, `cached_download`, `InferenceApi`, `ModelFilter`, `configure_http_backend` and
-    every other name that the oldest `huggingface_hub` lacks which the target release of transformers takes (5.0: 1.3;
-    5.18 and newer: 1.31): imported, read as an attribute or asked for with `getattr`. Imports in a `try` that have a
-    fallback which works are left alone, and so is a repository that holds a package `transformers` of its own.
+    every other name that the `huggingface_hub` lacks which is installed beside the target release of transformers:
+    imported, read as an attribute or asked for with `getattr`. That is the newest release that transformers takes (5.0
+    to 5.17: `<2.0`; from 5.18 on: `<3.0`). Where the project's own requirements hold `huggingface_hub` below it, the
+    oldest one counts (5.0: 1.3; 5.4: 1.5; 5.18: 1.31). Imports in a `try` that have a fallback which works are left
+    alone, and so is a repository that holds a package `transformers` of its own.
 
     ## Why it breaks
 
@@ -82,13 +85,16 @@ class RemovedHubName(Rule):
             elif fix is None and lost.new:
                 unlike: Applicability = "display" if lost.removal.note else "unsafe"
                 fix = rewrites.to_new(lost, "safe" if lost.is_drop_in else unlike)
-            yield module.finding(lost.reference.node, _message(lost, release), fix=fix)
+            yield module.finding(lost.reference.node, _message(lost, hub.oldest(module)), fix=fix)
 
 
-def _message(lost: Lost, release: str) -> str:
+def _message(lost: Lost, oldest: str) -> str:
     removal = lost.removal
-    gone = f"`{lost.reference.path}` was removed in huggingface_hub {removal.gone}"
-    said = f"{gone}, and transformers 5 takes {release} or newer"
+    said = f"`{lost.reference.path}` was removed in huggingface_hub {removal.gone}"
+    if parse_release(removal.gone) > parse_release(oldest):
+        said += ", and beside transformers 5 a newer one is installed where the project asks for no older one"
+    else:
+        said += f", and transformers 5 takes {oldest} or newer"
     if removal.note:
         return f"{said}: {arguments.clause(removal.note)}"
     if lost.new and "." not in lost.new:

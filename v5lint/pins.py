@@ -157,7 +157,7 @@ def _requirements(folder: str, package: str) -> Iterator[str]:
 
 def _specifiers(path: str, kind: str, package: str) -> Iterator[str]:
     text = _text(path)
-    if package not in text.lower():
+    if package not in text.lower().replace("_", "-"):
         return
     from v5lint.document import UnreadableError
     from v5lint.metadata import requirements_in

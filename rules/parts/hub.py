@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from v5lint.pins import excludes_from
+from v5lint.releases import parse_release
 from v5lint.rules.knowledge import lookup
 from v5lint.rules.knowledge.requires import ranges
 from v5lint.view.values import External, Method
@@ -12,24 +14,63 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from v5lint.releases import Release
     from v5lint.view.calls import CallSite
     from v5lint.view.module import ModuleView
     from v5lint.view.values import Value
 
 PACKAGE = "huggingface_hub"
 
-_AT_LEAST = re.compile(r">=\s*(\d+\.\d+)")
+_DISTRIBUTION = "huggingface-hub"
+
+_V5: Release = (5, 0)
+
+_BOUND = re.compile(r"(>=|<)\s*(\d+)\.(\d+)")
+
+#: Stands for the last minor release of a major one.
+_LAST_MINOR = 999
 
 #: The class whose methods are huggingface_hub's functions.
 _API = "HfApi"
 
 
 def release(view: ModuleView) -> str:
+    """The release of huggingface_hub to judge a file by: the one that an installer puts beside the target release.
+
+    That is the newest that transformers takes. Where the project's own requirements leave that one out and another
+    that transformers takes in, it is the oldest such release: which of those in between is installed is not known.
+    """
+    newest = _newest(view)
+    required = view.project.required(_DISTRIBUTION, view.path)
+    held = [each for each in required if excludes_from(each, parse_release(newest))]
+    if not held:
+        return newest
+    from v5lint.rules.parts.project_metadata import can_meet
+
+    wanted = _wanted(view)
+    return oldest(view) if all(can_meet(each, wanted) for each in held) else newest
+
+
+def oldest(view: ModuleView) -> str:
     """The oldest release of huggingface_hub that the target release of transformers takes."""
-    target = view.settings.target
-    required = ranges("huggingface-hub", target, target)
-    found = _AT_LEAST.search(required[-1][1]) if required else None
-    return found[1] if found else "1.3"
+    return _bound(view, ">=")
+
+
+def _newest(view: ModuleView) -> str:
+    known = lookup.newest(PACKAGE)
+    below = _bound(view, "<")
+    if parse_release(known) < parse_release(below):
+        return known
+    return f"{parse_release(below)[0] - 1}.{_LAST_MINOR}"
+
+
+def _wanted(view: ModuleView) -> str:
+    target = max(view.settings.target, _V5)
+    return ranges(_DISTRIBUTION, target, target)[-1][1]
+
+
+def _bound(view: ModuleView, operator: str) -> str:
+    return next(f"{found[2]}.{found[3]}" for found in _BOUND.finditer(_wanted(view)) if found[1] == operator)
 
 
 def is_of_another(view: ModuleView) -> bool:

@@ -190,7 +190,8 @@ class Namespace:
         if kinds is None:
             for submodule, names in facts.get("attached", {}).items():
                 if name in names:
-                    return self.resolve(f"{module}.{submodule}", name)
+                    absolute = submodule.startswith(f"{self.wheel.package}.")  # hub 1.32 on: `huggingface_hub.errors`
+                    return self.resolve(submodule if absolute else f"{module}.{submodule}", name)
             for star in facts.get("stars", ()):
                 if star in self.modules and name in self._starred(star, {module}):
                     return self.resolve(star, name)

@@ -65,3 +65,13 @@ def test_dropped_names_are_not_in_the_modules_that_had_them() -> None:
     for module, name in gone:
         assert _is_there(module, name) is False
         assert not lookup.resolves(f"{module}.{name}")
+
+
+@pytest.mark.parametrize("module", ["huggingface_hub", "huggingface_hub.utils", "huggingface_hub.file_download"])
+def test_names_of_the_hub_that_are_there_are_not_gone(module: str) -> None:
+    hub = pytest.importorskip("huggingface_hub")
+    if parse_release(hub.__version__)[:2] != parse_release(lookup.newest("huggingface_hub"))[:2]:
+        pytest.skip(f"huggingface_hub {hub.__version__} is not the newest that is known")
+    names = dir(importlib.import_module(module))
+    assert len(names) > 60
+    assert [name for name in names if lookup.removed_in(f"{module}.{name}") is not None] == []
