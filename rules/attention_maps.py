@@ -21,6 +21,17 @@ if TYPE_CHECKING:
 _WANTED = "output_attentions"
 _HOW = "attn_implementation"
 
+#: How maps are asked for: in a call, where the model is loaded, or by a setting of a loaded model.
+_CALLED, _LOADED, _CONFIGURED = "called", "loaded", "configured"
+
+#: Models of two towers, whose configuration does not ask these for their maps any more (measured, for all of them).
+_TOWERS = frozenset(
+    "AltCLIPModel ChineseCLIPModel CLIPModel CLIPSegModel MetaClip2Model OwlViTForObjectDetection OwlViTModel "
+    "Owlv2ForObjectDetection Owlv2Model".split()
+)
+_OF_TOWERS = "the towers of `{}` give no attention maps for its configuration: ask for them where it is called"
+_SET = f"`{_WANTED}` of the configuration cannot be set once a model has its default attention (ValueError)"
+
 #: Calls that load or build a model.
 _LOADS = frozenset({"from_pretrained", "from_config", "_from_config"})
 
@@ -68,22 +79,30 @@ class AttentionMaps(Rule):
 
     ## What it does
 
-    Finds `output_attentions=True`, at loading or in a call, where the model is loaded without
-    `attn_implementation="eager"`; also where the configuration that it is loaded with asks for them.
+    Finds `output_attentions=True` in a call of a model, and `model.config.output_attentions = True`, where the model is
+    loaded without `attn_implementation="eager"`. A model that is loaded with `output_attentions=True`, or with a
+    configuration that has it, is eager by that, as it was, and left alone, unless it is one of two towers (CLIP,
+    OWL-ViT), which that does not reach any more.
 
     ## Why it breaks
 
     The default attention (SDPA) computes no maps. 4.x noticed and computed them eagerly; since 5.0
     `outputs.attentions` is None, and since 5.2 an empty tuple, with one line in the log (measured on a BERT: 2 maps on
-    4.57.6, none on 5.23.0). Code that plots or averages them stops with an IndexError, or averages nothing.
+    4.57.6, none on 5.23.0). Code that plots or averages them stops with an IndexError, or averages nothing. Setting
+    it on the configuration of a loaded model raises, as it does since 4.54:
+
+        ValueError: The `output_attentions` attribute is not supported when using the `attn_implementation` set to sdpa.
+        Please set it to 'eager' instead.
 
     ## Example
 
-        model = BertModel.from_pretrained("bert-base-uncased", output_attentions=True)
+        model = BertModel.from_pretrained("bert-base-uncased")
+        maps = model(**inputs, output_attentions=True).attentions
 
     becomes
 
-        model = BertModel.from_pretrained("bert-base-uncased", output_attentions=True, attn_implementation="eager")
+        model = BertModel.from_pretrained("bert-base-uncased", attn_implementation="eager")
+        maps = model(**inputs, output_attentions=True).attentions
 
     ## Fix safety
 
@@ -103,38 +122,45 @@ class AttentionMaps(Rule):
         """See Rule."""
         chosen = _chosen_later(module)
         done: set[ast.AST] = set()
-        for node, target in _asked(module):
+        for how, node, target in _asked(module):
             if chosen & _names(module, target):
                 continue
             found = models.models(module, target)
             if not found.found or any(not _computes_none(each, module) for each in found.found):
                 continue
             model = found.found[0]
+            since = SINCE.get(model.model_type, "")
+            if how == _LOADED:
+                if all(each.name in _TOWERS for each in found.found):
+                    yield module.finding(node, f"{_OF_TOWERS.format(model.name)}", since=since)
+                continue
+            if any(each.call is not None and _asks(each.call) for each in found.found):
+                continue
             fix = None
             load = model.call
             if load is not None and load.view is module and len(found.found) == 1 and load.node not in done:
                 done.add(load.node)
                 fix = _fix(module, load, is_sure=model.is_sure and found.is_complete)
-            message = (
-                f'`{model.name}` computes no attention maps with its default attention: load it with `{_HOW}="eager"`'
+            text = (
+                _SET if how == _CONFIGURED else f"`{model.name}` computes no attention maps with its default attention"
             )
-            yield module.finding(node, message, fix=fix, since=SINCE.get(model.model_type, ""))
+            yield module.finding(node, f'{text}: load it with `{_HOW}="eager"`', fix=fix, since=since)
 
 
-def _asked(view: ModuleView) -> Iterator[tuple[ast.AST, ast.expr]]:
-    """Where attention maps are asked for, each with the expression of the model that is to give them."""
+def _asked(view: ModuleView) -> Iterator[tuple[str, ast.AST, ast.expr]]:
+    """Where attention maps are asked for: how, the place, and the expression of the model that is to give them."""
     for call, keyword in view.keywords({_WANTED}):
         if Constant(True) not in view.values(keyword.value) or view.guards.is_dead(call.node):
             continue
         if call.name not in _LOADS:
             forwards = call.name in ("forward", "generate", "encode") and isinstance(call.func, ast.Attribute)
-            yield keyword, call.func.value if forwards else call.func  # type: ignore[attr-defined]
+            yield _CALLED, keyword, call.func.value if forwards else call.func  # type: ignore[attr-defined]
         if call.name in _LOADS or call.name.endswith("Config"):
-            yield keyword, call.node
+            yield _LOADED, keyword, call.node
             for other in view.calls(_LOADS):
                 given = other.argument("config", 0 if other.name != "from_pretrained" else -1)
                 if given is not None and view.links.defining_call(given) is call.node:
-                    yield keyword, other.node
+                    yield _LOADED, keyword, other.node
     for node in view.tree.nodes.get(ast.Attribute, ()):
         assert isinstance(node, ast.Attribute)
         parent = view.tree.parents[node]
@@ -143,7 +169,7 @@ def _asked(view: ModuleView) -> Iterator[tuple[ast.AST, ast.expr]]:
         if node not in parent.targets or Constant(True) not in view.values(parent.value):
             continue
         if isinstance(node.value, ast.Attribute) and node.value.attr == "config":
-            yield node, node.value.value
+            yield _CONFIGURED, node, node.value.value
 
 
 def _chosen_later(view: ModuleView) -> set[str]:
@@ -186,6 +212,14 @@ def _is_eager(load: CallSite) -> bool:
         return bool(load.values_of("config"))
     made = load.view.links.defining_call(given)
     return made is None or CallSite(load.view, made).is_open or bool(CallSite(load.view, made).values_of(_HOW))
+
+
+def _asks(load: CallSite) -> bool:
+    """Whether maps are asked for where a model is loaded, or by the configuration that it gets: it is eager by that."""
+    given = load.argument("config", 0 if load.name != "from_pretrained" else -1)
+    made = load.view.links.defining_call(given) if given is not None else None
+    calls = [load, *([CallSite(load.view, made)] if made is not None else [])]
+    return any(Constant(True) in each.values_of(_WANTED) for each in calls)
 
 
 def _fix(view: ModuleView, load: CallSite, *, is_sure: bool) -> Fix | None:

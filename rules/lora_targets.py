@@ -7,7 +7,16 @@ import ast
 from v5lint.releases import parse_release
 from v5lint.rule import Edit, Fix, Rule
 from v5lint.rules.knowledge import lookup
-from v5lint.rules.parts import adapters, expert_targets, held_models, library, linear_layers, lora_choices
+from v5lint.rules.parts import (
+    adapters,
+    expert_targets,
+    held_models,
+    joined_targets,
+    library,
+    linear_layers,
+    lora_choices,
+    models,
+)
 from v5lint.view.values import Constant, Elements, Partial, Unknown
 
 TYPE_CHECKING = False
@@ -44,6 +53,9 @@ class LoraTargetMismatch(Rule):
     counts, `exclude_modules`, `rank_pattern` and `alpha_pattern`. Adapters that were saved already
     (`adapter_config.json`) are data and not looked at: `v5lint.runtime` migrates them.
 
+    Of a TrOCR and other models that are put together (`VisionEncoderDecoderModel`) the encoder is asked: names that
+    left it, and `q_proj` and `v_proj`, which were layers of the decoder alone and are its layers, too.
+
     Also names of layers in the experts of a mixture (Mixtral, MiniMax, Qwen2-MoE, Qwen3-MoE, Qwen3-Next, OLMoE,
     DeepSeek V2 and V3, GLM-4-MoE, ERNIE 4.5, HunYuan, Phi-MoE, Jamba), which are parameters since 5.0.
 
@@ -58,6 +70,9 @@ class LoraTargetMismatch(Rule):
     classifier alone, and the training run ends with a frozen backbone. `exclude_modules=["query"]` leaves nothing out:
     19 layers of a small ViT are adapted in place of 16, with a UserWarning. `layers_pattern="layer"` beside
     `layers_to_transform` finds no layer, and raises as above.
+
+    `["q_proj", "v_proj"]` on a TrOCR adapts the decoder alone under 4.57 and the encoder as well since 5.9; `["query",
+    "value"]`, the encoder alone until then, raises as above.
 
     Experts are the parameters `gate_up_proj` and `down_proj`. PEFT takes `w1`, `w3`, `w2` of a Mixtral and `gate_proj`,
     `up_proj`, `down_proj` of most others for them (measured with peft 0.21.2 on 5.24.0), with three exceptions that
@@ -170,6 +185,10 @@ def _check(view: ModuleView, adaptation: Adaptation) -> Iterator[Finding | Unsee
     if not given or any(each.is_pattern and each.names[0] == "all-linear" for each in given):
         return
     found = adaptation.models.found
+    parts = [models.part_of(each) for each in found]
+    if parts and all(parts):
+        yield from _in_joined(view, adaptation, given)
+        return
     known = [each for each in found if each.model_type]
     if not known or len(known) < len(found):
         if not found and (lost := _in_parts(view, adaptation, given)) is not None:
@@ -189,6 +208,21 @@ def _check(view: ModuleView, adaptation: Adaptation) -> Iterator[Finding | Unsee
     certain = model.is_sure and adaptation.models.is_complete and given[0].is_sure
     fix = _fix(view, adaptation, gone, model, is_sure=certain) if sure and gone else None
     yield view.finding(node, message, fix=fix, since=since)
+
+
+def _in_joined(view: ModuleView, adaptation: Adaptation, given: list[Targets]) -> Iterator[Finding]:
+    """The same for models that are put together from two, of which one is known."""
+    verdicts = [
+        joined_targets.told(each, part, targets.names, view.settings.target)
+        for each in adaptation.models.found
+        for targets in given
+        if (part := models.part_of(each)) is not None and not targets.is_pattern
+    ]
+    if verdicts and all(verdicts) and not any(each.is_pattern for each in given):
+        assert verdicts[0] is not None
+        message, since = verdicts[0]
+        here = adaptation.config.view is view and not adaptation.is_shared
+        yield view.finding(_place(adaptation.config) if here else adaptation.meeting.node, message, since=since)
 
 
 def _in_parts(view: ModuleView, adaptation: Adaptation, given: list[Targets]) -> Finding | None:
@@ -232,8 +266,8 @@ def _verdict(model: Model, given: Targets, view: ModuleView) -> tuple[str, str, 
         return None
     if model.is_own or _runs_remote_code(model):
         return None
-    names = _listed(linear_layers.attention_names(family, release))
-    said = f"no layer of a `{family}` model has the name {_listed(targets, 'or')}, and none had it before"
+    names = library.listed(linear_layers.attention_names(family, release))
+    said = f"no layer of a `{family}` model has the name {library.listed(targets, 'or')}, and none had it before"
     return "4.20", f"{said}: its attention layers are {names}" if names else said, []
 
 
@@ -248,21 +282,21 @@ def _message(model: Model, gone: list[Renamed], targets: list[str], view: Module
     kind = f"a `{model.model_type}` model" if model.name.startswith("Auto") else f"`{model.name}`"
     verb = "names" if len(wrong) == 1 else "name"
     effect = (
-        f"only {_listed(rest)} {'is' if len(rest) == 1 else 'are'} adapted, without a word"
+        f"only {library.listed(rest)} {'is' if len(rest) == 1 else 'are'} adapted, without a word"
         if _matches_rest(model, rest, view)
         else "PEFT raises NoMatchingPeftModuleError"
     )
-    said = f"{_listed(wrong)} {verb} no layer of {kind} and {effect}"
+    said = f"{library.listed(wrong)} {verb} no layer of {kind} and {effect}"
     if not news:
         return f"{said}: use `v5lint.runtime.lora_config_for(model)`, which finds the layers by their roles"
     since = gone[-1].since
     if view.settings.minimum < parse_release(since):
-        both = _listed([*wrong, *news])
+        both = library.listed([*wrong, *news])
         return (
-            f"{said}: from {since} on write {_listed(news)}; where older releases are supported as well, name both "
-            f"({both}) or use `v5lint.runtime.lora_config_for(model)`"
+            f"{said}: from {since} on write {library.listed(news)}; where older releases are supported as well, name "
+            f"both ({both}) or use `v5lint.runtime.lora_config_for(model)`"
         )
-    return f"{said}: write {_listed(news)}"
+    return f"{said}: write {library.listed(news)}"
 
 
 def _matches_rest(model: Model, rest: list[str], view: ModuleView) -> bool:
@@ -301,7 +335,7 @@ def _fix(view: ModuleView, adaptation: Adaptation, gone: list[Renamed], model: M
                 return None
             there += names
             edits.append(view.replace(element, ", ".join(f"{quote}{name}{quote}" for name in names)))
-    message = f"Write {_listed([name for each in gone for name in each.news])}"
+    message = f"Write {library.listed([name for each in gone for name in each.news])}"
     return Fix(message, edits, applicability=applicability, requires=gone[-1].since)
 
 
@@ -323,14 +357,9 @@ def _name_both(
     last = given.elts[-1]
     quote, end = view.source(last)[-1], view.span(last)[1]
     edit = Edit(end, end, "".join(f", {quote}{name}{quote}" for name in news))
-    return Fix(f"Name {_listed(news)} as well", [edit], applicability=applicability)
+    return Fix(f"Name {library.listed(news)} as well", [edit], applicability=applicability)
 
 
 def _names_one(keyword: ast.keyword, names: Container[str]) -> bool:
     """Whether another setting of a configuration names one of the layers."""
     return any(isinstance(each, ast.Constant) and each.value in names for each in ast.walk(keyword.value))
-
-
-def _listed(names: list[str] | tuple[str, ...], word: str = "and") -> str:
-    quoted = [f"`{name}`" for name in names]
-    return quoted[0] if len(quoted) == 1 else f"{', '.join(quoted[:-1])} {word} {quoted[-1]}" if quoted else ""

@@ -211,3 +211,9 @@ def object_of(view: ModuleView, node: ast.expr) -> ast.expr | None:
     if not isinstance(node, ast.Call) or len(node.args) != 1:
         return None
     return node.args[0] if External("builtins.type") in view.values(node.func) else None
+
+
+def listed(names: list[str] | tuple[str, ...], word: str = "and") -> str:
+    """Names as a sentence has them: "`a`, `b` and `c`"."""
+    quoted = [f"`{name}`" for name in names]
+    return quoted[0] if len(quoted) == 1 else f"{', '.join(quoted[:-1])} {word} {quoted[-1]}" if quoted else ""
