@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-from typing import NamedTuple
 
 from v5lint.rule import Edit, Fix, Rule
 from v5lint.rules.parts import api_edits, passed_on_optimizers, removed_api
@@ -105,7 +104,7 @@ class RemovedOptimizer(Rule):
                 yield module.finding(binding.node, _PASSED_ON, fix=_move(module, plan), since=self.since)
 
 
-class _Plan(NamedTuple):
+class _Plan:
     """How a name of transformers' AdamW becomes torch's.
 
     Attributes:
@@ -116,11 +115,21 @@ class _Plan(NamedTuple):
         safety: how safe that is.
     """
 
-    binding: Binding | None
-    uses: list[ast.expr]
-    calls: list[ast.Call]
-    values: list[ast.expr]
-    safety: Applicability
+    __slots__ = ("binding", "calls", "safety", "uses", "values")
+
+    def __init__(
+        self,
+        binding: Binding | None,
+        uses: list[ast.expr],
+        calls: list[ast.Call],
+        values: list[ast.expr],
+        safety: Applicability,
+    ) -> None:
+        self.binding = binding
+        self.uses = uses
+        self.calls = calls
+        self.values = values
+        self.safety: Applicability = safety
 
 
 def _message(lost: Lost, fix: Fix | None) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 
+from v5lint.patterns import pattern
 from v5lint.rule import Edit, Fix
 from v5lint.rules.parts import library
 from v5lint.view.values import External
@@ -19,9 +20,7 @@ if TYPE_CHECKING:
     from v5lint.view.module import ModuleView
     from v5lint.view.tree import Binding
 
-_KEPT_ON_PURPOSE = re.compile(
-    r"#\s*noqa(?::[^#]*\bF401\b|\s*$|\s*#)|pylint:\s*disable=[^#]*unused-import", re.IGNORECASE
-)
+_KEPT_ON_PURPOSE = pattern(r"#\s*noqa(?::[^#]*\bF401\b|\s*$|\s*#)|pylint:\s*disable=[^#]*unused-import", re.IGNORECASE)
 
 #: So many new paths are named by a fix that imports more of them.
 _NAMED = 3

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-
+from v5lint.patterns import pattern
 from v5lint.rules.knowledge import lookup
 from v5lint.rules.knowledge.requires import ranges
 from v5lint.view.values import External, Method
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
 
 PACKAGE = "huggingface_hub"
 
-_AT_LEAST = re.compile(r">=\s*(\d+\.\d+)")
+_AT_LEAST = pattern(r">=\s*(\d+\.\d+)")
 
 #: The class whose methods are huggingface_hub's functions.
 _API = "HfApi"
