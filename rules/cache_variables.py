@@ -6,6 +6,7 @@ import ast
 import os.path
 import re
 
+from v5lint.patterns import pattern
 from v5lint.rule import Edit, Fix, FixUnavailableError, Option, Rule
 from v5lint.rules.parts import library, members
 from v5lint.rules.parts.library import CACHE_VARIABLES
@@ -541,8 +542,8 @@ def _is_after_import(view: ModuleView, site: ast.AST) -> bool:
 
 # Commands in strings
 
-_IN_COMMAND = re.compile(r"(?:^|[\s;&|\"',=])(?:export\s+)?(" + "|".join(CACHE_VARIABLES) + r")=")
-_IN_SCRIPT = re.compile(r"^[ \t]*export\s+(" + "|".join(CACHE_VARIABLES) + r")=", re.MULTILINE)
+_IN_COMMAND = pattern(r"(?:^|[\s;&|\"',=])(?:export\s+)?(" + "|".join(CACHE_VARIABLES) + r")=")
+_IN_SCRIPT = pattern(r"^[ \t]*export\s+(" + "|".join(CACHE_VARIABLES) + r")=", re.MULTILINE)
 _RUNNERS = frozenset("system popen run call check_call check_output Popen getoutput getstatusoutput".split())
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 
+from v5lint.patterns import pattern
 from v5lint.rule import Edit, Fix, Rule
 from v5lint.rules.knowledge import lookup
 from v5lint.rules.parts import command_words, hub
@@ -26,8 +27,8 @@ _STARTERS = frozenset(
 _PACKAGES = frozenset({"subprocess", "os", "asyncio", "pty", "pexpect"})
 
 _SCRIPTS = ("huggingface-cli", "transformers-cli")
-_SCRIPT = re.compile(r"(?<![\w.-])({})(?=$|[\s;&|)\"'])".format("|".join(_SCRIPTS)))
-_SUBCOMMAND = re.compile(r"[ \t]+([a-z-]+)")
+_SCRIPT = pattern(r"(?<![\w.-])({})(?=$|[\s;&|)\"'])".format("|".join(_SCRIPTS)))
+_SUBCOMMAND = pattern(r"[ \t]+([a-z-]+)")
 _HUB = "huggingface_hub"
 
 #: Commands that take what follows them as words, and do not start it.
@@ -38,7 +39,7 @@ _NO_STARTERS = frozenset(
 
 #: What stands before a command and starts it.
 _BEFORE_COMMAND = frozenset("sudo env exec nohup time command nice ! if then do while $( ( {".split())
-_VARIABLE = re.compile(r"\w+=")
+_VARIABLE = pattern(r"\w+=")
 
 #: What follows the command, and what is written instead of both. Subcommands that are not here were changed.
 _SPELLINGS = {

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import ast
-import re
 
+from v5lint.patterns import pattern
 from v5lint.rule import Fix, Rule
 from v5lint.rules.knowledge import lookup
 from v5lint.rules.parts import library
@@ -22,7 +22,7 @@ _NAMES = ("dtype", "torch_dtype")
 
 #: What gives a model another dtype: methods, and arguments of `to`.
 _CASTS = frozenset({"half", "float", "bfloat16", "double"})
-_DTYPE = re.compile(r"\bb?float\d*\b|\bhalf\b|dtype")
+_DTYPE = pattern(r"\bb?float\d*\b|\bhalf\b|dtype")
 
 
 class DefaultDtype(Rule):

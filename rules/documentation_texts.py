@@ -91,10 +91,10 @@ class _Plan:
         self.decorators: dict[ast.expr, None] = {}
         for lost in found:
             binding = lost.reference.binding
-            if binding is None or api_edits.is_handed_on(view, binding):
+            if binding is None:
                 continue
             around = [_decorator(view, use) for use in view.links.uses(binding)]
-            if around and None not in around:
+            if around and None not in around and not api_edits.is_handed_on(view, binding):
                 self.texts.append(lost)
                 self.decorators.update((each, None) for each in around if each is not None)
         self._fix = Fix("Remove the decorators that only document", self._edits, applicability="unsafe")

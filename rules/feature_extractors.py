@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import ast
-import re
 
+from v5lint.patterns import pattern
 from v5lint.rule import Edit, Fix, Option, Rule
 from v5lint.rules.knowledge import lookup
 from v5lint.rules.parts import auto_extractors, checkpoints, compared_names, library, modality, processor_parts
@@ -25,7 +25,7 @@ _SINCE = "4.25"
 _AUTO = "AutoImageProcessor"
 
 #: Variables that name a folder: `output_dir`, `save_directory`.
-_FOLDER = re.compile(r"(^|_)(dir|directory|folder)$")
+_FOLDER = pattern(r"(^|_)(dir|directory|folder)$")
 
 
 class RemovedFeatureExtractor(Rule):

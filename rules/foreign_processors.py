@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import ast
-import re
 
+from v5lint.patterns import pattern
 from v5lint.rule import Fix, Rule
 from v5lint.rules.knowledge import lookup
 from v5lint.rules.parts import checkpoints, library, origins
@@ -23,7 +23,7 @@ _PROCESSORS = frozenset(
 )
 
 #: "-384" at the end of a name, or before "-in21k" and the like: the resolution that a checkpoint is made for.
-_RESOLUTION = re.compile(r"-(\d{3,4})(?=px)?(?:px)?(-in2?1k|-in22k.*|-ft.*)?\Z")
+_RESOLUTION = pattern(r"-(\d{3,4})(?=px)?(?:px)?(-in2?1k|-in22k.*|-ft.*)?\Z")
 
 #: With which mean and deviation families were trained, whatever the checkpoint: the defaults of their processors'
 #: classes, and of the script that converted DINOv2.

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import ast
-import re
 
+from v5lint.patterns import pattern
 from v5lint.rule import Fix, Rule
 from v5lint.rules.knowledge import lookup
 from v5lint.rules.parts import library, members, models
@@ -25,7 +25,7 @@ _PAST = "past_key_values"
 _PLACE = 1
 
 #: What says, somewhere, that no cache is given.
-_NO_CACHE = re.compile(r"""use_cache["'\]]*\s*[=:]\s*False""")
+_NO_CACHE = pattern(r"""use_cache["'\]]*\s*[=:]\s*False""")
 
 #: Methods of caches alone: nothing else has any of the name.
 _SPECIFIC = frozenset({"from_legacy_cache", "to_legacy_cache"})

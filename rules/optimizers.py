@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-from typing import NamedTuple
 
 from v5lint.rule import Edit, Fix, Rule
 from v5lint.rules.parts import api_edits, passed_on_optimizers, removed_api
@@ -113,7 +112,7 @@ class RemovedOptimizer(Rule):
                 yield module.finding(binding.node, message, fix=_move(module, plan), since=self.since)
 
 
-class _Plan(NamedTuple):
+class _Plan:
     """How a name of transformers' AdamW becomes torch's.
 
     Attributes:
@@ -125,12 +124,23 @@ class _Plan(NamedTuple):
         uncorrected: whether a call may ask that the bias is left uncorrected, which torch cannot do.
     """
 
-    binding: Binding | None
-    uses: list[ast.expr]
-    calls: list[ast.Call]
-    values: list[ast.expr]
-    safety: Applicability
-    uncorrected: bool = False
+    __slots__ = ("binding", "calls", "safety", "uncorrected", "uses", "values")
+
+    def __init__(
+        self,
+        binding: Binding | None,
+        uses: list[ast.expr],
+        calls: list[ast.Call],
+        values: list[ast.expr],
+        safety: Applicability,
+        uncorrected: bool = False,
+    ) -> None:
+        self.binding = binding
+        self.uses = uses
+        self.calls = calls
+        self.values = values
+        self.safety: Applicability = safety
+        self.uncorrected = uncorrected
 
 
 def _message(lost: Lost, plan: _Plan | None) -> str:

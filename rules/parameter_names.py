@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 
+from v5lint.patterns import pattern
 from v5lint.rule import Rule
 from v5lint.rules.knowledge import lookup
 from v5lint.rules.parts import held_models, library, models, name_conditions
@@ -24,11 +25,11 @@ if TYPE_CHECKING:
 _LISTS = frozenset({"named_parameters", "named_modules", "state_dict"})
 
 #: What a regular expression may name before the parts of the base model: `vit.` of `^vit\\.encoder\\.layer`.
-_PREFIXES = re.compile(r"^\^?(\w+)\\?\.")
+_PREFIXES = pattern(r"^\^?(\w+)\\?\.")
 _BEFORE = "4.57"
 
 #: Texts that stand for layers which are called otherwise now; worth a word where the model is not known.
-_OLD = re.compile(r"encoder\.layer\b|attention\.attention|\.(query|key|value)\b")
+_OLD = pattern(r"encoder\.layer\b|attention\.attention|\.(query|key|value)\b")
 
 
 #: The path to the linear layers of one expert, before 5.0.
@@ -36,7 +37,7 @@ _EACH_EXPERT = ".experts.*."
 
 #: The parameters that hold those of all experts since, and where the block has another name (`MixtralDecoderLayer`).
 _FUSED = ("gate_up_proj", "down_proj")
-_MOVED = re.compile(r"\.block_sparse_moe$")
+_MOVED = pattern(r"\.block_sparse_moe$")
 
 
 class FrozenParameterName(Rule):

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import ast
-import re
 
+from v5lint.patterns import pattern
 from v5lint.rule import Edit, Fix, Rule
 from v5lint.rules.knowledge import lookup
 from v5lint.rules.parts import library, members
@@ -46,7 +46,7 @@ _OTHER_FORM = (
 _NEVER_A_TENSOR = frozenset({"Blip2Model"})
 
 #: The names of classes that are one tower: `ClapTextModelWithProjection`, `CLIPVisionModel`.
-_TOWER = re.compile(r"(Text|Vision|Audio)(Model|Encoder)")
+_TOWER = pattern(r"(Text|Vision|Audio)(Model|Encoder)")
 
 #: Functions that ask what an object is, or has.
 _ASKS = frozenset({"isinstance", "hasattr", "getattr"})

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-
+from v5lint.patterns import pattern
 from v5lint.releases import parse_release, release_text
 from v5lint.rule import Fix, Rule
 from v5lint.rules.knowledge import requires
@@ -20,8 +19,8 @@ if TYPE_CHECKING:
 #: What a project is moved to. One that names an older release as its oldest keeps the installer's way out.
 _V5 = (5,)
 
-_FLOOR = re.compile(r">=\s*(\d+(?:\.\d+)*)\s*\Z")
-_NUMBER = re.compile(r"\d+(?:\.\d+)*")
+_FLOOR = pattern(r">=\s*(\d+(?:\.\d+)*)\s*\Z")
+_NUMBER = pattern(r"\d+(?:\.\d+)*")
 
 
 class PythonTooOld(Rule):

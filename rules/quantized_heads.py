@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-
+from v5lint.patterns import pattern
 from v5lint.rule import Fix, Rule
 from v5lint.rules.knowledge import lookup
 from v5lint.rules.parts import adapters, models, origins
@@ -29,7 +28,7 @@ _HEADS = frozenset({"classifier", "qa_outputs", "classification_head"})
 #: The one class with such a head and no bias.
 _NO_BIAS = frozenset({"CTRLForSequenceClassification"})
 
-_CLASS = re.compile(r"For((Image|Sequence|Token|Audio|Video)Classification|QuestionAnswering|MultipleChoice)\Z")
+_CLASS = pattern(r"For((Image|Sequence|Token|Audio|Video)Classification|QuestionAnswering|MultipleChoice)\Z")
 
 
 class QuantizedHead(Rule):

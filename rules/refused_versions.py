@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import ast
-import re
 
+from v5lint.patterns import pattern
 from v5lint.rule import Rule
 from v5lint.rules import version_comparisons
 from v5lint.rules.parts import project_metadata as metadata
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from v5lint.view.module import ModuleView
 
 _CHECKS = ("require_version", "require_version_core")
-_OF_V5 = re.compile(r"5\.\d+\.\d+\Z")
+_OF_V5 = pattern(r"5\.\d+\.\d+\Z")
 _EXITS = frozenset({"exit", "_exit", "quit", "abort"})
 
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-
+from v5lint.patterns import pattern
 from v5lint.rule import Fix, Rule
 from v5lint.rules.knowledge import lookup
 from v5lint.rules.parts import adapters
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
 _HEADS = frozenset("classifier score lm_head qa_outputs cls_classifier distillation_classifier head fc".split())
 
 #: Classes whose heads are linear layers, all of them known.
-_PLAIN = re.compile(
+_PLAIN = pattern(
     r"For((Image|Sequence|Token|Audio|Video)Classification(WithTeacher)?|CausalLM|MaskedLM|QuestionAnswering)\Z"
 )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 
+from v5lint.patterns import pattern
 from v5lint.rule import Rule
 from v5lint.rules.parts import library, swaps
 from v5lint.view.guards import CALL_ERRORS
@@ -31,17 +32,17 @@ _KINDS = {
     "ImageProcessorFast": "processor",
     "ImageProcessorPil": "processor",
 }
-_CLASS = re.compile(rf"(Siglip2?)({'|'.join(_KINDS)})\Z")
+_CLASS = pattern(rf"(Siglip2?)({'|'.join(_KINDS)})\Z")
 
 #: "siglip2-base-patch16-naflex", and with a resolution behind the patch size: "siglip2-so400m-patch14-384".
-_NAFLEX = re.compile(r"siglip2?[\w.]*(-[\w.]+)*-naflex", re.IGNORECASE)
-_FIXED = re.compile(r"siglip2?(-[\w.]+)*-patch\d+-\d{3}\b", re.IGNORECASE)
+_NAFLEX = pattern(r"siglip2?[\w.]*(-[\w.]+)*-naflex", re.IGNORECASE)
+_FIXED = pattern(r"siglip2?(-[\w.]+)*-patch\d+-\d{3}\b", re.IGNORECASE)
 
 #: The classes of NaFlex came with 4.50.
 _NAFLEX_SINCE = "4.50"
 
 #: Of a test that asks for the family: "naflex", "is_siglip2".
-_FAMILY_WORD = re.compile("naflex|siglip", re.IGNORECASE)
+_FAMILY_WORD = pattern("naflex|siglip", re.IGNORECASE)
 
 #: What asks only whether there is something.
 _IS_THERE = frozenset("exists isdir isfile is_dir is_file lexists".split())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 
+from v5lint.patterns import pattern
 from v5lint.rule import Rule
 from v5lint.rules.parts import generating, library, models
 from v5lint.view.values import LocalClass
@@ -31,13 +32,13 @@ _SILENT = "qwen2_5_vl"
 _FAMILIES = frozenset({*_LOUD, _SILENT})
 
 #: Their classes and checkpoints, as a file names them.
-_NAMED = re.compile(r"Qwen(2|2[._]5|3)[_-]?VL|qwen(2|2_5|3)_vl|Glm4[v6]|glm4[v6]|Qwen3_5")
+_NAMED = pattern(r"Qwen(2|2[._]5|3)[_-]?VL|qwen(2|2_5|3)_vl|Glm4[v6]|glm4[v6]|Qwen3_5")
 
 #: Frameworks that have the same models under the same names.
 _FRAMEWORKS = ("mlx", "paddle", "mindspore")
 
 #: Models whose index is made as before.
-_OTHERS = re.compile(r"omni|glm_image|GlmImage", re.IGNORECASE)
+_OTHERS = pattern(r"omni|glm_image|GlmImage", re.IGNORECASE)
 
 
 class MissingTokenTypes(Rule):
@@ -235,7 +236,7 @@ def _forwards(view: ModuleView) -> Iterator[Finding]:
 
 
 #: The models of these families, by the beginnings of their names.
-_FAMILY_CLASS = re.compile(r"(Qwen(2|2_5|3)_?VL|Glm4v|Glm46V|Qwen3_5)\w*(Model|ForConditionalGeneration)\Z")
+_FAMILY_CLASS = pattern(r"(Qwen(2|2_5|3)_?VL|Glm4v|Glm46V|Qwen3_5)\w*(Model|ForConditionalGeneration)\Z")
 
 
 def _is_open(node: ast.Call) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 
+from v5lint.patterns import pattern
 from v5lint.rule import Edit, Fix, FixUnavailableError, Rule
 from v5lint.rules.knowledge import lookup
 from v5lint.rules.parts import batches, library, members
@@ -34,11 +35,11 @@ _TELLING = frozenset(
 _BEFORE = "4.57"
 
 #: Names of what is tokenized already: `encode_plus` of a slow tokenizer took lists of tokens and ids, a call does not.
-_TOKENS = re.compile(r"(^|_)(tokens?|toks?|ids?|words?|pieces|tokenized|subwords?|encod\w+|span\w*)(_[a-z0-9]+)?$")
+_TOKENS = pattern(r"(^|_)(tokens?|toks?|ids?|words?|pieces|tokenized|subwords?|encod\w+|span\w*)(_[a-z0-9]+)?$")
 
-_IDS = re.compile(r"(^|_)(ids|tokens)$")
+_IDS = pattern(r"(^|_)(ids|tokens)$")
 
-_LIST = re.compile(r"[\"']?(typing\.)?(List|list|Sequence)\b")
+_LIST = pattern(r"[\"']?(typing\.)?(List|list|Sequence)\b")
 
 
 class RemovedTokenizerCall(Rule):

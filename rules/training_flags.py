@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 
+from v5lint.patterns import pattern
 from v5lint.rule import Edit, Finding, Fix, Rule
 from v5lint.rules.knowledge import lookup
 from v5lint.rules.parts import arguments, command_words, library, started_scripts, training_classes, training_fields
@@ -24,10 +25,10 @@ if TYPE_CHECKING:
 
 #: The options of the fields, as they are written: `--no_cuda`, and `--no-cuda`, which the parser takes as well.
 _OPTIONS = tuple(dict.fromkeys(f"--{each}" for field in FIELDS for each in (field, field.replace("_", "-"))))
-_OPTION = re.compile(rf"(?:{'|'.join(_OPTIONS)})(?![\w-])")
+_OPTION = pattern(rf"(?:{'|'.join(_OPTIONS)})(?![\w-])")
 
 #: Names of functions that start a program which they are given as a text.
-_STARTS = re.compile(
+_STARTS = pattern(
     r"run|exec|call|check_output|launch|system|popen|output|spawn|submit|shell|cmd|command", re.IGNORECASE
 )
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-
+from v5lint.patterns import pattern
 from v5lint.rule import Fix, Rule
 from v5lint.rules.parts import project_metadata as metadata
 
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
 
 
 #: In an address: `.../huggingface/transformers@v4.31.0`, `.../transformers-4.31.0-py3-none-any.whl`.
-_TAG = re.compile(r"(?:huggingface/transformers(?:\.git)?@v?|/transformers-)([0-4]\.\d+(?:\.\d+)?)(?![\w.])")
+_TAG = pattern(r"(?:huggingface/transformers(?:\.git)?@v?|/transformers-)([0-4]\.\d+(?:\.\d+)?)(?![\w.])")
 
 
 class PinExcludesV5(Rule):

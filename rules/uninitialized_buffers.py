@@ -100,11 +100,14 @@ class UninitializedBuffer(Rule):
 
     def check(self, module: ModuleView) -> Iterator[Finding]:
         """See Rule."""
-        if not any(True for _ in module.calls({_REGISTER, *_LOSSES})):
+        calls = [*module.calls({_REGISTER, *_LOSSES})]
+        if not calls:
             return
         here = {constructors.place(module, each): each for each in module.tree.nodes.get(ast.Call, ())}
         met: set[tuple[str, int, int]] = set()
-        for model in _models(module):
+        # A model of another module loses only what no checkpoint holds.
+        elsewhere = any(call.argument("persistent", 2) is not None for call in calls)
+        for model in _models(module, elsewhere=elsewhere):
             for run in constructors.runs(model, across=True):
                 for call, name in _registered(run):
                     key = constructors.place(run.of.view, call)
@@ -117,11 +120,11 @@ class UninitializedBuffer(Rule):
                         yield module.finding(here[key], _told(model, call, name))
 
 
-def _models(view: ModuleView) -> Iterator[LocalClass]:
+def _models(view: ModuleView, *, elsewhere: bool) -> Iterator[LocalClass]:
     """The models of a module, and those of modules of the repository that take a class from it."""
     yield from constructors.loaded_models(view)
     met = {view.path}
-    for node in view.tree.nodes.get(ast.ClassDef, ()):
+    for node in view.tree.nodes.get(ast.ClassDef, ()) if elsewhere else ():
         assert isinstance(node, ast.ClassDef)
         for file in view.project.all_importers(view.path, node.name):
             other = view.project.view(file, view.settings) if file not in met else None

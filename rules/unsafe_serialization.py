@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import ast
 import os
-import re
 
+from v5lint.patterns import pattern
 from v5lint.rule import Rule
 from v5lint.rules.parts import training_classes
 from v5lint.view.strings import last_name
@@ -28,14 +28,14 @@ _FILE = "pytorch_model.bin"
 _NEW = "model.safetensors"
 
 #: The name as that of a file, not as the end of another one's (`diffusion_pytorch_model.bin`) or of a pattern.
-_NAMED = re.compile(r"(?:^|[/\\])pytorch_model\.bin\Z")
+_NAMED = pattern(r"(?:^|[/\\])pytorch_model\.bin\Z")
 
 #: What asks the Hub for a file: one that others have put there.
 _OF_THE_HUB = frozenset({"hf_hub_download", "file_exists", "hf_hub_url", "try_to_load_from_cache"})
 
 #: What reads a file, or asks for it; and what writes one.
-_READS = re.compile(r"\bload\(|load_state_dict|\bexists\(|is_?file\(|hf_hub_download|\bopen\(")
-_WRITES = re.compile(r"\bsave\([^\n]*pytorch_model\.bin")
+_READS = pattern(r"\bload\(|load_state_dict|\bexists\(|is_?file\(|hf_hub_download|\bopen\(")
+_WRITES = pattern(r"\bsave\([^\n]*pytorch_model\.bin")
 
 
 class UnwrittenWeightsFile(Rule):

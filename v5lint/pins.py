@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import re
 
+from v5lint.patterns import pattern
 from v5lint.releases import parse_release
 
 TYPE_CHECKING = False
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 _V5: Release = (5,)
 
-_CLAUSE = re.compile(r"\s*(===|==|~=|!=|<=|>=|<|>)\s*v?([0-9][0-9A-Za-z.+-]*?)(\.\*)?\s*$")
+_CLAUSE = pattern(r"\s*(===|==|~=|!=|<=|>=|<|>)\s*v?([0-9][0-9A-Za-z.+-]*?)(\.\*)?\s*$")
 
 #: What marks the top of a project, besides `.git`.
 PROJECT_FILES = ("pyproject.toml", "setup.py", "setup.cfg")

@@ -9,6 +9,7 @@ import os
 import re
 
 from v5lint.document import UnreadableError
+from v5lint.patterns import pattern
 from v5lint.reading import read_bytes
 from v5lint.words import core_of, words_in
 
@@ -43,13 +44,13 @@ _LONGEST_NAME = 200
 #: files ask for stay, and a large repository, or a folder of many, fits into memory.
 _VIEWED_BYTES = 1_500_000
 
-_FROM_IMPORT = re.compile(
+_FROM_IMPORT = pattern(
     rb"^[ \t]*from[ \t]+(\.*)[ \t]*([\w.]*)[ \t]+import[ \t]*(\([^)]*\)|(?:[^\n\\#;]|\\\r?\n)*)", re.MULTILINE
 )
-_COMMENT = re.compile(rb"#[^\n]*")
-_LAST_WORD = re.compile(rb"\b(\w{1,100})\s*\Z")
-_QUOTED_MODULE = re.compile(rb"""['"](?:[\w.]*\.)?(\w+)['"]""")
-_STAR_IMPORT = re.compile(rb"import[ \t]*\(?[ \t]*\*")
+_COMMENT = pattern(rb"#[^\n]*")
+_LAST_WORD = pattern(rb"\b(\w{1,100})\s*\Z")
+_QUOTED_MODULE = pattern(rb"""['"](?:[\w.]*\.)?(\w+)['"]""")
+_STAR_IMPORT = pattern(rb"import[ \t]*\(?[ \t]*\*")
 
 
 class Project:
@@ -417,6 +418,8 @@ def _may_define(file: str, name: str) -> bool:
 
 def _modules_read_for(name: str, raw: bytes) -> set[str]:
     """Last names of the modules from which a file may get a name: `m` of `m.Name`, and of `{"Name": "package.m"}`."""
+    if not _stands_behind_dot_or_quote(name.encode(), raw):
+        return set()
     key = re.escape(name.encode())
     found: set[bytes] = set()
     # `m.Name`, and `patch.object(m, "Name")`.
@@ -431,6 +434,16 @@ def _modules_read_for(name: str, raw: bytes) -> set[str]:
     if re.search(rb"""['"]%s['"]""" % key, raw):
         found.update(_QUOTED_MODULE.findall(raw))
     return {module.decode() for module in found}
+
+
+def _stands_behind_dot_or_quote(name: bytes, raw: bytes) -> bool:
+    """Whether a name stands behind a dot or a quotation mark: the cheap question before the dear ones."""
+    at = raw.find(name)
+    while at >= 0:
+        if raw[max(0, at - _LONGEST_NAME) : at].rstrip()[-1:] in (b".", b"'", b'"', b""):
+            return True
+        at = raw.find(name, at + len(name))
+    return False
 
 
 def bytes_of(file: str) -> bytes:

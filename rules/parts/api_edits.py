@@ -6,6 +6,7 @@ import ast
 import re
 import sys
 
+from v5lint.patterns import pattern
 from v5lint.rule import Edit, Fix
 from v5lint.rules.parts import library
 from v5lint.view.values import External
@@ -20,9 +21,7 @@ if TYPE_CHECKING:
     from v5lint.view.module import ModuleView
     from v5lint.view.tree import Binding
 
-_KEPT_ON_PURPOSE = re.compile(
-    r"#\s*noqa(?::[^#]*\bF401\b|\s*$|\s*#)|pylint:\s*disable=[^#]*unused-import", re.IGNORECASE
-)
+_KEPT_ON_PURPOSE = pattern(r"#\s*noqa(?::[^#]*\bF401\b|\s*$|\s*#)|pylint:\s*disable=[^#]*unused-import", re.IGNORECASE)
 
 #: What is installed wherever transformers 5 runs a model. Of any other package transformers' own import was guarded:
 #: the name was None, or not there, where the package is not, and an import of it would fail.

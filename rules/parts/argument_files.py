@@ -6,6 +6,7 @@ import ast
 import os.path
 import re
 
+from v5lint.patterns import pattern
 from v5lint.project import bytes_of
 from v5lint.rules.knowledge import lookup
 from v5lint.rules.parts import arguments, library
@@ -29,7 +30,7 @@ READERS = {"parse_json_file": "json_file", "parse_yaml_file": "yaml_file"}
 _CLASS = "TrainingArguments"
 
 #: A key at the beginning of a line of YAML, or in a JSON object.
-_KEY = re.compile(rb"""(?:^|[{,])[ \t\r\n]*(["']?)([A-Za-z_]\w*)\1[ \t]*:""", re.MULTILINE)
+_KEY = pattern(rb"""(?:^|[{,])[ \t\r\n]*(["']?)([A-Za-z_]\w*)\1[ \t]*:""", re.MULTILINE)
 
 
 def findings(view: ModuleView, names: Iterable[str], filled: Filled) -> Iterator[Finding]:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import functools
 import re
 
+from v5lint.patterns import pattern
 from v5lint.rules.knowledge import lookup
 
 #: Names that training scripts give to the folders inside of a run; they say nothing, what is around them may.
-_INNER = re.compile(r"checkpoint-\d+|best|last|final|latest|model|models|output|outputs|weights", re.IGNORECASE)
+_INNER = pattern(r"checkpoint-\d+|best|last|final|latest|model|models|output|outputs|weights", re.IGNORECASE)
 
 #: Who publishes checkpoints as their authors or transformers' own maintainers wrote them. Those that others fine-tuned
 #: were often saved with a feature extractor, whose name stands in their files.
@@ -22,17 +23,17 @@ _PUBLISHERS = frozenset(
 
 
 #: What names of folders that a run wrote have in them.
-_RUN = re.compile(
+_RUN = pattern(
     r"output|result|checkpoint-|ckpt|fine.?tune|saved|best|final|trained|_model|model_|-model", re.IGNORECASE
 )
 
 #: Words in the name of a checkpoint that tell what it was trained on, where its architecture is not in it.
-IMAGE_WORDS = re.compile(
+IMAGE_WORDS = pattern(
     r"(?<![a-z])(?:images?|imagenet|photos?|pictures?|faces?|facial|nsfw|cifar-?100?|food-?101|eurosat|mnist|coco"
     r"|in1k|in2[12]k|ade20k|cityscapes)(?![a-z])|patch(?:14|16|32)",
     re.IGNORECASE,
 )
-SOUND_WORDS = re.compile(
+SOUND_WORDS = pattern(
     r"audio|speech|voice|(?<![a-z])(?:asr|speaker|music|genres?|gtzan|superb|librispeech|sound)(?![a-z])", re.IGNORECASE
 )
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import os.path
-from dataclasses import dataclass
 
 from v5lint.rules.knowledge import lookup
 from v5lint.rules.parts import library, members
@@ -25,17 +24,32 @@ INIT = "__init__"
 _DEPTH = 4
 
 
-@dataclass(frozen=True)
 class Run:
-    """A function that a constructor runs, the class whose method it is or whose constructor calls it, and how."""
+    """A function that a constructor runs, and how.
 
-    of: LocalClass
-    function: ast.FunctionDef
-    #: Whether no condition decides over it.
-    is_certain: bool
-    #: The call that runs it, and the run in which that stands; None of the constructor of the model itself.
-    call: ast.Call | None = None
-    caller: Run | None = None
+    Attributes:
+        of: the class whose method it is, or whose constructor calls it.
+        function: the function.
+        is_certain: whether no condition decides over it.
+        call: the call that runs it; None of the constructor of the model itself.
+        caller: the run in which the call stands.
+    """
+
+    __slots__ = ("call", "caller", "function", "is_certain", "of")
+
+    def __init__(
+        self,
+        of: LocalClass,
+        function: ast.FunctionDef,
+        is_certain: bool,
+        call: ast.Call | None = None,
+        caller: Run | None = None,
+    ) -> None:
+        self.of = of
+        self.function = function
+        self.is_certain = is_certain
+        self.call = call
+        self.caller = caller
 
     @property
     def depth(self) -> int:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-
+from v5lint.patterns import pattern
 from v5lint.pins import excludes_from
 from v5lint.releases import parse_release
 from v5lint.rules.knowledge import lookup
@@ -25,7 +24,7 @@ _DISTRIBUTION = "huggingface-hub"
 
 _V5: Release = (5, 0)
 
-_BOUND = re.compile(r"(>=|<)\s*(\d+)\.(\d+)")
+_BOUND = pattern(r"(>=|<)\s*(\d+)\.(\d+)")
 
 #: Stands for the last minor release of a major one.
 _LAST_MINOR = 999

@@ -6,6 +6,7 @@ import ast
 import functools
 import re
 
+from v5lint.patterns import pattern
 from v5lint.rules.knowledge import lookup
 from v5lint.rules.parts import checkpoints, library
 from v5lint.view.calls import CallSite
@@ -30,13 +31,13 @@ _PREPROCESSORS = {"image_processor": "image", "auto_image_processor": "image", "
 
 #: Tasks of pipelines, by what their preprocessor takes.
 _TASKS = {
-    "image": re.compile(r"image|object-detection|depth|mask-generation|visual|video|keypoint|document"),
-    "audio": re.compile(r"audio|speech"),
+    "image": pattern(r"image|object-detection|depth|mask-generation|visual|video|keypoint|document"),
+    "audio": pattern(r"audio|speech"),
 }
 
 #: Words of a module that is (also) about sound, or about images: beside them a model of the one kind proves nothing.
-_ABOUT_SOUND = re.compile(r"audio|speech|waveform|wav2vec|librosa|soundfile|sampling_rate|whisper|hubert|wavlm", re.I)
-_ABOUT_IMAGES = re.compile(r"pixel_values|\bPIL\b|\bcv2\b|torchvision", re.IGNORECASE)
+_ABOUT_SOUND = pattern(r"audio|speech|waveform|wav2vec|librosa|soundfile|sampling_rate|whisper|hubert|wavlm", re.I)
+_ABOUT_IMAGES = pattern(r"pixel_values|\bPIL\b|\bcv2\b|torchvision", re.IGNORECASE)
 
 #: Methods that load a model; the second takes two checkpoints.
 _MODEL_LOADERS = frozenset({"from_pretrained", "from_encoder_decoder_pretrained"})

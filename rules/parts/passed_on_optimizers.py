@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import ast
 import os.path
-import re
 
+from v5lint.patterns import pattern
 from v5lint.rules.knowledge import lookup
 from v5lint.rules.parts import library
 from v5lint.view.values import External
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 _PACKAGE = "transformers"
 
 #: A comment that may silence the finding, and with it the fix.
-_SILENCED = re.compile(r"#.*\b(?:noqa|v5lint)\b")
+_SILENCED = pattern(r"#.*\b(?:noqa|v5lint)\b")
 
 
 def imports(view: ModuleView, name: str) -> Iterator[Binding]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os.path
 import re
 
+from v5lint.patterns import pattern
 from v5lint.releases import parse_release, release_text
 from v5lint.rule import Edit, Finding
 from v5lint.view.requirements import RequirementsView
@@ -27,10 +28,10 @@ TOKENS = ("transformers",)
 TOKENS_BY_KIND = {"python": ("install_requires", "extras_require", "python_requires", "tests_require")}
 
 #: One version and no other: `==4.31.0`.
-EXACT = re.compile(r"==\s*v?(\d[\w.]*)\Z")
+EXACT = pattern(r"==\s*v?(\d[\w.]*)\Z")
 
 #: How conda pins: `=4.31`.
-_CONDA_EXACT = re.compile(r"==\d[\d.]*\.\*\Z")
+_CONDA_EXACT = pattern(r"==\d[\d.]*\.\*\Z")
 
 
 def requirements_of(view: AnyView) -> Sequence[Requirement]:

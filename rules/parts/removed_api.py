@@ -6,8 +6,8 @@ Not a rule: the rules of removed names each report one family of what is found h
 from __future__ import annotations
 
 import ast
-import re
 
+from v5lint.patterns import pattern
 from v5lint.rules.knowledge import lookup
 from v5lint.rules.parts import library
 from v5lint.rules.parts.standing import standing_of
@@ -63,9 +63,9 @@ TORCH_ANSWERS = {
     "is_torch_1_8_0": False,
 }
 
-_BACKEND_CLASS = re.compile(r"_?(?:TF|Flax)[A-Z]")
-_BACKEND_MODULE = re.compile(r"(?:^|[._])(?:tf|flax|keras)(?:_|$|\.)")
-_DOCUMENTATION = re.compile(r"DOCSTRINGS?(?:_|$)|_DOC$|_EXPECTED_(?:OUTPUT|LOSS)|^_\w*CHECKPOINT(?:_FOR|$)")
+_BACKEND_CLASS = pattern(r"_?(?:TF|Flax)[A-Z]")
+_BACKEND_MODULE = pattern(r"(?:^|[._])(?:tf|flax|keras)(?:_|$|\.)")
+_DOCUMENTATION = pattern(r"DOCSTRINGS?(?:_|$)|_DOC$|_EXPECTED_(?:OUTPUT|LOSS)|^_\w*CHECKPOINT(?:_FOR|$)")
 
 #: Names that no release had: code written before LLaMA was released in 4.28 spells them so.
 _BEFORE_RELEASE = {
@@ -74,7 +74,7 @@ _BEFORE_RELEASE = {
 }
 
 #: Modules of the feature extractors, which held functions as well.
-_EXTRACTOR_MODULE = re.compile(r"\.feature_extraction_\w+\Z")
+_EXTRACTOR_MODULE = pattern(r"\.feature_extraction_\w+\Z")
 
 #: Modules of stand-ins, and the kinds of classes that they lost in 4.52, with what they still have of them.
 _STAND_INS = {

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import ast
-import re
 
+from v5lint.patterns import pattern
 from v5lint.rules.parts import arguments, training_classes
 from v5lint.rules.parts.command_words import HOLE, Word
 from v5lint.view.values import External, LocalClass
@@ -36,12 +36,12 @@ _EXAMPLES = frozenset(
 )
 
 #: What parses a command line otherwise: a script that has it hands nothing on to a parser in what it imports.
-_OTHER_PARSERS = re.compile(r"\b(?:argparse|click|typer|fire|absl|hydra|tyro|docopt|jsonargparse|simple_parsing)\b")
+_OTHER_PARSERS = pattern(r"\b(?:argparse|click|typer|fire|absl|hydra|tyro|docopt|jsonargparse|simple_parsing)\b")
 
 #: How many imports lie between a script and what parses its options.
 _DEPTH = 2
 
-_IMPORT = re.compile(r"\b(?:from|import)\s+([\w.]+)")
+_IMPORT = pattern(r"\b(?:from|import)\s+([\w.]+)")
 
 
 class Parser:

@@ -6,7 +6,6 @@ Not a rule: V5104 and its fixes read it.
 from __future__ import annotations
 
 import ast
-from typing import NamedTuple
 
 from v5lint.rule import Edit, Fix
 from v5lint.rules.parts import api_edits, removed_api
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
     from v5lint.view.module import ModuleView
 
 
-class _Successor(NamedTuple):
+class _Successor:
     """What is called in the place of something, and how.
 
     Attributes:
@@ -30,11 +29,21 @@ class _Successor(NamedTuple):
         safety: whether it does the same.
     """
 
-    path: str
-    added: str = ""
-    dropped: str = ""
-    renamed: tuple[tuple[str, str], ...] = ()
-    safety: Applicability = "unsafe"
+    __slots__ = ("added", "dropped", "path", "renamed", "safety")
+
+    def __init__(
+        self,
+        path: str,
+        added: str = "",
+        dropped: str = "",
+        renamed: tuple[tuple[str, str], ...] = (),
+        safety: Applicability = "unsafe",
+    ) -> None:
+        self.path = path
+        self.added = added
+        self.dropped = dropped
+        self.renamed = renamed
+        self.safety: Applicability = safety
 
 
 _STEPS = (("warmup_steps", "num_warmup_steps"), ("t_total", "num_training_steps"), ("cycles", "num_cycles"))

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import ast
-import re
 
+from v5lint.patterns import pattern
 from v5lint.view import strings
 from v5lint.view.values import (
     NOTHING_KNOWN,
@@ -32,12 +32,12 @@ if TYPE_CHECKING:
     from v5lint.view.values import Values
 
 #: Functions that import the module whose name they are given: `lazy_import("transformers")`, `optional_import(...)`.
-_IMPORTER = re.compile(
+_IMPORTER = pattern(
     r"(^|_)(lazy|import|importskip|require|optional)|import(_|$)|importorskip|LazyLoader|LazyModule|LazyImport"
 )
 
 #: A dotted path.
-MODULE_NAME = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*\Z")
+MODULE_NAME = pattern(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*\Z")
 
 #: Methods of models and processors that give the object itself back.
 _GIVES_ITSELF = frozenset(

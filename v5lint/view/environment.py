@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 
+from v5lint.patterns import pattern
 from v5lint.view.dicts import asked_of
 from v5lint.view.strings import dotted
 from v5lint.view.values import Constant, External, LocalFunction, Method
@@ -34,10 +35,10 @@ _EXECUTORS = {
 }
 
 #: Methods of job APIs that take a variable and its value, a dict of variables, or a list of `NAME=value`.
-_SETTER = re.compile(r"(\A|_)(env|environ|environment)(_?var(iable)?)?s?\Z|\Afrom_dict\Z")
+_SETTER = pattern(r"(\A|_)(env|environ|environment)(_?var(iable)?)?s?\Z|\Afrom_dict\Z")
 
 #: How programs call what holds their own settings.
-_SETTINGS = re.compile(r"conf(ig)?s?\b|config|cfg|settings|schema", re.IGNORECASE)
+_SETTINGS = pattern(r"conf(ig)?s?\b|config|cfg|settings|schema", re.IGNORECASE)
 
 _FUNCTIONS = {
     "os.getenv": "read",

@@ -10,6 +10,7 @@ from __future__ import annotations
 import ast
 import re
 
+from v5lint.patterns import pattern
 from v5lint.releases import parse_release
 from v5lint.view.strings import dotted, last_name
 from v5lint.view.values import Constant, External, LocalFunction, Method, Result
@@ -28,20 +29,18 @@ if TYPE_CHECKING:
 IMPORT_ERRORS = frozenset({"ImportError", "ModuleNotFoundError", "Exception", "BaseException", "AttributeError"})
 CALL_ERRORS = frozenset({"TypeError", "Exception", "BaseException"})
 
-_TALKS = re.compile(
-    r"(^|\.)(print|warn|warning|error|exception|critical|info|debug|log|write|print_exc|echo|fail|skip)$"
-)
-_VERSION_NAME = re.compile(r"version|_v[45]\b|_v[45]_|_[45]_?0|_ge_|_gt_|_lt_|_le_|geq|leq|(?i:v[45]$)")
-_GREATER = re.compile(
+_TALKS = pattern(r"(^|\.)(print|warn|warning|error|exception|critical|info|debug|log|write|print_exc|echo|fail|skip)$")
+_VERSION_NAME = pattern(r"version|_v[45]\b|_v[45]_|_[45]_?0|_ge_|_gt_|_lt_|_le_|geq|leq|(?i:v[45]$)")
+_GREATER = pattern(
     r"(?i)(greater|newer|after|above|at_?least|min|since|gte?|ge|geq|v5)(?=_|$|or|than|equal)|or_newer|or_later|_v5"
 )
 #: What a helper has in its name that says no word of versions: `check_if_transformers_greater("4.26")`.
-_COMPARES = re.compile(r"(?i)greater|newer|older|at_?least|less_?than|lower_?than")
-_LESS = re.compile(r"(?i)(less|lower|older|before|below|lte?|le|leq|v4)(?=_|$|or|than|equal)|_v4")
+_COMPARES = pattern(r"(?i)greater|newer|older|at_?least|less_?than|lower_?than")
+_LESS = pattern(r"(?i)(less|lower|older|before|below|lte?|le|leq|v4)(?=_|$|or|than|equal)|_v4")
 
 
 #: The requirement of one release: "transformers>=5.0".
-_REQUIREMENT = re.compile(r"\s*([\w.-]+)\s*(>=|<=|==|!=|>|<)\s*(\d+(?:\.\d+)*)\s*\Z")
+_REQUIREMENT = pattern(r"\s*([\w.-]+)\s*(>=|<=|==|!=|>|<)\s*(\d+(?:\.\d+)*)\s*\Z")
 
 
 class Handled:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import ast
-import re
 from bisect import bisect_right
 
+from v5lint.patterns import pattern
 from v5lint.view.strings import dotted, is_builtin
 from v5lint.view.values import NOTHING_KNOWN, UNKNOWN, Constant, External
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 #: `# type: X`, and not `# type: ignore`.
-_TYPE_COMMENT = re.compile(r"#[ \t]*type:[ \t]*(?!ignore\b)([^#\r\n]*[^#\s])")
+_TYPE_COMMENT = pattern(r"#[ \t]*type:[ \t]*(?!ignore\b)([^#\r\n]*[^#\s])")
 
 
 class Names:
