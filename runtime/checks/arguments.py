@@ -23,6 +23,8 @@ _MOST_DECAY = 0.01
 """Share of a weight that a step may take away: recipes take 1e-7 to 5e-4, and at 0.01 half is gone after 69 steps."""
 _LEAST_RATE, _MOST_RATE = 1e-7, 0.1
 """Of Adam, which moves each weight by about the rate in a step: recipes take 1e-6 to 1e-2."""
+_NO_RATE = 1e-10
+"""Of a group beside others: a decay of 0.65 over the 24 layers of a large model comes down to 3e-8."""
 _MOST_EPSILON = 0.01
 """Of Adam: recipes take 1e-8 to 1e-3."""
 _MOST_SMOOTHING = 0.9
@@ -52,6 +54,7 @@ def check_arguments(findings: Findings, subject: Subject) -> None:
     if args is None:
         return
     _check_numbers(findings, args)
+    _check_smoothing(findings, subject)
     _check_best(findings, args)
     _check_groups(findings, subject)
     _check_evaluated(findings, subject)
@@ -116,6 +119,19 @@ def _check_numbers(findings: Findings, args: Any) -> None:
         )
 
 
+def _check_smoothing(findings: Findings, subject: Subject) -> None:
+    """A loss of the script's own takes the place of the one that smooths labels."""
+    trainer, smoothing = subject.trainer, float(getattr(subject.args, "label_smoothing_factor", 0.0) or 0.0)
+    if not smoothing or getattr(trainer, "compute_loss_func", None) is None:
+        return
+    findings.note(
+        "smoothing",
+        f"label_smoothing_factor={smoothing:g} is not looked at: Trainer takes compute_loss_func in place of it.",
+        "Smooth in the function itself: torch.nn.functional.cross_entropy(..., label_smoothing=...).",
+        smoothing,
+    )
+
+
 def _check_best(findings: Findings, args: Any) -> None:
     """The best checkpoint is the one with the highest accuracy, or the lowest error."""
     metric = str(getattr(args, "metric_for_best_model", None) or "")
@@ -165,6 +181,17 @@ def _check_adam(findings: Findings, name: str, groups: list[dict[str, Any]], rat
             "1e-5 to 1e-2 is usual.",
             rate,
             f"{_LEAST_RATE:g} to {_MOST_RATE:g}",
+        )
+    still = [group for group in groups if 0 < float(group.get("initial_lr", group["lr"])) < _NO_RATE]
+    if still and rate >= _LEAST_RATE:
+        least = min(float(group.get("initial_lr", group["lr"])) for group in still)
+        findings.fail(
+            "group_rates",
+            f"The learning rate of {len(still)} of {len(groups)} parameter groups is below {_NO_RATE:g} (the least is "
+            f"{least:.1g}), where the largest is {rate:g}: next to nothing is learnt in them.",
+            "See what the rates are multiplied by: a decay by layer is 0.65 to 0.95 a layer.",
+            least,
+            f">= {_NO_RATE:g}",
         )
     betas = [tuple(group["betas"]) for group in groups if len(group.get("betas") or ()) == 2]
     exchanged = [pair for pair in betas if all(isinstance(beta, float) for beta in pair) and pair[0] > pair[1]]

@@ -32,6 +32,8 @@ _MOST = 0.9
 """Share of the items that must agree."""
 _UNLIKE = 2.0
 """How many times the smallest the largest weight of a class, and number of its images, must be to be compared."""
+_ENOUGH, _UNRELATED, _OF_ROWS = 5, -0.5, 0.2
+"""Classes, correlation and spread from which weights are the right ones in the wrong order."""
 _TOGETHER = 0.9
 """Correlation of weights and numbers of images from which frequent classes have the weights of rare ones."""
 
@@ -202,6 +204,18 @@ def _check_weights(findings: Findings, subject: Subject, own: Array, labels: Arr
         return
     together = float(np.corrcoef(np.log(weights), np.log(counts))[0, 1])
     findings.measure("class_weights", round(together, 3), "< 0")
+    in_order = float(np.corrcoef(np.log(np.sort(weights)), np.log(np.sort(counts)[::-1]))[0, 1])
+    of_rows = np.ptp(np.log(np.sort(weights) * np.sort(counts)[::-1]))
+    if len(classes) >= _ENOUGH and together > _UNRELATED and in_order < -_TOGETHER and of_rows < _OF_ROWS:
+        findings.fail(
+            "class_weights",
+            f"The weights of the loss are those of other classes: each is the inverse of a number of images, and class "
+            f"{classes[int(np.argmax(weights))]} has the largest with {counts[int(np.argmax(weights))]:.0f} of them.",
+            "Put the weights in the order of the class indices: np.bincount(labels, minlength=C).",
+            round(together, 3),
+            "-1",
+        )
+        return
     if together >= _TOGETHER:
         findings.note(
             "class_weights",

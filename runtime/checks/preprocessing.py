@@ -23,6 +23,7 @@ from v5lint.runtime.checks.orientation import check_orientation
 from v5lint.runtime.checks.pictures import images_of, statistics_of
 from v5lint.runtime.checks.preserve import undisturbed
 from v5lint.runtime.checks.probes import plain_images, textured_images
+from v5lint.runtime.checks.transparency import check_transparency
 from v5lint.runtime.checks.weights import without_adapter
 from v5lint.runtime.errors import RuntimeSetupError
 from v5lint.runtime.features import image_embeddings
@@ -50,6 +51,8 @@ _GREY = 12
 """Most levels that the channels of a grey image differ by: JPEG keeps colours loosely."""
 _DRAWS = 12
 """How often a transform with chance in its colours is run."""
+_SHOWN, _SLOPE_SIDE = 0.15, 192
+"""Least share of a picture's width that a crop at random shows: of 0.08 of the area, which is usual, it is 0.28."""
 _NEAR = 0.35
 """How far the mean of such a transform may be from the processor's: a jitter of 0.4 darkens by less."""
 _LOOSE = 4
@@ -119,6 +122,8 @@ def check_preprocessing(subject: Subject) -> list[CheckResult]:
                 findings.skip(title, str(error))
     findings.attempt("alike", lambda: _check_alike(findings, subject))
     findings.attempt("orientation", lambda: check_orientation(findings, sources, images_of))
+    findings.attempt("transparency", lambda: check_transparency(findings, sources, images_of))
+    findings.attempt("shown", lambda: _check_shown(findings, sources))
     findings.attempt("depth", lambda: check_depth(findings, sources, images_of))
     if not any(source is not None and source.indexable for source in sources.values()):
         findings.skip("data", "There is no data set whose items can be fetched by index.", "Pass train_dataset=.")
@@ -437,6 +442,36 @@ def _check_alike(findings: Findings, subject: Subject) -> None:
             round(explained, 4),
             f">= {_GEOMETRY}",
         )
+
+
+def _check_shown(findings: Findings, sources: dict[str, ImageSource | None]) -> None:
+    """Crops at random show a part of the image that one can recognise: a slope of grey tells how much."""
+    slope = np.tile(np.linspace(0, 255, _SLOPE_SIDE), (_SLOPE_SIDE, 1)).astype(np.uint8)
+    for title, source in sources.items():
+        if source is None or not source.takes_pictures or not source.indexable or not len(source):
+            continue
+        images = [Image.fromarray(slope).convert("RGB")] * _DRAWS + [
+            Image.new("RGB", slope.shape, colour) for colour in ("black", "white")
+        ]
+        with undisturbed():
+            made = images_of(source.apply(_in_kind(source, images)) or {})
+        if made is None or len(made) != len(images):
+            continue
+        span = float(made[-1].mean() - made[-2].mean())
+        if not span > 0:
+            continue  # what it does to brightness is told elsewhere
+        shares = [float(np.ptp(values.mean(axis=(0, 2)))) / span for values in made[:_DRAWS]]
+        share = float(np.median(shares))
+        findings.measure(f"{title} width shown", round(share, 3), f">= {_SHOWN}")
+        if share < _SHOWN:
+            findings.fail(
+                "shown",
+                f"The {title} images show next to nothing of a picture: {share:.0%} of its width, in the middle of "
+                f"{_DRAWS} draws.",
+                "The scale of RandomResizedCrop is a share of the area: (0.08, 1.0) or more is usual.",
+                round(share, 3),
+                f">= {_SHOWN}",
+            )
 
 
 def _usual_geometry(images: list[Image.Image], ours: list[Array]) -> float:

@@ -25,6 +25,7 @@ from v5lint.runtime.loading import load_model
 from v5lint.runtime.processors import load_processor
 from v5lint.runtime.quantization import quantized_modules
 from v5lint.runtime.restore import EMA_FILE
+from v5lint.runtime.roles import classification_head
 
 if TYPE_CHECKING:
     from v5lint.runtime.checks.subject import Subject
@@ -67,6 +68,15 @@ def _check_saved(findings: Findings, subject: Subject, folder: Path) -> None:
         findings.skip(
             "saved",
             f"{type(subject.bare).__name__} is no class that the runtime loads, to put the adapter on it again.",
+        )
+        return
+    if peft and (head := _head_of_its_own(subject)):
+        findings.note(
+            "saved",
+            f"The head ({head}) is made by the script: {type(subject.bare).__name__} has another one, so that the "
+            "adapter fits no model that is loaded from the base alone.",
+            "Whoever loads the adapter must put the same head in place first.",
+            head,
         )
         return
     try:
@@ -118,6 +128,25 @@ def _is_class_of_task(subject: Subject) -> bool:
         return subject.reference is not None and isinstance(subject.bare, type(subject.reference[0]))
     except RuntimeSetupError:
         return True  # what cannot be loaded is said below
+
+
+def _head_of_its_own(subject: Subject) -> str:
+    """The path of a head that has other tensors than that of its class; "" where there is none."""
+    try:
+        reference = None if subject.reference is None else subject.reference[0]
+    except RuntimeSetupError:
+        return ""  # what cannot be loaded is said below
+    for path in () if reference is None else classification_head(subject.bare):
+        try:
+            theirs = reference.get_submodule(path)
+        except AttributeError:
+            return path
+        wrapper: Any = subject.bare.get_submodule(path)
+        kept = getattr(wrapper, "modules_to_save", None)
+        ours = kept[active_adapter(subject.model)] if kept else getattr(wrapper, "original_module", wrapper)
+        if ours.state_dict().keys() != theirs.state_dict().keys():
+            return path
+    return ""
 
 
 def _adapter_again(subject: Subject, folder: Path) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -17,6 +17,7 @@ from v5lint.runtime.checks.metrics import check_metrics
 from v5lint.runtime.checks.outputs import scores_of
 from v5lint.runtime.checks.preserve import is_sharded, undisturbed
 from v5lint.runtime.checks.shown import check_shown
+from v5lint.runtime.roles import classification_head
 
 if TYPE_CHECKING:
     from v5lint.runtime.checks.subject import Subject
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 
 NAME = "setup"
 _PIXELS = {"pixel_values", "patches"}
+_FAR, _ENDS, _MOST_ENDS = 1e4, 0.01, 0.8
+"""How many times as large features are made, and what share of a sigmoid's values then lies how near to its ends."""
 _WORLD_SIZE_VARIABLES = ("WORLD_SIZE", "PMI_SIZE", "OMPI_COMM_WORLD_SIZE")
 
 
@@ -217,7 +220,7 @@ def _check_evaluation(findings: Findings, subject: Subject) -> None:
             "random",
             "the same",
         )
-    _check_scores(findings, subject, first)
+    _check_scores(findings, subject, inputs, first)
     difference = float((first - second).abs().max())
     findings.measure("evaluation_difference", difference, 0.0)
     if difference > 1e-4 * float(first.abs().max().clamp_min(1e-6)):
@@ -232,11 +235,11 @@ def _check_evaluation(findings: Findings, subject: Subject) -> None:
         )
 
 
-def _check_scores(findings: Findings, subject: Subject, scores: torch.Tensor) -> None:
+def _check_scores(findings: Findings, subject: Subject, inputs: dict[str, torch.Tensor], scores: torch.Tensor) -> None:
     """Scores of classes [B, C] are what a softmax takes, not what it gives: the loss has one of its own."""
-    if not subject.classifies or scores.dim() != 2 or scores.shape[1] < 2:
+    if not subject.classifies or scores.dim() != 2 or scores.shape[1] < 2 or float(scores.min()) < 0:
         return
-    if float(scores.min()) >= 0 and float((scores.sum(dim=1) - 1).abs().max()) < 1e-3:
+    if float((scores.sum(dim=1) - 1).abs().max()) < 1e-3:
         findings.fail(
             "probabilities",
             "The model's scores are probabilities already (each image's sum to 1), and the loss applies a softmax to "
@@ -245,3 +248,39 @@ def _check_scores(findings: Findings, subject: Subject, scores: torch.Tensor) ->
             "probabilities",
             "logits",
         )
+        return
+    heads = classification_head(subject.bare)
+    if len(heads) != 1:
+        return
+    with undisturbed(subject.model), torch.no_grad():
+        subject.model.eval()
+        turned = torch.cat([_with_features(subject, heads[0], inputs, scale) for scale in (-_FAR, _FAR)])
+    if float(turned.min()) < 0:
+        return
+    if float(turned.max()) <= 1 and float(((turned < _ENDS) | (turned > 1 - _ENDS)).float().mean()) >= _MOST_ENDS:
+        what, advice = "have been through a sigmoid", "Return the scores before the sigmoid."
+    elif bool((turned == 0).any()):
+        what, advice = "are cut off at 0, as by a ReLU", "Let the head end in its linear layer."
+    else:
+        return
+    findings.fail(
+        "scores",
+        f"The model's scores {what}: none is below 0, whatever the features are, and a softmax over them tells classes "
+        "apart badly.",
+        advice,
+        float(turned.min()),
+        "of both signs",
+    )
+
+
+def _with_features(subject: Subject, head: str, inputs: dict[str, torch.Tensor], scale: float) -> torch.Tensor:
+    """The scores of features that are so many times as large: a linear head's are of both signs, and large."""
+
+    def enlarge(module: torch.nn.Module, given: tuple[Any, ...]) -> tuple[Any, ...]:
+        return (given[0] * scale, *given[1:])
+
+    handle = subject.bare.get_submodule(head).register_forward_pre_hook(enlarge)
+    try:
+        return scores_of(subject.model(**inputs))
+    finally:
+        handle.remove()

@@ -8,6 +8,7 @@ from __future__ import annotations
 import copy
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 
 from v5lint.runtime.checks.preserve import undisturbed
@@ -124,6 +125,26 @@ def _check_weights(findings: Findings, subject: Subject, images: int) -> None:
                 drawn,
                 images,
             )
+        else:
+            _check_order(findings, subject, weights)
+
+
+def _check_order(findings: Findings, subject: Subject, weights: torch.Tensor) -> None:
+    """Weights that take as many values as there are classes are weights of classes, one for each."""
+    labels = None if subject.train is None else subject.train.labels
+    if labels is None or len(labels) != len(weights):
+        return
+    values = np.round(np.asarray(weights, dtype=float), 12)
+    several = [int(label) for label in np.unique(labels) if len(np.unique(values[labels == label])) > 1]
+    if several and 1 < len(np.unique(values)) <= len(np.unique(labels)):
+        findings.note(
+            "sampler_weights",
+            f"The weights of the sampler take {len(np.unique(values))} values and do not go with the labels: items of "
+            f"class {several[0]} have several.",
+            "Compute them from the labels in the order of the data set that is trained on.",
+            several,
+            [],
+        )
 
 
 def _is_shorter(sampler: Any, images: int) -> bool:

@@ -18,6 +18,7 @@ from v5lint.runtime.checks.findings import Findings, shown
 from v5lint.runtime.checks.hashing import hash_images, matches
 from v5lint.runtime.checks.items import check_given_labels
 from v5lint.runtime.checks.labels import at_chance, check_declared, check_kind, check_labels, learnt_by_heart
+from v5lint.runtime.checks.likeness import check_likeness
 from v5lint.runtime.checks.preserve import undisturbed
 from v5lint.runtime.errors import RuntimeSetupError
 from v5lint.runtime.figures import confusion_picture
@@ -129,6 +130,7 @@ def _check_leak(findings: Findings, subject: Subject, train: ImageSource, evalua
         return
     sides, hashes = (train, evaluation), hash_images(ours, theirs)
     exact, near = matches(hashes[0], hashes[1])
+    findings.attempt("pictures", lambda: check_likeness(findings, (ours, theirs), (hashes[0], hashes[1])))
     findings.attempt("labels", lambda: check_labels(findings, (hashes[0], hashes[1]), sides, (seen, asked)))
     findings.measure("compared", [len(seen), len(asked)], [len(train), len(evaluation)])
     findings.measure("same_pixels", round(float(exact.mean()), 4), 0.0)
@@ -453,7 +455,7 @@ def _check_predictions(findings: Findings, subject: Subject, evaluation: ImageSo
 def predict(subject: Subject, source: ImageSource) -> tuple[Array | None, Array | None]:
     """Predicted and true class of some items, [N] each; `None` where the model or the data has no classes."""
     predicted, truth = [], []
-    indices = source.spread(min(_PREDICTED, subject.sample))
+    indices = source.spread(min(_PREDICTED, max(subject.sample // 2, 1)))
     with undisturbed(subject.model), torch.no_grad():
         subject.model.eval()
         for start in range(0, len(indices), _BATCH):

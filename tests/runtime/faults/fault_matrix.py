@@ -18,6 +18,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import everyday_faults  # noqa: F401 - adds its faults to the table
 import silent_faults  # noqa: F401 - adds its faults to the table
 import torch
 from fault_scene import Scene

@@ -8,8 +8,10 @@ import pytest
 
 pytest.importorskip("sklearn", reason="needs scikit-learn")
 
+import numpy as np
 import torch
 import transformers
+from everyday_faults import WeightedTrainer, imbalanced, laid_on, see_through
 from fault_scene import DIGITS, Pictures, Scene, with_16_bits, with_lying_photographs
 from packaging.version import Version
 from peft import IA3Config, LoraConfig, get_peft_model
@@ -197,6 +199,57 @@ def _sampled(make: Callable[[Any], Any]) -> Callable[[Scene], None]:
     return change
 
 
+def rates_by_layer(scene: Scene) -> None:
+    """As BEiT's recipe has them, over as many layers as a large model has."""
+
+    def options(model: Any) -> dict[str, Any]:
+        trained = [p for p in model.parameters() if p.requires_grad]
+        groups = [{"params": [p], "lr": 1e-3 * 0.65 ** (24 * i / len(trained))} for i, p in enumerate(trained)]
+        return {"optimizers": (torch.optim.AdamW(groups), None)}
+
+    scene.trainer_options = options
+
+
+def transparent_pictures(scene: Scene) -> None:
+    """On white, in both."""
+    scene.train, scene.evaluation = see_through(scene.train), see_through(scene.evaluation)
+    scene.prepare = lambda image: scene.prepared(laid_on("white")(image))
+
+
+def usual_crops(scene: Scene) -> None:
+    """As RandomResizedCrop makes them by default, of the smallest share."""
+
+    def prepare(image: Image.Image) -> Any:
+        side = round(0.29 * image.width)
+        left, top = np.random.randint(0, image.width - side + 1), np.random.randint(0, max(1, image.height - side + 1))
+        return scene.prepared(image.crop((left, top, left + side, min(top + side, image.height))))
+
+    scene.prepare, scene.prepare_evaluation = prepare, scene.prepared
+
+
+def head_with_relu_inside(scene: Scene) -> None:
+    """A head of two layers, in whose middle a ReLU stands."""
+
+    def load() -> Any:
+        model = load_model(scene.checkpoint, labels=DIGITS)
+        width = model.classifier.in_features
+        model.classifier = nn.Sequential(nn.Linear(width, 16), nn.ReLU(), nn.Linear(16, 10))
+        return model
+
+    scene.load = load
+    scene.config = lambda model: LoraConfig(r=4, target_modules=["q_proj", "v_proj"], modules_to_save=["classifier"])
+
+
+def weights_of_rare_classes(scene: Scene) -> None:
+    """The inverse numbers of images, in the order of the classes."""
+    counts = imbalanced(scene)
+
+    class Own(WeightedTrainer):
+        weights = torch.tensor([1 / count for count in counts])
+
+    scene.trainer_class = Own
+
+
 RIGHT: dict[str, Callable[[Scene], None]] = {
     "bf16": _arguments(bf16=True),
     "one step": _arguments(max_steps=1),
@@ -255,6 +308,11 @@ RIGHT: dict[str, Callable[[Scene], None]] = {
         lambda data: torch.utils.data.WeightedRandomSampler([float(target > 0) for target in data.targets], 96)
     ),
     "weighted loss": weighted_loss,
+    "rates by layer": rates_by_layer,
+    "transparent pictures": transparent_pictures,
+    "usual crops": usual_crops,
+    "a ReLU inside the head": head_with_relu_inside,
+    "weights of rare classes": weights_of_rare_classes,
 }
 
 

@@ -1,0 +1,104 @@
+"""Whether the pictures of evaluation are of the kind of the training pictures: as large, as colourful, as bright.
+
+A model that was trained on photographs and is evaluated on thumbnails, on scans in grey or on negatives has a lower
+accuracy, and nothing says why. Two data sets may rightly differ, so that this is a note.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import TypeAlias
+
+    from PIL import Image
+
+    from v5lint.runtime.checks.findings import Findings
+    from v5lint.runtime.checks.hashing import Hashes
+
+    Array: TypeAlias = "np.ndarray[Any, Any]"
+
+_LOOKED_AT = 32
+_LEAST = 8
+"""Pictures of either side from which they are compared."""
+_SMALLER = 2.0
+"""How many times as long the sides of the others are."""
+_SIDE = 16
+_GREY = 12
+"""Most levels that the channels of a grey picture differ by: JPEG keeps colours loosely."""
+_MOST, _FEW = 0.9, 0.1
+_CLEARLY = 0.1
+"""How much more a picture must be like the negative of another than like any picture."""
+
+
+def check_likeness(
+    findings: Findings, images: tuple[Sequence[Image.Image], Sequence[Image.Image]], hashes: tuple[Hashes, Hashes]
+) -> None:
+    """Compare some training and evaluation pictures as they are stored.
+
+    Args:
+        findings: Of the check.
+        images: Of the training and of the evaluation data.
+        hashes: Of the same.
+    """
+    chosen = [np.unique(np.linspace(0, len(side) - 1, min(_LOOKED_AT, len(side))).astype(int)) for side in images]
+    if min(len(side) for side in chosen) < _LEAST:
+        return
+    some = [[side[int(index)] for index in indices] for side, indices in zip(images, chosen, strict=True)]
+    _check_sizes(findings, some)
+    _check_colours(findings, some)
+    train, evaluation = hashes
+    within = train.rows[chosen[0]] @ train.rows.T
+    within[np.arange(len(within)), chosen[0]] = 0
+    across = evaluation.rows[chosen[1]] @ train.rows.T
+    if _negative(across) >= _MOST and _negative(within) <= _FEW:
+        findings.note(
+            "inverted",
+            "The evaluation pictures are inverted against the training pictures: nearly each is more like the negative "
+            "of one of them than like any of them.",
+            "Invert one of the two where both show the same things.",
+            round(_negative(across), 3),
+            f"< {_MOST}",
+        )
+
+
+def _check_sizes(findings: Findings, some: list[list[Image.Image]]) -> None:
+    sides = [float(np.median([(image.width * image.height) ** 0.5 for image in images])) for images in some]
+    findings.measure("sides", [round(side) for side in sides])
+    if max(sides) < _SMALLER * min(sides):
+        return
+    small, large = ("evaluation", "training") if sides[1] < sides[0] else ("training", "evaluation")
+    findings.note(
+        "picture_sizes",
+        f"The {small} pictures are much smaller than the {large} pictures: {min(sides):.0f} and {max(sides):.0f} "
+        "pixels a side. Enlarged, they lack the detail of the others.",
+        "Take both from one source, or shrink both alike first.",
+        [round(side) for side in sides],
+    )
+
+
+def _check_colours(findings: Findings, some: list[list[Image.Image]]) -> None:
+    shares = [float(np.mean([_is_grey(image) for image in images])) for images in some]
+    findings.measure("grey", [round(share, 3) for share in shares])
+    if not (max(shares) >= _MOST and min(shares) <= _FEW):
+        return
+    grey, other = ("evaluation", "training") if shares[1] > shares[0] else ("training", "evaluation")
+    findings.note(
+        "colours",
+        f"The {grey} pictures are grey, and the {other} pictures have colours.",
+        "Take both from one source, or make both grey.",
+        [round(share, 3) for share in shares],
+    )
+
+
+def _is_grey(image: Image.Image) -> bool:
+    small = np.asarray(image.convert("RGB").resize((_SIDE, _SIDE), reducing_gap=2.0), dtype=int)
+    return int(np.ptp(small, axis=-1).max()) <= _GREY
+
+
+def _negative(alike: Array) -> float:
+    """Share of the rows in which the largest correlation is clearly smaller than the most negative one."""
+    return float((-alike.min(axis=1) > alike.max(axis=1) + _CLEARLY).mean())
