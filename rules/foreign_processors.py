@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 
 from v5lint.patterns import pattern
 from v5lint.rule import Fix, Rule
@@ -135,7 +136,7 @@ def _other_colours(family: str, other: str) -> str:
 
 
 #: The size of a language model in a name, which SigLIP is the eye of: `prismatic-siglip-224px-7b`.
-_BILLIONS = re.compile(r"(?<![a-z0-9])\d+(?:\.\d+)?b(?![a-z0-9])", re.IGNORECASE)
+_BILLIONS = pattern(r"(?<![a-z0-9])\d+(?:\.\d+)?b(?![a-z0-9])", re.IGNORECASE)
 
 #: What `padding` may be without giving every text the same length.
 _SHORT = frozenset({Constant(True), Constant(False), Constant("longest"), Constant("do_not_pad")})

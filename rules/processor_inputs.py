@@ -7,6 +7,7 @@ import builtins
 import re
 
 from v5lint.releases import parse_release
+from v5lint.patterns import pattern
 from v5lint.rule import Edit, Fix, Rule
 from v5lint.rules.knowledge import lookup
 from v5lint.rules.parts import checkpoints, library, origins
@@ -66,8 +67,8 @@ _ABOUT_OTHERS = frozenset(
     "image images img imgs picture pictures photo photos pil frame frames pixel pixels video videos clip clips audio "
     "audios wav waveform sound sample samples speech url path file".split()
 )
-_WORDS = re.compile(r"[A-Z]?[a-z]+")
-_PICTURE = re.compile(r"\Ahttps?://|\.(jpe?g|png|webp|bmp|gif|tiff?)\Z", re.IGNORECASE)
+_WORDS = pattern(r"[A-Z]?[a-z]+")
+_PICTURE = pattern(r"\Ahttps?://|\.(jpe?g|png|webp|bmp|gif|tiff?)\Z", re.IGNORECASE)
 
 _OF_PYTHON = frozenset(dir(builtins))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 
+from v5lint.patterns import pattern
 from v5lint.rule import Rule
 from v5lint.rules.parts import constructors, library, members
 from v5lint.view.calls import CallSite
@@ -34,7 +35,7 @@ _LOSSES = frozenset(
 _WEIGHTS = ("weight", "pos_weight")
 
 #: Methods that exist to fill what loading left empty.
-_RESTORES = re.compile(r"init|reset|restore|materializ")
+_RESTORES = pattern(r"init|reset|restore|materializ")
 
 #: What makes room for values that a checkpoint brings.
 _PLACEHOLDERS = frozenset({"zeros", "empty", "zeros_like", "empty_like", "new_zeros", "new_empty"})

@@ -246,7 +246,7 @@ def _all(view: ModuleView) -> Iterator[Lost]:
             around = view.tree.ancestors(reference.node)
             seen.update((each, reference.path) for each in around if isinstance(each, ast.Constant))
         removal = _told(view, reference.path)
-        if removal is None or _is_member_of_anothers(reference, removal):
+        if removal is None:
             continue
         if view.guards.dead_constant(reference.node) or _is_fallback(view, reference):
             continue
@@ -264,11 +264,6 @@ def _is_of_another_rule(reference: Reference) -> bool:
     if reference.how in ("module", "import_module"):
         return False
     return reference.name in lookup.vision_feature_extractors() or reference.name in library.CACHE_VARIABLES
-
-
-def _is_member_of_anothers(reference: Reference, removal: Removal) -> bool:
-    """Whether it is `patch("transformers.ViTFeatureExtractor.from_pretrained")`, of whose class V5001 speaks."""
-    return reference.how == "string" and removal.path.rpartition(".")[2] in lookup.vision_feature_extractors()
 
 
 def _family(reference: Reference, removal: Removal) -> Family:
