@@ -6,8 +6,8 @@ import ast
 import builtins
 import re
 
-from v5lint.releases import parse_release
 from v5lint.patterns import pattern
+from v5lint.releases import parse_release
 from v5lint.rule import Edit, Fix, Rule
 from v5lint.rules.knowledge import lookup
 from v5lint.rules.parts import checkpoints, library, origins
