@@ -1,12 +1,14 @@
-"""V5510: models of a repository whose `forward` takes the cache under its old name."""
+"""V5510: models of a repository, and parts of them, whose `forward` takes the cache under its old name."""
 
 from __future__ import annotations
 
 import ast
 
+from v5lint.patterns import pattern
 from v5lint.rule import Rule
+from v5lint.rules.knowledge import lookup
 from v5lint.rules.parts import generating
-from v5lint.view.values import LocalClass
+from v5lint.view.values import External, LocalClass, LocalFunction
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -14,6 +16,7 @@ if TYPE_CHECKING:
 
     from v5lint.rule import Finding
     from v5lint.view.module import ModuleView
+    from v5lint.view.values import Value
 
 _OLD, _NEW = generating.CACHE_BEFORE, generating.CACHE
 _PREPARE = "prepare_inputs_for_generation"
@@ -23,15 +26,25 @@ _WARNS = (
     f"`{_OLD}` beside it, of which the model inside warns until 5.40"
 )
 
+#: The names that a cache had; of one layer it was that of one until 4.56.
+_OLDS = (_OLD, "past_key_value")
+
+#: Parts of a model's body, which are called by the model around them.
+_PART = pattern(r"(Attention|Attn|Layer|Block)$")
+_MODELS = "transformers.models."
+
 
 class RenamedCacheParameter(Rule):
-    """A model that generates, and whose `forward` takes its cache as `past_key_values`.
+    """A `forward` of a model that generates, or of its parts, that takes the cache as `past_key_values`.
 
     ## What it does
 
     Finds classes of the repository that inherit from `GenerationMixin`, or from a model that generates, and whose own
     `forward` has a parameter `past_key_values` and none that is called `cache`. Classes with a `generate` of their own
-    are left alone.
+    are left alone, and so is the `forward` of a part that only hands both on.
+
+    The same in classes that inherit from a layer or an attention of a decoder (`LlamaAttention`), and in functions that
+    are put in the place of its `forward` (`LlamaAttention.forward = forward`), unless the file calls such parts itself.
 
     ## Why it breaks
 
@@ -46,6 +59,9 @@ class RenamedCacheParameter(Rule):
 
     One that gives its `**kwargs` to the model inside (`super().forward(x, past_key_values=past_key_values, **kwargs)`)
     computes the same tokens (measured): the model inside takes `cache`, and warns that both are given.
+
+    The models hand it to their layers, and these to their attention, under the new name, too. Measured with
+    `LlamaAttention.forward = forward`: the TypeError, or of six greedy tokens five that are wrong.
 
     ## Example
 
@@ -72,30 +88,115 @@ class RenamedCacheParameter(Rule):
     code = "V5510"
     name = "renamed-cache-parameter"
     since = "5.24"
-    tokens = (_OLD,)
+    tokens = (_OLDS[-1],)
 
     def check(self, module: ModuleView) -> Iterator[Finding]:
         """See Rule."""
         for node in module.tree.nodes.get(ast.ClassDef, ()):
             assert isinstance(node, ast.ClassDef)
             forward = _method(node, "forward")
-            given = generating.parameters(forward) if forward is not None else {}
-            if forward is None or _OLD not in given or _NEW in given or module.guards.is_dead(node):
+            if forward is None or module.guards.is_dead(node):
                 continue
             of = LocalClass(module, node)
+            given = _old_parameter(forward, is_handed_on=False)
+            if given is None:
+                continue
             if generating.generates(of):
                 if generating.is_written_here(of, _PREPARE):
                     effect = "computes without it"
                 elif generating.hands_cache_on(of, forward):
                     message = f"{_WARNS.format(name=node.name)}: take both names"
-                    yield module.finding(given[_OLD], message, level="deprecated")
+                    yield module.finding(given, message, level="deprecated")
                     continue
-                elif forward.args.kwarg is None:
-                    effect = "raises a TypeError"
                 else:
-                    effect = "goes wrong without a word"
+                    effect = _effect(forward)
                 message = f"`generate` passes the cache as `{_NEW}` since transformers 5.24, and `{node.name}` {effect}"
-                yield module.finding(given[_OLD], f"{message}: take both names")
+                yield module.finding(given, f"{message}: take both names")
+            elif not _calls_parts(module) and _old_parameter(forward, is_handed_on=True) is not None:
+                parts = [root.name for root in module.roots(of) if _is_part(root) and _PART.search(root.name)]
+                if parts:
+                    yield module.finding(given, _said(parts[0], f"`{node.name}`", forward))
+        for target, part, function in _patches(module):
+            given = _old_parameter(function, is_handed_on=True)
+            if given is not None and not module.guards.is_dead(target) and not _calls_parts(module):
+                yield module.finding(given, _said(part, f"`{function.name}`", function))
+
+
+def _old_parameter(forward: ast.FunctionDef, *, is_handed_on: bool) -> ast.arg | None:
+    """The parameter that is the cache under an old name, unless the new one comes and goes in `**kwargs` with it.
+
+    Args:
+        forward: the function.
+        is_handed_on: whether what it takes as `**kwargs` holds the cache.
+    """
+    given = generating.parameters(forward)
+    found = next((given[name] for name in _OLDS if name in given), None)
+    if found is None or _NEW in given:
+        return None
+    rest = forward.args.kwarg
+    if rest is None:
+        return found
+    if any(isinstance(each, ast.Constant) and each.value == _NEW for each in ast.walk(forward)):
+        return None  # `kwargs.pop("cache", None)`
+    reads = [each for each in ast.walk(forward) if isinstance(each, ast.Name) and each.id == found.arg]
+    handed = {
+        keyword.value
+        for call in ast.walk(forward)
+        if isinstance(call, ast.Call)
+        and any(each.arg is None and getattr(each.value, "id", "") == rest.arg for each in call.keywords)
+        for keyword in call.keywords
+        if keyword.arg == found.arg
+    }
+    return None if is_handed_on and all(each in handed for each in reads) else found
+
+
+def _effect(forward: ast.FunctionDef) -> str:
+    return "raises a TypeError" if forward.args.kwarg is None else "goes wrong without a word"
+
+
+def _said(part: str, name: str, forward: ast.FunctionDef) -> str:
+    said = f"`{part}` is given the cache as `{_NEW}` since transformers 5.24, and {name} {_effect(forward)}"
+    return f"{said}: take both names"
+
+
+def _is_part(of: Value) -> bool:
+    """Whether a class is a part of a decoder, which the model around it calls: an attention, a layer, its body.
+
+    What may be an encoder as well is given no cache there. The parts that had `layer_past` (Bloom, Falcon) have no
+    such parameter, and neither has what replaces their `forward`.
+    """
+    if not isinstance(of, External) or of.package != "transformers" or of.name == generating.MIXIN:
+        return False
+    facts = lookup.class_facts(of.name)
+    if facts is not None and lookup.is_subclass(of.name, generating.MIXIN):
+        return False
+    folder = facts.model_type if facts is not None else ""
+    if not folder and of.path.startswith(_MODELS):
+        folder = of.path.removeprefix(_MODELS).partition(".")[0]
+    family = lookup.model_type(folder) if folder else None
+    models = family.models if family is not None else {}
+    return "AutoModelForCausalLM" in models and "AutoModelForMaskedLM" not in models
+
+
+def _calls_parts(view: ModuleView) -> bool:
+    """Whether a module calls parts of models itself, and gives them the cache under its old name."""
+    return any(
+        isinstance(call.func, ast.Attribute) and isinstance(call.func.value, ast.Name) and call.func.value.id == "self"
+        for call, _keyword in view.keywords(set(_OLDS))
+    )
+
+
+def _patches(view: ModuleView) -> Iterator[tuple[ast.Attribute, str, ast.FunctionDef]]:
+    """What is put in place of the `forward` of a part of a model: `LlamaAttention.forward = forward`."""
+    for statement in view.tree.nodes.get(ast.Assign, ()):
+        assert isinstance(statement, ast.Assign)
+        target = statement.targets[0]
+        if not isinstance(target, ast.Attribute) or target.attr != "forward":
+            continue
+        parts = [each.name for each in view.values(target.value) if isinstance(each, External) and _is_part(each)]
+        for each in view.values(statement.value) if parts else ():
+            if isinstance(each, LocalFunction) and each.view is view and isinstance(each.node, ast.FunctionDef):
+                yield target, parts[0], each.node
 
 
 def _method(node: ast.ClassDef, name: str) -> ast.FunctionDef | None:
