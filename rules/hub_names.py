@@ -6,13 +6,15 @@ from v5lint.releases import parse_release
 from v5lint.rule import Rule
 from v5lint.rules.parts import arguments, cached_downloads, hub, hub_folders, repository_clones, required_names
 from v5lint.rules.parts.api_edits import Rewrites
+from v5lint.rules.parts.removed_api import Lost
+from v5lint.rules.parts.standing import Standing
+from v5lint.view.module import Reference
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from v5lint.rule import Applicability, Finding, Unseen
-    from v5lint.rules.parts.removed_api import Lost
     from v5lint.view.module import ModuleView
 
 
@@ -23,10 +25,10 @@ class RemovedHubName(Rule):
 
     Finds `HfFolder`, `Repository`, `cached_download`, `InferenceApi`, `ModelFilter`, `configure_http_backend` and
     every other name that the `huggingface_hub` lacks which is installed beside the target release of transformers:
-    imported, read as an attribute or asked for with `getattr`. That is the newest release that transformers takes (5.0
-    to 5.17: `<2.0`; from 5.18 on: `<3.0`). Where the project's own requirements hold `huggingface_hub` below it, the
-    oldest one counts (5.0: 1.3; 5.4: 1.5; 5.18: 1.31). Imports in a `try` that have a fallback which works are left
-    alone, and so is a repository that holds a package `transformers` of its own.
+    imported, read as an attribute, asked for with `getattr` or called as a method of an `HfApi`. That is the newest
+    release that transformers takes (5.0 to 5.17: `<2.0`; from 5.18 on: `<3.0`). Where the project's own requirements
+    hold `huggingface_hub` below it, the oldest one counts (5.0: 1.3; 5.4: 1.5; 5.18: 1.31). Imports in a `try` that
+    have a fallback which works are left alone, and so is a repository that holds a package `transformers` of its own.
 
     ## Why it breaks
 
@@ -86,6 +88,11 @@ class RemovedHubName(Rule):
                 unlike: Applicability = "display" if lost.removal.note else "unsafe"
                 fix = rewrites.to_new(lost, "safe" if lost.is_drop_in else unlike)
             yield module.finding(lost.reference.node, _message(lost, hub.oldest(module)), fix=fix)
+        for call, removal in hub.lost_methods(module, release):
+            reference = Reference(f"{hub.PACKAGE}.HfApi.{call.name}", call.func, "attribute")
+            if not required_names.is_prepared(module, reference, hub.PACKAGE, release):
+                found = Lost(reference, removal, Standing("live"))
+                yield module.finding(reference.node, _message(found, hub.oldest(module)))
 
 
 def _message(lost: Lost, oldest: str) -> str:
