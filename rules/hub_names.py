@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from v5lint.releases import parse_release
 from v5lint.rule import Rule
-from v5lint.rules.parts import arguments, cached_downloads, hub, hub_folders, repository_clones, required_names
+from v5lint.rules.parts import (
+    arguments,
+    cached_downloads,
+    hub,
+    hub_folders,
+    repository_clones,
+    required_names,
+    session_factories,
+)
 from v5lint.rules.parts.api_edits import Rewrites
 from v5lint.rules.parts.removed_api import Lost
 from v5lint.rules.parts.standing import Standing
@@ -54,7 +62,9 @@ class RemovedHubName(Rule):
     `HfFolder.save_token`: `login`, which takes its place, asks the Hub whether the token is valid. Unsafe for a
     `Repository` that is cloned and only pushed from, as in the examples without a Trainer: `repo.push_to_hub()` becomes
     `repo.upload_folder(repo_id=..., folder_path=...)` of an `HfApi`, which makes commits without git, and
-    `snapshot_download` fetches what is there. `.gitignore` counts as before. Any other `Repository`, and
+    `snapshot_download` fetches what is there. `.gitignore` counts as before. Unsafe for `configure_http_backend` with a
+    factory whose sessions are only set up (`session.verify = False`): it returns a client of `httpx` with the same
+    settings, `huggingface_hub.utils.httpx` being httpx2 in 2.0 and newer. Any other `Repository`, and
     `cached_download` of any other URL, have no successor of the same form: the message says what to use.
 
     ## References
@@ -84,15 +94,17 @@ class RemovedHubName(Rule):
                 fix = cached_downloads.one_step(module, lost)
             elif fix is None and lost.reference.name == repository_clones.NAME:
                 fix = repository_clones.as_uploads(module, lost)
-            elif fix is None and lost.new:
+            elif fix is None and lost.reference.name == session_factories.NAME:
+                fix = session_factories.as_clients(module, lost)
+            if fix is None and lost.new:
                 unlike: Applicability = "display" if lost.removal.note else "unsafe"
                 fix = rewrites.to_new(lost, "safe" if lost.is_drop_in else unlike)
             yield module.finding(lost.reference.node, _message(lost, hub.oldest(module)), fix=fix)
         for call, removal in hub.lost_methods(module, release):
             reference = Reference(f"{hub.PACKAGE}.HfApi.{call.name}", call.func, "attribute")
             if not required_names.is_prepared(module, reference, hub.PACKAGE, release):
-                found = Lost(reference, removal, Standing("live"))
-                yield module.finding(reference.node, _message(found, hub.oldest(module)))
+                method = Lost(reference, removal, Standing("live"))
+                yield module.finding(reference.node, _message(method, hub.oldest(module)))
 
 
 def _message(lost: Lost, oldest: str) -> str:
