@@ -4,15 +4,25 @@ from __future__ import annotations
 
 from v5lint.releases import parse_release
 from v5lint.rule import Rule
-from v5lint.rules.parts import arguments, cached_downloads, hub, hub_folders, repository_clones, required_names
+from v5lint.rules.parts import (
+    arguments,
+    cached_downloads,
+    hub,
+    hub_folders,
+    repository_clones,
+    required_names,
+    session_factories,
+)
 from v5lint.rules.parts.api_edits import Rewrites
+from v5lint.rules.parts.removed_api import Lost
+from v5lint.rules.parts.standing import Standing
+from v5lint.view.module import Reference
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from v5lint.rule import Applicability, Finding, Unseen
-    from v5lint.rules.parts.removed_api import Lost
     from v5lint.view.module import ModuleView
 
 
@@ -23,10 +33,10 @@ class RemovedHubName(Rule):
 
     Finds `HfFolder`, `Repository`, `cached_download`, `InferenceApi`, `ModelFilter`, `configure_http_backend` and
     every other name that the `huggingface_hub` lacks which is installed beside the target release of transformers:
-    imported, read as an attribute or asked for with `getattr`. That is the newest release that transformers takes (5.0
-    to 5.17: `<2.0`; from 5.18 on: `<3.0`). Where the project's own requirements hold `huggingface_hub` below it, the
-    oldest one counts (5.0: 1.3; 5.4: 1.5; 5.18: 1.31). Imports in a `try` that have a fallback which works are left
-    alone, and so is a repository that holds a package `transformers` of its own.
+    imported, read as an attribute, asked for with `getattr` or called as a method of an `HfApi`. That is the newest
+    release that transformers takes (5.0 to 5.17: `<2.0`; from 5.18 on: `<3.0`). Where the project's own requirements
+    hold `huggingface_hub` below it, the oldest one counts (5.0: 1.3; 5.4: 1.5; 5.18: 1.31). Imports in a `try` that
+    have a fallback which works are left alone, and so is a repository that holds a package `transformers` of its own.
 
     ## Why it breaks
 
@@ -52,7 +62,9 @@ class RemovedHubName(Rule):
     `HfFolder.save_token`: `login`, which takes its place, asks the Hub whether the token is valid. Unsafe for a
     `Repository` that is cloned and only pushed from, as in the examples without a Trainer: `repo.push_to_hub()` becomes
     `repo.upload_folder(repo_id=..., folder_path=...)` of an `HfApi`, which makes commits without git, and
-    `snapshot_download` fetches what is there. `.gitignore` counts as before. Any other `Repository`, and
+    `snapshot_download` fetches what is there. `.gitignore` counts as before. Unsafe for `configure_http_backend` with a
+    factory whose sessions are only set up (`session.verify = False`): it returns a client of `httpx` with the same
+    settings, `huggingface_hub.utils.httpx` being httpx2 in 2.0 and newer. Any other `Repository`, and
     `cached_download` of any other URL, have no successor of the same form: the message says what to use.
 
     ## References
@@ -82,10 +94,17 @@ class RemovedHubName(Rule):
                 fix = cached_downloads.one_step(module, lost)
             elif fix is None and lost.reference.name == repository_clones.NAME:
                 fix = repository_clones.as_uploads(module, lost)
-            elif fix is None and lost.new:
+            elif fix is None and lost.reference.name == session_factories.NAME:
+                fix = session_factories.as_clients(module, lost)
+            if fix is None and lost.new:
                 unlike: Applicability = "display" if lost.removal.note else "unsafe"
                 fix = rewrites.to_new(lost, "safe" if lost.is_drop_in else unlike)
             yield module.finding(lost.reference.node, _message(lost, hub.oldest(module)), fix=fix)
+        for call, removal in hub.lost_methods(module, release):
+            reference = Reference(f"{hub.PACKAGE}.HfApi.{call.name}", call.func, "attribute")
+            if not required_names.is_prepared(module, reference, hub.PACKAGE, release):
+                method = Lost(reference, removal, Standing("live"))
+                yield module.finding(reference.node, _message(method, hub.oldest(module)))
 
 
 def _message(lost: Lost, oldest: str) -> str:

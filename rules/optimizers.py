@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 
 from v5lint.rule import Edit, Fix, Rule
-from v5lint.rules.parts import api_edits, passed_on_optimizers, removed_api
+from v5lint.rules.parts import api_edits, library, passed_on_optimizers, removed_api
 from v5lint.rules.parts.api_edits import Rewrites
 from v5lint.rules.parts.handed_around import is_handed_around, partial
 from v5lint.view.values import Constant, Mapping
@@ -79,7 +79,8 @@ class RemovedOptimizer(Rule):
     `partial(AdamW, eps=1e-6, weight_decay=0.0)` then is: it is no class, and who calls it may know `correct_bias`;
     where a call has `**kwargs` of unknown keys, which becomes `**{"eps": 1e-6, "weight_decay": 0.0, **kwargs}`; where
     a class inherits from it and its `__init__` calls that of the base; and where a package's `__init__.py` hands it on
-    without naming it in `__all__`, since programs outside of the repository may get it there, too.
+    without naming it in `__all__`, since programs outside of the repository may get it there, too; and where the module
+    reads names of its own by strings, with `eval` or `globals()`.
     Unsafe as well is to drop `correct_bias=False`, or a value that is not known, for which torch has nothing: it always
     corrects the bias, so that the first thousand steps or so are smaller than they were, by a factor of up to 6.6. On
     the digits, at a learning rate of 1e-3, 300 steps ended at a loss of 0.84 in the place of 0.39, and 5,000 steps at
@@ -170,7 +171,7 @@ def _plan(view: ModuleView, binding: Binding | None, uses: list[ast.expr]) -> _P
         takers = passed_on_optimizers.takers(view, binding)
         if takers is None:
             return None
-        if passed_on_optimizers.is_public(view):
+        if passed_on_optimizers.is_public(view) or library.looks_itself_up(view):
             safeties.append("unsafe")
         for other, taken in takers:
             plan = _plan(other, taken, [*other.links.uses(taken)])

@@ -25,6 +25,9 @@ _PROPER = frozenset({"Flax", "Keras", "Trainer"})
 #: Functions whose calls change nothing in the program, and can go with them.
 _IDLE = frozenset({"send_example_telemetry"})
 
+#: Decorators that only asked for torch, which is always there beside a class of v5 that has it.
+_IDLE_DECORATORS = frozenset({"torch_required"})
+
 #: What transformers has at its top without saying so: the stand-ins for missing packages bring it along.
 _UNLISTED = frozenset({"DummyObject"})
 
@@ -63,7 +66,8 @@ class RemovedName(Rule):
     ## Fix safety
 
     Safe: an import that nothing uses, neither in the module nor from another one, is removed, and so are the calls of
-    `send_example_telemetry`, which only counted the uses of an example. `AutoModelWithLMHead` becomes the class that
+    `send_example_telemetry`, which only counted the uses of an example, and the decorator `torch_required`, which only
+    asked whether torch is installed. `AutoModelWithLMHead` becomes the class that
     loads the same model where the checkpoint's name tells it (unsafe for checkpoints that others fine-tuned, whose name
     is all that is known). Nothing else is changed. Where an `except`, a
     version check or `hasattr` is prepared for the missing name, nothing is reported.
@@ -82,7 +86,7 @@ class RemovedName(Rule):
         """See Rule."""
         rewrites = Rewrites(module)
         for lost in removed_api.lost(module, "name"):
-            fix = rewrites.without(lost) or _without_calls(module, lost)
+            fix = rewrites.without(lost) or _without_calls(module, lost) or _without_decorators(module, lost)
             if fix is None and lost.reference.name == language_heads.OLD:
                 fix = language_heads.fix(module, lost)
             elif fix is None and lost.reference.name == hub_folders.NAME:
@@ -150,6 +154,28 @@ def _without_calls(view: ModuleView, lost: Lost) -> Fix | None:
         return [*imports.edits(), *(delete_statement(view, each) for each in statements)]
 
     return Fix(f"Remove the calls of `{lost.reference.name}`", build)
+
+
+def _without_decorators(view: ModuleView, lost: Lost) -> Fix | None:
+    """The fix that takes a decorator out that did nothing; None where it is more than a decorator, or handed on."""
+    binding = lost.reference.binding
+    if lost.reference.name not in _IDLE_DECORATORS or binding is None or api_edits.is_handed_on(view, binding):
+        return None
+    uses = view.links.uses(binding)
+    for use in uses:
+        parent = view.tree.parents[use]
+        if not isinstance(parent, (ast.FunctionDef, ast.AsyncFunctionDef)) or use not in parent.decorator_list:
+            return None
+
+    def build() -> list[Edit]:
+        from v5lint.edits.imports import ImportEdits
+        from v5lint.edits.statements import delete_decorator
+
+        imports = ImportEdits(view)
+        imports.remove(binding)
+        return [*imports.edits(), *(delete_decorator(view, use) for use in uses)]
+
+    return Fix(f"Remove the decorator `{lost.reference.name}`", build)
 
 
 def _message(lost: Lost) -> str:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from v5lint.releases import Release
+    from v5lint.rules.knowledge.lookup import Removal
     from v5lint.view.calls import CallSite
     from v5lint.view.module import ModuleView
     from v5lint.view.values import Value
@@ -87,3 +88,18 @@ def functions(call: CallSite, callee: Value) -> Iterator[str]:
             yield f"{at}:{_API}.{callee.name}"
     elif isinstance(callee, Method) and isinstance(callee.owner, External) and callee.owner.package == PACKAGE:
         yield f"{at}:{callee.owner.name}.{callee.name}"
+
+
+def lost_methods(view: ModuleView, release: str) -> Iterator[tuple[CallSite, Removal]]:
+    """The calls of methods of an `HfApi` that a release of huggingface_hub lacks, as it lacks the functions."""
+    for call in view.calls(lookup.dropped_names(PACKAGE)):
+        owners = [each.owner for each in call.callees if isinstance(each, Method)]
+        if not owners or len(owners) < len(call.callees) or not all(_is_api(each) for each in owners):
+            continue
+        removal = lookup.removed_in(f"{PACKAGE}.{call.name}", release)
+        if removal is not None and lookup.removed_member(_API, call.name, release) is not None:
+            yield call, removal
+
+
+def _is_api(owner: object) -> bool:
+    return isinstance(owner, External) and owner.package == PACKAGE and owner.name == _API

@@ -12,7 +12,6 @@ import os.path
 
 from v5lint.patterns import pattern
 from v5lint.rules.knowledge import lookup
-from v5lint.rules.parts import library
 from v5lint.view.values import External
 
 TYPE_CHECKING = False
@@ -46,7 +45,7 @@ def takers(view: ModuleView, binding: Binding) -> list[tuple[ModuleView, Binding
     """The imports in other modules that get a name from this one; None where one of them is not in sight, or stays."""
     if binding.scope is not view.tree.scope:
         return None
-    if binding.name in view.names.exported() or view.links.other_bindings(binding) or library.looks_itself_up(view):
+    if binding.name in view.names.exported() or view.links.other_bindings(binding):
         return None
     if any(view.project.importers(file, binding.name) for file in view.project.starred_by(view.path)):
         return None

@@ -33,7 +33,7 @@ def lost(view: ModuleView, package: str, release: str | None = None) -> Iterator
     found: dict[ast.AST, Lost] = {}
     for reference in _references(view, package):
         removal = lookup.removed_in(reference.path, release)
-        if removal is None or reference.node in found or _is_prepared(view, reference, package, release):
+        if removal is None or reference.node in found or is_prepared(view, reference, package, release):
             continue
         found[reference.node] = Lost(reference, removal, Standing("live"))
     yield from (lost for node, lost in found.items() if not _is_said_of_more(view, node, found))
@@ -66,7 +66,7 @@ def _is_resolved(view: ModuleView, reference: Reference) -> bool:
     )
 
 
-def _is_prepared(view: ModuleView, reference: Reference, package: str, release: str | None) -> bool:
+def is_prepared(view: ModuleView, reference: Reference, package: str, release: str | None) -> bool:
     """Whether a reference does not run, or something that works takes its place."""
     node = reference.node
     if view.guards.is_dead(node) or view.guards.is_dead(node, package) or view.guards.dead_constant(node):

@@ -59,6 +59,11 @@ def delete_statement(view: ModuleView, statement: ast.stmt) -> Edit:
     return view.replace(statement, "pass")
 
 
+def delete_decorator(view: ModuleView, decorator: ast.expr) -> Edit:
+    """The edit that takes a decorator out, with its line and its comment."""
+    return Edit(view.offset(decorator.lineno, 0), _next_line(view.text, _line_end(view, view.span(decorator)[1])), "")
+
+
 def under(view: ModuleView, statement: ast.stmt, test: str) -> Edit:
     """The edit that puts a statement which has its line for itself under an `if`.
 
