@@ -13,7 +13,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from v5lint.rule import Finding
+    from v5lint.rule import Finding, Unseen
     from v5lint.rules.parts.members import Gone
     from v5lint.rules.parts.module_paths import Lost
     from v5lint.view.module import ModuleView
@@ -47,6 +47,10 @@ _WRAPPED = "conv_encoder"
 _WRAPPED_AT = f"backbone.{_WRAPPED}"
 _WRAPPED_UNTIL = "5.1"
 _WRAPPED_IN = frozenset({"detr", "conditional_detr", "deformable_detr"})
+
+#: The base models inside of models with a head whose layers were in `.encoder.layer`, and since when they are not.
+_OF_VIT = frozenset({"vit", "deit", "beit"})
+_RENAMED_SINCE = "5.9"
 
 #: Since when the towers of CLIP and SigLIP are flat.
 _FLAT_SINCE = "5.6"
@@ -117,7 +121,7 @@ class MovedSubmodule(Rule):
         *sorted(named_modules.FETCHES | named_modules.LISTS),
     )
 
-    def check(self, module: ModuleView) -> Iterator[Finding]:
+    def check(self, module: ModuleView) -> Iterator[Finding | Unseen]:
         """See Rule."""
         for found in members.gone(module, ("model",), _SUBMODULES):
             if is_submodule(found):
@@ -132,7 +136,26 @@ class MovedSubmodule(Rule):
             elif (owner := _wrapped_in(module, node)) and not members.is_prepared(module, node):
                 said = f"`{owner}` has no `{_WRAPPED_AT}` since transformers {_WRAPPED_UNTIL}: it is `backbone` itself"
                 yield module.finding(node, said, fix=_without(module, node, _WRAPPED_UNTIL), since=_WRAPPED_UNTIL)
+            elif (model := _of_unknown(module, node)) is not None:
+                yield module.unseen(
+                    node,
+                    f"which model `{module.source(model)}` is could not be followed: the layers of one of transformers "
+                    f"are in `.layers` since {_RENAMED_SINCE}",
+                )
         yield from named_modules.findings(module)
+
+
+def _of_unknown(view: ModuleView, node: ast.Attribute) -> ast.expr | None:
+    """The model of which only a name is known and whose layers are read as of a ViT: `x` of `x.vit.encoder.layer`."""
+    encoder = node.value
+    if node.attr != "layer" or not isinstance(encoder, ast.Attribute) or encoder.attr != "encoder":
+        return None
+    base = encoder.value
+    if not isinstance(base, ast.Attribute) or base.attr not in _OF_VIT:
+        return None
+    if view.settings.target < parse_release(_RENAMED_SINCE) or members.is_prepared(view, encoder):
+        return None
+    return base.value if members.is_untyped(view, base, "") else None
 
 
 def _wrapped_in(view: ModuleView, node: ast.Attribute) -> str:
