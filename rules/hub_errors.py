@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 
 from v5lint.rule import Edit, Fix, Rule
-from v5lint.rules.parts import hub
+from v5lint.rules.parts import api_edits, hub
 from v5lint.view.calls import CallSite
 from v5lint.view.values import External, Method
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from v5lint.rule import Finding, Unseen
     from v5lint.view.module import ModuleView
+    from v5lint.view.tree import Binding
 
 _REQUESTS = "requests"
 _MODULE, _NEW = "huggingface_hub.errors", "HfHubHTTPError"
@@ -157,6 +158,15 @@ def _is_harmless(callee: object) -> bool:
     return isinstance(callee, External) and (callee.package in ("builtins", hub.PACKAGE, "os"))
 
 
+def _read_here_alone(view: ModuleView, node: ast.expr) -> Binding | None:
+    """The import of an error that nothing but a handler names."""
+    bindings = view.links.bindings_read(node) if isinstance(node, ast.Name) else []
+    if len(bindings) != 1 or not isinstance(bindings[0].statement, ast.ImportFrom):
+        return None
+    is_wanted = api_edits.is_handed_on(view, bindings[0]) or len(view.links.uses(bindings[0])) != 1
+    return None if is_wanted else bindings[0]
+
+
 def _fix(view: ModuleView, handler: ast.ExceptHandler, node: ast.expr, of_hub: CallSite, *, alone: bool) -> Fix:
     def build() -> list[Edit]:
         from v5lint.edits.imports import CannotImportError, ImportEdits
@@ -167,6 +177,8 @@ def _fix(view: ModuleView, handler: ast.ExceptHandler, node: ast.expr, of_hub: C
             raise CannotImportError("what is imported in the `try` is not there yet where its handlers are asked")
         name = edits.use(_MODULE, _NEW, node, read=of_hub.node)
         if alone:
+            if (left := _read_here_alone(view, node)) is not None:
+                edits.remove(left)
             return [view.replace(node, name), *edits.edits()]
         if isinstance(handler.type, ast.Tuple):
             return [view.replace(node, f"{view.source(node)}, {name}"), *edits.edits()]

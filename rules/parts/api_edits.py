@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from v5lint.view.module import ModuleView
     from v5lint.view.tree import Binding
 
-_KEPT_ON_PURPOSE = pattern(r"#\s*noqa(?::[^#]*\bF401\b|\s*$|\s*#)|pylint:\s*disable=[^#]*unused-import", re.IGNORECASE)
-
 #: What is installed wherever transformers 5 runs a model. Of any other package transformers' own import was guarded:
 #: the name was None, or not there, where the package is not, and an import of it would fail.
 _INSTALLED = frozenset(
@@ -31,9 +29,6 @@ _INSTALLED = frozenset(
 
 #: So many new paths are named by a fix that imports more of them.
 _NAMED = 3
-
-#: How far behind a statement the comment of its line is looked for.
-_COMMENT_LENGTH = 200
 
 
 class Rewrites:
@@ -132,13 +127,7 @@ def _is_looked_up_elsewhere(view: ModuleView, node: ast.AST) -> bool:
 
 def is_unused(view: ModuleView, binding: Binding) -> bool:
     """Whether nothing can read the name that an import binds, in this module or through it."""
-    if view.links.uses(binding) or _is_named(view, binding.name) or is_handed_on(view, binding):
-        return False
-    assert binding.statement is not None
-    start, end = view.span(binding.statement)
-    rest = view.text[end : end + _COMMENT_LENGTH].splitlines()[:1]
-    lines = [*view.text[start:end].splitlines(), *rest]
-    return not any(_KEPT_ON_PURPOSE.search(line) for line in lines)
+    return not (view.links.uses(binding) or _is_named(view, binding.name) or is_handed_on(view, binding))
 
 
 def is_handed_on(view: ModuleView, binding: Binding) -> bool:

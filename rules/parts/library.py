@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
+import re
 
+from v5lint.patterns import pattern
 from v5lint.rules.knowledge import lookup
 from v5lint.view.calls import CallSite
 from v5lint.view.values import Constant, External, Instance, Partial, Unknown
@@ -26,6 +28,14 @@ CACHE_VARIABLES = ("TRANSFORMERS_CACHE", "PYTORCH_TRANSFORMERS_CACHE", "PYTORCH_
 
 #: Packages whose objects are transformers' own, wrapped or extended, or of which it is one of the base classes.
 _RELATED = frozenset({"transformers", "peft", "trl", "torch", "accelerate", "typing", "typing_extensions"})
+
+
+_KEPT_ON_PURPOSE = pattern(
+    r"#\s*noqa(?::[^#]*\bF401\b|\s*$|\s*#)|pylint:\s*disable=[^#]*unused-import", re.IGNORECASE
+)
+
+#: How far behind a statement the comment of its line is looked for.
+_COMMENT_LENGTH = 200
 
 
 def release_text(release: tuple[int, ...]) -> str:
@@ -116,11 +126,23 @@ def is_handed_on(view: ModuleView, binding: Binding) -> bool:
     mine = _imported(binding)
     if any(_imported(each) != mine for each in view.links.other_bindings(binding)):
         return True
+    if not view.links.uses(binding) and _is_kept_on_purpose(view, binding):
+        return True
     if binding.scope is not view.tree.scope:
         return False
     if view.path.endswith("__init__.py") or binding.name in view.names.exported():
         return True
     return looks_itself_up(view) or bool(view.project.importers(view.path, binding.name))
+
+
+def _is_kept_on_purpose(view: ModuleView, binding: Binding) -> bool:
+    """Whether a comment says that an import stays though nothing here uses it: others take the name from here."""
+    if binding.statement is None:
+        return False
+    start, end = view.span(binding.statement)
+    rest = view.text[end : end + _COMMENT_LENGTH].splitlines()[:1]
+    lines = [*view.text[start:end].splitlines(), *rest]
+    return any(_KEPT_ON_PURPOSE.search(line) for line in lines)
 
 
 def _imported(binding: Binding) -> tuple[str, str]:
