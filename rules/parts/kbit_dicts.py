@@ -89,7 +89,7 @@ def _names_flag(view: ModuleView, key: ast.expr) -> bool:
     """Whether a key is a flag: `kwargs["load_in_8bit"]`, or `kwargs[key]` where that is what the variable holds."""
     if isinstance(key, ast.Constant):
         return key.value in FLAGS
-    return isinstance(key, (ast.Name, ast.Attribute)) and any(flag in view.constants(key) for flag in FLAGS)
+    return isinstance(key, (ast.Name, ast.Attribute)) and not set(FLAGS).isdisjoint(view.constants(key))
 
 
 class _Destination:

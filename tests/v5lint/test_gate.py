@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import string
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -64,6 +65,22 @@ def test_few_words_and_many_are_tested_alike(words: list[str], noise: bytes, ins
     gate = Gate([rule("A", words=tuple(words))])
     alone = [Gate([rule("A", words=(word,))]) for word in words]
     assert bool(gate.rules_for(raw)) == any(each.rules_for(raw) for each in alone)
+
+
+@given(st.lists(tokens, max_size=40), st.lists(st.text(alphabet="ab_.(é \n", max_size=60), max_size=4))
+def test_a_file_is_judged_alike_after_others(wanted: list[str], texts: list[str]) -> None:
+    rules = [rule(each, each) for each in [*wanted, *(f"OtherToken{number}" for number in range(100))]]
+    gate = Gate(rules)
+    for text in texts:
+        assert codes(gate, text.encode()) == codes(Gate(rules), text.encode())
+
+
+def test_words_are_forgotten_when_they_are_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("v5lint.gate._KNOWN_WORDS", 3)
+    gate = Gate([rule("A", "needle"), *(rule(f"B{number}", f"OtherToken{number}") for number in range(100))])
+    for number in range(10):
+        assert codes(gate, b"one%d two%d" % (number, number)) == []
+        assert codes(gate, b"a_needle one%d" % number) == ["A"]
 
 
 def test_suppressions_that_may_name_a_rule() -> None:

@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 class Value:
     """One abstract value; equal ones are the same thing."""
 
-    __slots__ = ()
+    __slots__ = ("_hash",)
+
+    _hash: int
 
     def _key(self) -> tuple[Any, ...]:
         return (id(self),)
@@ -32,7 +34,11 @@ class Value:
 
     def __hash__(self) -> int:
         # Python's own hash of a text is another one in every run, and with it the order in which a set is gone through.
-        return crc32(repr(self).encode("utf-8", "surrogatepass"))
+        try:
+            known = self._hash
+        except AttributeError:
+            known = self._hash = crc32(repr(self).encode("utf-8", "surrogatepass"))
+        return known
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}{self._key()}"
