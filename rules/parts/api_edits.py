@@ -6,7 +6,6 @@ import ast
 import re
 import sys
 
-from v5lint.patterns import pattern
 from v5lint.rule import Edit, Fix
 from v5lint.rules.parts import library
 from v5lint.view.values import External

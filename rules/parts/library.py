@@ -30,9 +30,7 @@ CACHE_VARIABLES = ("TRANSFORMERS_CACHE", "PYTORCH_TRANSFORMERS_CACHE", "PYTORCH_
 _RELATED = frozenset({"transformers", "peft", "trl", "torch", "accelerate", "typing", "typing_extensions"})
 
 
-_KEPT_ON_PURPOSE = pattern(
-    r"#\s*noqa(?::[^#]*\bF401\b|\s*$|\s*#)|pylint:\s*disable=[^#]*unused-import", re.IGNORECASE
-)
+_KEPT_ON_PURPOSE = pattern(r"#\s*noqa(?::[^#]*\bF401\b|\s*$|\s*#)|pylint:\s*disable=[^#]*unused-import", re.IGNORECASE)
 
 #: How far behind a statement the comment of its line is looked for.
 _COMMENT_LENGTH = 200
