@@ -35,8 +35,11 @@ def test_what_post_process_becomes_is_there(name: str) -> None:
     assert lookup.removed_member(name, methods._NEW) is None
 
 
-@pytest.mark.parametrize("name", sorted(methods._OWL))
+@pytest.mark.parametrize("name", sorted(methods._OWL.values()))
 def test_what_owl_processors_lost(name: str) -> None:
+    facts = lookup.class_facts(name)
+    assert facts is not None
+    assert methods._OWL[facts.model_type] == name
     assert lookup.removed_member(name, methods._NEW) is not None
     assert lookup.removed_member(name, methods._GROUNDED) is None
 
