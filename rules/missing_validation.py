@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 
 from v5lint.rule import Fix, FixUnavailableError, Rule
-from v5lint.rules.parts import held_models, models, trained_parameters, trainers
+from v5lint.rules.parts import held_models, loop_data, models, trained_parameters, trainers
 from v5lint.view.calls import CallSite
 from v5lint.view.values import Elements, External, LocalClass, LocalFunction
 
@@ -73,8 +73,9 @@ class MissingValidation(Rule):
     ## Fix safety
 
     Unsafe: the script needs `v5lint[runtime]` from then on, and stops where a check fails. In a loop of its own,
-    `validate(model, trained=True).raise_if_failed()` stands behind the loop; no fix where the model is only trained
-    under a condition.
+    `validate(model, trained=True).raise_if_failed()` stands behind the loop, with `train_dataset=` and `eval_dataset=`
+    where the loaders are seen that it trains and evaluates with; no fix where the model is only trained under a
+    condition.
 
     ## References
 
@@ -372,7 +373,11 @@ def _with_validate(view: ModuleView, loop: _Loop, model: str) -> Fix:
         if indent.strip():
             raise FixUnavailableError("the loop does not begin its line")
         at = end_of_line(view, loop)
-        line = f"\n{indent}{validate}({model}, trained=True).raise_if_failed()"
+        training, evaluation = loop_data.loaders(view, loop)
+        given = [model]
+        given += [f"train_dataset={training}"] if training else []
+        given += [f"eval_dataset={evaluation}"] if evaluation else []
+        line = f"\n{indent}{validate}({', '.join(given)}, trained=True).raise_if_failed()"
         return [Edit(at, at, line), *imports.edits()]
 
     return Fix("Validate the model behind the loop", edits, applicability="unsafe")

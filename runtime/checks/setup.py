@@ -45,7 +45,8 @@ def check_setup(subject: Subject) -> list[CheckResult]:
 def _check_optimizer(findings: Findings, subject: Subject) -> None:
     if subject.optimizer is None:
         if subject.training:
-            findings.skip("optimizer", "The optimiser was not given: it is made when the training starts.")
+            when = "" if subject.trained else ": it is made when the training starts"
+            findings.skip("optimizer", f"The optimiser was not given{when}.")
         return
     held = {id(p): p for group in subject.optimizer.param_groups for p in group["params"]}
     named = dict(subject.model.named_parameters())

@@ -8,10 +8,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from torch.utils.data import DataLoader
+
 from v5lint.runtime.checks.arguments import leaves_division_to_the_model
 from v5lint.runtime.checks.device import check_device
 from v5lint.runtime.checks.findings import reason_of
 from v5lint.runtime.checks.html import html_of
+from v5lint.runtime.checks.loaders import source_of
 from v5lint.runtime.checks.movement import check_movement
 from v5lint.runtime.checks.parameters import check_parameters
 from v5lint.runtime.checks.pictures import Album
@@ -20,7 +23,7 @@ from v5lint.runtime.checks.quantization import check_quantization
 from v5lint.runtime.checks.reload import check_reload
 from v5lint.runtime.checks.resolution import check_resolution
 from v5lint.runtime.checks.setup import check_setup
-from v5lint.runtime.checks.sources import ImageSource
+from v5lint.runtime.checks.shown import is_sequential
 from v5lint.runtime.checks.split import check_split
 from v5lint.runtime.checks.subject import Subject
 from v5lint.runtime.checks.weights import check_weights
@@ -160,7 +163,8 @@ def validate(
         model: As it is trained or used: bare, adapted by PEFT, quantised.
         processor: What its images are prepared with; by default the trainer's `processing_class`, else the
             checkpoint's own.
-        train_dataset: What it trains on: items with the tensors that the model takes, and `labels`.
+        train_dataset: What it trains on: items with the tensors that the model takes, and `labels`; or the loader of a
+            loop of one's own, whose data set, collator and order are looked at.
         eval_dataset: What it evaluates on, of the same kind.
         trainer: A `Trainer`: its data, arguments, collator and optimiser are used.
         checkpoint: Folder or repository that the model was loaded from; by default what its configuration says.
@@ -237,10 +241,12 @@ def make_subject(
     inputs = subject.forward_names | frozenset(columns or ()) if filtered else None
     if isinstance(eval_dataset, Mapping):
         eval_dataset = next(iter(eval_dataset.values()), None)
+    if isinstance(train_dataset, DataLoader) and subject.loader is None:
+        subject.loader, subject.sequential = train_dataset, is_sequential(train_dataset)
     if train_dataset is not None:
-        subject.train = ImageSource(train_dataset, collate, inputs)
+        subject.train = source_of(train_dataset, collate, inputs, subject.forward_names)
     if eval_dataset is not None:
-        subject.evaluation = ImageSource(eval_dataset, collate, inputs)
+        subject.evaluation = source_of(eval_dataset, collate, inputs, subject.forward_names)
     return subject
 
 

@@ -160,6 +160,89 @@ def test_a_loop_of_its_own_is_checked_behind_it(frozen: bool, checkpoints: Calla
         assert "trained to the end" in done.stdout
 
 
+LOADERS = """\
+import sys
+
+import numpy as np
+import torch
+from PIL import Image
+from sklearn.datasets import load_digits
+from torch.utils.data import DataLoader, Dataset
+from transformers import ViTForImageClassification, ViTImageProcessor
+
+torch.manual_seed(0)
+processor = ViTImageProcessor.from_pretrained(sys.argv[1])
+model = ViTForImageClassification.from_pretrained(sys.argv[1], num_labels=10)
+data = load_digits()
+
+
+class Digits(Dataset):
+    def __init__(self, start, end):
+        arrays = [(image * 15).astype(np.uint8) for image in data.images[start:end]]
+        self.images = [Image.fromarray(array).resize((40, 40)) for array in arrays]
+        self.targets = data.target[start:end]
+
+    def __len__(self):
+        return len(self.images)
+
+    def __getitem__(self, index):
+        pixels = processor(self.images[index].convert("RGB"), return_tensors="pt")["pixel_values"][0]
+        return {item}
+
+
+train_loader = DataLoader(Digits(0, 120), batch_size=16, shuffle=True)
+val_loader = DataLoader(Digits({start}, 200), batch_size=16)
+optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3)
+for epoch in range(2):
+    for batch in train_loader:
+        loss = model({call}).loss
+        loss.backward()
+        optimizer.step()
+        optimizer.zero_grad()
+    with torch.no_grad():
+        for batch in val_loader:
+            model({call})
+print("trained to the end")
+"""
+CALLS = {
+    "by name": ('{"pixel_values": pixels, "labels": int(self.targets[index])}', "**batch"),
+    "other names": (
+        '{"image": pixels, "target": int(self.targets[index])}', 'pixel_values=batch["image"], labels=batch["target"]',
+    ),
+    "tuples": ("pixels, int(self.targets[index])", "pixel_values=batch[0], labels=batch[1]"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("leak", [False, True])
+@pytest.mark.parametrize("way", CALLS)
+def test_the_data_of_a_loop_of_its_own_is_checked(
+    way: str, leak: bool, checkpoints: Callable[..., Path], tmp_path: Path
+) -> None:
+    item, call = CALLS[way]
+    given = {"{item}": item, "{call}": call, "{start}": "80" if leak else "120"}
+    text = LOADERS
+    for place, what in given.items():
+        text = text.replace(place, what)
+    script = written(tmp_path, text)
+    fixed = fix(script, "--extend-select", "V5990")
+    line = "validate(model, train_dataset=train_loader, eval_dataset=val_loader, trained=True).raise_if_failed()"
+    assert f"\n{line}\n" in fixed
+    listed = "print(*(f'{each.name} {each.status} {each.measured}' for each in report.results), sep='\\n')"
+    called = line.replace("trained=True", "trained=True, checks=['movement', 'preprocessing', 'split', 'setup']")
+    wanted = f"report = {called.removesuffix('.raise_if_failed()')}\n{listed}\nreport.raise_if_failed()"
+    written(tmp_path, fixed.replace(line, wanted))
+    done = run(script, checkpoints("vit"))
+    if leak:
+        assert "split: 40 of 120 evaluation images (33%) are in the training data, pixel for pixel" in done.stderr
+        assert "trained to the end" not in done.stdout
+    else:
+        assert done.returncode == 0, done.stderr
+        assert "trained to the end" in done.stdout
+        found = {line.split()[0] for line in done.stdout.splitlines() if " passed " in line}
+        assert {"movement", "preprocessing", "split", "setup"} <= found, done.stdout
+        assert "'compared': [120, 80]" in done.stdout
+
+
 TARGETS = """\
 import sys
 

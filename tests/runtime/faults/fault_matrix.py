@@ -113,6 +113,13 @@ def merged(parts: list[Path]) -> dict[str, Any]:
     return record
 
 
+def _runs(record: dict[str, Any]) -> list[str]:
+    """That not all was measured at once, where it was not."""
+    if len(record["versions"]) < 2:
+        return []
+    return ["- Of several runs each cell has the last: a fault that was added later counts the families it has run on."]
+
+
 def page(record: dict[str, Any]) -> str:
     """The documentation of the matrix, from a recorded run."""
     cells = [(fault, record["faults"].get(fault.name, {})) for fault in FAULTS]
@@ -142,6 +149,7 @@ def page(record: dict[str, Any]) -> str:
         "- Measured with "
         + "; ".join(", ".join(f"{name} {version}" for name, version in entry.items()) for entry in record["versions"])
         + ".",
+        *_runs(record),
         "",
         "A number is that of the families in which the check raised an alarm, of those that the fault concerns. Where",
         "a star stands, the check names it in a note: a script may rightly do the same.",
