@@ -55,7 +55,7 @@ CALLS = {
     "HfApi.upload_folder": "huggingface_hub.HfApi().upload_folder({})",
 }
 
-HUB = "1.31"  # the oldest release that transformers 5.23 takes
+HUB = lookup.newest("huggingface_hub")  # what is installed beside transformers where nothing asks for another
 
 
 def _release(function: str) -> str | None:
