@@ -205,7 +205,8 @@ def _detection_fix(view: ModuleView, node: ast.Attribute, found: ImageProcessor)
     if call is None or any(isinstance(each, ast.Starred) for each in call.args):
         return None
     before = "threshold=0.0, top_k=300, " if found.names & _TOP_300 else "threshold=0.0, "
-    safety: Applicability = "safe" if found.names and found.names <= _ALIKE else "unsafe"
+    is_known = bool(found.names) and found.names <= _ALIKE
+    safety: Applicability = library.safety_of(view, node.value) if is_known else "unsafe"
     name = Edit(*view.name_span(node), _NEW)
     given = {keyword.arg: keyword for keyword in call.keywords}
     if len(call.args) == 2 and not given:
