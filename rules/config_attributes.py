@@ -146,7 +146,8 @@ def _theta(view: ModuleView, node: ast.Attribute) -> Iterator[Finding | Unseen]:
         yield view.finding(node, f"setting `{_THETA}` does nothing since transformers 5.0: set `{new}`")
         return
     message = f"`{shown}` has no `{_THETA}` since transformers 5.0: read `{new}`"
-    fix = Fix(f"Read `{_PARAMETERS}`", [Edit(*view.name_span(node), new)], requires="5.0")
+    safety = library.safety_of(view, node.value)
+    fix = Fix(f"Read `{_PARAMETERS}`", [Edit(*view.name_span(node), new)], applicability=safety, requires="5.0")
     is_sure = all(
         each.is_exact and rotary_settings.place(each.name) == new and rotary_settings.is_plain(each.name)
         for each in owners

@@ -224,7 +224,8 @@ def _gone(view: ModuleView, node: ast.Attribute, found: ImageProcessor) -> Itera
     fix = None
     if node.attr == _OLD:
         before = "threshold=0.0, top_k=300, " if found.names & _TOP_300 else "threshold=0.0, "
-        safety: Applicability = "safe" if found.names and found.names <= _ALIKE else "unsafe"
+        is_known = bool(found.names) and found.names <= _ALIKE
+        safety: Applicability = library.safety_of(view, node.value) if is_known else "unsafe"
         fix = _detection_fix(view, node, _NEW, before, safety)
     yield view.finding(node, text, fix=fix, since=since)
 

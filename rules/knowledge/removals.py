@@ -18,7 +18,11 @@ _HUB_GUIDE = "https://huggingface.co/docs/huggingface_hub/concepts/migration"
 _RELEASES = "https://github.com/huggingface/{}/releases/tag/v{}"
 
 #: What each module has for itself, with what to write instead: that of another module is not its new home.
-_OF_EACH_MODULE = {"logger": "Make one with transformers.utils.logging.get_logger(__name__).", "main": ""}
+_OF_EACH_MODULE = {
+    "logger": "Make one with transformers.utils.logging.get_logger(__name__).",
+    "main": "",
+    "dequantize": "",
+}
 
 #: In the place of the new path, for a name that has none though the module it stood in has a successor.
 _NOTHING = "-"

@@ -156,7 +156,9 @@ def _asked_for(view: ModuleView, node: ast.expr, kinds: Container[str]) -> Itera
             is_question = isinstance(each, ast.Call) and isinstance(each.func, ast.Name) and len(each.args) == 2
             if is_question and each.func.id == "isinstance" and ast.dump(each.args[0]) == written:  # type: ignore[attr-defined]
                 for value in view.values(each.args[1]):  # type: ignore[attr-defined]
-                    if isinstance(value, External) and value.package == "transformers":
+                    if not isinstance(value, External) or value.package != "transformers":
+                        continue
+                    if library.resolves(view, value.path):  # of a class that is gone nothing is an object
                         for one in _of_class(view, node, value):
                             if one.kind in kinds and one.kind in _ASKED_FOR:
                                 yield one

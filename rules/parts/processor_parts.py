@@ -140,15 +140,18 @@ def _attributes(view: ModuleView) -> Iterator[Finding | Unseen]:
             continue
         text = f"`{name}` has no `{_OLD}` since transformers 5.0: it is `{_NEW}`"
         edits = [Edit(*view.name_span(node), _NEW)]
+        safety = library.safety_of(view, node.value)
         size = _size_set_of(view, node) if name in _REVERSED else None
         if size is None or is_dict_or_number(view, size):
-            yield view.finding(node, text, fix=Fix(f"Read `{_NEW}`", edits, requires=_SINCE))
+            fix = Fix(f"Read `{_NEW}`", edits, applicability=safety, requires=_SINCE)
+            yield view.finding(node, text, fix=fix)
             continue
         text += f"; {SIZE_TELL}"
         if turned := height_and_width(view, size):
             edits.append(view.replace(size, turned))
-        fix = Fix(f"Set the size of `{_NEW}` as a dict", edits, requires=_SINCE) if turned else None
-        yield view.finding(node, text, fix=fix)
+        said = f"Set the size of `{_NEW}` as a dict"
+        turning = Fix(said, edits, applicability=safety, requires=_SINCE) if turned else None
+        yield view.finding(node, text, fix=turning)
 
 
 def _of_unknown(view: ModuleView, node: ast.Attribute) -> Iterator[Finding | Unseen]:
