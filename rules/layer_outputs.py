@@ -184,7 +184,7 @@ class LayerOutputs(Rule):
         """See Rule."""
         if "transformers" not in module.text:
             return
-        lists = _lists(module)
+        lists, indexed = _lists(module), _indexed(module)
         for node in module.tree.nodes.get(ast.Call, ()):
             assert isinstance(node, ast.Call)
             func = node.func
@@ -196,7 +196,7 @@ class LayerOutputs(Rule):
             if not node.args and not node.keywords:
                 continue
             called = func.value if isinstance(func, ast.Attribute) and func.attr == "forward" else func
-            read = _read_as_tuple(module, node)
+            read = _read_as_tuple(module, node, indexed)
             if read is not None:
                 found = _layer(module, called, lists)
                 if found is not None and not module.guards.is_dead(node):
@@ -270,7 +270,16 @@ def _lists(view: ModuleView) -> dict[str, str]:
     return found
 
 
-def _read_as_tuple(view: ModuleView, call: ast.Call) -> ast.AST | None:
+def _indexed(view: ModuleView) -> set[str]:
+    """The variables of which a module takes an item like that of a tuple: the cheap question first."""
+    return {
+        node.value.id
+        for node in view.tree.nodes.get(ast.Subscript, ())
+        if isinstance(node, ast.Subscript) and isinstance(node.value, ast.Name) and _is_of_tuple(node)
+    }
+
+
+def _read_as_tuple(view: ModuleView, call: ast.Call, indexed: set[str]) -> ast.AST | None:
     """Where the result of a call is read as a tuple; None where it is not."""
     parent = view.tree.parents[call]
     if isinstance(parent, ast.Subscript):
@@ -280,7 +289,7 @@ def _read_as_tuple(view: ModuleView, call: ast.Call) -> ast.AST | None:
     target = parent.targets[0]
     if isinstance(target, (ast.Tuple, ast.List)):
         return target
-    if not isinstance(target, ast.Name):
+    if not isinstance(target, ast.Name) or target.id not in indexed:
         return None
     function = view.links.function_around(call)
     around: ast.AST = function if function is not None else view.tree.root
