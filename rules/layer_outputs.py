@@ -252,22 +252,33 @@ def _last(node: ast.expr) -> str:
 
 
 def _lists(view: ModuleView) -> dict[str, str]:
-    """The lists of layers that a module makes: `self.layer = nn.ModuleList([BertLayer(config) for _ in range(n)])`."""
-    found: dict[str, str] = {}
-    for call in view.calls({_LIST}) if any(name in view.text for name in LAYERS) else ():
-        parent = view.tree.parents[call.node]
-        if not isinstance(parent, ast.Assign) or len(call.args) != 1:
-            continue
-        items = call.args[0]
-        first = items.elt if isinstance(items, (ast.ListComp, ast.GeneratorExp)) else None
-        if isinstance(items, (ast.List, ast.Tuple)) and items.elts:
-            first = items.elts[0]
-        if not isinstance(first, ast.Call):
-            continue
+    """The lists of layers that a module makes: `self.layer = nn.ModuleList([BertLayer(config) for _ in range(n)])`.
+
+    A list that is called like another one, of another class, is left out.
+    """
+    found: dict[str, set[str]] = {}
+    for statement in view.tree.nodes.get(ast.Assign, ()) if any(name in view.text for name in LAYERS) else ():
+        assert isinstance(statement, ast.Assign)
+        made = _listed(view, statement.value)
+        for target in statement.targets:
+            if isinstance(target, (ast.Name, ast.Attribute)):
+                found.setdefault(_last(target), set()).add(made)
+    return {name: min(made) for name, made in found.items() if len(made) == 1 and "" not in made}
+
+
+def _listed(view: ModuleView, value: ast.expr) -> str:
+    """The class of the layers in a `ModuleList` that is made; "" where it is none, or of other classes."""
+    if not isinstance(value, ast.Call) or len(value.args) != 1 or not ast.unparse(value.func).endswith(_LIST):
+        return ""
+    items = value.args[0]
+    first = items.elt if isinstance(items, (ast.ListComp, ast.GeneratorExp)) else None
+    if isinstance(items, (ast.List, ast.Tuple)) and items.elts:
+        first = items.elts[0]
+    if isinstance(first, ast.Call):
         for callee in CallSite(view, first).callees:
             if isinstance(callee, External) and callee.package == "transformers" and callee.name in LAYERS:
-                found.update({_last(each): callee.name for each in parent.targets})
-    return found
+                return callee.name
+    return ""
 
 
 def _indexed(view: ModuleView) -> set[str]:
