@@ -6,7 +6,7 @@ import ast
 
 from v5lint.releases import parse_release
 from v5lint.rule import Rule
-from v5lint.rules.parts import module_paths
+from v5lint.rules.parts import models, module_paths
 from v5lint.view.calls import CallSite
 from v5lint.view.values import External, LocalFunction
 
@@ -14,7 +14,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from v5lint.rule import Finding
+    from v5lint.rule import Finding, Unseen
     from v5lint.view.module import ModuleView
 
 #: Release -> the layers that return a tensor since then, with the `model_type` of their models: measured by building a
@@ -145,7 +145,8 @@ class LayerOutputs(Rule):
     Finds `[0]`, a slice or the unpacking of what a layer of transformers gives, where the layer is made of its class
     (`BertLayer(config)`, also in a `ModuleList`) or is a layer of a model that is known (`model.transformer.h[3]`, the
     variable of a loop over `bert.encoder.layer`), and `output[0]` in the hooks that such a layer is given with
-    `register_forward_hook`. A function that asks for the type of the output first is left alone.
+    `register_forward_hook`. A function that asks for the type of the output first is left alone. Hooks on the layers of
+    a model of an unknown type are said not to be seen: a few families give tuples still.
 
     ## Why it breaks
 
@@ -180,7 +181,7 @@ class LayerOutputs(Rule):
     since = "4.54"
     tokens = (*LAYERS, _HOOK, ".layer", ".blocks", ".h[", ".h)", ".h:", ".h\n")
 
-    def check(self, module: ModuleView) -> Iterator[Finding]:
+    def check(self, module: ModuleView) -> Iterator[Finding | Unseen]:
         """See Rule."""
         if "transformers" not in module.text:
             return
@@ -190,8 +191,11 @@ class LayerOutputs(Rule):
             func = node.func
             if isinstance(func, ast.Attribute) and func.attr == _HOOK and node.args:
                 found = _layer(module, func.value, lists)
-                if found is not None and not module.guards.is_dead(node):
-                    yield from _in_hook(module, node.args[0], found)
+                for place in _in_hook(module, node.args[0]) if not module.guards.is_dead(node) else ():
+                    if found is not None:
+                        yield module.finding(place, _message(found), since=found[1])
+                    elif _is_of_unknown(module, func.value):
+                        yield module.unseen(place, "of which model the layer is, and so what it gives, is not known")
                 continue
             if not node.args and not node.keywords:
                 continue
@@ -236,14 +240,19 @@ def _made(view: ModuleView, node: ast.expr, lists: dict[str, str]) -> str:
     for of in view.classes_of(node):
         if isinstance(of, External) and of.package == "transformers" and of.name in LAYERS:
             return of.name
+    items = _items(view, node)
+    return lists.get(_last(items), "") if items is not None else ""
+
+
+def _items(view: ModuleView, node: ast.expr) -> ast.expr | None:
+    """The list of which an expression is one item: by its place, or by the loop over the list."""
     if isinstance(node, ast.Subscript) and not isinstance(node.slice, ast.Slice):
-        return lists.get(_last(node.value), "")
+        return node.value
     if isinstance(node, ast.Name):
         bindings = view.links.bindings_read(node)
         if len(bindings) == 1 and bindings[0].kind == "for" and bindings[0].value is not None:
-            items = module_paths.iterated(bindings[0].value, bindings[0].index)
-            return lists.get(_last(items), "") if items is not None else ""
-    return ""
+            return module_paths.iterated(bindings[0].value, bindings[0].index)
+    return None
 
 
 def _last(node: ast.expr) -> str:
@@ -338,8 +347,22 @@ def _asks(around: ast.AST, name: str) -> bool:
     return False
 
 
-def _in_hook(view: ModuleView, hook: ast.expr, found: tuple[str, str]) -> Iterator[Finding]:
-    """Where a hook reads its third parameter, the output of the layer, as a tuple."""
+def _is_of_unknown(view: ModuleView, node: ast.expr) -> bool:
+    """Whether an expression is one of the layers of a model of transformers of which the type is not known."""
+    items = _items(view, node)
+    if not isinstance(items, ast.Attribute) or items.attr not in _LISTS:
+        return False
+    at: ast.expr = items.value
+    while isinstance(at, (ast.Attribute, ast.Subscript, ast.Name)):
+        found = models.models(view, at).found
+        if found or isinstance(at, ast.Name):
+            return any(not each.model_type and not each.is_own for each in found)
+        at = at.value
+    return False
+
+
+def _in_hook(view: ModuleView, hook: ast.expr) -> Iterator[ast.AST]:
+    """Where a hook reads its third parameter, the output of the layer, as a tuple: the first such place."""
     for value in view.values(hook):
         if not isinstance(value, LocalFunction) or value.view is not view:
             continue
@@ -351,5 +374,5 @@ def _in_hook(view: ModuleView, hook: ast.expr, found: tuple[str, str]) -> Iterat
             if not isinstance(node, ast.Subscript) or not isinstance(node.value, ast.Name):
                 continue
             if node.value.id == given[2].arg and _is_of_tuple(node):
-                yield view.finding(node, _message(found), since=found[1])
+                yield node
                 break
