@@ -151,27 +151,22 @@ def _named(view: ModuleView, node: ast.Name, depth: int) -> Place | None:
     if binding.kind == "assign" and isinstance(binding.value, (ast.Attribute, ast.Subscript, ast.Name)):
         return _place(view, binding.value, depth + 1)
     if binding.kind == "for":
-        items = iterated(binding.value, binding.index)
+        items = _iterated(binding.value, binding.index)
         around = _place(view, items, depth + 1) if items is not None else None
         if around is not None and around.path:
             return Place(around.models, (*around.path, "*"))
     return None
 
 
-def iterated(node: ast.expr, index: int) -> ast.expr | None:
-    """The list whose items a loop gives.
-
-    Args:
-        node: what the loop goes through.
-        index: the place in its tuples, of a loop over tuples; else -1.
-    """
+def _iterated(node: ast.expr, index: int) -> ast.expr | None:
+    """The list whose items a loop gives, at an index of its tuples where it gives tuples."""
     if isinstance(node, ast.Call):
         name = node.func.id if isinstance(node.func, ast.Name) else ""
         if name == "enumerate" and index == 1 and node.args:
-            return iterated(node.args[0], -1)
+            return _iterated(node.args[0], -1)
         if name == "zip" and 0 <= index < len(node.args):
-            return iterated(node.args[index], -1)
-        return iterated(node.args[0], -1) if name in _IN_ORDER and node.args and index < 0 else None
+            return _iterated(node.args[index], -1)
+        return _iterated(node.args[0], -1) if name in _IN_ORDER and node.args and index < 0 else None
     return node if index < 0 and isinstance(node, (ast.Attribute, ast.Subscript, ast.Name)) else None
 
 
