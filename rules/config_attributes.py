@@ -28,6 +28,13 @@ _DROPPED = (
     "which holds both"
 )
 
+#: What made a configuration of those of its parts, of single classes, with the beginnings of their names for the gate.
+_MAKERS = (
+    "from_backbone_and_decoder_configs from_backbone_config from_backbone_configs from_configs from_sub_model_configs "
+    "from_sub_models_config from_vision_qformer_text_configs"
+).split()
+_COMPOSED = "pass the configurations to the constructor, each under its name"
+
 _SET = f'setting `{_THETA}` does nothing since transformers 5.0: set `{_PARAMETERS}["{_THETA}"]`'
 
 
@@ -38,7 +45,8 @@ class RemovedConfigAttribute(Rule):
 
     Finds on configurations of transformers (objects of a configuration class, `model.config`): `rope_theta`, read as an
     attribute, with `getattr` and a default, or set; `rope_scaling` that is set or compared with None; both where
-    `from_pretrained` is given them; methods such as `from_text_vision_configs`; and, on objects made by a constructor
+    `from_pretrained` is given them; methods such as `from_text_vision_configs`, `from_sub_models_config` (Musicgen) and
+    `from_vision_qformer_text_configs` (BLIP-2); and, on objects made by a constructor
     in the file, every attribute that a release took from the class (`torchscript`, `pruned_heads`,
     `position_embedding_type`, ...). What `from_pretrained` loads still has those that are written in the checkpoint's
     config.json, so nothing is said of them. Configurations that a repository defines itself are left alone; what a
@@ -82,7 +90,7 @@ class RemovedConfigAttribute(Rule):
     code = "V5505"
     name = "removed-config-attribute"
     since = "5.0"
-    tokens = (_THETA, _SCALING, "Config(", "from_text_vision_configs", "from_text_audio_configs")
+    tokens = (_THETA, _SCALING, "Config(", "from_text_vision_configs", "from_text_audio_configs", *_MAKERS)
 
     def check(self, module: ModuleView) -> Iterator[Finding | Unseen]:
         """See Rule."""
@@ -91,7 +99,8 @@ class RemovedConfigAttribute(Rule):
             if name == _THETA or generation_parameters.is_parameter(name):
                 continue
             if _is_method(module, found.node) or _is_constructed(module, found.node.value, name):
-                yield module.finding(found.node, members.told(found), since=found.removal.gone)
+                message = members.told(found, instead=_COMPOSED if name in _MAKERS else "")
+                yield module.finding(found.node, message, since=found.removal.gone)
         for node in module.tree.nodes.get(ast.Attribute, ()):
             assert isinstance(node, ast.Attribute)
             if node.attr == _THETA:

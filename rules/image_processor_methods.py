@@ -32,6 +32,7 @@ _GONE = {
     "get_image_patches": "call the processor itself",
     "blend_rgba": "convert the image first: `image.convert('RGB')`",
     "plot_keypoint_matching": "call `visualize_keypoint_matching`",
+    "pan_and_scan": "call the processor itself with `do_pan_and_scan=True`",
 }
 
 #: Those that image processors of some classes still have.

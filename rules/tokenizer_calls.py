@@ -11,7 +11,7 @@ from v5lint.rules.knowledge import lookup
 from v5lint.rules.parts import batches, library, members
 from v5lint.view.calls import CallSite
 from v5lint.view.guards import CALL_ERRORS
-from v5lint.view.values import LocalClass, LocalFunction
+from v5lint.view.values import External, LocalClass, LocalFunction
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,8 +23,10 @@ if TYPE_CHECKING:
 #: What `prepare_seq2seq_batch` of multilingual tokenizers sets, and their call does not look at.
 _LANGUAGES = frozenset({"src_lang", "tgt_lang"})
 
+_PREPARE, _OF_TWO = "prepare_seq2seq_batch", "RagTokenizer"
+
 #: The methods, with how many of their leading parameters the call of a tokenizer takes at the same places.
-_METHODS = {"encode_plus": 2, "batch_encode_plus": 1, "prepare_seq2seq_batch": 1}
+_METHODS = {"encode_plus": 2, "batch_encode_plus": 1, _PREPARE: 1}
 
 #: Arguments that no other library's `encode_plus` takes.
 _TELLING = frozenset(
@@ -107,12 +109,23 @@ class RemovedTokenizerCall(Rule):
                 safety: Applicability = "unsafe" if is_hidden else library.safety_of(module, node.value)
                 fix = _fix(module, node, safety) if not _has_own_call(found.owner) else None
                 yield module.finding(node, _message(found.owner.shown, node.attr), fix=fix, since=found.removal.gone)
+            elif node.attr == _PREPARE and _is_of_rag(module, node):
+                message = _message(_OF_TWO, node.attr)
+                yield module.finding(node, f"{message}, and `tokenizer.generator(...)` with the targets")
             elif members.is_untyped(module, node, "tok"):
                 if members.imports_transformers(module) or _is_called_like_one(module, node):
                     shown = module.source(node.value)
                     yield module.finding(node, _message(shown, node.attr), fix=_fix(module, node, "unsafe"))
                 else:
                     yield module.unseen(node, f"what `{module.source(node.value)}` is comes from elsewhere")
+
+
+def _is_of_rag(view: ModuleView, node: ast.Attribute) -> bool:
+    """Whether a method is asked of a `RagTokenizer`, which is two tokenizers in one and inherits from none."""
+    classes = view.classes_of(node.value)
+    return any(isinstance(each, External) and each.name == _OF_TWO for each in classes) and not members.is_prepared(
+        view, node, asks_type=False
+    )
 
 
 def _is_called_like_one(view: ModuleView, node: ast.Attribute) -> bool:

@@ -21,6 +21,7 @@ HAD = {
     "get_image_patches": "LlavaNextImageProcessor",
     "blend_rgba": "ChameleonImageProcessor",
     "plot_keypoint_matching": "LightGlueImageProcessor",
+    "pan_and_scan": "Gemma3ImageProcessor",
 }
 
 
