@@ -47,9 +47,9 @@ class RemovedConfigAttribute(Rule):
     in the file, every attribute that a release took from the class (`torchscript`, `pruned_heads`,
     `position_embedding_type`, ...). What `from_pretrained` loads still has those that are written in the checkpoint's
     config.json, so nothing is said of them. Configurations that a repository defines itself keep their `rope_theta`; of
-    their `rope_scaling`, what is set behind `super().__init__(**kwargs)` is found, and what is set before it and then
-    compared with None elsewhere. What a subclass of a library layer (`class Mine(LlamaAttention)`) is given, and
-    `text_config`, is taken for the library's.
+    their `rope_scaling`, what is set behind `super().__init__(**kwargs)` is found, and what is set before it and
+    compared with None elsewhere, by code that reads its `["type"]` or `["factor"]`. What a subclass of a library layer
+    (`class Mine(LlamaAttention)`) is given, and `text_config`, is taken for the library's.
     The parameters of generation have a rule of their own (V5506).
 
     ## Why it breaks

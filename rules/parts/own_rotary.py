@@ -17,15 +17,31 @@ if TYPE_CHECKING:
 SCALING = "rope_scaling"
 PARAMETERS = "rope_parameters"
 
+#: What the dict has when nothing is scaled.
+_PLAIN = frozenset({"rope_type", "rope_theta"})
+
 
 def never_none(view: ModuleView, node: ast.expr) -> bool:
-    """Whether an expression is such a configuration, whose base fills what is set before its constructor runs."""
+    """Whether an expression is such a configuration, whose base fills what is set before its constructor runs.
+
+    Code that reads nothing but what the plain dict has (`.get("rope_type")`) is left alone.
+    """
     if isinstance(node, ast.Name) and node.id == "self":
         return False  # of the configuration itself, perhaps before its base was called
+    around = view.links.function_around(node)
+    if around is None or not any(_is_read(each) for each in ast.walk(around)):
+        return False
     owners = members.owners(view, node, ("config",))
     return bool(owners) and all(
         isinstance(each.of, LocalClass) and any(not late for _, late in _settings(each.of)) for each in owners
     )
+
+
+def _is_read(node: ast.AST) -> bool:
+    """`config.rope_scaling["factor"]`, which the dict of plain embeddings does not have."""
+    if not isinstance(node, ast.Subscript) or not isinstance(node.value, ast.Attribute) or node.value.attr != SCALING:
+        return False
+    return isinstance(node.slice, ast.Constant) and node.slice.value not in _PLAIN
 
 
 def overwritten(view: ModuleView) -> Iterator[ast.Attribute]:
