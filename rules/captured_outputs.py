@@ -1,4 +1,4 @@
-"""V5519: the decorator that collected the outputs of layers, and no longer does."""
+"""V5520: the decorator that collected the outputs of layers, and no longer does."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ class UncapturedOutput(Rule):
     - https://github.com/huggingface/transformers/pull/43862
     """
 
-    code = "V5519"
+    code = "V5520"
     name = "uncaptured-output"
     since = "5.2"
     tokens = (_DECORATOR,)

@@ -1,4 +1,4 @@
-"""V5414: processors of one's own, whose parts are found by the names of the constructor's parameters."""
+"""V5416: processors of one's own, whose parts are found by the names of the constructor's parameters."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ class OwnProcessor(Rule):
     - https://github.com/vllm-project/vllm/pull/35107
     """
 
-    code = "V5414"
+    code = "V5416"
     name = "own-processor-parts"
     since = "5.0"
     tokens = (_BASE,)
