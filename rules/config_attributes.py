@@ -6,7 +6,7 @@ import ast
 
 from v5lint.rule import Edit, Fix, Rule
 from v5lint.rules import generation_parameters
-from v5lint.rules.parts import library, members, named_settings, origins, rotary_settings, second_choices
+from v5lint.rules.parts import library, members, named_settings, origins, own_rotary, rotary_settings, second_choices
 from v5lint.view.values import Constant, External, LocalClass
 
 TYPE_CHECKING = False
@@ -37,6 +37,11 @@ _COMPOSED = "pass the configurations to the constructor, each under its name"
 
 _SET = f'setting `{_THETA}` does nothing since transformers 5.0: set `{_PARAMETERS}["{_THETA}"]`'
 
+_OVERWRITTEN = (
+    f"a saved configuration holds `{_SCALING}` as `{_PARAMETERS}` since transformers 5.0, which the base has read when "
+    "this sets the default again: take what is there"
+)
+
 
 class RemovedConfigAttribute(Rule):
     """An attribute or method that a configuration no longer has.
@@ -49,8 +54,10 @@ class RemovedConfigAttribute(Rule):
     `from_vision_qformer_text_configs` (BLIP-2); and, on objects made by a constructor
     in the file, every attribute that a release took from the class (`torchscript`, `pruned_heads`,
     `position_embedding_type`, ...). What `from_pretrained` loads still has those that are written in the checkpoint's
-    config.json, so nothing is said of them. Configurations that a repository defines itself are left alone; what a
-    subclass of a library layer (`class Mine(LlamaAttention)`) is given, and `text_config`, is taken for the library's.
+    config.json, so nothing is said of them. Configurations that a repository defines itself keep their `rope_theta`; of
+    their `rope_scaling`, what is set behind `super().__init__(**kwargs)` is found, and what is set before it and
+    compared with None elsewhere, by code that reads its `["type"]` or `["factor"]`. What a subclass of a library layer
+    (`class Mine(LlamaAttention)`) is given, and `text_config`, is taken for the library's.
     The parameters of generation have a rule of their own (V5506).
 
     ## Why it breaks
@@ -64,6 +71,10 @@ class RemovedConfigAttribute(Rule):
     model is built:
 
         TypeError: unsupported operand type(s) for ** or pow(): 'NoneType' and 'Tensor'
+
+    A configuration class of one's own that sets `self.rope_scaling` before it calls its base has the dict, too, and the
+    `["type"]` of a model that was written for None is a KeyError. One that sets it behind loses it: it is written as
+    `rope_parameters`, and is None when the configuration is loaded again.
 
     `AutoConfig.from_pretrained(name, rope_theta=500000.0)` keeps what the checkpoint says, and nothing is said.
 
@@ -79,7 +90,9 @@ class RemovedConfigAttribute(Rule):
 
     Safe for reading `rope_theta` of a configuration class that is known (of Gemma 3, whose types of layers have
     parameters of their own, it is `rope_parameters["full_attention"]["rope_theta"]`), and held back while the project
-    supports v4, which has no `rope_parameters`. The others are for a person.
+    supports v4, which has no `rope_parameters`. Unsafe where a configuration of one's own takes what its base has read
+    (`self.rope_scaling = rope_scaling or getattr(self, "rope_parameters", None)`): a check of its own may count the
+    entries, which are two more. The others are for a person.
 
     ## References
 
@@ -107,6 +120,9 @@ class RemovedConfigAttribute(Rule):
                 yield from _theta(module, node)
             elif node.attr == _SCALING:
                 yield from _scaling(module, node)
+        if _SCALING in module.text:
+            for target in own_rotary.overwritten(module):
+                yield module.finding(target, _OVERWRITTEN, fix=own_rotary.kept(module, target))
         yield from _defaults(module)
         yield from _by_name(module)
         yield from rotary_settings.in_loaders(module)
@@ -191,7 +207,10 @@ def _is_foreign(view: ModuleView, node: ast.Attribute) -> bool:
 
 
 def _scaling(view: ModuleView, node: ast.Attribute) -> Iterator[Finding]:
-    if members.is_prepared(view, node) or not _rotary(view, node.value):
+    if members.is_prepared(view, node):
+        return
+    is_own = isinstance(node.ctx, ast.Load) and own_rotary.never_none(view, node.value)
+    if not is_own and not _rotary(view, node.value):
         return
     parent = view.tree.parents[node]
     if isinstance(node.ctx, ast.Store):
