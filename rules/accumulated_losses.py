@@ -1,4 +1,4 @@
-"""V5923: a Trainer that accumulates gradients of a model whose loss it no longer divides."""
+"""V5924: a Trainer that accumulates gradients of a model whose loss it no longer divides."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ class AccumulatedLoss(Rule):
     - https://github.com/huggingface/transformers/blob/main/src/transformers/trainer.py
     """
 
-    code = "V5923"
+    code = "V5924"
     name = "accumulated-loss"
     since = "5.0"
     tokens = (_STEPS,)

@@ -950,7 +950,7 @@ RULES: tuple[tuple[str, str, bool, dict[str, Any]], ...] = (('feature_extractors
  ('accumulated_losses',
   'AccumulatedLoss',
   False,
-  {'code': 'V5923', 'name': 'accumulated-loss', 'tokens': ('gradient_accumulation_steps',)}),
+  {'code': 'V5924', 'name': 'accumulated-loss', 'tokens': ('gradient_accumulation_steps',)}),
  ('missing_validation',
   'MissingValidation',
   False,
