@@ -120,7 +120,9 @@ class RenamedCacheParameter(Rule):
                     yield module.finding(given, _said(parts[0], f"`{node.name}`", forward))
         for target, part, function in _patches(module):
             given = _old_parameter(function, is_handed_on=True)
-            if given is not None and not module.guards.is_dead(target) and not _calls_parts(module):
+            if given is None or module.guards.is_dead(target):
+                continue
+            if not _PART.search(part) or not _calls_parts(module):
                 yield module.finding(given, _said(part, f"`{function.name}`", function))
 
 
@@ -169,6 +171,8 @@ def _is_part(of: Value) -> bool:
     """
     if not isinstance(of, External) or of.package != "transformers" or of.name == generating.MIXIN:
         return False
+    if lookup.removed_in(of.path) is not None:
+        return False
     facts = lookup.class_facts(of.name)
     if facts is not None and lookup.is_subclass(of.name, generating.MIXIN):
         return False
@@ -182,10 +186,7 @@ def _is_part(of: Value) -> bool:
 
 def _calls_parts(view: ModuleView) -> bool:
     """Whether a module calls parts of models itself, and gives them the cache under its old name."""
-    return any(
-        isinstance(call.func, ast.Attribute) and isinstance(call.func.value, ast.Name) and call.func.value.id == "self"
-        for call, _keyword in view.keywords(set(_OLDS))
-    )
+    return any(not generating.is_super_call(call.node, "forward") for call, _keyword in view.keywords(set(_OLDS)))
 
 
 def _patches(view: ModuleView) -> Iterator[tuple[ast.Attribute, str, ast.FunctionDef]]:

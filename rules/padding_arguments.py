@@ -6,7 +6,7 @@ import ast
 
 from v5lint.rule import Fix, Rule
 from v5lint.rules.knowledge.lookup import Removal
-from v5lint.rules.parts import arguments, library, members
+from v5lint.rules.parts import arguments, called_tokenizers, library, members
 from v5lint.rules.parts.arguments import Given
 from v5lint.view.values import Unknown
 
@@ -65,7 +65,8 @@ class IgnoredPaddingArgument(Rule):
 
     Safe where the receiver is known, for a literal `True` or `False`; for a variable the fix is a conditional. Beside
     another `padding=` or `truncation=`, which v4 preferred, the old argument goes. Unsafe where only the name says that
-    it is a tokenizer, and where it may be another library's.
+    it is a tokenizer (in a file that imports transformers, or in a repository that does and has no other), and where it
+    may be another library's.
 
     ## References
 
@@ -117,7 +118,7 @@ def _functions(call: CallSite, callee: Value) -> Iterator[str]:
         if members.owners(view, func.value, ("tokenizer",)):
             if not members.is_own_attribute(view, func):
                 yield members.TOKENIZER
-        elif members.is_untyped(view, func, "tok") and members.imports_transformers(view):
+        elif members.is_untyped(view, func, "tok") and _is_of_transformers(call):
             yield members.TOKENIZER
     elif members.owners(view, func, ("tokenizer",)) or _is_named_so(call):
         yield members.TOKENIZER
@@ -128,8 +129,13 @@ def _is_named_so(call: CallSite) -> bool:
     return (
         call.name.lower().endswith(("tokenizer", "tok"))
         and all(isinstance(each, Unknown) for each in call.callees)
-        and members.imports_transformers(call.view)
+        and _is_of_transformers(call)
     )
+
+
+def _is_of_transformers(call: CallSite) -> bool:
+    """Whether what is called a tokenizer is one of transformers."""
+    return members.imports_transformers(call.view) or called_tokenizers.is_called_like_one(call.view, call.node)
 
 
 def _fix(given: Given) -> Fix | None:

@@ -8,7 +8,7 @@ import re
 from v5lint.patterns import pattern
 from v5lint.rule import Edit, Fix, FixUnavailableError, Rule
 from v5lint.rules.knowledge import lookup
-from v5lint.rules.parts import batches, library, members
+from v5lint.rules.parts import batches, called_tokenizers, library, members
 from v5lint.view.calls import CallSite
 from v5lint.view.guards import CALL_ERRORS
 from v5lint.view.values import External, LocalClass, LocalFunction
@@ -27,12 +27,6 @@ _PREPARE, _OF_TWO = "prepare_seq2seq_batch", "RagTokenizer"
 
 #: The methods, with how many of their leading parameters the call of a tokenizer takes at the same places.
 _METHODS = {"encode_plus": 2, "batch_encode_plus": 1, _PREPARE: 1}
-
-#: Arguments that no other library's `encode_plus` takes.
-_TELLING = frozenset(
-    "add_special_tokens pad_to_max_length return_attention_mask return_special_tokens_mask "
-    "return_token_type_ids".split()
-)
 
 _BEFORE = "4.57"
 
@@ -129,19 +123,8 @@ def _is_of_rag(view: ModuleView, node: ast.Attribute) -> bool:
 
 
 def _is_called_like_one(view: ModuleView, node: ast.Attribute) -> bool:
-    """Whether a method is called with what only tokenizers of transformers take, in a repository that has no other."""
     call = view.tree.parents[node]
-    if (
-        not isinstance(call, ast.Call)
-        or call.func is not node
-        or not any(each.arg in _TELLING for each in call.keywords)
-    ):
-        return False
-    project, path = view.project, view.path
-    own = [f"def {method}" for method in _METHODS]
-    if any(each in view.text or project.mentioning(each.encode(), path) for each in own):
-        return False
-    return any(project.mentioning(each, path) for each in (b"from transformers import", b"import transformers"))
+    return isinstance(call, ast.Call) and call.func is node and called_tokenizers.is_called_like_one(view, call)
 
 
 def _message(owner: str, method: str) -> str:

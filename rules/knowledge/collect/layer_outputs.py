@@ -36,14 +36,20 @@ def main() -> None:
     parser.add_argument("cache", type=Path)
     parser.add_argument("table", type=Path)
     options = parser.parse_args()
+    wheels = wheels_of(options.cache)
+    read = {minor: sources(wheels[minor]) for minor in sorted(wheels)}
+    options.table.write_text(table(read), encoding="utf-8")
+
+
+def wheels_of(cache: Path) -> dict[tuple[int, ...], Path]:
+    """The newest wheel of each minor release of transformers that is in a folder."""
     newest: dict[tuple[int, ...], tuple[int, ...]] = {}
     wheels: dict[tuple[int, ...], Path] = {}
-    for path in options.cache.glob("transformers-*.whl"):
+    for path in cache.glob("transformers-*.whl"):
         release = version_key(path.name.split("-")[1])
         if release[:2] >= _SINCE and release > newest.get(release[:2], ()):
             newest[release[:2]], wheels[release[:2]] = release, path
-    read = {minor: sources(wheels[minor]) for minor in sorted(wheels)}
-    options.table.write_text(table(read), encoding="utf-8")
+    return wheels
 
 
 def sources(wheel: Path) -> dict[str, str]:
