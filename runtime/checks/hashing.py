@@ -116,7 +116,7 @@ def _digest(image: Image.Image) -> bytes:
 
 
 def _hashes(exact: list[bytes], small: Array) -> Hashes:
-    grey = small.reshape(len(small), -1).astype(np.float32)
+    grey: Array = small.reshape(len(small), -1).astype(np.float32)
     grey = grey - grey.mean(axis=1, keepdims=True)
     grey = grey / np.maximum(np.linalg.norm(grey, axis=1, keepdims=True), 1e-6)
     grey = grey.reshape(-1, _SIDE, _SIDE)

@@ -205,7 +205,7 @@ def _check_weights(findings: Findings, subject: Subject, own: Array, labels: Arr
     together = float(np.corrcoef(np.log(weights), np.log(counts))[0, 1])
     findings.measure("class_weights", round(together, 3), "< 0")
     in_order = float(np.corrcoef(np.log(np.sort(weights)), np.log(np.sort(counts)[::-1]))[0, 1])
-    of_rows = np.ptp(np.log(np.sort(weights) * np.sort(counts)[::-1]))
+    of_rows = float(np.ptp(np.log(np.sort(weights) * np.sort(counts)[::-1])))
     if len(classes) >= _ENOUGH and together > _UNRELATED and in_order < -_TOGETHER and of_rows < _OF_ROWS:
         findings.fail(
             "class_weights",

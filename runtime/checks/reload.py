@@ -136,7 +136,9 @@ def _head_of_its_own(subject: Subject) -> str:
         reference = None if subject.reference is None else subject.reference[0]
     except RuntimeSetupError:
         return ""  # what cannot be loaded is said below
-    for path in () if reference is None else classification_head(subject.bare):
+    if reference is None:
+        return ""
+    for path in classification_head(subject.bare):
         try:
             theirs = reference.get_submodule(path)
         except AttributeError:

@@ -92,14 +92,11 @@ def _outputs(classes: dict[str, str]) -> Outputs:
             continue
         body = getattr(ast.parse(source).body[0], "body", ())
         forward = [each for each in body if getattr(each, "name", "") == "forward"]
-        kinds = {_is_tuple(one, each.value) for one in forward for each in ast.walk(one) if _gives(each)}
+        given = [(one, each.value) for one in forward for each in ast.walk(one) if isinstance(each, ast.Return)]
+        kinds = {_is_tuple(one, value) for one, value in given if value is not None}
         if len(kinds) == 1 and None not in kinds:
             found[name] = bool(kinds.pop())
     return found
-
-
-def _gives(node: ast.AST) -> bool:
-    return isinstance(node, ast.Return) and node.value is not None
 
 
 def _is_tuple(function: ast.AST, value: ast.expr) -> bool | None:
