@@ -74,7 +74,8 @@ class ConstructorTensor(Rule):
     code = "V5515"
     name = "constructor-tensor"
     since = "5.0"
-    tokens = tuple(f"torch.{each}" for each in sorted(_FACTORIES))
+    #: How a model of one's own builds its base: what makes tensors stands in every file of torch.
+    tokens = ("PreTrainedModel", "__init__(config", "__init__(cfg", "__init__(self.config", "__init__(*args")
 
     def check(self, module: ModuleView) -> Iterator[Finding]:
         """See Rule."""
