@@ -107,7 +107,8 @@ def _held(view: ModuleView, items: ast.expr) -> set[str]:
     given = view.links.self_assignments(owner).get(items.attr, [])
     if not given:
         names = library.library_classes(view, LocalClass(view, owner))
-        return {_lists[place] for place in (f"{name}.{items.attr}" for name in names) if place in _lists}
+        inherited = {_lists[place] for place in (f"{name}.{items.attr}" for name in names) if place in _lists}
+        return set() if any(_has_another(view, name) for name in inherited) else inherited
     found: set[str] = set()
     for each in given:
         made = _items(each)
@@ -116,6 +117,13 @@ def _held(view: ModuleView, items: ast.expr) -> set[str]:
             return set()
         found |= names_made
     return found
+
+
+def _has_another(view: ModuleView, name: str) -> bool:
+    """Whether a module defines `OwnBertLayer` beside what inherits its layers: it is put in the place of theirs."""
+    return any(
+        isinstance(each, ast.ClassDef) and each.name.endswith(name) for each in view.tree.nodes.get(ast.ClassDef, ())
+    )
 
 
 def _items(node: ast.expr) -> ast.expr | None:
