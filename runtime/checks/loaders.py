@@ -32,7 +32,7 @@ def source_of(
     """
     if isinstance(dataset, DataLoader):
         return ImageSource(dataset.dataset, _Named(collate or dataset.collate_fn, names), inputs)
-    if isinstance(dataset, list) and dataset and _is_batch(dataset[0]):
+    if type(dataset) is list and dataset and _is_batch(dataset[0]):  # a class of the script's own may read files
         return ImageSource([item for batch in dataset for item in _items(batch)], collate, inputs)
     return ImageSource(dataset, collate, inputs)
 
