@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import ast
-import os.path
 
 from v5lint.releases import parse_release
 from v5lint.rule import Edit, Fix, Rule
-from v5lint.rules import knowledge
+from v5lint.rules.knowledge.tables import table
 from v5lint.rules.parts import trainers
 from v5lint.view.values import Constant
 
@@ -145,9 +144,6 @@ def _fix(view: ModuleView, training: Training) -> Fix | None:
 def _since_of(name: str) -> str:
     """The release since which a class is taken for one that divides its loss; "" where it is not."""
     if not _since:
-        from v5lint.toml import loads
-
-        with open(os.path.join(os.path.dirname(knowledge.__file__), "scaled_losses.toml"), encoding="utf-8") as file:
-            for release, names in loads(file.read()).items():
-                _since.update(dict.fromkeys(names, release))
+        for release, names in table("scaled_losses").items():
+            _since.update(dict.fromkeys(names, release))
     return _since.get(name, "")

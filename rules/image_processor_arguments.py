@@ -6,7 +6,6 @@ import ast
 
 from v5lint.rule import Edit, Fix, Rule
 from v5lint.rules.parts import image_processors, library
-from v5lint.view.guards import CALL_ERRORS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -104,7 +103,7 @@ class ImageProcessorArgument(Rule):
             return
         for call, found, how in image_processors.constructions(module, _LABELS):
             keyword = call.keyword(_LABELS)
-            if keyword is not None and not _is_off(keyword.value) and not _is_prepared(module, call):
+            if keyword is not None and not _is_off(keyword.value) and not module.guards.is_ready(call.node):
                 text = f"`{found.shown}` ignores `{_LABELS}=` since transformers 4.55"
                 if how == "loaded":
                     text += ", and so does what it loads"
@@ -112,7 +111,7 @@ class ImageProcessorArgument(Rule):
                     keyword, f"{text}: it is `do_reduce_labels=`", fix=_relabelled(module, keyword), since="4.55"
                 )
         for call, found in image_processors.uses(module, names):
-            if not _is_prepared(module, call):
+            if not module.guards.is_ready(call.node):
                 yield from _of_call(module, call, found)
 
 
@@ -122,7 +121,7 @@ def _deprecated(view: ModuleView) -> Iterator[Finding]:
         if (
             call.name != "from_pretrained"
             or set(library.loaders(call)) != {image_processors.AUTO}
-            or _is_prepared(view, call)
+            or view.guards.is_ready(call.node)
         ):
             continue
         value = keyword.value.value if isinstance(keyword.value, ast.Constant) else None
@@ -132,11 +131,6 @@ def _deprecated(view: ModuleView) -> Iterator[Finding]:
             fix = Fix(f"Replace `{_FAST}=` with `{new}`", [view.replace(keyword, new)], requires="5.4")
         message = f"`{_FAST}=` of image processors is deprecated since transformers 5.4: write `{new or 'backend=...'}`"
         yield view.finding(keyword, message, fix=fix, level="deprecated")
-
-
-def _is_prepared(view: ModuleView, call: CallSite) -> bool:
-    handled = view.guards.handled(call.node, CALL_ERRORS)
-    return view.guards.is_dead(call.node) or (handled is not None and handled.kind == "fallback")
 
 
 def _is_only_declared(view: ModuleView, call: CallSite) -> bool:

@@ -7,7 +7,6 @@ import ast
 from v5lint.rule import Edit, Fix, Rule
 from v5lint.rules.knowledge import lookup
 from v5lint.rules.parts import origins
-from v5lint.view.guards import CALL_ERRORS
 from v5lint.view.values import Constant, External
 
 TYPE_CHECKING = False
@@ -94,7 +93,7 @@ class RemovedPipelineArgument(Rule):
         done: set[ast.Call] = set()
         for call, keyword in module.keywords(_TASKS):
             name = str(keyword.arg)
-            if call.node in done or not _takes(module, call, name) or _is_prepared(module, call):
+            if call.node in done or not _takes(module, call, name) or module.guards.is_ready(call.node):
                 continue
             if name in _TELLING:
                 done.add(call.node)
@@ -103,13 +102,13 @@ class RemovedPipelineArgument(Rule):
             for name in _TASKS if call.splats else ():
                 entry = call.entry(name)
                 is_here = entry is not None and entry.node in module.tree.parents and call.keyword(name) is None
-                if entry is not None and is_here and _takes(module, call, name) and not _is_prepared(module, call):
+                if (
+                    entry is not None
+                    and is_here
+                    and _takes(module, call, name)
+                    and not module.guards.is_ready(call.node)
+                ):
                     yield module.finding(entry.node, _message(call, name))
-
-
-def _is_prepared(view: ModuleView, call: CallSite) -> bool:
-    handled = view.guards.handled(call.node, CALL_ERRORS)
-    return view.guards.is_dead(call.node) or (handled is not None and handled.kind == "fallback")
 
 
 def _takes(view: ModuleView, call: CallSite, name: str) -> bool:

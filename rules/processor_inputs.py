@@ -12,7 +12,6 @@ from v5lint.rule import Edit, Fix, Rule
 from v5lint.rules.knowledge import lookup
 from v5lint.rules.parts import checkpoints, library, origins
 from v5lint.view.calls import CallSite
-from v5lint.view.guards import CALL_ERRORS
 from v5lint.view.values import Constant, External
 
 TYPE_CHECKING = False
@@ -129,7 +128,7 @@ class ProcessorInput(Rule):
         if "transformers" not in module.text:
             return
         for call, keyword in module.keywords({_AUDIOS}):
-            if call.keyword(_AUDIO) is None and not _is_prepared(module, call):
+            if call.keyword(_AUDIO) is None and not module.guards.is_ready(call.node):
                 yield from _audios(module, call, keyword)
         for node in module.tree.nodes.get(ast.Call, ()):
             assert isinstance(node, ast.Call)
@@ -143,11 +142,6 @@ def _may_be_processor(func: ast.expr) -> bool:
     """Whether what is called is no class and no function of Python's own: the cheap question first."""
     name = func.id if isinstance(func, ast.Name) else func.attr if isinstance(func, ast.Attribute) else ""
     return name[:1].islower() and name not in _OF_PYTHON
-
-
-def _is_prepared(view: ModuleView, call: CallSite) -> bool:
-    handled = view.guards.handled(call.node, CALL_ERRORS)
-    return view.guards.is_dead(call.node) or (handled is not None and handled.kind == "fallback")
 
 
 def _classes(view: ModuleView, func: ast.expr) -> tuple[set[str], bool]:
@@ -211,7 +205,7 @@ def _in_first_place(view: ModuleView, call: CallSite) -> Iterator[Finding]:
     if not names or len(known) != len(names):
         return
     since, second = max(known, key=lambda each: parse_release(each[0]))
-    if parse_release(since) > view.settings.target or _is_prepared(view, call):
+    if parse_release(since) > view.settings.target or view.guards.is_ready(call.node):
         return
     what = "the text and what goes with it" if len(args) > 1 else "the text"
     message = f"`{min(names)}` takes images first since transformers {since}: pass {what} by name"

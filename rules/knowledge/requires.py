@@ -2,32 +2,19 @@
 
 from __future__ import annotations
 
-import os.path
-
 from v5lint.releases import parse_release
+from v5lint.rules.knowledge.tables import table
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from typing import Any
-
     from v5lint.releases import Release
 
-_read: dict[str, Any] = {}
-
-
-def _table() -> Mapping[str, Any]:
-    if not _read:
-        from v5lint.toml import loads
-
-        with open(os.path.join(os.path.dirname(__file__), "requires.toml"), encoding="utf-8") as file:
-            _read.update(loads(file.read()))
-    return _read
+_NAME = "requires"
 
 
 def required_packages() -> frozenset[str]:
     """The packages, by normalised name, that a release of transformers 5 asks for in certain versions; and "python"."""
-    return frozenset(_table()["ranges"])
+    return frozenset(table(_NAME)["ranges"])
 
 
 def ranges(package: str, oldest: Release, newest: Release) -> list[tuple[str, str]]:
@@ -38,7 +25,7 @@ def ranges(package: str, oldest: Release, newest: Release) -> list[tuple[str, st
         oldest: the first release of interest.
         newest: the last one.
     """
-    rows = [(since, specifier) for since, specifier in _table()["ranges"].get(package, {}).items()]
+    rows = [(since, specifier) for since, specifier in table(_NAME)["ranges"].get(package, {}).items()]
     found = []
     for index, (since, specifier) in enumerate(rows):
         begins = parse_release(since)
@@ -50,5 +37,5 @@ def ranges(package: str, oldest: Release, newest: Release) -> list[tuple[str, st
 
 def extra_removed_in(extra: str) -> str:
     """The release that dropped an extra of transformers; "" where it is still there, or never was."""
-    since: str = _table()["removed-extras"].get(extra.lower().replace("_", "-"), "")
+    since: str = table(_NAME)["removed-extras"].get(extra.lower().replace("_", "-"), "")
     return since

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import os.path
-
 from v5lint.rules.knowledge.data import short_name
+from v5lint.rules.knowledge.tables import table
 
 _read: dict[str, tuple[str, ...]] = {}
 
@@ -20,9 +19,6 @@ def unquantized_layers(model_class: str) -> tuple[str, ...] | None:
         release leaves the same ones alone, or the class is not known.
     """
     if not _read:
-        from v5lint.toml import loads
-
-        with open(os.path.join(os.path.dirname(__file__), "unquantized.toml"), encoding="utf-8") as file:
-            for layers, names in loads(file.read()).items():
-                _read.update(dict.fromkeys(names, tuple(layers.split())))
+        for layers, names in table("unquantized").items():
+            _read.update(dict.fromkeys(names, tuple(layers.split())))
     return _read.get(short_name(model_class))

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 #: The methods of a tokenizer that became its call.
 METHODS = ("encode_plus", "batch_encode_plus", "prepare_seq2seq_batch")
 
-#: Arguments that no other library's `encode_plus` takes.
+#: Arguments of a tokenizer of transformers; those of a few other libraries (see below) take some of them.
 _TELLING = frozenset(
     "add_special_tokens is_split_into_words pad_to_max_length padding return_attention_mask return_offsets_mapping "
     "return_special_tokens_mask return_tensors return_token_type_ids".split()

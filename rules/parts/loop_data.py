@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 
+from v5lint.patterns import pattern
 from v5lint.view.values import External
 
 TYPE_CHECKING = False
@@ -16,8 +17,8 @@ if TYPE_CHECKING:
 
     _Loop: TypeAlias = "ast.For | ast.While"
 
-_LOADER = re.compile(r"(^|_)(data_?)?loader$", re.IGNORECASE)
-_EVALUATION = re.compile(r"(^|_)(eval|evaluation|val|valid|validation|test|dev|holdout)(_|$|(?=(data)?loader))", re.I)
+_LOADER = pattern(r"(^|_)(data_?)?loader$", re.IGNORECASE)
+_EVALUATION = pattern(r"(^|_)(eval|evaluation|val|valid|validation|test|dev|holdout)(_|$|(?=(data)?loader))", re.I)
 
 #: What a loop over a loader is written with, beside the loader itself.
 _AROUND = frozenset({"enumerate", "tqdm", "trange", "track", "islice", "progress_bar"})
@@ -87,7 +88,11 @@ def _loaders_in(view: ModuleView, nodes: list[ast.expr]) -> Iterator[str]:
 
 def _is_data_loader(view: ModuleView, node: ast.Name) -> bool:
     call = view.links.defining_call(node)
-    return call is not None and any(
+    return call is not None and _makes_loader(view, call)
+
+
+def _makes_loader(view: ModuleView, call: ast.Call) -> bool:
+    return any(
         isinstance(of, External) and of.package == "torch" and of.name == "DataLoader" for of in view.values(call.func)
     )
 
@@ -112,10 +117,7 @@ def _in_sight(view: ModuleView, loop: _Loop) -> Iterator[str]:
 def _bound_by(view: ModuleView, statement: ast.stmt) -> Iterator[str]:
     if not isinstance(statement, ast.Assign):
         return
-    made = isinstance(statement.value, ast.Call) and any(
-        isinstance(of, External) and of.package == "torch" and of.name == "DataLoader"
-        for of in view.values(statement.value.func)
-    )
+    made = isinstance(statement.value, ast.Call) and _makes_loader(view, statement.value)
     for target in statement.targets:
         for node in target.elts if isinstance(target, (ast.Tuple, ast.List)) else [target]:
             if isinstance(node, ast.Name) and (_LOADER.search(node.id) or (made and node is target)):

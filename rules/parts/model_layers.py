@@ -7,11 +7,10 @@
 from __future__ import annotations
 
 import ast
-import os.path
 
 from v5lint.releases import parse_release
-from v5lint.rules import knowledge
 from v5lint.rules.knowledge import lookup
+from v5lint.rules.knowledge.tables import table
 from v5lint.rules.parts import generating, library, module_paths
 from v5lint.view.values import External, LocalClass
 
@@ -161,10 +160,6 @@ def _is_sided(name: str) -> bool:
 def _load() -> None:
     if _layers:
         return
-    from v5lint.toml import loads
-
-    with open(os.path.join(os.path.dirname(knowledge.__file__), "layer_outputs.toml"), encoding="utf-8") as file:
-        for name, facts in loads(file.read()).items():
-            _layers[name] = facts["since"]
-            for place in facts["lists"]:
-                _lists[place] = name
+    for name, facts in table("layer_outputs").items():
+        _layers[name] = facts["since"]
+        _lists.update(dict.fromkeys(facts["lists"], name))

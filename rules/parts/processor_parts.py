@@ -299,6 +299,8 @@ def _is_prepared(view: ModuleView, node: ast.expr, processor: ast.expr) -> bool:
     handled = view.guards.handled(node, IMPORT_ERRORS)
     if handled is not None and _reads_new(handled.handler, processor):
         return True
+    if view.guards.in_fallback(node, lambda statement: any(_reads_new(each, processor) for each in statement.body)):
+        return True
     return second_choices.is_second_choice(view, node, processor)
 
 

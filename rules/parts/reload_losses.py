@@ -9,11 +9,9 @@ others (`vision-encoder-decoder`) lose what their parts lose, and are not in it:
 
 from __future__ import annotations
 
-import os.path
-
 from v5lint.releases import parse_release
-from v5lint.rules import knowledge
 from v5lint.rules.knowledge import lookup
+from v5lint.rules.knowledge.tables import table
 from v5lint.rules.parts.joined_models import JOINED, type_of_part
 
 TYPE_CHECKING = False
@@ -73,12 +71,11 @@ def loss_of(model: Model, release: Release) -> Loss | None:
 
 
 def _read() -> dict[str, dict[str, Loss]]:
-    from v5lint.toml import loads
-
-    found: dict[str, dict[str, Loss]] = {}
-    with open(os.path.join(os.path.dirname(knowledge.__file__), "reload_losses.toml"), encoding="utf-8") as file:
-        table = loads(file.read())
-    for model_type, classes in table.items():
-        since = classes.pop("since")
-        found[model_type] = {name: Loss(name, lost, total, since) for name, (lost, total) in classes.items()}
-    return found
+    return {
+        model_type: {
+            name: Loss(name, lost=counts[0], total=counts[1], since=classes["since"])
+            for name, counts in classes.items()
+            if name != "since"
+        }
+        for model_type, classes in table("reload_losses").items()
+    }

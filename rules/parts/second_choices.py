@@ -8,9 +8,14 @@ from __future__ import annotations
 
 import ast
 
+from v5lint.view.guards import IMPORT_ERRORS, catches
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from v5lint.view.module import ModuleView
+
+
+_LACKS = frozenset({"AttributeError"})
 
 
 def is_second_choice(view: ModuleView, node: ast.expr, holder: ast.expr) -> bool:
@@ -26,9 +31,16 @@ def is_second_choice(view: ModuleView, node: ast.expr, holder: ast.expr) -> bool
         asked = _missing(view, test, wanted)
         if asked is not None and ast.dump(asked.args[0]) in holders and not _asks_for(asked, node):
             return True
-    return view.guards.in_fallback(
-        node, lambda statement: any(_reads_another(each, node, holders) for each in statement.body)
-    )
+    for parent in view.tree.ancestors(node):
+        statement = view.tree.parents[parent] if isinstance(parent, ast.ExceptHandler) else None
+        if isinstance(statement, ast.Try) and isinstance(parent, ast.ExceptHandler):
+            # What else is read of the object tells something only where its lack is what is waited for.
+            told = holders if parent.type is not None and catches(parent, _LACKS, view) else frozenset()
+            if catches(parent, IMPORT_ERRORS, view) and any(
+                _reads_another(each, node, told) for each in statement.body
+            ):
+                return True
+    return False
 
 
 def is_without(view: ModuleView, node: ast.expr, asked: ast.Call) -> bool:

@@ -66,7 +66,7 @@ def standing_of(view: ModuleView, reference: Reference) -> Standing:
 
 def _is_for_older_hub(view: ModuleView, node: ast.AST) -> bool:
     """Whether a node runs only beside a huggingface_hub that is older than the one which the target release needs."""
-    oldest = hub.release(view)
+    oldest = hub.oldest(view)
     return any(
         view.guards.version_truth(test, oldest, hub.PACKAGE) is (not wanted)
         for test, wanted in view.reach.conditions(node)

@@ -2,9 +2,8 @@
 
 A hash has 64 bits: the signs of the lowest frequencies of a 32 x 32 grey image, as the well-known pHash. Recompression
 and resizing keep it within 4 bits; a mirrored or turned image has another hash, so a training image is hashed in all of
-its eight positions. Hashes of
-different pictures collide once in 100,000 pairs of photographs, and far more often where pictures are alike by nature
-(digits, scans), so a match is confirmed on the grey image itself.
+its eight positions. Hashes of different pictures collide once in 100,000 pairs of photographs, and far more often
+where pictures are alike by nature (digits, scans), so a match is confirmed on the grey image itself.
 """
 
 from __future__ import annotations

@@ -79,6 +79,16 @@ class Guards:
                 return True
         return False
 
+    def is_ready(self, node: ast.AST, errors: frozenset[str] = CALL_ERRORS) -> bool:
+        """Whether a node does not run under the target release, or the program goes another way where it fails.
+
+        Args:
+            node: the node.
+            errors: the names of the exception that it raises and of its bases.
+        """
+        handled = self.handled(node, errors)
+        return self.is_dead(node) or (handled is not None and handled.kind == "fallback")
+
     def dead_constant(self, node: ast.AST) -> bool:
         """Whether a node stands under `if False:` or `if 0:` and never runs."""
         return any(
@@ -236,6 +246,7 @@ class _Parsed:
 
 
 _DISTRIBUTIONS = frozenset({"get_distribution", "distribution"})
+
 #: How a name comes by a value that can be computed.
 _MADE = frozenset({"assign", "unpack"})
 _VERSION_FUNCTIONS = frozenset({"importlib.metadata.version", "importlib_metadata.version"})

@@ -247,7 +247,7 @@ def crops_of_nothing(scene: Scene) -> None:
     scene.prepare_evaluation = scene.prepared
 
 
-@fault("preprocessing", r"blurred|explain|geometry|detail", SOME)
+@fault("preprocessing", r"resized, cropped or filtered otherwise", SOME)
 def enlarged_from_a_smaller_size(scene: Scene) -> None:
     """Images are first resized to an eighth, for speed, and enlarged again by the processor."""
     scene.prepare = lambda image: scene.prepared(image.resize((max(4, image.width // 8), max(4, image.height // 8))))
