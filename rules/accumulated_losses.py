@@ -37,7 +37,7 @@ class AccumulatedLoss(Rule):
 
     Finds trainers that get a model of a known class and `gradient_accumulation_steps` of more than one, where `forward`
     of the class takes `**kwargs` since a release of v5 and its loss is the mean of each batch all the same: the classes
-    of BERT and its kin, T5, BART, Whisper, ViT, Wav2Vec2 for classification, ... (some 350). Models that are told
+    of BERT and its kin, T5, BART, Whisper, BEiT, Wav2Vec2 for classification, ... (some 400). Models that are told
     `accepts_loss_kwargs`, and code that computes with `num_items_in_batch` itself, are left alone.
 
     ## Why it breaks

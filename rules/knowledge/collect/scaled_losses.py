@@ -3,7 +3,7 @@
     python -m v5lint.rules.knowledge.collect.scaled_losses CACHE rules/knowledge/scaled_losses.toml
 
 reads the wheels of transformers that are in the folder CACHE, and writes the table. Nothing is imported: the `forward`
-of each class that takes `labels` is read in its source.
+of each class that takes `labels`, or the positions of an answer, is read in its source.
 """
 
 from __future__ import annotations
@@ -22,6 +22,9 @@ HEAD = """\
 
 #: What says for itself whether a model divides its loss.
 _SAYS = ("accepts_loss_kwargs", "num_items_in_batch")
+
+#: What a model is given to compute its loss of.
+_TARGETS = frozenset({"labels", "start_positions"})
 
 _FIRST = (4, 57)
 
@@ -52,15 +55,17 @@ def table(read: dict[tuple[int, ...], dict[str, str]]) -> str:
 
 
 def _is_mean(source: str) -> bool:
-    """Whether a class takes any keyword beside `labels`, and computes its loss without them."""
-    if "labels" not in source or any(each in source for each in _SAYS):
+    """Whether a class takes any keyword beside its labels, and computes its loss without them."""
+    if any(each in source for each in _SAYS):
         return False
     body = getattr(ast.parse(source).body[0], "body", ())
     forward = next((each for each in body if isinstance(each, ast.FunctionDef) and each.name == "forward"), None)
     if forward is None or forward.args.kwarg is None:
         return False
     given = {each.arg for each in (*forward.args.args, *forward.args.kwonlyargs)}
-    return "labels" in given and not any(_gives_on(each, forward.args.kwarg.arg) for each in ast.walk(forward))
+    return not _TARGETS.isdisjoint(given) and not any(
+        _gives_on(each, forward.args.kwarg.arg) for each in ast.walk(forward)
+    )
 
 
 def _gives_on(node: ast.AST, rest: str) -> bool:
@@ -69,7 +74,7 @@ def _gives_on(node: ast.AST, rest: str) -> bool:
         each.arg is None and isinstance(each.value, ast.Name) and each.value.id == rest for each in node.keywords
     ):
         return False
-    return "loss" in ast.unparse(node.func) or any(each.arg == "labels" for each in node.keywords)
+    return "loss" in ast.unparse(node.func) or any(each.arg in _TARGETS for each in node.keywords)
 
 
 if __name__ == "__main__":

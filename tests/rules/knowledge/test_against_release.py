@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import inspect
 
 import pytest
 
 from tests.rules.test_recall_names import PUBLIC
 from v5lint.releases import parse_release
 from v5lint.rules.knowledge import lookup
+from v5lint.rules.knowledge.tables import table
 
 transformers = pytest.importorskip("transformers")
 
@@ -75,3 +77,14 @@ def test_names_of_the_hub_that_are_there_are_not_gone(module: str) -> None:
     names = dir(importlib.import_module(module))
     assert len(names) > 60
     assert [name for name in names if lookup.removed_in(f"{module}.{name}") is not None] == []
+
+
+def test_models_that_are_taken_for_ones_that_divide_their_loss_take_any_keyword() -> None:
+    names = [name for listed in table("scaled_losses").values() for name in listed]
+    wrong = []
+    for name in names[::_STEP]:
+        if _is_there("transformers", name):
+            given = inspect.signature(getattr(transformers, name).forward).parameters.values()
+            if not any(each.kind is inspect.Parameter.VAR_KEYWORD for each in given):
+                wrong.append(name)
+    assert not wrong

@@ -68,4 +68,5 @@ def test_models_that_were_run() -> None:
     found = loads((FOLDER / "scaled_losses.toml").read_text(encoding="utf-8"))
     names = {name for each in found.values() for name in each}
     assert {"BertForSequenceClassification", "T5ForConditionalGeneration", "BartForConditionalGeneration"} <= names
-    assert not {"GPT2LMHeadModel", "LlamaForCausalLM"} & names
+    assert {"BertForQuestionAnswering", "DistilBertForQuestionAnswering", "WhisperForConditionalGeneration"} <= names
+    assert not {"GPT2LMHeadModel", "LlamaForCausalLM", "ViTForImageClassification"} & names
