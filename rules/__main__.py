@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from typing import Any
 '''
 
-_ATTRIBUTES = ("code", "name", "since", "tokens", "words", "tokens_by_kind", "kinds", "default")
+ATTRIBUTES = ("code", "name", "since", "tokens", "words", "attributes", "beside", "tokens_by_kind", "kinds", "default")
 
 
 def index() -> str:
@@ -28,7 +28,7 @@ def index() -> str:
     rows = []
     for module in modules():
         for rule in rules_of(module):
-            attributes = {key: getattr(rule, key) for key in _ATTRIBUTES if getattr(rule, key) != getattr(Rule, key)}
+            attributes = {key: getattr(rule, key) for key in ATTRIBUTES if getattr(rule, key) != getattr(Rule, key)}
             rows.append((module, type(rule).__name__, bool(rule.options), attributes))
     rows.sort(key=lambda row: row[3]["code"])
     table = pformat(tuple(rows), width=110, sort_dicts=False)

@@ -64,10 +64,11 @@ class CallbackTokenizer(Rule):
     name = "callback-tokenizer"
     since = "4.46"
     tokens = ("Callback",)
+    beside = (_OLD,)
 
     def check(self, module: ModuleView) -> Iterator[Finding | Unseen]:
         """See Rule."""
-        if _OLD not in module.text or (module.settings.target and module.settings.target < (4, 46)):
+        if module.settings.target and module.settings.target < (4, 46):
             return
         for function in module.tree.nodes.get(ast.FunctionDef, ()):
             assert isinstance(function, ast.FunctionDef)

@@ -56,11 +56,10 @@ class DoubledProcessorArgument(Rule):
     name = "doubled-processor-argument"
     since = "5.0"
     tokens = _PARTS
+    beside = (_NAME,)
 
     def check(self, module: ModuleView) -> Iterator[Finding]:
         """See Rule."""
-        if _NAME not in module.text or "transformers" not in module.text:
-            return
         for call, keyword in module.keywords(_PARTS):
             flat = call.keyword(_NAME)
             if flat is None or not isinstance(keyword.value, ast.Dict) or module.guards.is_dead(call.node):

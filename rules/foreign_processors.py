@@ -81,6 +81,7 @@ class ForeignProcessor(Rule):
     name = "foreign-processor"
     since = "4.20"
     tokens = ("rocessor", "FeatureExtractor")
+    beside = ("from_pretrained",)
 
     def check(self, module: ModuleView) -> Iterator[Finding]:
         """See Rule."""

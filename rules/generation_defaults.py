@@ -76,11 +76,10 @@ class UnsetGenerationField(Rule):
     name = "unset-generation-field"
     since = "5.0"
     tokens = (_HOLDER, "GenerationConfig")
+    beside = ("transformers",)
 
     def check(self, module: ModuleView) -> Iterator[Finding]:
         """See Rule."""
-        if "transformers" not in module.text:
-            return
         for node in module.tree.nodes.get(ast.Attribute, ()):
             assert isinstance(node, ast.Attribute)
             if node.attr not in DEFAULTS or not isinstance(node.ctx, ast.Load) or not _is_counted(module, node):

@@ -75,12 +75,12 @@ class LayerOutput(Rule):
     code = "V5519"
     name = "layer-output"
     since = "4.54"
-    tokens = ("Layer(", "Block(", "Encoder)", "Decoder)", "Model)", ".layer", ".h:", ".h[", ".h)", ".blocks")
+    tokens = ("Layer(", "Block(", "Encoder)", "Decoder)", "Model)", ".h:", ".h[", ".h)")
+    attributes = ("layer", "layers", "blocks")
+    beside = ("transformers",)
 
     def check(self, module: ModuleView) -> Iterator[Finding]:
         """See Rule."""
-        if "transformers" not in module.text:
-            return
         for call in module.tree.nodes.get(ast.Call, ()):
             assert isinstance(call, ast.Call)
             if isinstance(call.func, ast.Attribute) and call.func.attr == _HOOK and call.args:

@@ -58,11 +58,10 @@ class LocalRankZero(Rule):
     name = "local-rank-zero"
     since = "5.0"
     tokens = (_RANK,)
+    beside = ("transformers",)
 
     def check(self, module: ModuleView) -> Iterator[Finding]:
         """See Rule."""
-        if "transformers" not in module.text:
-            return
         for node in module.tree.nodes.get(ast.Attribute, ()):
             assert isinstance(node, ast.Attribute)
             if not _is_rank(module, node) or module.guards.is_dead(node):

@@ -71,14 +71,14 @@ class RemovedModelMember(Rule):
         "floating_point_ops",
         "parallelize",
         "model_parallel",
-        "_search",
+        "greedy_search",
+        "beam_search",
+        "contrastive_search",
         "freeze_feature_extractor",
         "encoder_decoder_weights",
         "load_tf_weights",
         "tensor_parallel",
         "logits_during_generation",
-        ".framework",
-        ".sample",
         "beam_s",
         "transition_beam_scores",
         "mem_rss_",
@@ -129,6 +129,7 @@ class RemovedModelMember(Rule):
         "_move_missing_keys",
         "_create_repo",
     )
+    attributes = ("framework", "sample")
 
     def check(self, module: ModuleView) -> Iterator[Finding]:
         """See Rule."""

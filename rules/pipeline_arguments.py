@@ -85,11 +85,10 @@ class RemovedPipelineArgument(Rule):
     name = "removed-pipeline-argument"
     since = "5.0"
     tokens = (_GROUPED, _SUBWORDS, _CLASSES, f"{_VIDEOS}=", f'"{_VIDEOS}"')
+    beside = (_PACKAGE,)
 
     def check(self, module: ModuleView) -> Iterator[Finding]:
         """See Rule."""
-        if _PACKAGE not in module.text:
-            return
         done: set[ast.Call] = set()
         for call, keyword in module.keywords(_TASKS):
             name = str(keyword.arg)

@@ -63,6 +63,7 @@ class RemovedPipelineMember(Rule):
     name = "removed-pipeline-member"
     since = "5.0"
     tokens = ("ipeline",)
+    beside = tuple(_INSTEAD)
 
     def check(self, module: ModuleView) -> Iterator[Finding]:
         """See Rule."""

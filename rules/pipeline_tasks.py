@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 #: What an unknown task raises, and its bases.
 _ERRORS = CALL_ERRORS | {"KeyError", "LookupError"}
 
+#: What stands in the names of the tasks.
+PARTS = ("summarization", "translation", "text2text", "question-answering", "image-to-", "conversational", "vqa")
+
 
 class RemovedPipelineTask(Rule):
     """A task that `pipeline` no longer knows.
@@ -65,6 +68,7 @@ class RemovedPipelineTask(Rule):
     name = "removed-pipeline-task"
     since = "5.0"
     tokens = ("pipeline",)
+    beside = ("transformers", *PARTS)
 
     def check(self, module: ModuleView) -> Iterator[Finding | Unseen]:
         """See Rule."""

@@ -85,7 +85,8 @@ class MissingPostInit(Rule):
     code = "V5503"
     name = "missing-post-init"
     since = "5.0"
-    tokens = ("PreTrainedModel", "post_init", "init_weights", "__init__(config")
+    tokens = ("PreTrainedModel", "init_weights", "__init__(config")
+    words = ("post_init",)
 
     def check(self, module: ModuleView) -> Iterator[Finding]:
         """See Rule."""

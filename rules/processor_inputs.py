@@ -122,11 +122,10 @@ class ProcessorInput(Rule):
     name = "processor-input"
     since = "5.0"
     tokens = (*TEXT_FIRST, *(each for each in WITH_AUDIOS if each not in TEXT_FIRST), _AUTO)
+    beside = ("transformers",)
 
     def check(self, module: ModuleView) -> Iterator[Finding]:
         """See Rule."""
-        if "transformers" not in module.text:
-            return
         for call, keyword in module.keywords({_AUDIOS}):
             if call.keyword(_AUDIO) is None and not module.guards.is_ready(call.node):
                 yield from _audios(module, call, keyword)

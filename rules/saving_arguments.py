@@ -81,7 +81,7 @@ class RemovedSavingArgument(Rule):
     code = "V5203"
     name = "removed-saving-argument"
     since = "5.0"
-    tokens = (*NAMES, _SHARE)
+    words = (*NAMES, _SHARE)
 
     def check(self, module: ModuleView) -> Iterator[Finding | Unseen]:
         """See Rule."""

@@ -139,11 +139,10 @@ class ShiftedForwardArguments(Rule):
     name = "shifted-forward-arguments"
     since = "5.0"
     tokens = ("from_pretrained", "from_config", "Config(")
+    beside = ("transformers",)
 
     def check(self, module: ModuleView) -> Iterator[Finding]:
         """See Rule."""
-        if "transformers" not in module.text:
-            return
         for node in module.tree.nodes.get(ast.Call, ()):
             assert isinstance(node, ast.Call)
             if len(node.args) < _FEWEST or isinstance(node.args[0], ast.Constant):

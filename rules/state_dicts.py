@@ -75,11 +75,10 @@ class StateDictMismatch(Rule):
     name = "state-dict-mismatch"
     since = "5.0"
     tokens = ("load_state_dict", "load_from_checkpoint")
+    beside = ("transformers",)
 
     def check(self, module: ModuleView) -> Iterator[Finding]:
         """See Rule."""
-        if "transformers" not in module.text:
-            return
         for call in module.calls({"load_state_dict"}):
             given = call.argument("state_dict", 0)
             if given is None or not isinstance(call.func, ast.Attribute):

@@ -116,10 +116,8 @@ class MovedSubmodule(Rule):
     code = "V5507"
     name = "moved-submodule"
     since = "5.0"
-    tokens = (
-        *(f".{each}" for each in sorted({*_SUBMODULES, _WRAPPED})),
-        *sorted(named_modules.FETCHES | named_modules.LISTS),
-    )
+    tokens = tuple(sorted(named_modules.FETCHES | named_modules.LISTS))
+    attributes = tuple(sorted({*_SUBMODULES, _WRAPPED}))
 
     def check(self, module: ModuleView) -> Iterator[Finding | Unseen]:
         """See Rule."""

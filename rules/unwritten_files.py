@@ -75,11 +75,10 @@ class UnwrittenTokenizerFile(Rule):
     name = "unwritten-tokenizer-file"
     since = "5.0"
     tokens = (_MAP, _SETTINGS, *_VOCABULARIES)
+    beside = ("transformers",)
 
     def check(self, module: ModuleView) -> Iterator[Finding]:
         """See Rule."""
-        if "transformers" not in module.text:
-            return
         named = [each for each in module.tree.nodes.get(ast.Constant, ()) if _file(each)]
         for node in module.links.calls_named(_SAVES) if named else ():
             folder = next(iter(node.args), None) or next(

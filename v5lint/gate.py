@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from v5lint.words import parts_of, words_in
+from v5lint.words import is_attribute_in, words_in
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -10,22 +10,25 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from v5lint.rule import Rule
+    from v5lint.tokens import Tokens
 
 #: Up to so many words or tokens are looked for one by one, more by splitting the file into its words. Measured on
 #: 51,000 files of 480 MB: one `in` runs at 3.9 GB/s, splitting at 175 MB/s however many words there are.
 _FEW = 22
 
-#: So many words are kept in mind, with what they hold: the files of a repository share most of theirs.
-_KNOWN_WORDS = 60_000
+#: After so many bytes of files the tokens are put in order, which takes as long as looking for each in so much.
+_FIRST_BYTES = 50_000
 
 
 class Gate:
-    """The tokens and words of some rules, as far as they read some kinds of regions."""
+    """The tokens, words and attributes of some rules, as far as they read some kinds of regions."""
 
     def __init__(self, rules: Sequence[Rule], kinds: Sequence[str] = ("python",)) -> None:
         self._rules = [rule for rule in rules if any(kind in rule.kinds for kind in kinds)]
         self._of_token: dict[bytes, set[int]] = {}  # the places of the rules that a token lets in
         self._of_word: dict[bytes, set[int]] = {}
+        self._of_attribute: dict[bytes, set[int]] = {}
+        self._beside: dict[int, list[bytes]] = {}
         for place, rule in enumerate(self._rules):
             for kind in kinds:
                 if kind in rule.kinds:
@@ -33,28 +36,17 @@ class Gate:
                         self._of_token.setdefault(text.encode(), set()).add(place)
             for text in rule.words:
                 self._of_word.setdefault(text.encode(), set()).add(place)
-        # A file that holds `PYTORCH_TRANSFORMERS_CACHE` holds `TRANSFORMERS_CACHE`: the shorter one is test enough.
-        every = b"\n".join(self._of_token)
-        inside = [token for token in sorted(self._of_token) if every.count(token) > 1]  # in itself, and in another one
-        short = {token for token in self._of_token if not any(other in token for other in inside if other != token)}
-        self._longer = {
-            token: next(other for other in inside if other in short and other in token)
-            for token in self._of_token.keys() - short
-        }
-        self._of_core: dict[bytes, list[bytes]] = {}  # the short tokens by the longest part of each
-        self._parts = {token: parts_of(token) for token in short}
-        for token, parts in self._parts.items():
-            self._of_core.setdefault(max(parts, key=lambda part: (len(part), part), default=b""), []).append(token)
-        self._is_many = max(len(short), len(self._of_word)) > _FEW
-        self._all_parts = frozenset().union(*self._parts.values())
-        self._met: set[bytes] = set()  # the words of the files so far
-        self._holders: set[bytes] = set()  # those that hold a part of a token
-        self._held: dict[bytes, list[bytes]] = {}  # the parts in each of these
+            for text in rule.attributes:
+                self._of_attribute.setdefault(text.encode(), set()).add(place)
+            if rule.beside:
+                self._beside[place] = [text.encode() for text in rule.beside]
+        self._is_many = max(map(len, (self._of_token, self._of_word, self._of_attribute))) > _FEW
+        self._first_bytes = _FIRST_BYTES
+        self._tokens: Tokens | None = None
 
     def passes(self, raw: bytes) -> bool:
         """Whether any rule can fire on a file; what `rules_for` would say, for less."""
-        words = self._words_in(raw)
-        return any(word in words for word in self._of_word) or any(True for _ in self._present(raw, words))
+        return any(self._can_fire(place, raw) for places in self._let_in(raw) for place in places)
 
     def rules_for(self, raw: bytes) -> tuple[Rule, ...]:
         """The rules that can fire on a file.
@@ -62,48 +54,33 @@ class Gate:
         Args:
             raw: its bytes; all encodings that Python reads source in write ASCII letters as ASCII.
         """
+        places = set[int]().union(*self._let_in(raw))
+        return tuple(self._rules[place] for place in sorted(places) if self._can_fire(place, raw))
+
+    def _let_in(self, raw: bytes) -> Iterator[set[int]]:
+        """The places of the rules for each thing that a file holds."""
         words = self._words_in(raw)
-        present = {*self._present(raw, words)}
-        present |= {token for token, short in self._longer.items() if short in present and token in raw}
-        places: set[int] = set().union(*(self._of_token[token] for token in present))
-        places.update(*(self._of_word[word] for word in self._of_word if word in words))
-        return tuple(self._rules[place] for place in sorted(places))
+        yield from (places for word, places in self._of_word.items() if word in words)
+        for name, places in self._of_attribute.items():
+            if (name in words or not self._is_many) and is_attribute_in(raw, name):
+                yield places
+        yield from (self._of_token[token] for token in self._present(raw, words))
+
+    def _can_fire(self, place: int, raw: bytes) -> bool:
+        """Whether a file holds what a rule needs besides what let it in."""
+        return place not in self._beside or any(text in raw for text in self._beside[place])
 
     def _present(self, raw: bytes, words: frozenset[bytes]) -> Iterator[bytes]:
-        """The tokens that a file holds, those aside that hold another one.
+        """The tokens that a file holds."""
+        if self._is_many and self._tokens is None:
+            self._first_bytes -= len(raw)
+            if self._first_bytes < 0:
+                from v5lint.tokens import Tokens
 
-        Many are looked for among its words, each of which stands there once and is looked into once in a run, and only
-        those that are more than a word (`.config.`) in the file itself, where all their parts are in words.
-        """
-        if not self._is_many:
-            yield from (token for token in self._parts if token in raw)
-            return
-        parts = self._parts_in(words)
-        for core in (b"", *parts):
-            for token in self._of_core.get(core, ()):
-                if core == token or (self._parts[token] <= parts and token in raw):
-                    yield token
-
-    def _parts_in(self, words: frozenset[bytes]) -> set[bytes]:
-        """The parts of tokens that are in some words."""
-        new = words - self._met
-        if new:
-            if len(self._met) > _KNOWN_WORDS:
-                self._met = {*self._holders}
-            self._met |= new
-            self._look_into(b" ".join(new) + b" ")
-        return {part for word in self._holders & words for part in self._held[word]}
-
-    def _look_into(self, text: bytes) -> None:
-        """Note the parts of tokens in words, each of which a blank follows."""
-        for part in self._all_parts:
-            at = text.find(part)
-            while at >= 0:
-                end = text.index(b" ", at)
-                word = text[text.rfind(b" ", 0, at) + 1 : end]
-                self._held.setdefault(word, []).append(part)
-                self._holders.add(word)
-                at = text.find(part, end)
+                self._tokens = Tokens(self._of_token)
+        if self._tokens is not None:
+            return self._tokens.present(raw, words)
+        return (token for token in self._of_token if token in raw)
 
     def _words_in(self, raw: bytes) -> frozenset[bytes]:
         """The words of a file, where there is a reason to tell them apart."""

@@ -200,6 +200,9 @@ class Rule:
             `ViTFeatureExtractor`. A file that holds none of any selected rule is never decoded or parsed.
         words: as `tokens`, for a rule of many names: each must stand in the file as a whole identifier. Testing for
             a thousand words costs what testing for thirty tokens does.
+        attributes: as `words`, for names that are read from something: `layer` is in `model.layer(x)` and not in
+            `from pkg.layer import x`.
+        beside: strings of which one must be in the file, too; empty where nothing else is needed.
         tokens_by_kind: `tokens` for a kind of region that has its own.
         kinds: the kinds of region it reads ("python", "toml", ...).
         default: whether it runs without being selected by name.
@@ -211,6 +214,8 @@ class Rule:
     since: str = "5.0"
     tokens: tuple[str, ...] = ()
     words: tuple[str, ...] = ()
+    attributes: tuple[str, ...] = ()
+    beside: tuple[str, ...] = ()
     tokens_by_kind: Mapping[str, tuple[str, ...]] = {}
     kinds: tuple[str, ...] = ("python",)
     default: bool = True
@@ -248,8 +253,7 @@ class DeferredRule(Rule):
         Args:
             module: where its class is.
             name: the name of the class.
-            attributes: the class attributes `code`, `name`, `since`, `tokens`, `words`, `tokens_by_kind`, `kinds` and
-                `default`, as far as they differ from those of Rule.
+            attributes: the class attributes from `code` to `default`, as far as they differ from those of Rule.
             has_options: whether it has settings of its own.
         """
         self._place = (module, name)

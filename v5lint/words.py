@@ -19,3 +19,20 @@ def parts_of(token: bytes) -> frozenset[bytes]:
 def core_of(token: bytes) -> bytes:
     """The longest word in a token: bytes that hold the token hold a word with it; `config` of `.config.`."""
     return max(token.translate(_WORD_BYTES).split(), key=len, default=b"")
+
+
+def is_attribute_in(raw: bytes, name: bytes) -> bool:
+    """Whether a name stands after a dot in some bytes, elsewhere than on a line that begins an import.
+
+    `encoder` does in `model.encoder(x)`, and neither in `model.encoders` nor in `from pkg.encoder import x`.
+    """
+    dotted = b"." + name
+    at = raw.find(dotted)
+    while at >= 0:
+        end = at + len(dotted)
+        if not raw[end : end + 1].translate(_WORD_BYTES).strip():
+            before = raw[max(raw.rfind(b"\n", 0, at), raw.rfind(b"\r", 0, at)) + 1 : at].lstrip()
+            if not before.startswith((b"from ", b"import ")):
+                return True
+        at = raw.find(dotted, end)
+    return False

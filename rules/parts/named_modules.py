@@ -56,6 +56,8 @@ def _fetched(view: ModuleView) -> Iterator[tuple[ast.expr, ast.expr, ast.expr]]:
 
 def _looked_up(view: ModuleView) -> Iterator[tuple[ast.expr, ast.expr, ast.expr]]:
     """What is looked up in `dict(model.named_modules())`, `model.state_dict()`: the subscript, the model, the path."""
+    if not any(view.links.calls_named(name) for name in LISTS):
+        return
     for node in view.tree.nodes.get(ast.Subscript, ()):
         assert isinstance(node, ast.Subscript)
         if isinstance(node.ctx, ast.Load) and not isinstance(node.slice, ast.Slice):

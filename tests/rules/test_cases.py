@@ -83,7 +83,7 @@ def test_what_is_not_seen_is_said(case: Case, repository: Path, capsys: pytest.C
 def test_a_token_gates_every_finding(case: Case) -> None:
     from v5lint.rules import catalogue
 
-    tokens = {rule.code: (*rule.tokens, *rule.words) for rule in catalogue().rules}
+    tokens = {rule.code: (*rule.tokens, *rule.words, *rule.attributes) for rule in catalogue().rules}
     for name, _, code in case.findings:
         assert any(token in case.before[name] for token in tokens[code])
 

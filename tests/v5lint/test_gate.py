@@ -11,9 +11,21 @@ from v5lint.gate import DirectiveGate, Gate
 from v5lint.rule import Rule
 
 
-def rule(code: str, *tokens: str, words: tuple[str, ...] = ()) -> Rule:
+@pytest.fixture(autouse=True, params=(0, 50_000), ids=("in order", "one by one"))
+def first_bytes(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both ways to look for tokens: that of the first bytes of a run, and that of the others."""
+    monkeypatch.setattr("v5lint.gate._FIRST_BYTES", request.param)
+
+
+def rule(
+    code: str,
+    *tokens: str,
+    words: tuple[str, ...] = (),
+    attributes: tuple[str, ...] = (),
+    beside: tuple[str, ...] = (),
+) -> Rule:
     made = Rule()
-    made.code, made.tokens, made.words = code, tokens, words
+    made.code, made.tokens, made.words, made.attributes, made.beside = code, tokens, words, attributes, beside
     return made
 
 
@@ -42,6 +54,26 @@ def test_words_are_whole_identifiers() -> None:
         assert codes(gate, b"x=(AdamW,1)") == ["A", "B"]
         assert codes(gate, b"AdamWeightDecay, MyAdamW, _AdamW, AdamW_2") == ["B"]
         assert codes(gate, b"\xc3\xa9Conv1D\xff") == ["A"]
+
+
+def test_attributes_are_read_from_something() -> None:
+    for others in (0, 100):
+        many = tuple(f"other_{number}" for number in range(others))
+        gate = Gate([rule("A", attributes=("layer", *many))])
+        for raw in (b"x = model.layer(1)", b"model.\\\n  x.layer", b"from a.layer import b\r\nx.layer[0]", b"x.layer"):
+            assert (codes(gate, raw), gate.passes(raw)) == (["A"], True), raw
+        for raw in (b"model.layers", b"layer", b"from pkg.layer import x", b"  import pkg.layer as y\n", b"x.layer_2"):
+            assert (codes(gate, raw), gate.passes(raw)) == ([], False), raw
+
+
+def test_what_a_rule_needs_besides() -> None:
+    gate = Gate([rule("A", "Layer(", beside=("transformers", "peft")), rule("B", "MyLayer("), rule("C", "Layer(x")])
+    assert codes(gate, b"Layer()") == []
+    assert not gate.passes(b"Layer()")
+    assert codes(gate, b"import peft; Layer()") == ["A"]
+    assert codes(gate, b"MyLayer()") == ["B"]
+    assert gate.passes(b"MyLayer()")
+    assert codes(gate, b"transformers MyLayer(x)") == ["A", "B", "C"]
 
 
 names = st.text(alphabet=string.ascii_letters + "_", min_size=1, max_size=4)
@@ -76,7 +108,7 @@ def test_a_file_is_judged_alike_after_others(wanted: list[str], texts: list[str]
 
 
 def test_words_are_forgotten_when_they_are_many(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("v5lint.gate._KNOWN_WORDS", 3)
+    monkeypatch.setattr("v5lint.tokens._KNOWN_WORDS", 3)
     gate = Gate([rule("A", "needle"), *(rule(f"B{number}", f"OtherToken{number}") for number in range(100))])
     for number in range(10):
         assert codes(gate, b"one%d two%d" % (number, number)) == []

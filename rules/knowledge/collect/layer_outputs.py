@@ -103,6 +103,9 @@ def _is_tuple(function: ast.AST, value: ast.expr) -> bool | None:
     """Whether what is returned is a tuple; None where the source does not tell."""
     if isinstance(value, ast.Tuple):
         return True
+    if isinstance(value, ast.BinOp):  # `(hidden,) + outputs[1:]`, or a sum of tensors
+        sides = [_is_tuple(function, value.left), _is_tuple(function, value.right)]
+        return True if True in sides else None if None in sides else False
     if not isinstance(value, ast.Name):
         return None
     given = [
