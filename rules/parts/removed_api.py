@@ -12,7 +12,7 @@ from v5lint.rules.knowledge import lookup
 from v5lint.rules.parts import library
 from v5lint.rules.parts.standing import standing_of
 from v5lint.view.module import Reference
-from v5lint.view.values import Constant
+from v5lint.view.values import Constant, External
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -301,17 +301,37 @@ def _references(view: ModuleView) -> Iterator[Reference]:
     global _dropped
     imports = [*view.imports(PACKAGE)]
     gone = {each.node for each in imports if removed(view, each.path) is not None}
+    gone_stars = [f"{each.path}." for each in imports if each.node in gone and _is_star(each.node)]
     yield from imports
     if not _dropped:
         _dropped = lookup.dropped_names(PACKAGE) | _BEFORE_RELEASE.keys()
     for reference in view.references(_dropped, PACKAGE):
         if reference.how not in ("import", "string") and removed(view, reference.path) is not None:
             node = reference.node
+            if reference.how == "star" and reference.path.startswith(tuple(gone_stars)):
+                continue  # the import fails already, and is told once: what it brought in is imported by its fix
             if isinstance(node, ast.Attribute):
                 if _begins_with(view, node, gone):
                     continue
                 reference = _up_to_its_name(view, reference, node)
             yield reference
+
+
+def _is_star(node: ast.AST) -> bool:
+    return isinstance(node, ast.alias) and node.name == "*"
+
+
+def through_star(view: ModuleView, module: str) -> Iterator[tuple[ast.Name, str]]:
+    """The names that a module takes through `from module import *`, of a module that is gone, with their new homes."""
+    for node in view.tree.nodes.get(ast.Name, ()):
+        assert isinstance(node, ast.Name)
+        if not isinstance(node.ctx, ast.Load) or view.evaluator.owner(node.id, view.tree.scopes[node]) is not None:
+            continue
+        path = f"{module}.{node.id}"
+        removal = removed(view, path) if External(path) in view.values(node) else None
+        if removal is not None and removal.kind == "name" and removal.replacement is not None:
+            if removal.replacement.drop_in and "." in removal.replacement.new:
+                yield node, removal.replacement.new
 
 
 def _begins_with(view: ModuleView, node: ast.Attribute, gone: set[ast.AST]) -> bool:
