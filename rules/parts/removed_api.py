@@ -305,16 +305,28 @@ def _references(view: ModuleView) -> Iterator[Reference]:
     yield from imports
     if not _dropped:
         _dropped = lookup.dropped_names(PACKAGE) | _BEFORE_RELEASE.keys()
+    told: set[str] = set()
     for reference in view.references(_dropped, PACKAGE):
         if reference.how not in ("import", "string") and removed(view, reference.path) is not None:
             node = reference.node
             if reference.how == "star" and reference.path.startswith(tuple(gone_stars)):
                 continue  # the import fails already, and is told once: what it brought in is imported by its fix
+            if reference.how == "star" and reference.path in told:
+                continue
+            if reference.how == "star" and _keeps_its_name(view, reference.path):
+                told.add(reference.path)  # one import is for all uses
             if isinstance(node, ast.Attribute):
                 if _begins_with(view, node, gone):
                     continue
                 reference = _up_to_its_name(view, reference, node)
             yield reference
+
+
+def _keeps_its_name(view: ModuleView, path: str) -> bool:
+    """Whether what takes the place of a name, if anything does, is called the same."""
+    removal = removed(view, path)
+    new = _new(removal) if removal is not None else ""
+    return not new or new.rpartition(".")[2] == path.rpartition(".")[2]
 
 
 def _is_star(node: ast.AST) -> bool:
@@ -329,9 +341,9 @@ def through_star(view: ModuleView, module: str) -> Iterator[tuple[ast.Name, str]
             continue
         path = f"{module}.{node.id}"
         removal = removed(view, path) if External(path) in view.values(node) else None
-        if removal is not None and removal.kind == "name" and removal.replacement is not None:
-            if removal.replacement.drop_in and "." in removal.replacement.new:
-                yield node, removal.replacement.new
+        new = removal.replacement if removal is not None and removal.kind == "name" else None
+        if new is not None and new.drop_in and "." in new.new:
+            yield node, new.new
 
 
 def _begins_with(view: ModuleView, node: ast.Attribute, gone: set[ast.AST]) -> bool:
