@@ -81,6 +81,12 @@ _STAND_INS = {
     f"{PACKAGE}.utils.dummy_pt_objects": ("model", "auto_model"),
     f"{PACKAGE}.utils.dummy_tokenizers_objects": ("tokenizer",),
 }
+#: Modules of the Auto classes, which imported the classes of all families until 4.9, and the kind of these.
+_AUTO_MODULES = {
+    f"{PACKAGE}.models.auto.configuration_auto": "config",
+    f"{PACKAGE}.models.auto.modeling_auto": "model",
+    f"{PACKAGE}.models.auto.tokenization_auto": "tokenizer",
+}
 _STILL_STOOD_IN = frozenset({"PreTrainedModel", "PreTrainedTokenizerFast", "LayoutLMv2Model", "BayesianDetectorModel"})
 
 _TYPE_TESTS = frozenset({"isinstance", "issubclass"})
@@ -192,7 +198,8 @@ def removed(view: ModuleView, path: str) -> Removal | None:
     key = (path, view.settings.target)
     if key not in _removals:
         gone = lookup.removed_in(path, view.settings.target)
-        _removals[key] = gone or _never_released(path) or _stand_in(path, view.settings.target)
+        gone = gone or _never_released(path) or _stand_in(path, view.settings.target)
+        _removals[key] = gone or _of_auto_module(path, view.settings.target)
     return _removals[key]
 
 
@@ -221,6 +228,19 @@ def _stand_in(path: str, release: Release) -> Removal | None:
     if kinds == ("tokenizer",) and not name.endswith("Fast"):
         return None
     return lookup.Removal(path, "name", PACKAGE, "..4.52", "4.52", [f"{PACKAGE}.{name}", "", "", "", ""])
+
+
+def _of_auto_module(path: str, release: Release) -> Removal | None:
+    """What is known of a class that was imported from the module of its Auto class, which no longer has it since 4.10."""
+    module, _, name = path.rpartition(".")
+    kind = _AUTO_MODULES.get(module, "")
+    if not kind or lookup.kind_of(name) != kind or name.startswith(("PreTrained", "Pretrained")):
+        return None
+    home = lookup.home_of(name)
+    if home is None or home.startswith(f"{module}."):
+        return None
+    new = [f"{PACKAGE}.{name}", "1", "", "", ""] if lookup.resolves(f"{PACKAGE}.{name}", release) else None
+    return lookup.Removal(path, "name", PACKAGE, "..4.10", "4.10", new)
 
 
 def _told(view: ModuleView, path: str) -> Removal | None:
