@@ -231,7 +231,7 @@ def _stand_in(path: str, release: Release) -> Removal | None:
 
 
 def _of_auto_module(path: str, release: Release) -> Removal | None:
-    """What is known of a class that was imported from the module of its Auto class, which no longer has it since 4.10."""
+    """What is known of a class that was imported from the module of its Auto class, which had it until 4.9."""
     module, _, name = path.rpartition(".")
     kind = _AUTO_MODULES.get(module, "")
     if not kind or lookup.kind_of(name) != kind or name.startswith(("PreTrained", "Pretrained")):
