@@ -179,7 +179,13 @@ def _variables(view: ModuleView, replacement: str) -> Iterator[Finding]:
 
 def _reports(view: ModuleView, key: EnvironmentKey) -> bool:
     """Whether a dict only says what the variable is: `{"TRANSFORMERS_CACHE": os.getenv("TRANSFORMERS_CACHE")}`."""
-    return key.access == "dict" and key.value is not None and key.name in view.source(key.value)
+    if key.access not in ("dict", "job", "child") or key.value is None:
+        return False
+    if key.access == "dict" and key.name in view.source(key.value):
+        return True
+    reads = [each for each in view.environment_keys((key.name,)) if each.access == "read"]
+    made = view.links.defining_call(key.value) or key.value
+    return any(_is_in(view, each.site, made) for each in reads if each.site is not key.site)
 
 
 def _preflight(view: ModuleView, keys: list[EnvironmentKey]) -> Iterator[Finding]:
@@ -287,6 +293,8 @@ class _Written:
 
     def _doubt(self) -> str:
         view, key = self.view, self.key
+        if key.file:
+            return f"; {os.path.relpath(key.file, os.path.dirname(view.path))} sets the variable that it names"
         if key.access in ("write", "default") and _is_after_import(view, key.site):
             return (
                 "; it is set after the import that reads it, which had no effect under v4 either: "

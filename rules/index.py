@@ -26,8 +26,8 @@ MODULES: frozenset[str] = frozenset(['accumulated_losses', 'adapter_paths', 'all
  'state_dicts', 'strict_configurations', 'submodules', 'target_tokenizers', 'tied_weights', 'token_arguments',
  'token_types', 'tokenizer_calls', 'tokenizer_members', 'trainer_arguments', 'trainer_members',
  'trainer_overrides', 'training_arguments', 'training_choices', 'training_flags', 'transformers_pins',
- 'undeclared_config_attributes', 'uninitialized_buffers', 'unsafe_serialization', 'unwritten_files',
- 'version_comparisons', 'vocabulary_files', 'wrapped_forwards', 'written_targets'])
+ 'undeclared_config_attributes', 'ungenerating_models', 'uninitialized_buffers', 'unsafe_serialization',
+ 'unwritten_files', 'version_comparisons', 'vocabulary_files', 'wrapped_forwards', 'written_targets'])
 
 #: Module, class, whether it has options, and the attributes that differ from those of Rule.
 RULES: tuple[tuple[str, str, bool, dict[str, Any]], ...] = (('feature_extractors',
@@ -761,6 +761,10 @@ RULES: tuple[tuple[str, str, bool, dict[str, Any]], ...] = (('feature_extractors
   'UncapturedOutput',
   False,
   {'code': 'V5520', 'name': 'uncaptured-output', 'since': '5.2', 'tokens': ('check_model_inputs',)}),
+ ('ungenerating_models',
+  'ModelWithoutGenerate',
+  False,
+  {'code': 'V5523', 'name': 'model-without-generate', 'tokens': ('def prepare_inputs_for_generation',)}),
  ('environment_variables',
   'RemovedEnvironmentVariable',
   False,

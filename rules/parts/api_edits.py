@@ -7,7 +7,7 @@ import re
 import sys
 
 from v5lint.rule import Edit, Fix
-from v5lint.rules.parts import library
+from v5lint.rules.parts import library, removed_api
 from v5lint.view.values import External
 
 TYPE_CHECKING = False
@@ -207,13 +207,32 @@ def _imported_for(view: ModuleView, node: ast.Attribute | ast.Name, module: str,
     return [view.replace(node, written), *imports.edits()]
 
 
-def _module_edits(view: ModuleView, alias: ast.alias, old: str, new: str) -> list[Edit] | None:
+def _star_edits(view: ModuleView, alias: ast.alias, old: str, new: str) -> list[Edit]:
+    """The new module in the place of the old one, and an import of each name that this file takes through it.
+
+    Modules of v5 have an `__all__`, which leaves out much of what the old ones gave.
+    """
+    from v5lint.edits.imports import ImportEdits
+
+    statement = view.tree.parents[alias]
+    head = view.source(statement).partition("import")[0]
+    at = view.span(statement)[0] + head.rindex(old)
+    imports = ImportEdits(view)
+    edits = [Edit(at, at + len(old), new)]
+    for node, path in removed_api.through_star(view, old):
+        module, _, name = path.rpartition(".")
+        written = imports.use(module, name, node)
+        if written != node.id:
+            edits.append(Edit(*view.name_span(node), written))
+    return [*edits, *imports.edits()]
+
+
+def _module_edits(
+    view: ModuleView, alias: ast.alias, old: str, new: str
+) -> list[Edit] | Callable[[], list[Edit]] | None:
     """`import a.old` becomes `import a.new`, where what follows it is found under another path too."""
     if alias.name == "*":
-        statement = view.tree.parents[alias]
-        head = view.source(statement).partition("import")[0]
-        at = view.span(statement)[0] + head.rindex(old)
-        return [Edit(at, at + len(old), new)]
+        return lambda: _star_edits(view, alias, old, new)
     if alias.name != old:
         return None
     if not alias.asname and old.partition(".")[0] != new.partition(".")[0]:

@@ -47,6 +47,8 @@ _LOADED_BY = {
 _PARTS = {
     ("processor", "tokenizer"): TOKENIZER,
     ("model", "config"): CONFIG,
+    ("pipeline", "tokenizer"): TOKENIZER,
+    ("pipeline", "model"): MODEL,
 }
 
 #: The base classes by kind, for the classes that no kind lists.

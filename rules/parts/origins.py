@@ -134,9 +134,12 @@ class _Search:
     def attribute(self, view: ModuleView, node: ast.Attribute, *, adapted: bool, depth: int) -> None:
         owner = view.links.class_around(node)
         assigned = view.links.self_assignments(owner).get(node.attr, []) if owner is not None else []
-        if isinstance(node.value, ast.Name) and node.value.id in ("self", "cls") and assigned:
+        unpacked = view.links.self_unpackings(owner).get(node.attr, []) if owner is not None else []
+        if isinstance(node.value, ast.Name) and node.value.id in ("self", "cls") and (assigned or unpacked):
             for each in assigned:
                 self.expression(view, each, adapted=adapted, depth=depth)
+            for whole, place in unpacked:
+                self.returned(view, whole, place, adapted=adapted, depth=depth)
         elif node.attr == "module" and isinstance(node.value, (ast.Name, ast.Attribute)):
             self.expression(view, node.value, adapted=adapted, depth=depth)
         elif node.attr == "model" and isinstance(node.value, ast.Attribute) and node.value.attr == "base_model":

@@ -12,7 +12,7 @@ from v5lint.rules.knowledge import lookup
 from v5lint.rules.parts import library
 from v5lint.rules.parts.standing import standing_of
 from v5lint.view.module import Reference
-from v5lint.view.values import Constant
+from v5lint.view.values import Constant, External
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -80,6 +80,12 @@ _EXTRACTOR_MODULE = pattern(r"\.feature_extraction_\w+\Z")
 _STAND_INS = {
     f"{PACKAGE}.utils.dummy_pt_objects": ("model", "auto_model"),
     f"{PACKAGE}.utils.dummy_tokenizers_objects": ("tokenizer",),
+}
+#: Modules of the Auto classes, which imported the classes of all families until 4.9, and the kind of these.
+_AUTO_MODULES = {
+    f"{PACKAGE}.models.auto.configuration_auto": "config",
+    f"{PACKAGE}.models.auto.modeling_auto": "model",
+    f"{PACKAGE}.models.auto.tokenization_auto": "tokenizer",
 }
 _STILL_STOOD_IN = frozenset({"PreTrainedModel", "PreTrainedTokenizerFast", "LayoutLMv2Model", "BayesianDetectorModel"})
 
@@ -192,7 +198,8 @@ def removed(view: ModuleView, path: str) -> Removal | None:
     key = (path, view.settings.target)
     if key not in _removals:
         gone = lookup.removed_in(path, view.settings.target)
-        _removals[key] = gone or _never_released(path) or _stand_in(path, view.settings.target)
+        gone = gone or _never_released(path) or _stand_in(path, view.settings.target)
+        _removals[key] = gone or _of_auto_module(path, view.settings.target)
     return _removals[key]
 
 
@@ -221,6 +228,19 @@ def _stand_in(path: str, release: Release) -> Removal | None:
     if kinds == ("tokenizer",) and not name.endswith("Fast"):
         return None
     return lookup.Removal(path, "name", PACKAGE, "..4.52", "4.52", [f"{PACKAGE}.{name}", "", "", "", ""])
+
+
+def _of_auto_module(path: str, release: Release) -> Removal | None:
+    """What is known of a class that was imported from the module of its Auto class, which had it until 4.9."""
+    module, _, name = path.rpartition(".")
+    kind = _AUTO_MODULES.get(module, "")
+    if not kind or lookup.kind_of(name) != kind or name.startswith(("PreTrained", "Pretrained")):
+        return None
+    home = lookup.home_of(name)
+    if home is None or home.startswith(f"{module}."):
+        return None
+    new = [f"{PACKAGE}.{name}", "1", "", "", ""] if lookup.resolves(f"{PACKAGE}.{name}", release) else None
+    return lookup.Removal(path, "name", PACKAGE, "..4.10", "4.10", new)
 
 
 def _told(view: ModuleView, path: str) -> Removal | None:
@@ -301,17 +321,49 @@ def _references(view: ModuleView) -> Iterator[Reference]:
     global _dropped
     imports = [*view.imports(PACKAGE)]
     gone = {each.node for each in imports if removed(view, each.path) is not None}
+    gone_stars = [f"{each.path}." for each in imports if each.node in gone and _is_star(each.node)]
     yield from imports
     if not _dropped:
         _dropped = lookup.dropped_names(PACKAGE) | _BEFORE_RELEASE.keys()
+    told: set[str] = set()
     for reference in view.references(_dropped, PACKAGE):
         if reference.how not in ("import", "string") and removed(view, reference.path) is not None:
             node = reference.node
+            if reference.how == "star" and reference.path.startswith(tuple(gone_stars)):
+                continue  # the import fails already, and is told once: what it brought in is imported by its fix
+            if reference.how == "star" and reference.path in told:
+                continue
+            if reference.how == "star" and _keeps_its_name(view, reference.path):
+                told.add(reference.path)  # one import is for all uses
             if isinstance(node, ast.Attribute):
                 if _begins_with(view, node, gone):
                     continue
                 reference = _up_to_its_name(view, reference, node)
             yield reference
+
+
+def _keeps_its_name(view: ModuleView, path: str) -> bool:
+    """Whether what takes the place of a name, if anything does, is called the same."""
+    removal = removed(view, path)
+    new = _new(removal) if removal is not None else ""
+    return not new or new.rpartition(".")[2] == path.rpartition(".")[2]
+
+
+def _is_star(node: ast.AST) -> bool:
+    return isinstance(node, ast.alias) and node.name == "*"
+
+
+def through_star(view: ModuleView, module: str) -> Iterator[tuple[ast.Name, str]]:
+    """The names that a module takes through `from module import *`, of a module that is gone, with their new homes."""
+    for node in view.tree.nodes.get(ast.Name, ()):
+        assert isinstance(node, ast.Name)
+        if not isinstance(node.ctx, ast.Load) or view.evaluator.owner(node.id, view.tree.scopes[node]) is not None:
+            continue
+        path = f"{module}.{node.id}"
+        removal = removed(view, path) if External(path) in view.values(node) else None
+        new = removal.replacement if removal is not None and removal.kind == "name" else None
+        if new is not None and new.drop_in and "." in new.new:
+            yield node, new.new
 
 
 def _begins_with(view: ModuleView, node: ast.Attribute, gone: set[ast.AST]) -> bool:

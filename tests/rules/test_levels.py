@@ -67,3 +67,33 @@ def test_level_of_a_cache_that_is_handed_on(returned: str, level: str, tmp_path:
     file.write_text(MODELS.format(returned=returned))
     main([str(file), "--isolated", "--select", "V5510", "--output-format", "json", "--output-file", str(report)])
     assert [each["level"] for each in json.loads(report.read_text())] == [level]
+
+
+WRITER = """\
+from transformers import GPT2LMHeadModel, GPT2PreTrainedModel
+
+
+class Writer(GPT2PreTrainedModel):
+    def prepare_inputs_for_generation(self, input_ids, **kwargs):
+        return {{"input_ids": input_ids}}
+
+
+model = {made}
+model.generate()
+writer = Writer.from_pretrained("gpt2")
+"""
+
+
+@pytest.mark.parametrize(
+    ("made", "level"),
+    [
+        ('Writer.from_pretrained("gpt2")', "breaks"),
+        ("load_a_model()", "breaks"),
+        ('GPT2LMHeadModel.from_pretrained("gpt2")', "deprecated"),
+    ],
+)
+def test_level_of_a_model_that_nothing_generates_with(made: str, level: str, tmp_path: Path) -> None:
+    file, report = tmp_path / "case.py", tmp_path / "report.json"
+    file.write_text(WRITER.format(made=made))
+    main([str(file), "--isolated", "--select", "V5523", "--output-format", "json", "--output-file", str(report)])
+    assert [each["level"] for each in json.loads(report.read_text())] == [level]

@@ -64,12 +64,20 @@ class EnvironmentKey:
         value: what it is set to; None where it is not written.
         site: the statement or call that does it.
         entry: the entry of the dict, where it is in one.
+        file: the other module that does it with a constant of this one; "" where it is done here.
     """
 
-    __slots__ = ("access", "entry", "name", "node", "site", "value")
+    __slots__ = ("access", "entry", "file", "name", "node", "site", "value")
 
     def __init__(
-        self, name: str, node: ast.AST, access: str, value: ast.expr | None, site: ast.AST, entry: Entry | None = None
+        self,
+        name: str,
+        node: ast.AST,
+        access: str,
+        value: ast.expr | None,
+        site: ast.AST,
+        entry: Entry | None = None,
+        file: str = "",
     ) -> None:
         self.name = name
         self.node = node
@@ -77,6 +85,7 @@ class EnvironmentKey:
         self.value = value
         self.site = site
         self.entry = entry
+        self.file = file
 
     @property
     def is_written(self) -> bool:
@@ -92,7 +101,8 @@ def environment_keys(view: ModuleView, names: Collection[str]) -> list[Environme
         names: the variables.
     """
     found: dict[tuple[ast.AST, bool], EnvironmentKey] = {}
-    for key in (*_direct(view), *_in_dicts(view), *_in_apis(view), *_by_helpers(view, names), *_loose(view, names)):
+    kinds = (_direct(view), _in_dicts(view), _in_apis(view), _by_helpers(view, names), _by_importers(view, names))
+    for key in (*(each for kind in kinds for each in kind), *_loose(view, names)):
         if key.name in names:
             found.setdefault((key.node, key.is_written), key)
     return sorted(found.values(), key=lambda each: view.span(each.node))
@@ -134,6 +144,12 @@ def _is_environ(view: ModuleView, node: ast.expr) -> bool:
 
 
 def _direct(view: ModuleView) -> Iterator[EnvironmentKey]:
+    for node, access, value, site in _places(view):
+        yield from _named(view, node, access, value, site)
+
+
+def _places(view: ModuleView) -> Iterator[tuple[ast.expr, str, ast.expr | None, ast.AST]]:
+    """Where a module reads and writes the environment: what names the variable, the access, the value, the site."""
     tree = view.tree
     for node in tree.nodes.get(ast.Subscript, ()):
         assert isinstance(node, ast.Subscript)
@@ -141,23 +157,23 @@ def _direct(view: ModuleView) -> Iterator[EnvironmentKey]:
             continue
         parent = tree.parents[node]
         if isinstance(node.ctx, ast.Load):
-            yield from _named(view, node.slice, "read", None, parent)
+            yield node.slice, "read", None, parent
         elif isinstance(node.ctx, ast.Del):
-            yield from _named(view, node.slice, "delete", None, parent)
+            yield node.slice, "delete", None, parent
         else:
             value = parent.value if isinstance(parent, (ast.Assign, ast.AnnAssign)) else None
-            yield from _named(view, node.slice, "write", value, tree.statement(node))
+            yield node.slice, "write", value, tree.statement(node)
     for call in view.calls({path.rpartition(".")[2] for path in _FUNCTIONS}):
         for callee in call.callees:
             access = _FUNCTIONS.get(callee.path) if isinstance(callee, External) else None
             name = call.argument("key", 0) if access else None
             if access and name is not None:
                 value = call.argument("default", 1) if access in ("default", "write") else None
-                yield from _named(view, name, access, value, call.node)
+                yield name, access, value, call.node
     for test in tree.nodes.get(ast.Compare, ()):
         assert isinstance(test, ast.Compare)
         if isinstance(test.ops[0], (ast.In, ast.NotIn)) and _is_environ(view, test.comparators[0]):
-            yield from _named(view, test.left, "test", None, test)
+            yield test.left, "test", None, test
 
 
 def _by_helpers(view: ModuleView, names: Collection[str]) -> Iterator[EnvironmentKey]:
@@ -179,6 +195,28 @@ def _by_helpers(view: ModuleView, names: Collection[str]) -> Iterator[Environmen
             for access, written in _uses_as_name(callee.view, parameter) if parameter is not None else ():
                 given = _given_for(view, call, callee, written) if written is not None else None
                 yield EnvironmentKey(constant.value, constant, access, given, call)
+
+
+def _by_importers(view: ModuleView, names: Collection[str]) -> Iterator[EnvironmentKey]:
+    """The variables that constants of this module name for others: `os.environ[CACHE] = x`, with `CACHE` from here."""
+    for statement in view.tree.root.body:
+        if not isinstance(statement, (ast.Assign, ast.AnnAssign)) or not isinstance(statement.value, ast.Constant):
+            continue
+        constant = statement.value
+        target = statement.targets[0] if isinstance(statement, ast.Assign) else statement.target
+        if not isinstance(target, ast.Name) or not isinstance(constant.value, str) or constant.value not in names:
+            continue
+        for file in view.project.all_importers(view.path, target.id):
+            other = view.project.view(file, view.settings)
+            for node, access, _, _ in _places(other) if other is not None else ():
+                if any(_is_at(each, constant) for each in other.written(node)):  # type: ignore[union-attr]
+                    yield EnvironmentKey(constant.value, constant, access, None, statement, file=file)
+
+
+def _is_at(found: Constant, constant: ast.Constant) -> bool:
+    """Whether a constant that another module has is the one here, which that module has a view of its own of."""
+    place = (getattr(found.node, "lineno", 0), getattr(found.node, "col_offset", 0))
+    return found.value == constant.value and place == (constant.lineno, constant.col_offset)
 
 
 def _uses_as_name(view: ModuleView, parameter: Binding) -> Iterator[tuple[str, ast.expr | None]]:

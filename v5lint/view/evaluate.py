@@ -264,10 +264,24 @@ class Evaluator:
         given, always = self._view.links.arguments_for(function, binding.node)
         for each in given:
             found |= self.values(each)
+        if owner is None and not found and self._is_first(function, binding.node):
+            found |= {Instance(each) for each in self._patched(function)}
         if binding.value is not None and not (given and always):
             found.update(self._default(binding.value))
         found |= self._view.links.option_defaults(function, binding.node.arg)
         return found | {Unknown("caller")} if not given else found
+
+    def _patched(self, function: ast.AST) -> Iterator[External]:
+        """The classes of other packages that a function is made a method of: `LlamaAttention.forward = forward`."""
+        name, tree = getattr(function, "name", ""), self._view.tree
+        for mention in self._view.links.mentions(name) if name else ():
+            statement = tree.parents.get(mention)
+            if not isinstance(statement, ast.Assign) or statement.value is not mention:
+                continue
+            for target in statement.targets:
+                for each in self.values(target.value) if isinstance(target, ast.Attribute) else ():
+                    if isinstance(each, External) and each.name[:1].isupper():
+                        yield each
 
     def _default(self, value: ast.expr) -> Iterable[Value]:
         """A parameter's default, or the default inside `typer.Option("x")`."""
@@ -437,6 +451,8 @@ class Evaluator:
         if instance:
             for assigned in self._view.links.self_assignments(of.node).get(name, ()):
                 found |= self.values(assigned)
+            for whole, place in self._view.links.self_unpackings(of.node).get(name, ()):
+                found |= self._item(self.values(whole), place)
         if found:
             return frozenset(found)
         for base in self.bases(of):

@@ -29,6 +29,7 @@ class Links:
         self._calls: dict[str, list[ast.Call]] | None = None
         self._about: dict[str, list[tuple[int, ast.Call]]] | None = None
         self._assigned: dict[ast.ClassDef, dict[str, list[ast.expr]]] | None = None
+        self._unpacked: dict[ast.ClassDef, dict[str, list[tuple[ast.expr, int]]]] | None = None
         self._options: dict[str, list[ast.Call]] | None = None
         self._returns: dict[ast.AST, list[ast.Return]] | None = None
 
@@ -332,6 +333,26 @@ class Links:
                             self._assign(call.func.value, call, each.arg, each.value)
         return self._assigned.get(owner, {})
 
+    def self_unpackings(self, owner: ast.ClassDef) -> dict[str, list[tuple[ast.expr, int]]]:
+        """The attributes of `self` that the methods of a class unpack one value into: `self.a, self.b = load()`.
+
+        Each has the values, and which of their items it gets.
+        """
+        if self._unpacked is None:
+            self._unpacked = {}
+            for node in self._view.tree.nodes.get(ast.Assign, ()):
+                assert isinstance(node, ast.Assign)
+                if isinstance(node.value, (ast.Tuple, ast.List)):
+                    continue  # its parts are values of their own
+                for target in node.targets:
+                    for place, to in enumerate(_plain_items(target)):
+                        if isinstance(to, ast.Attribute) and self._is_self(to.value):
+                            around = self.class_around(to)
+                            assert around is not None
+                            given = self._unpacked.setdefault(around, {}).setdefault(to.attr, [])
+                            given.append((node.value, place))
+        return self._unpacked.get(owner, {})
+
     def _assign(self, holder: ast.expr, place: ast.AST, name: str, value: ast.expr) -> None:
         """Note a value that is given to an attribute of `holder`, if that is the `self` of the class around."""
         owner = self.class_around(place) if self._is_self(holder) else None
@@ -409,7 +430,9 @@ class Links:
     def defines(self, values: Iterable[Value], name: str) -> bool:
         """Whether a class among some values, or the one of an object, defines an attribute: see `is_own_attribute`."""
         return any(
-            name in of.view.tree.scopes[of.node].bindings or name in of.view.links.self_assignments(of.node)
+            name in of.view.tree.scopes[of.node].bindings
+            or name in of.view.links.self_assignments(of.node)
+            or name in of.view.links.self_unpackings(of.node)
             for of in self._own_classes(values)
         )
 
@@ -483,6 +506,14 @@ def destinations(call: ast.Call) -> list[str]:
     flags = [each.value for each in call.args if isinstance(each, ast.Constant) and isinstance(each.value, str)]
     long = [each for each in flags if each.startswith("--")] or flags
     return [each.lstrip("-").replace("-", "_") for each in long]
+
+
+def _plain_items(target: ast.expr) -> list[ast.expr]:
+    """The targets of an unpacking, up to the one that takes what is left."""
+    if not isinstance(target, (ast.Tuple, ast.List)):
+        return []
+    starred = next((at for at, each in enumerate(target.elts) if isinstance(each, ast.Starred)), len(target.elts))
+    return target.elts[:starred]
 
 
 def _assigned_pairs(target: ast.expr, value: ast.expr) -> Iterator[tuple[ast.expr, ast.expr]]:
