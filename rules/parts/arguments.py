@@ -314,7 +314,11 @@ def _handed_on(
     if not all(_is_read_from(view, each, args.kwarg.arg) for each in named):
         return found  # it takes it out, or asks whether it is there
     found.is_asked_for = bool(named)
-    for receiver in view.dicts.flow_of(args.kwarg).receivers:
+    flow = view.dicts.flow_of(args.kwarg)
+    found.is_sure = not view.dicts.may_lose(flow, name)
+    for receiver in flow.receivers:
+        if view.dicts.is_taken_out(flow, receiver, name):
+            continue
         if receiver.how == "splat" and receiver.call is not None:
             inner = reach(CallSite(view, receiver.call), name, functions, depth + 1)
             found.functions += inner.functions
@@ -400,7 +404,10 @@ def _in_flow(
     name = str(entry.key)
     hit: tuple[CallSite, tuple[str, Removal]] | None = None
     every = Reached()
+    every.is_sure = not view.dicts.may_lose(flow, name)
     for receiver in flow.receivers:
+        if view.dicts.is_taken_out(flow, receiver, name):
+            continue
         if receiver.how in ("read", "entry"):
             every.is_sure = every.is_sure and receiver.how == "read"
             continue

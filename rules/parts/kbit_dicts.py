@@ -148,7 +148,10 @@ def _destination(
         given_back: the functions whose callers are known, though this module has none.
     """
     found = _Destination()
+    found.is_sure = bool(under) or not view.dicts.may_lose(flow, flag)
     for receiver in flow.receivers:
+        if not under and view.dicts.is_taken_out(flow, receiver, flag):
+            continue
         if receiver.how == "splat" and receiver.call is not None:
             call = CallSite(view, receiver.call)
             reached = model_loads.target(call, under or flag)
@@ -276,7 +279,7 @@ class _Flags:
         return ("safe", "") if self.untouched is not None else ("unsafe", quantization.HEAD_DOUBT)
 
     def _fix(self, safety: Applicability) -> Fix | None:
-        if self.is_asked_for:
+        if self.is_asked_for or any(self.view.dicts.may_lose(self.flow, each.key) for each in self.flags):
             return None
         if all(each.value is not None and quantization.is_off(each.value) for each in self.flags):
             return self._removal(self.flags, "safe")  # it did nothing under v4 either
