@@ -153,6 +153,24 @@ def has_second_way(view: ModuleView, reference: Reference) -> bool:
     return bool(ways) and all(ways) and all(_is_asked(view, use) for use in reads)
 
 
+def is_imported_again(view: ModuleView, reference: Reference) -> bool:
+    """Whether an import that may fail is one of two that bind a name, of which the other one works.
+
+    `try: from transformers import Old as X`, `except ImportError: pass`, and the same with `New as X` behind it, or
+    under `if X is None:`.
+    """
+    if reference.binding is None:
+        return False
+    for other in view.links.other_bindings(reference.binding):
+        of, alias = other.statement, other.node
+        if isinstance(of, ast.ImportFrom) and isinstance(alias, ast.alias) and not of.level:
+            path = f"{of.module}.{alias.name}"
+            is_there = path.startswith("transformers.") and library.resolves(view, path)
+            if is_there and not view.reach.are_exclusive(of, reference.place):
+                return True
+    return False
+
+
 def _has_successor(reference: Reference) -> bool:
     """Whether something takes the place of a name that is gone."""
     removal = lookup.removed_in(reference.path)

@@ -9,19 +9,22 @@ from v5lint.rule import Fix
 from v5lint.rules.parts import library, model_loads, quantization
 from v5lint.rules.parts.quantization import CONFIG, FLAGS, KEYWORD, SINCE
 from v5lint.view.calls import CallSite
-from v5lint.view.dicts import asked_of, written_entries
-from v5lint.view.values import Constant, External, LocalClass, LocalFunction, Method
+from v5lint.view.dicts import Entry, asked_of, written_entries
+from v5lint.view.values import Constant, External, LocalClass, LocalFunction, Method, Partial
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Container, Iterator
 
     from v5lint.rule import Applicability, Edit, Finding, Unseen
-    from v5lint.view.dicts import Entry, Flow, Receiver
+    from v5lint.view.dicts import Flow, Receiver
     from v5lint.view.module import ModuleView
 
 #: Arguments under which libraries that build on transformers hand a dict on to its loaders.
 _HANDED_ON = frozenset({"model_kwargs", "model_init_kwargs", "automodel_args", "model_args"})
+
+#: Of a flag, what stands around its number.
+_PARTS = ("load_in_", "bit")
 
 _TELL = "`{flag}` is no argument of `from_pretrained` since transformers 5.0"
 
@@ -32,10 +35,21 @@ def check(view: ModuleView) -> Iterator[Finding | Unseen]:
     for start in _starts(view):
         flow = view.dicts.flow(start)
         flags = [each for each in flow.entries if each.key in FLAGS and each.how != "removal" and each.node not in done]
+        flags += [made for each in flow.entries if each.node not in done and (made := _put_together(view, each))]
         done.update(each.node for each in flags)
         live = [each for each in flags if not _is_taken_out(view, flow, each) and not view.guards.is_dead(each.node)]
         if live:
             yield from _Flags(view, flow, live).results()
+
+
+def _put_together(view: ModuleView, entry: Entry) -> Entry | None:
+    """The flag that a key with an unknown part is: `{f"load_in_{bits}bit": True}`; no fix knows which of the two."""
+    if entry.key is not None or not isinstance(entry.node, ast.JoinedStr):
+        return None
+    for known in view.values(entry.node):
+        if isinstance(known, Partial) and known.parts == _PARTS:
+            return Entry(FLAGS[0], entry.node, None, entry.owner, entry.how)
+    return None
 
 
 def _removals(view: ModuleView, flow: Flow, flag: Entry) -> list[Entry]:
@@ -67,7 +81,7 @@ def _starts(view: ModuleView) -> list[ast.expr]:
     found: dict[ast.expr, None] = {}
     for node in view.tree.nodes.get(ast.Dict, ()):
         assert isinstance(node, ast.Dict)
-        if any(isinstance(key, ast.Constant) and key.value in FLAGS for key in node.keys):
+        if any(isinstance(key, (ast.Constant, ast.JoinedStr)) and _names_flag(view, key) for key in node.keys):
             found[node] = None
     for call, _ in view.keywords(FLAGS):
         if External("builtins.dict") in call.callees:
@@ -89,6 +103,9 @@ def _names_flag(view: ModuleView, key: ast.expr) -> bool:
     """Whether a key is a flag: `kwargs["load_in_8bit"]`, or `kwargs[key]` where that is what the variable holds."""
     if isinstance(key, ast.Constant):
         return key.value in FLAGS
+    if isinstance(key, ast.JoinedStr):
+        pieces = tuple(each.value for each in key.values if isinstance(each, ast.Constant))
+        return pieces == _PARTS
     return isinstance(key, (ast.Name, ast.Attribute)) and not set(FLAGS).isdisjoint(view.constants(key))
 
 

@@ -51,6 +51,8 @@ def standing_of(view: ModuleView, reference: Reference) -> Standing:
     handled = view.guards.handled(node)
     if handled is None:
         return Standing("live")
+    if alternatives.is_imported_again(view, reference):
+        return Standing("prepared")
     if handled.kind == "fallback":
         fetched = [*alternatives.fetched(view, handled.handler)]
         expected = reference.how == "import" or _names_error(handled.handler, "AttributeError")
