@@ -6,7 +6,7 @@ import ast
 
 from v5lint.rule import Edit, Fix
 from v5lint.rules.knowledge import lookup
-from v5lint.rules.parts import library
+from v5lint.rules.parts import library, standing
 from v5lint.view.calls import CallSite
 from v5lint.view.guards import CALL_ERRORS
 from v5lint.view.values import Constant, External, LocalClass, LocalFunction, Method, Unknown
@@ -479,7 +479,7 @@ def removal_of(function: str, name: str, target: str) -> Removal | None:
 
 def _is_prepared(view: ModuleView, call: CallSite, node: ast.AST, name: str, removal: Removal) -> bool:
     """Whether code does not run under the target, or asks first which spelling is taken."""
-    if view.guards.is_dead(node) or view.guards.is_dead(call.node):
+    if standing.never_runs(view, node) or standing.never_runs(view, call.node):
         return True
     if isinstance(call.func, ast.Attribute) and library.is_asked_for_another(view, call.func.value):
         return True

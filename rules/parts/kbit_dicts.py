@@ -6,7 +6,7 @@ import ast
 import os
 
 from v5lint.rule import Fix
-from v5lint.rules.parts import library, model_loads, quantization
+from v5lint.rules.parts import library, model_loads, quantization, standing
 from v5lint.rules.parts.quantization import CONFIG, FLAGS, KEYWORD, SINCE
 from v5lint.view.calls import CallSite
 from v5lint.view.dicts import Entry, asked_of, written_entries
@@ -37,7 +37,9 @@ def check(view: ModuleView) -> Iterator[Finding | Unseen]:
         flags = [each for each in flow.entries if each.key in FLAGS and each.how != "removal" and each.node not in done]
         flags += [made for each in flow.entries if each.node not in done and (made := _put_together(view, each))]
         done.update(each.node for each in flags)
-        live = [each for each in flags if not _is_taken_out(view, flow, each) and not view.guards.is_dead(each.node)]
+        live = [
+            each for each in flags if not _is_taken_out(view, flow, each) and not standing.never_runs(view, each.node)
+        ]
         if live:
             yield from _Flags(view, flow, live).results()
 

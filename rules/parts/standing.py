@@ -66,6 +66,23 @@ def standing_of(view: ModuleView, reference: Reference) -> Standing:
     return Standing("swallowed", "the `suppress` around it")
 
 
+def never_runs(view: ModuleView, node: ast.AST) -> bool:
+    """Whether code is for older releases only: by a version check, or because an import works whose failure it awaits.
+
+    `try: from transformers import New`, `except ImportError: ...`, and `if New is None:` behind it.
+    """
+    return (
+        view.guards.is_dead(node)
+        or view.guards.in_fallback(node, lambda each: _imports(each) and alternatives.try_succeeds(view, each))
+        or _is_passed_over(view, node)
+    )
+
+
+def _imports(statement: ast.Try) -> bool:
+    """Whether a `try` is about an import, and not about what is done with what was imported."""
+    return any(isinstance(each, (ast.Import, ast.ImportFrom)) for each in statement.body)
+
+
 def _is_for_older_hub(view: ModuleView, node: ast.AST) -> bool:
     """Whether a node runs only beside a huggingface_hub that is older than the one which the target release needs."""
     oldest = hub.oldest(view)
