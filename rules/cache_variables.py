@@ -528,9 +528,11 @@ def _is_hub_of_variable(view: ModuleView, value: ast.expr) -> bool:
 
 def _is_after_import(view: ModuleView, site: ast.AST) -> bool:
     """Whether the module imports transformers, or what builds on it, before a place is reached."""
-    in_function = view.links.function_around(site) is not None
-    place = view.span(site)[0]
-    before = [each for each in view.tree.root.body if in_function or view.span(each)[0] <= place]
+    function = view.links.function_around(site)
+    called = view.links.calls_of(function) if function is not None else [site]
+    places = [view.span(each)[0] for each in called if view.links.function_around(each) is None]
+    place = min(places, default=len(view.text))  # a function that other functions call runs behind all imports
+    before = [each for each in view.tree.root.body if view.span(each)[0] <= place]
     return _imports_a_reader(view, before, _MODULES)
 
 
