@@ -81,6 +81,7 @@ def modality(view: ModuleView, call: CallSite) -> Modality:
         or _by_saving(view, call)
         or _by_use(view, call)
         or _by_words(names)
+        or _by_test(view, call)
         or by_models(view)
         or Modality("")
     )
@@ -190,6 +191,20 @@ def _kind_of_loads(view: ModuleView, node: ast.expr, but: CallSite) -> str:
             kinds = {checkpoints.preprocessor_kind(name) for name in library.texts(load.values_of(*library.CHECKPOINT))}
             return kinds.pop() if len(kinds) == 1 else ""
     return ""
+
+
+#: What programs call the two in their settings.
+KINDS = {"image": "image", "images": "image", "vision": "image", "audio": "audio", "speech": "audio"}
+
+
+def _by_test(view: ModuleView, call: CallSite) -> Modality | None:
+    """By the test that decides over it: `if modality == "image":`."""
+    for test, wanted in view.reach.conditions(call.node):
+        if isinstance(test, ast.Compare) and len(test.ops) == 1 and isinstance(test.comparators[0], ast.Constant):
+            asked = test.comparators[0].value
+            if isinstance(test.ops[0], ast.Eq if wanted else ast.NotEq) and (kind := KINDS.get(str(asked))):
+                return Modality(kind, f"it is for what is called `{asked}`")
+    return None
 
 
 def _by_words(names: list[str]) -> Modality | None:
