@@ -305,7 +305,7 @@ class Project:
     def are_linked(self, path: str, other: ModuleView) -> bool:
         """Whether two files run in one program, as far as they say so.
 
-        One imports the other, they share a package, or a third one imports both.
+        One imports the other, they share a package, a third one imports both, or one is the `conftest.py` of the other.
 
         Args:
             path: one file.
@@ -317,6 +317,9 @@ class Project:
             if _is_package(os.path.dirname(other.path)) and self.package_of(other.path).partition(".")[0] == top:
                 return True
         there = self._real(other.path)
+        for each, of in ((here, there), (there, here)):
+            if os.path.basename(each) == "conftest.py" and of.startswith(os.path.dirname(each) + os.sep):
+                return True
         if here in self._imports_of(other) or there in self._imports_of(self.view(here, other.settings)):
             return True
         names = [os.path.splitext(os.path.basename(each))[0].encode() for each in (here, there)]

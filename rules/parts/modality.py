@@ -202,8 +202,9 @@ def _by_test(view: ModuleView, call: CallSite) -> Modality | None:
     for test, wanted in view.reach.conditions(call.node):
         if isinstance(test, ast.Compare) and len(test.ops) == 1 and isinstance(test.comparators[0], ast.Constant):
             asked = test.comparators[0].value
-            if isinstance(test.ops[0], ast.Eq if wanted else ast.NotEq) and (kind := KINDS.get(str(asked))):
-                return Modality(kind, f"it is for what is called `{asked}`")
+            kind = KINDS.get(asked) if isinstance(asked, str) else None
+            if kind is not None and isinstance(test.ops[0], ast.Eq if wanted else ast.NotEq):
+                return Modality(kind, f"it is for what is called `{asked!s}`")
     return None
 
 
