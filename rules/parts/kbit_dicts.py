@@ -271,7 +271,7 @@ class _Flags:
 
     def _untouched(self) -> tuple[str, ...] | None:
         """The layers that v4 left alone and v5 does not; None where that depends on what is not known."""
-        if all(each.value is not None and quantization.is_off(each.value) for each in self.flags):
+        if all(map(_is_off, self.flags)):
             return ()
         if all(self._is_covered(each) for each in self.flags):
             return ()
@@ -300,7 +300,9 @@ class _Flags:
     def _fix(self, safety: Applicability) -> Fix | None:
         if self.is_asked_for or any(self.view.dicts.may_lose(self.flow, each.key) for each in self.flags):
             return None
-        if all(each.value is not None and quantization.is_off(each.value) for each in self.flags):
+        if self._meets_others():
+            return None
+        if all(map(_is_off, self.flags)):
             return self._removal(self.flags, "safe")  # it did nothing under v4 either
         covered = [each for each in self.flags if self._is_covered(each)]
         left = [each for each in self.flags if each not in covered]
@@ -329,6 +331,23 @@ class _Flags:
             return [edit for fix in fixes if fix is not None for edit in fix.edits]
 
         return Fix(f"Put a `{CONFIG}` in its place", build, applicability=safety, requires=SINCE)
+
+    def _meets_others(self) -> bool:
+        """Whether a dict that this one is merged with has a flag that may count before, or that this one switches off.
+
+        `{**{"load_in_8bit": True}, "load_in_8bit": False}`: where they meet it is decided which of them counts.
+        """
+        mine = {each.node for each in self.flags}
+        keys = {each.key for each in self.flags}
+        is_on = not all(map(_is_off, self.flags))
+        return any(
+            each.node not in mine
+            and each.how != "removal"
+            and (each.key in keys or (is_on and each.key in FLAGS and not _is_off(each)))
+            for receiver in self.flow.receivers
+            if receiver.how == "splat" and isinstance(receiver.node, ast.expr)
+            for each in self.view.dicts.flow(receiver.node).entries
+        )
 
     def _is_covered(self, flag: Entry) -> bool:
         """Whether a configuration is put in wherever a flag is."""
@@ -477,6 +496,10 @@ class _Flags:
             return [*remove_entries(view, [flag]), added, *imports.edits()]
 
         return Fix(f"Give a `{CONFIG}` to the call that loads the model", build, applicability=safety, requires=SINCE)
+
+
+def _is_off(flag: Entry) -> bool:
+    return flag.value is not None and quantization.is_off(flag.value)
 
 
 def _merged_into(view: ModuleView, owner: ast.AST) -> ast.expr | None:
