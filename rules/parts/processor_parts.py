@@ -7,6 +7,7 @@ import ast
 from v5lint.rule import Edit, Fix
 from v5lint.rules.knowledge import lookup
 from v5lint.rules.parts import arguments, library, modality, origins, second_choices
+from v5lint.view.dicts import asked_of
 from v5lint.view.guards import IMPORT_ERRORS
 from v5lint.view.values import Constant, External, Instance, LocalClass, Mapping, Method, Unknown
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
     from v5lint.rule import Finding, Unseen
     from v5lint.view.calls import CallSite
-    from v5lint.view.dicts import Entry
+    from v5lint.view.dicts import Entry, Flow
     from v5lint.view.module import ModuleView
 
 _OLD = "feature_extractor"
@@ -134,8 +135,14 @@ def _entries(view: ModuleView) -> Iterator[Finding]:
                     if any(view.dicts.is_taken_out(flow, each, _OLD) for each in mine):
                         continue
                     alone = all(each.how == "splat" and each.call is call.node for each in receivers)
-                    edit = _key_edit(view, entry) if alone else None
+                    edit = _key_edit(view, entry) if alone and not _is_asked_of(view, flow) else None
                     yield view.finding(entry.node, _keyword_message(name), fix=_renaming(edit) if edit else None)
+
+
+def _is_asked_of(view: ModuleView, flow: Flow) -> bool:
+    """Whether a dict is asked for the argument: `kwargs["feature_extractor"]` would find nothing any more."""
+    asked = [asked_of(view, each) for each in flow.aliases]
+    return any(each is not None and _OLD in view.constants(each) for each in asked)
 
 
 def _key_edit(view: ModuleView, entry: Entry) -> Edit | None:
