@@ -65,7 +65,7 @@ def modality(view: ModuleView, call: CallSite) -> Modality:
     preprocessor, the words in the name, and the models of the module.
     """
     names = library.texts(call.values_of(*library.CHECKPOINT))
-    kinds = {name: checkpoints.preprocessor_kind(name) for name in names}
+    kinds = {name: _kind_of_checkpoint(view, name) for name in names}
     told = {kind for kind in kinds.values() if kind}
     if len(told) > 1:
         # Of a table whose key is not known, what is done with the checkpoint says which part of it is meant.
@@ -85,6 +85,12 @@ def modality(view: ModuleView, call: CallSite) -> Modality:
         or by_models(view)
         or Modality("")
     )
+
+
+def _kind_of_checkpoint(view: ModuleView, name: str) -> str:
+    """What the preprocessor of a checkpoint takes: by its files in the repository, else by its name."""
+    stored = checkpoints.stored_model_type(view, name)
+    return checkpoints.kind_of_model_type(stored) if stored else checkpoints.preprocessor_kind(name)
 
 
 @functools.cache
