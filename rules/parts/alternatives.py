@@ -171,6 +171,19 @@ def is_imported_again(view: ModuleView, reference: Reference) -> bool:
     return False
 
 
+def is_one_of_several(view: ModuleView, reference: Reference) -> bool:
+    """Whether a name that may fail is one of several that a loop tries, of which another one is there.
+
+    `for name in ("New", "Old"): try: found = getattr(transformers, name)`.
+    """
+    around = view.tree.parents[reference.node]
+    if reference.how != "getattr" or not isinstance(around, (ast.Tuple, ast.List)):
+        return False
+    home = reference.path.rpartition(".")[0]
+    others = [each.value for each in around.elts if isinstance(each, ast.Constant) and each is not reference.node]
+    return any(isinstance(each, str) and library.resolves(view, f"{home}.{each}") for each in others)
+
+
 def _has_successor(reference: Reference) -> bool:
     """Whether something takes the place of a name that is gone."""
     removal = lookup.removed_in(reference.path)

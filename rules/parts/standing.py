@@ -51,7 +51,7 @@ def standing_of(view: ModuleView, reference: Reference) -> Standing:
     handled = view.guards.handled(node)
     if handled is None:
         return Standing("live")
-    if alternatives.is_imported_again(view, reference):
+    if alternatives.is_imported_again(view, reference) or alternatives.is_one_of_several(view, reference):
         return Standing("prepared")
     if handled.kind == "fallback":
         fetched = [*alternatives.fetched(view, handled.handler)]
