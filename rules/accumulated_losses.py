@@ -8,7 +8,8 @@ from v5lint.releases import parse_release
 from v5lint.rule import Edit, Fix, Rule
 from v5lint.rules.knowledge.tables import table
 from v5lint.rules.parts import trainers
-from v5lint.view.values import Constant
+from v5lint.view.strings import last_name
+from v5lint.view.values import Constant, Unknown
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -101,19 +102,28 @@ class AccumulatedLoss(Rule):
 
 
 def _divides(view: ModuleView) -> bool:
-    """Whether a module computes with the number of items, other than handing it on."""
-    return any(
+    """Whether a module computes with the number of items, other than handing it on, or divides a loss by the steps."""
+    if any(
         isinstance(each, ast.Name) and each.id == _ITEMS and not isinstance(view.tree.parents[each], ast.keyword)
         for each in view.tree.nodes.get(ast.Name, ())
-    )
+    ):
+        return True
+    for node in (*view.tree.nodes.get(ast.BinOp, ()), *view.tree.nodes.get(ast.AugAssign, ())):
+        assert isinstance(node, (ast.BinOp, ast.AugAssign))
+        parts = (node.target, node.value) if isinstance(node, ast.AugAssign) else (node.left, node.right)
+        if isinstance(node.op, ast.Div) and last_name(parts[1]) == _STEPS and "loss" in ast.unparse(parts[0]).lower():
+            return True
+    return False
 
 
 def _steps(training: Training) -> int | None:
     """How many batches make a step, where it is more than one on every way."""
     found: list[int] = []
     for call in training.arguments:
-        given = [each.value for each in call.values_of(_STEPS) if isinstance(each, Constant)]
-        if not given or len(given) != len(call.values_of(_STEPS)):
+        values = call.values_of(_STEPS)
+        given = [each.value for each in values if isinstance(each, Constant)]
+        others = [each for each in values if not isinstance(each, Constant)]
+        if not given or any(each != Unknown("command line") for each in others):  # of an option, its default
             return None
         if not all(isinstance(each, int) and each > 1 for each in given):
             return None

@@ -30,6 +30,9 @@ _SINCE = "4.36"
 
 _LITERALS = (ast.List, ast.Tuple, ast.Set)
 
+#: How many modules of the repository an import is followed through.
+_MODULES = 3
+
 #: Packages whose import reads the cache variables, directly or through transformers.
 _READERS = frozenset(
     "transformers huggingface_hub diffusers peft sentence_transformers accelerate trl setfit datasets evaluate".split()
@@ -533,19 +536,37 @@ def _is_hub_of_variable(view: ModuleView, value: ast.expr) -> bool:
 
 def _is_after_import(view: ModuleView, site: ast.AST) -> bool:
     """Whether the module imports transformers, or what builds on it, before a place is reached."""
-    in_function = view.links.function_around(site) is not None
-    place = view.span(site)[0]
-    for statement in view.tree.root.body:
-        if not in_function and view.span(statement)[0] > place:
-            return False
+    function = view.links.function_around(site)
+    called = view.links.calls_of(function) if function is not None else [site]
+    places = [view.span(each)[0] for each in called if view.links.function_around(each) is None]
+    place = min(places, default=len(view.text))  # a function that other functions call runs behind all imports
+    before = [each for each in view.tree.root.body if view.span(each)[0] <= place]
+    return _imports_a_reader(view, before, _MODULES)
+
+
+def _imports_a_reader(view: ModuleView, statements: list[ast.stmt], depth: int) -> bool:
+    """Whether some statements of a module import what reads the variables, themselves or by modules of the repository.
+
+    Args:
+        view: the module.
+        statements: some of its statements.
+        depth: how many modules on the way are looked into.
+    """
+    siblings: list[str] = []
+    for statement in statements:
         names: list[str] = []
-        if isinstance(statement, ast.ImportFrom) and not statement.level:
-            names = [statement.module or ""]
+        if isinstance(statement, ast.ImportFrom):
+            module = view.names.module_of(statement)
+            names = [module, *(f"{module}.{alias.name}" for alias in statement.names)]
         elif isinstance(statement, ast.Import):
             names = [alias.name for alias in statement.names]
-        if any(name.partition(".")[0] in _READERS for name in names):
+        first_party = [name for name in names if view.project.is_first_party(name.partition(".")[0], view.path)]
+        if any(name.partition(".")[0] in _READERS for name in names if name not in first_party):
             return True
-    return False
+        siblings += first_party
+    files = {view.project.module_file(name, view.path) for name in siblings} if depth else set()
+    others = [view.project.view(file, view.settings) for file in sorted(filter(None, files)) if file != view.path]
+    return any(_imports_a_reader(other, other.tree.root.body, depth - 1) for other in others if other is not None)
 
 
 # Commands in strings

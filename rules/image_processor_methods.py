@@ -6,7 +6,7 @@ import ast
 
 from v5lint.rule import Edit, Fix, Rule
 from v5lint.rules.knowledge import lookup
-from v5lint.rules.parts import checkpoints, image_processors, library, loaded_together, origins
+from v5lint.rules.parts import checkpoints, image_processors, library, loaded_together, members, origins
 from v5lint.view.guards import CALL_ERRORS
 from v5lint.view.values import NOTHING_KNOWN, Constant, Mapping, Unknown
 
@@ -178,15 +178,9 @@ class ImageProcessorMethod(Rule):
 
 
 def _is_prepared(view: ModuleView, node: ast.Attribute) -> bool:
-    """Whether the code asks first: a version check, `hasattr(...)`, or a handler that does something else."""
-    if view.guards.is_dead(node):
+    """Whether the code asks first, for this or for what takes its place, or a handler does something else."""
+    if members.is_prepared(view, node):
         return True
-    for test, _ in view.reach.conditions(node):
-        for call in ast.walk(test):
-            if not isinstance(call, ast.Call) or len(call.args) < 2 or ast.unparse(call.func) != "hasattr":
-                continue
-            if Constant(node.attr) in view.values(call.args[1]):
-                return True
     handled = view.guards.handled(node, frozenset({"AttributeError", *CALL_ERRORS}))
     return handled is not None and handled.kind == "fallback"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 
 from v5lint.rule import Edit, Fix, Rule
-from v5lint.rules.parts import kbit_dicts, library, model_loads, quantization
+from v5lint.rules.parts import kbit_dicts, library, model_loads, quantization, standing
 from v5lint.rules.parts.quantization import CONFIG, FLAGS, KEYWORD, SINCE, SKIP, TELL
 from v5lint.view.values import Constant
 
@@ -116,7 +116,7 @@ def _call(view: ModuleView, call: CallSite) -> Iterator[Finding | Unseen]:
     kind = reached.kind
     if kind == "unknown":
         yield view.unseen(call.node, f"`{flags[0].arg}=` goes to a class or function that v5lint cannot follow")
-    if kind not in ("model", "peft", "pipeline") or view.guards.is_dead(call.node):
+    if kind not in ("model", "peft", "pipeline") or standing.never_runs(view, call.node):
         return
     if model_loads.is_tried_with(view, call, KEYWORD):
         return

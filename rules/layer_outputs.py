@@ -165,8 +165,8 @@ def _is_first(node: ast.AST, value: ast.expr | None = None) -> bool:
 
 
 def _is_asked(view: ModuleView, node: ast.AST) -> bool:
-    """Whether a test on what it is decides over a node."""
-    return any(
+    """Whether a test on what it is decides over a node, or a version check keeps it for older releases."""
+    return view.guards.is_dead(node) or any(
         isinstance(each, ast.Call) and getattr(each.func, "id", getattr(each.func, "attr", "")) in _ASKING
         for test, _wanted in view.reach.conditions(node)
         for each in ast.walk(test)

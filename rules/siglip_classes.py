@@ -7,7 +7,7 @@ import re
 
 from v5lint.patterns import pattern
 from v5lint.rule import Rule
-from v5lint.rules.parts import library, swaps
+from v5lint.rules.parts import checkpoints, library, swaps
 from v5lint.view.guards import CALL_ERRORS
 from v5lint.view.strings import dotted, last_name
 from v5lint.view.values import Constant
@@ -34,6 +34,9 @@ _KINDS = {
 }
 _CLASS = pattern(rf"(Siglip2?)({'|'.join(_KINDS)})\Z")
 
+#: What the files of a checkpoint call the families ("siglip2_vision_model" is one tower of the second).
+_FAMILIES = {"siglip": "fixed", "siglip2": "naflex"}
+
 #: "siglip2-base-patch16-naflex", and with a resolution behind the patch size: "siglip2-so400m-patch14-384".
 _NAFLEX = pattern(r"siglip2?[\w.]*(-[\w.]+)*-naflex", re.IGNORECASE)
 _FIXED = pattern(r"siglip2?(-[\w.]+)*-patch\d+-\d{3}\b", re.IGNORECASE)
@@ -57,7 +60,8 @@ class SiglipClassMismatch(Rule):
 
     Finds a `Siglip*` class that loads a NaFlex checkpoint and a `Siglip2*` class that loads one of fixed resolution.
     The fixed-resolution checkpoints of SigLIP 2 (`google/siglip2-base-patch16-224`) have the `model_type` "siglip" and
-    belong to `SiglipModel`; only the NaFlex ones belong to `Siglip2Model`. A class that is chosen by the checkpoint's
+    belong to `SiglipModel`; only the NaFlex ones belong to `Siglip2Model`. Of a folder of the repository its
+    `config.json` tells, of all others the name. A class that is chosen by the checkpoint's
     name, or tried before the other one, is no finding.
 
     ## Why it breaks
@@ -97,7 +101,7 @@ class SiglipClassMismatch(Rule):
     def check(self, module: ModuleView) -> Iterator[Finding | Unseen]:
         """See Rule."""
         found: list[tuple[CallSite, str, str]] = []
-        for call in library.loads(module):
+        for call in (*library.loads(module), *library.later_loads(module)):
             name, wrong = mismatch(module, call)
             if wrong:
                 found.append((call, name, wrong))
@@ -116,7 +120,7 @@ def mismatch(view: ModuleView, call: CallSite) -> tuple[str, str]:
     (mine,) = families
     values = call.values_of(*library.CHECKPOINT)
     known = library.texts(values)
-    wrong = [name for name in known if _family_of_checkpoint(name) not in ("", mine)]
+    wrong = [name for name in known if _family_of_checkpoint(view, name) not in ("", mine)]
     if not wrong and (not values or (known and library.origin(values) in ("", "the caller"))):
         return "", ""
     if view.guards.is_dead(call.node) or _is_chosen(view, call) or _tries_both(view, call) or _is_wanted(view, call):
@@ -135,7 +139,8 @@ def _findings(view: ModuleView, found: list[tuple[CallSite, str, str]]) -> Itera
         requires = _NAFLEX_SINCE if new.startswith("Siglip2") else ""
         # Where one call loads checkpoints of both families, the other class is as wrong.
         both = {call.node: _right_one(call, _family(name)) for call, _, name, _ in group}
-        owners = [owner for call, owner, _, _ in group if not both[call.node]]
+        later = {call.node for call, owner, _, _ in group if call.node not in view.tree.ancestors(owner)}
+        owners = [owner for call, owner, _, _ in group if not both[call.node] and call.node not in later]
         fix = swaps.swap(view, owners, group[0][2], new, safety="unsafe", requires=requires) if owners else None
         for call, _, name, wrong in group:
             message = _message(name, _family(name), wrong, call.values_of("ignore_mismatched_sizes"))
@@ -145,14 +150,14 @@ def _findings(view: ModuleView, found: list[tuple[CallSite, str, str]]) -> Itera
                 call.node,
                 message,
                 level="deprecated" if kind_of(name) == "text" else "breaks",
-                fix=None if right else fix,
+                fix=None if right or call.node in later else fix,
             )
 
 
 def _right_one(call: CallSite, mine: str) -> str:
     """A checkpoint of a call that does belong to its class; "" where there is none."""
     known = library.texts(call.values_of(*library.CHECKPOINT))
-    return next((name for name in known if _family_of_checkpoint(name) == mine), "")
+    return next((name for name in known if _family_of_checkpoint(call.view, name) == mine), "")
 
 
 def _family(name: str) -> str:
@@ -169,7 +174,10 @@ def _counterpart(name: str) -> str:
     return name.replace("Siglip2", "Siglip", 1) if name.startswith("Siglip2") else name.replace("Siglip", "Siglip2", 1)
 
 
-def _family_of_checkpoint(checkpoint: str) -> str:
+def _family_of_checkpoint(view: ModuleView, checkpoint: str) -> str:
+    stored = checkpoints.stored_model_type(view, checkpoint)
+    if stored:
+        return _FAMILIES.get(stored.partition("_")[0], "")
     name = checkpoint.rstrip("/").rpartition("/")[2].replace("…", "_")  # of an f-string, what is not known
     if _NAFLEX.search(name):
         return "naflex"

@@ -74,6 +74,7 @@ class Project:
         self._stars: dict[str, set[str]] | None = None
         self._words: dict[str, bytes] | None = None  # of each file: a fifth of it, and read once
         self._mentions: dict[bytes, list[str]] = {}
+        self._held: dict[tuple[str, str], bool] = {}
         self._readers: dict[str, dict[str, set[str]]] = {}
         self._busy: set[tuple[str, str]] = set()
         self._required: dict[tuple[str, str], list[str]] = {}
@@ -290,12 +291,21 @@ class Project:
         """The file of a module of the repository, as a file of it would import it."""
         return self._file_of(module, path)
 
+    def holds(self, file: str, text: str) -> bool:
+        """Whether a text stands in a file of the repository."""
+        key = file, text
+        if key not in self._held:
+            self._held[key] = text.encode() in bytes_of(file)
+        return self._held[key]
+
     def imported_files(self, view: ModuleView) -> list[str]:
         """The files of the repository that a module imports."""
         return sorted(self._imports_of(view))
 
     def are_linked(self, path: str, other: ModuleView) -> bool:
-        """Whether two files run in one program, as far as they say so: one imports the other, or they share a package.
+        """Whether two files run in one program, as far as they say so.
+
+        One imports the other, they share a package, a third one imports both, or one is the `conftest.py` of the other.
 
         Args:
             path: one file.
@@ -306,9 +316,15 @@ class Project:
             top = self.package_of(here).partition(".")[0]
             if _is_package(os.path.dirname(other.path)) and self.package_of(other.path).partition(".")[0] == top:
                 return True
-        return here in self._imports_of(other) or self._real(other.path) in self._imports_of(
-            self.view(here, other.settings)
-        )
+        there = self._real(other.path)
+        for each, of in ((here, there), (there, here)):
+            if os.path.basename(each) == "conftest.py" and of.startswith(os.path.dirname(each) + os.sep):
+                return True
+        if here in self._imports_of(other) or there in self._imports_of(self.view(here, other.settings)):
+            return True
+        names = [os.path.splitext(os.path.basename(each))[0].encode() for each in (here, there)]
+        both = set(self.mentioning(names[0], here)) & set(self.mentioning(names[1], there))
+        return any({here, there} <= self._imports_of(self.view(each, other.settings)) for each in sorted(both))
 
     def _imports_of(self, view: ModuleView | None) -> set[str]:
         """The files of the repository that a module imports."""

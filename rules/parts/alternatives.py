@@ -153,6 +153,37 @@ def has_second_way(view: ModuleView, reference: Reference) -> bool:
     return bool(ways) and all(ways) and all(_is_asked(view, use) for use in reads)
 
 
+def is_imported_again(view: ModuleView, reference: Reference) -> bool:
+    """Whether an import that may fail is one of two that bind a name, of which the other one works.
+
+    `try: from transformers import Old as X`, `except ImportError: pass`, and the same with `New as X` behind it, or
+    under `if X is None:`.
+    """
+    if reference.binding is None:
+        return False
+    for other in view.links.other_bindings(reference.binding):
+        of, alias = other.statement, other.node
+        if isinstance(of, ast.ImportFrom) and isinstance(alias, ast.alias) and not of.level:
+            path = f"{of.module}.{alias.name}"
+            is_there = path.startswith("transformers.") and library.resolves(view, path)
+            if is_there and not view.reach.are_exclusive(of, reference.place):
+                return True
+    return False
+
+
+def is_one_of_several(view: ModuleView, reference: Reference) -> bool:
+    """Whether a name that may fail is one of several that a loop tries, of which another one is there.
+
+    `for name in ("New", "Old"): try: found = getattr(transformers, name)`.
+    """
+    around = view.tree.parents[reference.node]
+    if reference.how != "getattr" or not isinstance(around, (ast.Tuple, ast.List)):
+        return False
+    home = reference.path.rpartition(".")[0]
+    others = [each.value for each in around.elts if isinstance(each, ast.Constant) and each is not reference.node]
+    return any(isinstance(each, str) and library.resolves(view, f"{home}.{each}") for each in others)
+
+
 def _has_successor(reference: Reference) -> bool:
     """Whether something takes the place of a name that is gone."""
     removal = lookup.removed_in(reference.path)

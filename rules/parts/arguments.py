@@ -6,7 +6,7 @@ import ast
 
 from v5lint.rule import Edit, Fix
 from v5lint.rules.knowledge import lookup
-from v5lint.rules.parts import library
+from v5lint.rules.parts import library, standing
 from v5lint.view.calls import CallSite
 from v5lint.view.guards import CALL_ERRORS
 from v5lint.view.values import Constant, External, LocalClass, LocalFunction, Method, Unknown
@@ -314,7 +314,11 @@ def _handed_on(
     if not all(_is_read_from(view, each, args.kwarg.arg) for each in named):
         return found  # it takes it out, or asks whether it is there
     found.is_asked_for = bool(named)
-    for receiver in view.dicts.flow_of(args.kwarg).receivers:
+    flow = view.dicts.flow_of(args.kwarg)
+    found.is_sure = not view.dicts.may_lose(flow, name)
+    for receiver in flow.receivers:
+        if view.dicts.is_taken_out(flow, receiver, name):
+            continue
         if receiver.how == "splat" and receiver.call is not None:
             inner = reach(CallSite(view, receiver.call), name, functions, depth + 1)
             found.functions += inner.functions
@@ -400,7 +404,10 @@ def _in_flow(
     name = str(entry.key)
     hit: tuple[CallSite, tuple[str, Removal]] | None = None
     every = Reached()
+    every.is_sure = not view.dicts.may_lose(flow, name)
     for receiver in flow.receivers:
+        if view.dicts.is_taken_out(flow, receiver, name):
+            continue
         if receiver.how in ("read", "entry"):
             every.is_sure = every.is_sure and receiver.how == "read"
             continue
@@ -472,7 +479,7 @@ def removal_of(function: str, name: str, target: str) -> Removal | None:
 
 def _is_prepared(view: ModuleView, call: CallSite, node: ast.AST, name: str, removal: Removal) -> bool:
     """Whether code does not run under the target, or asks first which spelling is taken."""
-    if view.guards.is_dead(node) or view.guards.is_dead(call.node):
+    if standing.never_runs(view, node) or standing.never_runs(view, call.node):
         return True
     if isinstance(call.func, ast.Attribute) and library.is_asked_for_another(view, call.func.value):
         return True

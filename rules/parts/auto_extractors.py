@@ -123,7 +123,8 @@ def _in_tables(view: ModuleView) -> Iterator[tuple[ast.AST, ast.expr, str]]:
                 continue
             for each in view.values(key):
                 name = each.value if isinstance(each, Constant) and isinstance(each.value, str) else ""
-                if ("/" in name or lookup.model_type(name)) and checkpoints.preprocessor_kind(name) == "image":
+                is_named = ("/" in name or lookup.model_type(name)) and checkpoints.preprocessor_kind(name) == "image"
+                if is_named or modality.KINDS.get(name) == "image":
                     yield value, value, f"`{name}` is for images"
 
 

@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 import functools
+import json
+import os.path
 import re
 
+from v5lint.document import UnreadableError
 from v5lint.patterns import pattern
+from v5lint.reading import read_bytes
 from v5lint.rules.knowledge import lookup
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from v5lint.view.module import ModuleView
 
 #: Names that training scripts give to the folders inside of a run; they say nothing, what is around them may.
 _INNER = pattern(r"checkpoint-\d+|best|last|final|latest|model|models|output|outputs|weights", re.IGNORECASE)
@@ -56,6 +64,20 @@ def model_type_of(checkpoint: str) -> str:
     found = lookup.checkpoint_model_type(checkpoint)
     head, _, last = checkpoint.rstrip("/").rpartition("/")
     return found or (model_type_of(head) if head and _INNER.fullmatch(last) else "")
+
+
+def stored_model_type(view: ModuleView, checkpoint: str) -> str:
+    """The `model_type` in the files of a checkpoint that is a folder of the repository; "" where it is none."""
+    if os.path.isabs(checkpoint):
+        return ""  # what is there is not what will be there where the program runs
+    for start in dict.fromkeys((view.project.root, os.path.dirname(view.path))):
+        try:
+            found = json.loads(read_bytes(os.path.join(start, checkpoint, "config.json")))
+        except (UnreadableError, ValueError):
+            continue
+        named = found.get("model_type") if isinstance(found, dict) else None
+        return named if isinstance(named, str) else ""
+    return ""
 
 
 @functools.cache

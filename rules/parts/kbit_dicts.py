@@ -6,22 +6,25 @@ import ast
 import os
 
 from v5lint.rule import Fix
-from v5lint.rules.parts import library, model_loads, quantization
+from v5lint.rules.parts import library, model_loads, quantization, standing
 from v5lint.rules.parts.quantization import CONFIG, FLAGS, KEYWORD, SINCE
 from v5lint.view.calls import CallSite
-from v5lint.view.dicts import asked_of, written_entries
-from v5lint.view.values import Constant, External, LocalClass, LocalFunction, Method
+from v5lint.view.dicts import Entry, asked_of, written_entries
+from v5lint.view.values import Constant, External, LocalClass, LocalFunction, Method, Partial
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Container, Iterator
 
     from v5lint.rule import Applicability, Edit, Finding, Unseen
-    from v5lint.view.dicts import Entry, Flow, Receiver
+    from v5lint.view.dicts import Flow, Receiver
     from v5lint.view.module import ModuleView
 
 #: Arguments under which libraries that build on transformers hand a dict on to its loaders.
 _HANDED_ON = frozenset({"model_kwargs", "model_init_kwargs", "automodel_args", "model_args"})
+
+#: Of a flag, what stands around its number.
+_PARTS = ("load_in_", "bit")
 
 _TELL = "`{flag}` is no argument of `from_pretrained` since transformers 5.0"
 
@@ -32,10 +35,23 @@ def check(view: ModuleView) -> Iterator[Finding | Unseen]:
     for start in _starts(view):
         flow = view.dicts.flow(start)
         flags = [each for each in flow.entries if each.key in FLAGS and each.how != "removal" and each.node not in done]
+        flags += [made for each in flow.entries if each.node not in done and (made := _put_together(view, each))]
         done.update(each.node for each in flags)
-        live = [each for each in flags if not _is_taken_out(view, flow, each) and not view.guards.is_dead(each.node)]
+        live = [
+            each for each in flags if not _is_taken_out(view, flow, each) and not standing.never_runs(view, each.node)
+        ]
         if live:
             yield from _Flags(view, flow, live).results()
+
+
+def _put_together(view: ModuleView, entry: Entry) -> Entry | None:
+    """The flag that a key with an unknown part is: `{f"load_in_{bits}bit": True}`; no fix knows which of the two."""
+    if entry.key is not None or not isinstance(entry.node, ast.JoinedStr):
+        return None
+    for known in view.values(entry.node):
+        if isinstance(known, Partial) and known.parts == _PARTS:
+            return Entry(FLAGS[0], entry.node, None, entry.owner, entry.how)
+    return None
 
 
 def _removals(view: ModuleView, flow: Flow, flag: Entry) -> list[Entry]:
@@ -67,7 +83,7 @@ def _starts(view: ModuleView) -> list[ast.expr]:
     found: dict[ast.expr, None] = {}
     for node in view.tree.nodes.get(ast.Dict, ()):
         assert isinstance(node, ast.Dict)
-        if any(isinstance(key, ast.Constant) and key.value in FLAGS for key in node.keys):
+        if any(isinstance(key, (ast.Constant, ast.JoinedStr)) and _names_flag(view, key) for key in node.keys):
             found[node] = None
     for call, _ in view.keywords(FLAGS):
         if External("builtins.dict") in call.callees:
@@ -89,6 +105,9 @@ def _names_flag(view: ModuleView, key: ast.expr) -> bool:
     """Whether a key is a flag: `kwargs["load_in_8bit"]`, or `kwargs[key]` where that is what the variable holds."""
     if isinstance(key, ast.Constant):
         return key.value in FLAGS
+    if isinstance(key, ast.JoinedStr):
+        pieces = tuple(each.value for each in key.values if isinstance(each, ast.Constant))
+        return pieces == _PARTS
     return isinstance(key, (ast.Name, ast.Attribute)) and not set(FLAGS).isdisjoint(view.constants(key))
 
 
@@ -148,7 +167,10 @@ def _destination(
         given_back: the functions whose callers are known, though this module has none.
     """
     found = _Destination()
+    found.is_sure = bool(under) or not view.dicts.may_lose(flow, flag)
     for receiver in flow.receivers:
+        if not under and view.dicts.is_taken_out(flow, receiver, flag):
+            continue
         if receiver.how == "splat" and receiver.call is not None:
             call = CallSite(view, receiver.call)
             reached = model_loads.target(call, under or flag)
@@ -249,7 +271,7 @@ class _Flags:
 
     def _untouched(self) -> tuple[str, ...] | None:
         """The layers that v4 left alone and v5 does not; None where that depends on what is not known."""
-        if all(each.value is not None and quantization.is_off(each.value) for each in self.flags):
+        if all(map(_is_off, self.flags)):
             return ()
         if all(self._is_covered(each) for each in self.flags):
             return ()
@@ -276,9 +298,11 @@ class _Flags:
         return ("safe", "") if self.untouched is not None else ("unsafe", quantization.HEAD_DOUBT)
 
     def _fix(self, safety: Applicability) -> Fix | None:
-        if self.is_asked_for:
+        if self.is_asked_for or any(self.view.dicts.may_lose(self.flow, each.key) for each in self.flags):
             return None
-        if all(each.value is not None and quantization.is_off(each.value) for each in self.flags):
+        if self._meets_others():
+            return None
+        if all(map(_is_off, self.flags)):
             return self._removal(self.flags, "safe")  # it did nothing under v4 either
         covered = [each for each in self.flags if self._is_covered(each)]
         left = [each for each in self.flags if each not in covered]
@@ -307,6 +331,23 @@ class _Flags:
             return [edit for fix in fixes if fix is not None for edit in fix.edits]
 
         return Fix(f"Put a `{CONFIG}` in its place", build, applicability=safety, requires=SINCE)
+
+    def _meets_others(self) -> bool:
+        """Whether a dict that this one is merged with has a flag that may count before, or that this one switches off.
+
+        `{**{"load_in_8bit": True}, "load_in_8bit": False}`: where they meet it is decided which of them counts.
+        """
+        mine = {each.node for each in self.flags}
+        keys = {each.key for each in self.flags}
+        is_on = not all(map(_is_off, self.flags))
+        return any(
+            each.node not in mine
+            and each.how != "removal"
+            and (each.key in keys or (is_on and each.key in FLAGS and not _is_off(each)))
+            for receiver in self.flow.receivers
+            if receiver.how == "splat" and isinstance(receiver.node, ast.expr)
+            for each in self.view.dicts.flow(receiver.node).entries
+        )
 
     def _is_covered(self, flag: Entry) -> bool:
         """Whether a configuration is put in wherever a flag is."""
@@ -455,6 +496,10 @@ class _Flags:
             return [*remove_entries(view, [flag]), added, *imports.edits()]
 
         return Fix(f"Give a `{CONFIG}` to the call that loads the model", build, applicability=safety, requires=SINCE)
+
+
+def _is_off(flag: Entry) -> bool:
+    return flag.value is not None and quantization.is_off(flag.value)
 
 
 def _merged_into(view: ModuleView, owner: ast.AST) -> ast.expr | None:

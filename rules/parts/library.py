@@ -104,6 +104,22 @@ def loads(view: ModuleView) -> Iterator[CallSite]:
                     yield CallSite(view, call)
 
 
+def later_loads(view: ModuleView) -> Iterator[CallSite]:
+    """The calls of a `partial` of `from_pretrained` without a checkpoint: `load = partial(...)`, `load(name)`."""
+    for made in view.calls({"from_pretrained"}):
+        statement = view.tree.parents[made.node]
+        target = statement.targets[0] if isinstance(statement, ast.Assign) else None
+        is_whole = made.func is made.node.func or made.splats or made.argument(*CHECKPOINT) is not None
+        if is_whole or not isinstance(target, ast.Name):
+            continue
+        for use in [each for binding in view.links.bindings_at(target) for each in view.links.uses(binding)]:
+            node = view.tree.parents[use]
+            if isinstance(node, ast.Call) and node.func is use:
+                call = CallSite(view, node)
+                call.func, call.args = made.func, [*made.args, *call.args]
+                yield call
+
+
 def callee_name(call: CallSite) -> str:
     """The name of what is called, for a message."""
     func = call.node.func

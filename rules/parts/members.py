@@ -369,13 +369,23 @@ def is_prepared(view: ModuleView, node: ast.Attribute | ast.Call | ast.Subscript
     if view.guards.is_dead(node):
         return True
     for test, _wanted in view.reach.conditions(node):
-        for each in ast.walk(test):
+        for each in _asked(view, test):
             if isinstance(each, ast.Call) and _asks_about(view, each, node, asks_type=asks_type):
                 return True
     handled = view.guards.handled(node, IMPORT_ERRORS)
     if handled is not None and handled.kind == "fallback":
         return True
     return second_choices.is_second_choice(view, node, _name_and_holder(node)[1])
+
+
+def _asked(view: ModuleView, test: ast.expr) -> Iterator[ast.AST]:
+    """What a test asks: its nodes, and those of the calls whose answer a variable in it keeps."""
+    for each in ast.walk(test):
+        yield each
+        if isinstance(each, ast.Name):
+            for binding in view.links.bindings_read(each):
+                if binding.kind == "assign" and isinstance(binding.value, ast.Call):
+                    yield binding.value
 
 
 def _asks_about(

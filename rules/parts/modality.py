@@ -65,7 +65,7 @@ def modality(view: ModuleView, call: CallSite) -> Modality:
     preprocessor, the words in the name, and the models of the module.
     """
     names = library.texts(call.values_of(*library.CHECKPOINT))
-    kinds = {name: checkpoints.preprocessor_kind(name) for name in names}
+    kinds = {name: _kind_of_checkpoint(view, name) for name in names}
     told = {kind for kind in kinds.values() if kind}
     if len(told) > 1:
         # Of a table whose key is not known, what is done with the checkpoint says which part of it is meant.
@@ -81,9 +81,16 @@ def modality(view: ModuleView, call: CallSite) -> Modality:
         or _by_saving(view, call)
         or _by_use(view, call)
         or _by_words(names)
+        or _by_test(view, call)
         or by_models(view)
         or Modality("")
     )
+
+
+def _kind_of_checkpoint(view: ModuleView, name: str) -> str:
+    """What the preprocessor of a checkpoint takes: by its files in the repository, else by its name."""
+    stored = checkpoints.stored_model_type(view, name)
+    return checkpoints.kind_of_model_type(stored) if stored else checkpoints.preprocessor_kind(name)
 
 
 @functools.cache
@@ -190,6 +197,21 @@ def _kind_of_loads(view: ModuleView, node: ast.expr, but: CallSite) -> str:
             kinds = {checkpoints.preprocessor_kind(name) for name in library.texts(load.values_of(*library.CHECKPOINT))}
             return kinds.pop() if len(kinds) == 1 else ""
     return ""
+
+
+#: What programs call the two in their settings.
+KINDS = {"image": "image", "images": "image", "vision": "image", "audio": "audio", "speech": "audio"}
+
+
+def _by_test(view: ModuleView, call: CallSite) -> Modality | None:
+    """By the test that decides over it: `if modality == "image":`."""
+    for test, wanted in view.reach.conditions(call.node):
+        if isinstance(test, ast.Compare) and len(test.ops) == 1 and isinstance(test.comparators[0], ast.Constant):
+            asked = test.comparators[0].value
+            kind = KINDS.get(asked) if isinstance(asked, str) else None
+            if kind is not None and isinstance(test.ops[0], ast.Eq if wanted else ast.NotEq):
+                return Modality(kind, f"it is for what is called `{asked!s}`")
+    return None
 
 
 def _by_words(names: list[str]) -> Modality | None:

@@ -205,6 +205,8 @@ def _handed_on(callee: LocalFunction | LocalClass, argument: str, depth: int) ->
     flow = view.dicts.flow_of(args.kwarg)
     found: dict[str, Target] = {}
     for receiver in flow.receivers:
+        if view.dicts.is_taken_out(flow, receiver, argument):
+            continue
         if receiver.how == "splat" and receiver.call is not None:
             reached = target(CallSite(view, receiver.call), argument, depth + 1)
             found[reached.kind] = reached
@@ -213,6 +215,7 @@ def _handed_on(callee: LocalFunction | LocalClass, argument: str, depth: int) ->
     for kind in ("model", "peft", "pipeline"):
         if kind in found:
             sure = {*found} <= {"model", "peft"} and all(each.is_sure for each in found.values())
+            sure = sure and not view.dicts.may_lose(flow, argument)
             way = "" if isinstance(function.node, ast.Lambda) else function.node.name
             return Target(kind, found[kind].name, is_sure=sure, way=way)
     return found.get("unknown", Target())

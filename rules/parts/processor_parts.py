@@ -6,7 +6,8 @@ import ast
 
 from v5lint.rule import Edit, Fix
 from v5lint.rules.knowledge import lookup
-from v5lint.rules.parts import library, modality, origins, second_choices
+from v5lint.rules.parts import arguments, library, modality, origins, second_choices
+from v5lint.view.dicts import asked_of
 from v5lint.view.guards import IMPORT_ERRORS
 from v5lint.view.values import Constant, External, Instance, LocalClass, Mapping, Method, Unknown
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
     from v5lint.rule import Finding, Unseen
     from v5lint.view.calls import CallSite
-    from v5lint.view.dicts import Entry
+    from v5lint.view.dicts import Entry, Flow
     from v5lint.view.module import ModuleView
 
 _OLD = "feature_extractor"
@@ -30,6 +31,9 @@ _SINCE = "4.25"
 _PROCESSING_CLASS_SINCE = "4.46"
 
 _TRAINERS = ("Trainer", "Seq2SeqTrainer")
+
+#: What trainers call it: before, and since.
+_OF_TRAINERS = ("tokenizer", "processing_class")
 
 #: Processors whose image processor took a list that was set as its `size` for (width, height), and takes it for
 #: (height, width) since 5.4: measured on 4.57.6 and 5.24.0. `size=` of the constructor is (width, height) in both.
@@ -75,10 +79,29 @@ def _has_init(of: LocalClass) -> bool:
     return any(isinstance(each, ast.FunctionDef) and each.name == "__init__" for each in of.node.body)
 
 
+def _is_ready(view: ModuleView, call: CallSite, node: ast.AST, names: tuple[str, str] = (_OLD, _NEW)) -> bool:
+    """Whether code does not run under the target, asks which spelling is taken, or has tried the other one.
+
+    Args:
+        view: the module.
+        call: the call.
+        node: its argument, or where that is written.
+        names: the spellings.
+    """
+    if view.guards.is_dead(node) or view.guards.is_dead(call.node) or arguments.is_tried_otherwise(view, call, node):
+        return True
+    return any(
+        isinstance(part, ast.Constant) and part.value in names
+        for each in (node, call.node)
+        for test, _ in view.reach.conditions(each)
+        for part in ast.walk(test)
+    )
+
+
 def _keywords(view: ModuleView) -> Iterator[Finding]:
     for call, keyword in view.keywords({_OLD}):
         name = _made(call)
-        if not name or view.guards.is_dead(call.node):
+        if not name or _is_ready(view, call, keyword):
             continue
         if call.keyword(_NEW) is not None:
             message = f"`{name}` takes no `{_OLD}=` since transformers 5.0, and gets `{_NEW}=`"
@@ -99,16 +122,27 @@ def _renaming(edit: Edit) -> Fix:
 def _entries(view: ModuleView) -> Iterator[Finding]:
     """The argument in a dict that becomes the keywords of a processor."""
     for call in view.calls():
-        if not call.splats or not (name := _made(call)) or view.guards.is_dead(call.node):
+        if not call.splats or not (name := _made(call)):
             continue
         for splat in call.splats:
             flow = view.dicts.flow(splat)
             for entry in flow.entries:
-                if entry.key == _OLD and entry.how != "removal":
+                if entry.key == _OLD and entry.how != "removal" and not _is_ready(view, call, entry.node):
+                    if isinstance(entry.node, ast.Name) and len(view.values(entry.node)) > 1:
+                        continue  # the spelling is chosen somewhere
                     receivers = [each for each in flow.receivers if each.how != "read"]
+                    mine = [each for each in receivers if each.call is call.node]
+                    if any(view.dicts.is_taken_out(flow, each, _OLD) for each in mine):
+                        continue
                     alone = all(each.how == "splat" and each.call is call.node for each in receivers)
-                    edit = _key_edit(view, entry) if alone else None
+                    edit = _key_edit(view, entry) if alone and not _is_asked_of(view, flow) else None
                     yield view.finding(entry.node, _keyword_message(name), fix=_renaming(edit) if edit else None)
+
+
+def _is_asked_of(view: ModuleView, flow: Flow) -> bool:
+    """Whether a dict is asked for the argument: `kwargs["feature_extractor"]` would find nothing any more."""
+    asked = [asked_of(view, each) for each in flow.aliases]
+    return any(each is not None and _OLD in view.constants(each) for each in asked)
 
 
 def _key_edit(view: ModuleView, entry: Entry) -> Edit | None:
@@ -291,17 +325,33 @@ def _loads_of(view: ModuleView, node: ast.expr) -> Iterator[CallSite]:
 
 
 def _is_prepared(view: ModuleView, node: ast.expr, processor: ast.expr) -> bool:
-    """Whether `hasattr(processor, ...)` decides over the node, or it stands in for `.image_processor`."""
-    for test, _ in view.reach.conditions(node):
-        for call in ast.walk(test):
-            if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id == "hasattr":
-                return True
+    """Whether `hasattr(processor, ...)` decides over the node, or it stands in for `.image_processor`.
+
+    Or it is there after all: `if not hasattr(processor, "feature_extractor"): processor.feature_extractor = ...`.
+    """
+    if _is_asked(view, node) or any(
+        each.attr == _OLD  # type: ignore[attr-defined]
+        and isinstance(each.ctx, ast.Store)  # type: ignore[attr-defined]
+        and ast.dump(each.value) == ast.dump(processor)  # type: ignore[attr-defined]
+        and _is_asked(view, each)
+        for each in view.tree.nodes.get(ast.Attribute, ())
+    ):
+        return True
     handled = view.guards.handled(node, IMPORT_ERRORS)
     if handled is not None and _reads_new(handled.handler, processor):
         return True
     if view.guards.in_fallback(node, lambda statement: any(_reads_new(each, processor) for each in statement.body)):
         return True
     return second_choices.is_second_choice(view, node, processor)
+
+
+def _is_asked(view: ModuleView, node: ast.AST) -> bool:
+    """Whether `hasattr(...)` decides over a node."""
+    return any(
+        isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id == "hasattr"
+        for test, _ in view.reach.conditions(node)
+        for call in ast.walk(test)
+    )
 
 
 def _reads_new(around: ast.AST, processor: ast.expr) -> bool:
@@ -317,7 +367,7 @@ def _reads_new(around: ast.AST, processor: ast.expr) -> bool:
 
 def _trainers(view: ModuleView) -> Iterator[Finding]:
     for call, keyword in view.keywords({"tokenizer"}):
-        if not takes_extractor(view, call, keyword) or view.guards.is_dead(call.node):
+        if not takes_extractor(view, call, keyword) or _is_ready(view, call, keyword, _OF_TRAINERS):
             continue
         message = "`Trainer` takes no `tokenizer=` since transformers 5.0: it is `processing_class=`"
         if _is_of_unknown(view, keyword.value):

@@ -51,6 +51,8 @@ def standing_of(view: ModuleView, reference: Reference) -> Standing:
     handled = view.guards.handled(node)
     if handled is None:
         return Standing("live")
+    if alternatives.is_imported_again(view, reference) or alternatives.is_one_of_several(view, reference):
+        return Standing("prepared")
     if handled.kind == "fallback":
         fetched = [*alternatives.fetched(view, handled.handler)]
         expected = reference.how == "import" or _names_error(handled.handler, "AttributeError")
@@ -62,6 +64,23 @@ def standing_of(view: ModuleView, reference: Reference) -> Standing:
         caught = ast.unparse(handled.handler.type) if handled.handler.type is not None else ""
         return Standing("swallowed", f"the `except{' ' if caught else ''}{caught}` in line {handled.handler.lineno}")
     return Standing("swallowed", "the `suppress` around it")
+
+
+def never_runs(view: ModuleView, node: ast.AST) -> bool:
+    """Whether code is for older releases only: by a version check, or because an import works whose failure it awaits.
+
+    `try: from transformers import New`, `except ImportError: ...`, and `if New is None:` behind it.
+    """
+    return (
+        view.guards.is_dead(node)
+        or view.guards.in_fallback(node, lambda each: _imports(each) and alternatives.try_succeeds(view, each))
+        or _is_passed_over(view, node)
+    )
+
+
+def _imports(statement: ast.Try) -> bool:
+    """Whether a `try` is about an import, and not about what is done with what was imported."""
+    return any(isinstance(each, (ast.Import, ast.ImportFrom)) for each in statement.body)
 
 
 def _is_for_older_hub(view: ModuleView, node: ast.AST) -> bool:

@@ -26,6 +26,7 @@ _MODULES = 3
 
 _LOGGERS = frozenset("debug info warning warn error exception log critical".split())
 _READING_METHODS = frozenset("get items keys values pop popitem __contains__".split())
+_TAKING_METHODS = frozenset({"pop", "popitem", "clear"})
 _COPIES = frozenset({"builtins.dict", "collections.OrderedDict", "copy.copy", "copy.deepcopy", "collections.ChainMap"})
 
 
@@ -71,6 +72,23 @@ class Receiver:
         self.name = name
 
 
+class Taking:
+    """One place that takes a key out of a dict, or out of a copy of it.
+
+    Attributes:
+        key: the constant key, or None where it may be any: `for each in [*d]: d.pop(each)`, `d.clear()`.
+        node: the call or the subscript.
+        mapping: the expression that stands for the dict or the copy there.
+    """
+
+    __slots__ = ("key", "mapping", "node")
+
+    def __init__(self, key: object, node: ast.expr, mapping: ast.expr) -> None:
+        self.key = key
+        self.node = node
+        self.mapping = mapping
+
+
 class Flow:
     """A dict, followed forward from where it is made or named.
 
@@ -80,9 +98,10 @@ class Flow:
         aliases: every expression that stands for the dict itself.
         functions: the functions of the module that give it back, or a copy of it.
         makers: the expressions that make it: the literals, the `dict(...)` calls.
+        takings: what takes keys out of it, or out of a copy.
     """
 
-    __slots__ = ("aliases", "entries", "functions", "makers", "receivers")
+    __slots__ = ("aliases", "entries", "functions", "makers", "receivers", "takings")
 
     def __init__(self) -> None:
         self.entries: list[Entry] = []
@@ -90,6 +109,7 @@ class Flow:
         self.aliases: list[ast.expr] = []
         self.functions: list[ast.AST] = []
         self.makers: list[ast.expr] = []
+        self.takings: list[Taking] = []
 
     def settle(self) -> None:
         """Put what was found in order, without repeats."""
@@ -181,6 +201,74 @@ class Dicts:
                 if parameter is not None and isinstance(parameter.node, ast.arg):
                     return function.view, parameter.node
         return None
+
+    def may_lose(self, flow: Flow, key: object) -> bool:
+        """Whether a key is taken out somewhere, of a dict or of a copy."""
+        return any(True for _ in self._takings(flow, key))
+
+    def is_taken_out(self, flow: Flow, receiver: Receiver, key: object) -> bool:
+        """Whether a key has been taken out of a dict, or of the copy, that goes to a place.
+
+        A test that asks for the key is no condition (`if "k" in d: del d["k"]`), and a key that is not known may be
+        this one.
+
+        Args:
+            flow: the dict.
+            receiver: the place.
+            key: the key.
+        """
+        return any(self._is_before(each, flow, receiver, key) for each in self._takings(flow, key))
+
+    def _takings(self, flow: Flow, key: object) -> Iterator[Taking]:
+        """What takes a key out that is not put in again behind it."""
+        function = self._view.links.function_around
+        put = [each for each in flow.entries if each.key == key and each.how != "removal"]
+        for taking in flow.takings:
+            if taking.key in (key, None) and not any(
+                _place(each.node) > _place(taking.node) and function(each.node) is function(taking.node) for each in put
+            ):
+                yield taking
+
+    def _is_before(self, taking: Taking, flow: Flow, receiver: Receiver, key: object) -> bool:
+        view = self._view
+        here = view.links.function_around(taking.node)
+        if here is not view.links.function_around(receiver.node):
+            if here is None or here not in flow.functions:
+                return False  # or else what the function gives back has lost it
+        elif _place(taking.node) > _place(receiver.node) or not self._share_variable(taking.mapping, receiver.node):
+            return False
+        if taking.key is None:
+            return True
+        known = {ast.dump(test) for test, _ in view.reach.conditions(receiver.node)}
+        tests = [test for test, _ in view.reach.conditions(taking.node) if ast.dump(test) not in known]
+        return all(self._asks_for(test, taking.mapping, key) for test in tests)
+
+    def _share_variable(self, mapping: ast.expr, node: ast.AST) -> bool:
+        """Whether an expression is made of what another one stands for: `{**d, "a": 1}` of `d`."""
+        if not isinstance(mapping, ast.Name):
+            return any(ast.dump(each) == ast.dump(mapping) for each in ast.walk(node))
+        mine = set(self._view.links.bindings_read(mapping))
+        return any(
+            not mine.isdisjoint(self._view.links.bindings_read(each))
+            for each in ast.walk(node)
+            if isinstance(each, ast.Name) and each.id == mapping.id
+        )
+
+    def _asks_for(self, test: ast.expr, mapping: ast.expr, key: object) -> bool:
+        """Whether a test asks a dict for a key and for nothing else, by itself or by a variable."""
+        if isinstance(test, ast.BoolOp):
+            return all(self._asks_for(each, mapping, key) for each in test.values)
+        if isinstance(test, ast.Name):
+            given = [bound.value for bound in self._view.links.bindings_read(test)]
+            return bool(given) and all(
+                isinstance(each, (ast.Call, ast.Subscript, ast.Compare)) and self._asks_for(each, mapping, key)
+                for each in given
+            )
+        asked = ast.unparse(mapping)
+        nodes = [*ast.walk(test)]
+        return any(isinstance(each, ast.Constant) and each.value == key for each in nodes) and any(
+            isinstance(each, (ast.Name, ast.Attribute)) and ast.unparse(each) == asked for each in nodes
+        )
 
     def arrivals(self, home: ModuleView, makers: list[ast.expr]) -> Flow:
         """A dict of another module in this one: what is put into it here, and where it goes.
@@ -447,6 +535,8 @@ class _Follow:
         elif isinstance(parent, ast.Attribute):
             self.method(node, parent, copied=copied)
         elif isinstance(parent, ast.Subscript) and parent.value is node:
+            if isinstance(parent.ctx, ast.Del):
+                self.take(parent.slice, parent, node)
             if not copied:
                 self.subscript(parent)
         elif isinstance(parent, ast.Dict):
@@ -549,6 +639,8 @@ class _Follow:
     def method(self, node: ast.expr, attribute: ast.Attribute, *, copied: bool) -> None:
         call = self.view.tree.parents[attribute]
         name = attribute.attr
+        if isinstance(call, ast.Call) and call.func is attribute and name in _TAKING_METHODS:
+            self.take(call.args[0] if name == "pop" and call.args else None, call, node)
         if not isinstance(call, ast.Call) or call.func is not attribute:
             self.flow.receivers.append(Receiver("read", node))
         elif name == "copy":
@@ -573,6 +665,11 @@ class _Follow:
             self.add(node.slice, None, statement, "removal")
         else:
             self.flow.receivers.append(Receiver("read", node))
+
+    def take(self, key: ast.expr | None, node: ast.expr, mapping: ast.expr) -> None:
+        for known in self.view.evaluator.values(key) if key is not None else (None,):
+            constant = known.value if isinstance(known, Constant) else None
+            self.flow.takings.append(Taking(constant, node, mapping))
 
     def add(self, key: ast.expr, value: ast.expr | None, owner: ast.AST, how: str) -> None:
         for known in self.view.evaluator.values(key):

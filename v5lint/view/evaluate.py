@@ -258,6 +258,8 @@ class Evaluator:
             if "staticmethod" not in decorators:
                 of = LocalClass(self._view, owner)
                 return {of if "classmethod" in decorators else Instance(of)}
+        if tried := self._parametrized(function, binding.node.arg):
+            return tried
         found: set[Value] = set()
         if binding.annotation is not None:
             found |= self.annotated(binding.annotation) - NOTHING_KNOWN
@@ -282,6 +284,16 @@ class Evaluator:
                 for each in self.values(target.value) if isinstance(target, ast.Attribute) else ():
                     if isinstance(each, External) and each.name[:1].isupper():
                         yield each
+
+    def _parametrized(self, function: ast.AST, name: str) -> Values:
+        """What `@pytest.mark.parametrize("a, b", [...])` gives to a parameter of a test, one at a time."""
+        for decorator in getattr(function, "decorator_list", ()):
+            if isinstance(decorator, ast.Call) and strings.last_name(decorator.func) == "parametrize":
+                names = strings.listed(decorator.args[0]) if len(decorator.args) > 1 else []
+                if name in names:
+                    items = self.iterated(decorator.args[1])
+                    return items if len(names) == 1 else self._item(items, names.index(name))
+        return frozenset()
 
     def _default(self, value: ast.expr) -> Iterable[Value]:
         """A parameter's default, or the default inside `typer.Option("x")`."""

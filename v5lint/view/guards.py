@@ -392,9 +392,11 @@ class _Condition:
                 padded = (*value.release, 0, 0, 0)
                 numbers = {"major": padded[0], "minor": padded[1], "micro": padded[2], "release": padded[:3]}
                 return numbers.get(node.attr, self.version)
-        if node.attr == "version" and isinstance(node.value, ast.Call) and self.is_distribution(node.value):
-            self.asks_version = True
-            return self.version
+        if node.attr in ("version", "parsed_version"):
+            made = self.view.links.defining_call(node.value)
+            if made is not None and self.is_distribution(made):
+                self.asks_version = True
+                return self.version if node.attr == "version" else _parsed(self.version)
         return self.followed(node)
 
     def is_distribution(self, call: ast.Call) -> bool:

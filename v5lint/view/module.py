@@ -476,7 +476,14 @@ class ModuleView:
             module = alias.name if isinstance(statement, ast.Import) else statement.module or ""
             if package in (module.partition(".")[0], alias.name):
                 return False
+            if isinstance(statement, ast.ImportFrom) and self._is_alias(statement, alias.name, package):
+                return False
         return True
+
+    def _is_alias(self, statement: ast.ImportFrom, name: str, package: str) -> bool:
+        """Whether a module of the repository gives a package under another name: `import transformers as hf`."""
+        file = self.project.module_file(self.names.module_of(statement), self.path)
+        return file is not None and self.project.holds(file, f"import {package} as {name}")
 
     def _path(self, node: ast.expr, package: str) -> str:
         """The path of the one thing of a package that an expression stands for."""

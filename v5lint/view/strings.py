@@ -40,6 +40,13 @@ def last_name(node: ast.expr) -> str:
     return node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else ""
 
 
+def listed(node: ast.expr) -> list[str]:
+    """The names in "a, b", and in ["a", "b"]."""
+    if isinstance(node, (ast.List, ast.Tuple)):
+        return [str(each.value) for each in node.elts if isinstance(each, ast.Constant)]
+    return [each.strip() for each in str(node.value).split(",")] if isinstance(node, ast.Constant) else []
+
+
 def dotted(node: ast.AST) -> str:
     """The text of a name or of a chain of attributes: `os.environ`; empty for anything else."""
     parts: list[str] = []
