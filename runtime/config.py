@@ -298,6 +298,7 @@ def _contradictions(config: FinetuneConfig) -> list[str]:
         "quantization trains an adapter only: use method lora": bool(config.quantization) and config.method != "lora",
         "merge needs method lora": config.merge and config.method != "lora",
         "merge needs a base model that is not quantised": config.merge and config.quantization is not None,
+        "lora_roles need method lora": bool(config.lora_roles) and config.method != "lora",
         "eval_data and eval_split of the same data contradict each other": bool(config.eval_data and config.eval_split),
         "eval_fraction is for data of which no evaluation is given, and there is eval_data or eval_split": bool(
             config.eval_data or config.eval_split
@@ -306,8 +307,6 @@ def _contradictions(config: FinetuneConfig) -> list[str]:
         "crop_area needs augmentation": config.augmentation == "none" and _is_set(config, "crop_area"),
         "resume and overwrite contradict each other": config.resume and config.overwrite,
     }
-    useless = [n for n in ("lora_r", "lora_alpha", "lora_dropout", "lora_roles") if _is_set(config, n)]
-    pairs[f"{', '.join(useless)} need method lora"] = bool(useless) and config.method != "lora"
     return [message for message, holds in pairs.items() if holds]
 
 

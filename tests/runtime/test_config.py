@@ -114,7 +114,6 @@ def test_a_file_that_is_not_there(tmp_path: Path) -> None:
         ({"quantization": "4bit", "method": "full"}, "use method lora"),
         ({"merge": True, "method": "full"}, "merge needs method lora"),
         ({"resume": True, "overwrite": True}, "contradict"),
-        ({"lora_r": 8, "lora_alpha": 32, "method": "head"}, "lora_r, lora_alpha need method lora"),
         ({"lora_roles": ["query"], "method": "full"}, "lora_roles need method lora"),
         ({"eval_fraction": 0.1, "eval_split": "test"}, "eval_fraction is for data of which no evaluation is given"),
         ({"crop_area": 0.8, "augmentation": "none"}, "crop_area needs augmentation"),
