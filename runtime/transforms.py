@@ -185,11 +185,7 @@ def make_transforms(processor: Any, family: Family, model_config: Any, config: F
     """
     pixels = pixels_of(processor)
     many_sizes = family.layout == "patches" or (family.name == "timm_naflexvit" and config.patch_budget is not None)
-    of_naflex = {
-        "patch_budget": config.patch_budget is not None,
-        "upscale": not config.upscale,
-        "bucketing": not config.bucketing,
-    }
+    of_naflex = {"patch_budget": config.patch_budget is not None, "upscale": not config.upscale}
     useless = " and ".join(name for name, is_set in of_naflex.items() if is_set)
     if useless and not many_sizes:
         raise UsageError(f"{useless} is for NaFlex models, and {family.title} takes images of one size")
