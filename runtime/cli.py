@@ -59,6 +59,8 @@ def command_parser(name: str) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog=f"{PROGRAM} {name}", description=command.SUMMARY, parents=parents, allow_abbrev=False
     )
+    if parents:  # dozens of options: an error would stand below a page of them
+        parser.usage = "%(prog)s [FILE] [OPTIONS], described by --help"
     command.add_arguments(parser)
     with contextlib.suppress(argparse.ArgumentError):  # the command has an --output of its own
         parser.add_argument("--output", type=Path, metavar="DIR", help="write report.json, and what else is made, here")

@@ -34,6 +34,10 @@ def _option(default: Any, text: str) -> Any:
     return field(default=default, metadata=metadata)
 
 
+_YAML_BOOLEANS = {"on": "true", "off": "false"}
+_YAML_NULLS = ("", "~", "null", "Null", "NULL")
+
+
 @dataclass
 class ModelOptions:
     """What is trained."""
@@ -68,8 +72,8 @@ class DataOptions:
     group_column: str | None = _option(None, "column whose groups (patient, video, ...) are never split")
     image_column: str | None = _option(None, "column of the images (default: the only one of type Image)")
     label_column: str | None = _option(None, "column of the labels (default: the only ClassLabel, or 'label')")
-    max_train_samples: int | None = _option(None, "train on so many images, drawn by class")
-    max_eval_samples: int | None = _option(None, "evaluate on so many images, drawn by class")
+    max_train_samples: int | None = _option(None, "train on so many images, drawn by class (of a stream: the first)")
+    max_eval_samples: int | None = _option(None, "evaluate on so many images, drawn by class (of a stream: the first)")
     streaming: bool = _option(False, "read the data set as it is trained on; needs --max_steps")
     verify_images: bool = _option(True, "decode every image once before the training starts")
     class_weights: bool = _option(False, "weight the loss by inverse class frequency")
@@ -177,7 +181,7 @@ def read_config(path: str | Path | None = None, **given: Any) -> FinetuneConfig:
 def _from_file(path: Path) -> dict[str, Any]:
     content = _parsed(path)
     if not isinstance(content, dict):
-        raise UsageError(f"{path} holds {type(content).__name__}, not options by name")
+        raise UsageError(f"{path} holds no options by name, such as `checkpoint: facebook/dinov2-small`")
     fields = {entry.name: entry for entry in dataclasses.fields(FinetuneConfig)}
     unknown = [str(key) for key in content if key not in fields]
     if unknown:
@@ -191,6 +195,8 @@ def _from_file(path: Path) -> dict[str, Any]:
         if isinstance(value, dict) or (isinstance(value, list) and any(isinstance(v, dict | list) for v in value)):
             raise UsageError(f"{path}: {key}: {value!r} is not a value that it can have (options stand side by side)")
         words = [str(entry) for entry in value] if isinstance(value, list) else [str(value)]
+        if fields[key].type in (bool, "bool"):  # HfArgumentParser resolves the annotations in place
+            words = [_YAML_BOOLEANS.get(word.lower(), word) for word in words]
         try:
             values[key] = getattr(
                 parser.parse_args([f"--{key}={words[0]}"] if len(words) == 1 else [f"--{key}", *words]), key
@@ -212,14 +218,22 @@ def _parsed(path: Path) -> Any:
             raise UsageError(f"{path} is no JSON: {error}") from error
     import yaml
 
+    class Text(yaml.BaseLoader):
+        """Every scalar as it stands: YAML 1.1 makes False of `off`, which is a choice here, and text of `5e-3`."""
+
+        def construct_mapping(self, node: Any, deep: bool = False) -> dict[str, Any]:
+            pairs = [(self.construct_object(k, deep=True), self.construct_object(v, deep=True)) for k, v in node.value]
+            return {key: None if value in _YAML_NULLS else value for key, value in _each_once(pairs).items()}
+
+    Text.add_constructor("tag:yaml.org,2002:map", Text.construct_mapping)
     try:
-        return yaml.safe_load(text)
-    except yaml.YAMLError as error:
+        return yaml.load(text, Loader=Text)
+    except (yaml.YAMLError, ValueError) as error:
         raise UsageError(f"{path} is no YAML: {error}") from error
 
 
 def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """The object of JSON with these pairs; of a key that is given twice, `json` would take the last without a word."""
+    """The mapping of these pairs; of a key that is given twice, both formats would take the last without a word."""
     keys = [key for key, _ in pairs]
     repeated = sorted({key for key in keys if keys.count(key) > 1})
     if repeated:
@@ -286,6 +300,18 @@ def _contradictions(config: FinetuneConfig) -> list[str]:
         "merge needs a base model that is not quantised": config.merge and config.quantization is not None,
         "lora_roles need method lora": bool(config.lora_roles) and config.method != "lora",
         "eval_data and eval_split of the same data contradict each other": bool(config.eval_data and config.eval_split),
+        "eval_fraction is for data of which no evaluation is given, and there is eval_data or eval_split": bool(
+            config.eval_data or config.eval_split
+        )
+        and _is_set(config, "eval_fraction"),
+        "crop_area needs augmentation": config.augmentation == "none" and _is_set(config, "crop_area"),
         "resume and overwrite contradict each other": config.resume and config.overwrite,
     }
     return [message for message, holds in pairs.items() if holds]
+
+
+def _is_set(config: FinetuneConfig, name: str) -> bool:
+    """Whether an option has another value than its default."""
+    entry = next(entry for entry in dataclasses.fields(config) if entry.name == name)
+    default = entry.default if entry.default_factory is dataclasses.MISSING else entry.default_factory()
+    return bool(getattr(config, name) != default)

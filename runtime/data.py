@@ -104,6 +104,8 @@ def load_splits(source: str | Path, configuration: str | None = None, *, streami
         DataError: There is nothing there that can be read.
     """
     path = Path(source).expanduser()
+    if configuration is not None and path.exists():
+        raise DataError(f"{source} is here and not on the Hub: leave data_config={configuration!r} out")
     if path.is_dir():
         return load_folder(path, streaming=streaming)
     if path.is_file():
@@ -113,7 +115,7 @@ def load_splits(source: str | Path, configuration: str | None = None, *, streami
     if path.is_absolute() or str(source).startswith((".", "~")):
         raise DataError(f"{source} does not exist")
     named = {"name": configuration} if configuration else {}
-    return load_by(source, str(source), streaming=streaming, **named)
+    return load_by(f"{source} is no file or folder here, and", str(source), streaming=streaming, **named)
 
 
 def decode_image(cell: Any, where: str = "image") -> Image.Image:

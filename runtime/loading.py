@@ -25,7 +25,7 @@ from v5lint.runtime.errors import CheckpointError, MissingDependencyError
 from v5lint.runtime.families import TASKS, Task, find_family, require_libraries
 from v5lint.runtime.heads import OWN_HEADS, classification_class
 from v5lint.runtime.hub import hub_options, read_json
-from v5lint.runtime.quantization import Quantization, check_quantized, quantization_config_for, unusable_on_cpu
+from v5lint.runtime.quantization import Quantization, check_quantized, leave_unpacked, quantization_config_for
 from v5lint.runtime.roles import backbone_of, classification_head
 
 if TYPE_CHECKING:
@@ -157,13 +157,7 @@ def load_with_report(
         )
     if quantization is not None:
         check_quantized(model)
-        unusable = unusable_on_cpu(model)
-        if unusable:
-            warnings.warn(
-                f"{checkpoint}: on a CPU, bitsandbytes cannot infer in 4 bits with {len(unusable)} layers of this "
-                f"model, such as {unusable[0]}. Move it to a GPU, or load it with quantization='8bit' or in bfloat16.",
-                stacklevel=3,
-            )
+        leave_unpacked(model)
     return model, report
 
 

@@ -28,6 +28,8 @@ from v5lint.runtime.roles import (
     is_linear,
     iter_targets,
     numbered_linears,
+    tower_prefixes,
+    uncalled_linears,
     unwrap,
 )
 
@@ -76,7 +78,7 @@ def lora_config_for(
     lora_dropout: float = 0.1,
     *,
     roles: Sequence[Role] | None = None,
-    tower: Tower = "vision",
+    tower: Tower | None = None,
     target_modules: Sequence[str] | str | None = None,
     train_head: bool = True,
     **options: Any,
@@ -91,7 +93,8 @@ def lora_config_for(
         roles: Which projections to adapt, of `query`, `key`, `value`, `output` and `mlp`. By default query and value;
             a model without attention (ConvNeXt) adapts its `mlp`. Where query, key and value are one fused Linear,
             that Linear is adapted whole, key included.
-        tower: Which tower of a dual encoder to adapt; the other stays frozen.
+        tower: Which tower to adapt; the other stays frozen. By default the vision tower of a dual encoder. Where a
+            vision tower feeds a language model there is no default, but for hand-written targets, which may be in both.
         target_modules: Hand-written targets, as PEFT takes them, in place of `roles`. They are checked: each must
             match, and what they match must be the same in every layer.
         train_head: Whether to train the classification head in full. A model without one has nothing to train beside
@@ -106,16 +109,21 @@ def lora_config_for(
         LoraTargetError: The targets match nothing or only a part; the message names the modules that the model has.
     """
     _refuse_adapted(model)
+    by_role = target_modules is None or target_modules == "all-linear"
+    tower = _default_tower(model, by_role) if tower is None else tower
+    if tower not in _TOWERS:
+        raise LoraTargetError(f"tower={tower!r}: must be one of {', '.join(_TOWERS)}.")
     layers = encoder_layers(model, tower)
-    if target_modules is None or target_modules == "all-linear":
+    if by_role:
         chosen = _roles(model, layers, ROLES if target_modules == "all-linear" else roles, tower)
         intended = [path for _, path in iter_targets(layers, chosen)]
         targets: list[str] | str = shortest_targets(model, intended)
     else:
-        targets = target_modules if isinstance(target_modules, str) else list(target_modules)
+        targets = target_modules if isinstance(target_modules, str) else list(target_modules or ())
         _check_targets(model, targets, layers, tower)
     to_save = list(options.pop("modules_to_save", None) or [])
     _check_modules_to_save(model, to_save)
+    _warn_of_moving_statistics(model, to_save)
     if train_head:
         to_save += [path for path in _shortest_heads(model) if path not in to_save]
     return LoraConfig(
@@ -227,31 +235,40 @@ def _refuse_adapted(model: nn.Module) -> None:
         )
 
 
+def _default_tower(model: nn.Module, by_role: bool) -> Tower:
+    """The tower to adapt where none is named; of a language model that sees, either could be meant."""
+    dual_encoder = any(hasattr(module, "get_text_features") for module in model.modules())
+    if dual_encoder or not tower_prefixes(model, "vision"):
+        return "vision"
+    if by_role:
+        raise LoraTargetError(
+            f"{type(unwrap(model)).__name__} has a vision tower that feeds a language model, and which one to adapt "
+            "cannot be known: name it with tower='vision', tower='text' or tower='both'."
+        )
+    return "both"
+
+
 def _roles(
     model: nn.Module, layers: list[EncoderLayer], roles: Sequence[Role] | None, tower: Tower
 ) -> tuple[Role, ...]:
     """The roles to adapt, each of which every layer that has the role's kind of block must have."""
+    name = type(unwrap(model)).__name__
     if not layers:
         other = next((name for name in _TOWERS if name != tower and encoder_layers(model, name)), None)
-        where = f"The {tower} tower of {type(unwrap(model)).__name__}" if other else type(unwrap(model)).__name__
+        where = f"The {tower} tower of {name}" if other else name
         hint = f" Its {other} tower has: tower={other!r}." if other else ""
+        hint += " Name those to adapt in target_modules=." if numbered_linears(model, tower) else ""
         raise LoraTargetError(
             f"{where} has no numbered layer whose Linear layers are known by role. {_linears(model)}{hint}"
         )
+    unknown = [role for role in roles or () if role not in ROLES]
+    if unknown or (roles is not None and not roles):
+        raise LoraTargetError(f"roles={list(roles or ())!r}: each must be one of {', '.join(ROLES)}.")
+    if roles is None or not {"query", "key", "value"}.isdisjoint(roles):
+        _refuse_unknown_attention(model, layers, tower)
     has_attention = any(layer.query for layer in layers)
-    if roles is None and not has_attention:
-        unknown = _unknown_attention(model, layers)
-        if unknown:
-            raise LoraTargetError(
-                f"The query and value projections of {type(unwrap(model)).__name__} are not known by name: its "
-                f"attention, such as {unknown[0]}, has {', '.join(unknown[1:])}. Name them in target_modules=, or "
-                "adapt the feed-forward layers alone with roles=['mlp']."
-            )
     if roles is None:
         return ("query", "value") if has_attention else ("mlp",)
-    unknown = [role for role in roles if role not in ROLES]
-    if unknown or not roles:
-        raise LoraTargetError(f"roles={list(roles)!r}: each must be one of {', '.join(ROLES)}.")
     present: tuple[Role, ...] = tuple(role for role in roles if any(layer.paths(role) for layer in layers))
     if not present or (has_attention and len(present) < len(roles)):
         raise LoraTargetError(
@@ -261,15 +278,32 @@ def _roles(
     return present
 
 
-def _unknown_attention(model: nn.Module, layers: list[EncoderLayer]) -> list[str]:
-    """The path of an attention none of whose Linear layers is known as a query, and their names; empty without one."""
-    linears = numbered_linears(model, "both")
+def _refuse_unknown_attention(model: nn.Module, layers: list[EncoderLayer], tower: Tower) -> None:
+    """Raise for an attention that the roles would pass over, whether others of the model are known or not."""
+    name = type(unwrap(model)).__name__
+    others = [role for role in ("output", "mlp") if any(layer.paths(role) for layer in layers)]
+    way_out = (
+        f"adapt others with roles={others!r} (--lora_roles {' '.join(others)})" if others else "adapt another model"
+    )
+    dead = next((path for path in uncalled_linears(model) if any(path.startswith(f"{x.name}.") for x in layers)), None)
+    if dead is not None:
+        raise LoraTargetError(
+            f"The attention of {name} reads the weight of {dead} without calling it: an adapter there would be counted "
+            f"as trained and change nothing. Leave query, key and value as they are, and {way_out}."
+        )
+    known = [path for layer in layers if layer.query for path in (layer.query, layer.key, layer.value)]
+    linears = numbered_linears(model, tower)
     for path, module in model.named_modules():
-        if "Attention" in type(module).__name__ and any(path.startswith(f"{layer.name}.") for layer in layers):
-            names = [linear.removeprefix(f"{path}.") for linear in linears if linear.startswith(f"{path}.")]
-            if names:
-                return [path, *names]
-    return []
+        within = f"{path}."
+        inside = [linear.removeprefix(within) for linear in linears if linear.startswith(within)]
+        attends = type(module).__name__.endswith("Attention")
+        if attends and inside and not any(linear and linear.startswith(within) for linear in known):
+            which = f"of {len(known) // 3} attentions of {name} are known by name, others not" if known else ""
+            which = which or f"of {name} are not known by name"
+            raise LoraTargetError(
+                f"The query and value projections {which}: its attention, such as {path}, has {', '.join(inside)}. "
+                f"Name them in target_modules=, or {way_out}."
+            )
 
 
 def shortest_targets(model: nn.Module, intended: list[str]) -> list[str] | str:
@@ -355,6 +389,25 @@ def _check_modules_to_save(model: nn.Module, names: Sequence[str]) -> None:
                 f"modules_to_save: {name!r} matches no module of {type(model).__name__}; PEFT would say nothing and "
                 f"leave the head frozen at its random values. {right}"
             )
+
+
+def _warn_of_moving_statistics(model: nn.Module, to_save: Sequence[str]) -> None:
+    """Say that batch normalisation changes in training, frozen or not, and that no adapter has its statistics."""
+    saved = tuple(f"{path}." for path in _saved_modules(model, to_save))
+    moving = [
+        path
+        for path, module in model.named_modules()
+        if isinstance(module, nn.modules.batchnorm._BatchNorm)
+        and module.track_running_stats
+        and not f"{path}.".startswith(saved)
+    ]
+    if moving:
+        warnings.warn(
+            f"{type(unwrap(model)).__name__} has {len(moving)} layers of batch normalisation, such as {moving[0]}. "
+            "Training moves their statistics, which the adapter does not hold: it would score otherwise once it is "
+            "loaded. Keep them in evaluation mode while you train, or name them in modules_to_save=.",
+            stacklevel=3,
+        )
 
 
 def _shortest_heads(model: nn.Module) -> list[str]:

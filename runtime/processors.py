@@ -48,9 +48,17 @@ def load_processor(checkpoint: str | Path, task: Task = "classification", **opti
     saved_type = saved_type.replace("FeatureExtractor", "ImageProcessor")
     if family is not None:
         _check_saved_processor(checkpoint, family, saved, saved_type)
-        if family.dual_encoder and task == "retrieval":
+    try:
+        if family is not None and family.dual_encoder and task == "retrieval":
             return _whole_processor(checkpoint, options)
-    return _image_processor(checkpoint, saved_type, options)
+        return _image_processor(checkpoint, saved_type, options)
+    except MissingDependencyError:
+        raise
+    except ImportError as error:  # SigLIP 2's for PIL also needs torchvision in transformers 5.4
+        reason = " ".join(str(error).split()).partition(" Check out ")[0]
+        raise MissingDependencyError(
+            f"{checkpoint}: {reason} Install it, or another transformers than {transformers.__version__}."
+        ) from error
 
 
 def _saved_processor(checkpoint: str | Path, options: Mapping[str, Any]) -> dict[str, Any]:

@@ -18,8 +18,8 @@ from v5lint.runtime.errors import CheckpointError, MissingDependencyError
 from v5lint.runtime.roles import (
     classification_head,
     linear_modules,
-    multihead_attention_linears,
     patch_embedding_linears,
+    uncalled_linears,
 )
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ Quantization = Literal["4bit", "8bit"]
 def unquantized_modules(model: nn.Module) -> list[str]:
     """Paths of the Linear layers that a quantiser must leave alone.
 
-    These are heads, NaFlex patch embeddings, and what `nn.MultiheadAttention` reads.
+    These are heads, NaFlex patch embeddings, and those whose weight is read without calling them.
 
     Args:
         model: The model to be quantised, on any device; its weights are not read.
@@ -40,7 +40,7 @@ def unquantized_modules(model: nn.Module) -> list[str]:
     return [
         *classification_head(model),
         *patch_embedding_linears(model),
-        *multihead_attention_linears(model),
+        *uncalled_linears(model),
     ]
 
 
@@ -93,21 +93,17 @@ def check_quantized(model: nn.Module) -> None:
         raise CheckpointError("Nothing was quantised: the model has no Linear layer that bitsandbytes replaces.")
 
 
-def unusable_on_cpu(model: nn.Module) -> list[str]:
-    """Paths of 4-bit layers on a CPU whose shape bitsandbytes cannot infer with there.
+def leave_unpacked(model: nn.Module) -> None:
+    """Keep 4-bit weights as a training needs them where bitsandbytes would pack them for the inference of a CPU.
 
-    Its CPU kernel (0.50) packs weights in blocks of 64 inputs and 32 outputs, and raises in evaluation mode on any
-    other shape: SoViT-400m, with 4304 hidden units, is one. Training and a GPU are not affected.
+    With AVX-512 BF16 its layers (0.50) pack their weights at the first forward in evaluation mode, and stay so: after
+    an evaluation no gradient passes them any more, or the training fails in an addition in place. Shapes that are no
+    multiple of 64 inputs and 32 outputs (SoViT-400m's) cannot be packed and fail at once.
     """
-    found = []
     for path in quantized_modules(model):
-        weight = getattr(model.get_submodule(path), "weight", None)
-        state = getattr(weight, "quant_state", None)
-        if weight is not None and state is not None and weight.device.type == "cpu":
-            outputs, inputs = state.shape
-            if inputs % 64 or outputs % 32:
-                found.append(path)
-    return found
+        layer: Any = model.get_submodule(path)
+        if hasattr(layer, "support_avx512bf16_for_cpu"):
+            layer.support_avx512bf16_for_cpu = False
 
 
 def _is_quantized(module: nn.Module) -> bool:

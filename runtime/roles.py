@@ -8,6 +8,8 @@ the paths that its own `named_modules` has.
 
 from __future__ import annotations
 
+import inspect
+import re
 from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING, Any, Literal, cast, get_args
@@ -18,11 +20,13 @@ from v5lint.runtime.families import find_family
 from v5lint.runtime.tables import read_table
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Hashable, Iterator, Mapping
 
 Role = Literal["query", "key", "value", "output", "mlp"]
 ROLES: tuple[Role, ...] = get_args(Role)
 Tower = Literal["vision", "text", "both"]
+_GIVEN_WEIGHT = re.compile(r"(?:\bF\.linear\(\w+, weight=|\w*proj_weight=|^\s+)self\.(\w+)\.weight,", re.MULTILINE)
+"""A weight that is an argument of a function, on a line of its own or beside what it is multiplied with."""
 
 
 @dataclass(frozen=True)
@@ -75,17 +79,14 @@ def linear_modules(model: nn.Module) -> dict[str, nn.Module]:
     """Every Linear layer of a model by its path, without those that only PEFT or a fused kernel reads.
 
     The inside of an adapted layer (`base_layer`, `lora_A`) is not listed, nor are the frozen copies that PEFT keeps
-    of a head. `out_proj` of `nn.MultiheadAttention` is not either: its forward reads the weight without calling the
-    module, so an adapter on it is counted as trained and changes nothing.
+    of a head, nor `uncalled_linears`: an adapter on one of these is counted as trained and changes nothing.
     """
     found: dict[str, nn.Module] = {}
-    skipped: tuple[str, ...] = ()
+    skipped: tuple[str, ...] = tuple(f"{path}." for path in uncalled_linears(model))
     for path, module in model.named_modules():
-        if skipped and path.startswith(skipped):
+        if f"{path}.".startswith(skipped):
             continue
-        if isinstance(module, nn.MultiheadAttention):
-            skipped += (f"{path}.",)
-        elif hasattr(module, "modules_to_save") and hasattr(module, "original_module"):
+        if hasattr(module, "modules_to_save") and hasattr(module, "original_module"):
             skipped += (f"{path}.original_module.",)
             if is_linear(module.original_module):
                 skipped += (f"{path}.",)
@@ -131,6 +132,8 @@ def encoder_layers(model: nn.Module, tower: Tower = "vision") -> list[EncoderLay
             attended = _attention_before(parent, leaf, attentions)
             if attended is not None:
                 attended.roles.setdefault("output", path)
+            elif "attention" in parent.rpartition(".")[0].rpartition(".")[2]:
+                continue  # the output of an attention that is not known
             elif leaf in _names()["mlp"] or f"{parent.rpartition('.')[2]}.{leaf}" in _names()["mlp"]:
                 found.mlp.append(path)
     return [_layer(name, found) for name, found in layers.items() if found.roles or found.mlp]
@@ -207,14 +210,37 @@ def patch_embedding_linears(model: nn.Module) -> tuple[str, ...]:
     return tuple(path for path in linear_modules(model) if _layer_of(path) is None and "embed" in path)
 
 
-def multihead_attention_linears(model: nn.Module) -> tuple[str, ...]:
-    """Paths of Linear layers whose weight `nn.MultiheadAttention` reads directly: not to be adapted or quantised."""
-    inside = [path for path, module in model.named_modules() if isinstance(module, nn.MultiheadAttention)]
-    return tuple(
-        path
-        for path, module in model.named_modules()
-        if isinstance(module, nn.Linear) and any(path.startswith(f"{parent}.") for parent in inside)
-    )
+def uncalled_linears(model: nn.Module) -> tuple[str, ...]:
+    """Paths of Linear layers whose weight another module reads without calling them: not to be adapted or quantised.
+
+    Those of `nn.MultiheadAttention`, of WavLM, and the `qkv` of timm's BEiT and EVA, which joins it with biases of
+    its own.
+    """
+    return tuple(f"{path}.{name}" for path, module in model.named_modules() for name in _uncalled_children(module))
+
+
+def _uncalled_children(module: nn.Module) -> list[str]:
+    """The Linear children of a module that it hands to a function by their weight."""
+    if isinstance(module, nn.MultiheadAttention):
+        return [name for name, child in module.named_children() if is_linear(child)]
+    names, sometimes = _read_by_weight(cast("Hashable", type(module)))
+    if getattr(module, "q_bias", None) is not None and not getattr(module, "qkv_bias_separate", False):
+        names |= sometimes
+    return [name for name in sorted(names) if is_linear(getattr(module, name, None))]
+
+
+@cache
+def _read_by_weight(cls: Any) -> tuple[frozenset[str], frozenset[str]]:
+    """Children whose weight a class of transformers or timm hands to a function: always, and in a branch of its own."""
+    if not cls.__module__.startswith(("transformers.models.", "timm.")):
+        return frozenset(), frozenset()
+    try:
+        source = inspect.getsource(cls)
+    except OSError:  # only its bytecode is installed
+        return frozenset(), frozenset()
+    read = frozenset(_GIVEN_WEIGHT.findall(source))
+    called = frozenset(name for name in read if f"self.{name}(" in source)
+    return read - called, called
 
 
 def backbone_of(model: nn.Module) -> nn.Module:

@@ -51,8 +51,8 @@ def claim_output(config: FinetuneConfig) -> Path | None:
     made = [name for name in _MADE if (output / name).exists()]
     if made and not config.resume and not config.overwrite:
         raise UsageError(
-            f"{output} has the results of another run ({', '.join(made)}): go on with it (--resume), replace them "
-            "(--overwrite), or choose another output"
+            f"{output} has the results of another run ({', '.join(made)}): replace them (--overwrite), choose another "
+            "output, or go on with that run (finetune --resume)"
         )
     if output.exists() and not output.is_dir():
         raise OutputError(f"{output} is a file, and a folder is needed")

@@ -303,7 +303,8 @@ def training_arguments(config: FinetuneConfig, images: int | None) -> TrainingAr
     """
     known = {entry.name for entry in dataclasses.fields(TrainingArguments)}
     strategy = "epoch" if config.eval_steps is None and images is not None else "steps"
-    steps = config.eval_steps or max(1, config.max_steps // 5)
+    # After the first step of a warm-up, whose rate is zero, there is nothing to evaluate and nothing worth keeping.
+    steps = config.eval_steps or min(max(2, config.max_steps // 5), config.max_steps)
     options: dict[str, Any] = {
         "output_dir": str(Path(config.output) / "training"),
         "num_train_epochs": config.epochs,

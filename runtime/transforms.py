@@ -185,8 +185,10 @@ def make_transforms(processor: Any, family: Family, model_config: Any, config: F
     """
     pixels = pixels_of(processor)
     many_sizes = family.layout == "patches" or (family.name == "timm_naflexvit" and config.patch_budget is not None)
-    if config.patch_budget is not None and not many_sizes:
-        raise UsageError(f"patch_budget is for NaFlex models, and {family.title} takes images of one size")
+    of_naflex = {"patch_budget": config.patch_budget is not None, "upscale": not config.upscale}
+    useless = " and ".join(name for name, is_set in of_naflex.items() if is_set)
+    if useless and not many_sizes:
+        raise UsageError(f"{useless} is for NaFlex models, and {family.title} takes images of one size")
     if many_sizes and (config.mixup or config.cutmix):
         raise UsageError("mixup and cutmix need images of one size, and a NaFlex batch has many")
     if many_sizes:

@@ -23,8 +23,8 @@ from v5lint.runtime.roles import (
     classification_head,
     encoder_layers,
     linear_modules,
-    multihead_attention_linears,
     role_of,
+    uncalled_linears,
     unwrap,
 )
 
@@ -220,12 +220,12 @@ def _check_adapter(findings: Findings, subject: Subject, config: Any, trainable:
     base = unwrap(subject.model)
     linears = linear_modules(base)
     adapted = adapted_layers(subject.model)
-    inside = sorted(set(adapted) & set(_fused_attention_linears(base)))
+    inside = sorted(set(adapted) & set(uncalled_linears(base)))
     if inside:
         findings.fail(
             "never_called",
-            f"{shown(inside)} belongs to nn.MultiheadAttention, which reads its weight without calling it: the adapter "
-            "there is counted as trained and changes nothing.",
+            f"{shown(inside)} belongs to nn.MultiheadAttention, or another that reads its weight without calling it: "
+            "the adapter there is counted as trained and changes nothing.",
             "Leave it out of target_modules; lora_config_for(model) does.",
             inside,
         )
@@ -458,7 +458,7 @@ def _check_effect(findings: Findings, subject: Subject) -> None:
             handle.remove()
     idle = [name for name in adapted if name not in effects]
     weak = [name for name, effect in effects.items() if not effect > _LEAST_EFFECT]
-    known = set(_fused_attention_linears(unwrap(subject.model)))
+    known = set(uncalled_linears(unwrap(subject.model)))
     idle = [name for name in idle if name not in known]
     findings.measure("least_effect", min(effects.values(), default=None), f"> {_LEAST_EFFECT}")
     if idle:
@@ -539,16 +539,6 @@ def _head_is_from_checkpoint(subject: Subject, heads: list[str]) -> bool:
 
 def _unmatched(names: Iterable[str], modules: dict[str, Any]) -> list[str]:
     return sorted(name for name in names if not any(path == name or path.endswith(f".{name}") for path in modules))
-
-
-def _fused_attention_linears(base: nn.Module) -> list[str]:
-    """Paths that `nn.MultiheadAttention` reads itself, adapted or not."""
-    adapted = [
-        name
-        for name, module in base.named_modules()
-        if hasattr(module, "lora_A") and type(_parent(base, name)).__name__ == "MultiheadAttention"
-    ]
-    return [*multihead_attention_linears(base), *adapted]
 
 
 def _parent(base: nn.Module, name: str) -> nn.Module:

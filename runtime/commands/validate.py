@@ -36,6 +36,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Check, print, and write the report, as JSON, as HTML and with its pictures."""
+    from v5lint.runtime.quiet import quiet_libraries
+
+    quiet_libraries()
     from v5lint.runtime.checks.saved import validate_saved
 
     if arguments.data is None and arguments.group_column is not None:

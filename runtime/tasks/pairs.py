@@ -97,7 +97,8 @@ def load_pairs(
         chosen = _split_off(splits["train"], source, eval_fraction, seed)
     pairs = [_pairs(rows, source, image_column, text_column, template) for rows in chosen]
     if len(pairs[0]) < 2 or len(pairs[1]) < 2:
-        raise DataError(f"{source}: {len(pairs[0])} pairs to train on and {len(pairs[1])} to evaluate on are too few")
+        counts = f"{len(pairs[0])} to train on and {len(pairs[1])} to evaluate on"
+        raise DataError(f"{source}: of pairs there must be at least two of each, and there are {counts}")
     if len(pairs[1].distinct_texts) < 2:
         raise DataError(f"{source}: all pairs to evaluate on have the same text, so nothing can be retrieved")
     for part in pairs:

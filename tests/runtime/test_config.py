@@ -46,12 +46,28 @@ def test_yaml_numbers_without_a_point_are_numbers(tmp_path: Path) -> None:
     assert read_config(path).learning_rate == 5e-3
 
 
+def test_words_that_yaml_takes_for_truth_values_are_what_was_meant(tmp_path: Path) -> None:
+    """YAML 1.1 reads `off` as False, and `validate: off` is a choice."""
+    path = tmp_path / "run.yaml"
+    path.write_text(
+        "checkpoint: c\ndata: d\noutput: o\nvalidate: off\nprogress: off\nmerge: on\nbf16: no\n"
+        "eval_split: null\neval_data:\ngroup_column: ~\nlora_roles: [query, value]\n",
+        encoding="utf-8",
+    )
+    config = read_config(path)
+    assert (config.validate, config.progress, config.merge, config.bf16) == ("off", False, True, False)
+    assert (config.eval_split, config.eval_data, config.group_column) == (None, None, None)
+    assert config.lora_roles == ["query", "value"]
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
         ("lr: 1", "lr: no such option"),
         ("learning_rate: much", "learning_rate: 'much' is not a value"),
-        ("- a", "holds list, not options"),
+        ("- a", "holds no options by name"),
+        ("", "holds no options by name"),
+        ("epochs: 1\ndata: d\nepochs: 2", "is no YAML: epochs is given twice"),
         ("a: b: c", "is no YAML"),
         ("checkpoint: {name: c}", "checkpoint: {'name': 'c'} is not a value"),
         ("lora_roles: [[query]]", r"lora_roles: \[\['query'\]\] is not a value"),
@@ -98,6 +114,9 @@ def test_a_file_that_is_not_there(tmp_path: Path) -> None:
         ({"quantization": "4bit", "method": "full"}, "use method lora"),
         ({"merge": True, "method": "full"}, "merge needs method lora"),
         ({"resume": True, "overwrite": True}, "contradict"),
+        ({"lora_roles": ["query"], "method": "full"}, "lora_roles need method lora"),
+        ({"eval_fraction": 0.1, "eval_split": "test"}, "eval_fraction is for data of which no evaluation is given"),
+        ({"crop_area": 0.8, "augmentation": "none"}, "crop_area needs augmentation"),
         ({"checkpoint": ""}, "checkpoint is missing"),
     ],
 )

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import warnings
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -182,6 +183,9 @@ def test_a_model_that_is_adapted_already_is_refused(checkpoints: Callable[..., P
 def test_a_model_without_layers_is_refused() -> None:
     with pytest.raises(LoraTargetError, match="no numbered layer"):
         lora_config_for(nn.Linear(2, 2))
+    numbered = nn.ModuleDict({"layers": nn.ModuleList([nn.ModuleDict({"mix": nn.Linear(2, 2)})])})
+    with pytest.raises(LoraTargetError, match=r"Its Linear layers: mix \(1\)\. Name those to adapt in target_modules="):
+        lora_config_for(numbered)
     with pytest.raises(LoraTargetError, match="'fc' matches no module"):
         lora_config_for(nn.Linear(2, 2), target_modules=["fc"])
     with pytest.raises(LoraTargetError, match="must be one of query"):
@@ -204,6 +208,84 @@ def test_an_attention_of_unknown_names_is_named_and_not_passed_over() -> None:
     assert len(matched_modules(model, lora_config_for(model, roles=["mlp"]))) == 6
     with pytest.raises(LoraTargetError, match=r"matches nothing in layers\.0"):
         lora_config_for(model, target_modules=["1.self_attn.q_b_proj"])
+
+
+def test_a_part_of_the_attentions_is_not_passed_over() -> None:
+    """Half of Reformer's layers share one projection for query and key, under a name of its own."""
+    sizes = {"hidden_size": 32, "num_attention_heads": 2, "attention_head_size": 16, "feed_forward_size": 32}
+    model = build_on_meta(
+        transformers.ReformerModel,
+        transformers.ReformerConfig(
+            **sizes, attn_layers=["local", "lsh"], vocab_size=50, axial_pos_embds=False, is_decoder=False
+        ),
+    )
+    with pytest.raises(LoraTargetError, match=r"1 attentions .* others not.* self_attention\.query_key"):
+        lora_config_for(model)
+    with pytest.raises(LoraTargetError, match="others not"):
+        lora_config_for(model, roles=["query", "output"])
+    assert len(matched_modules(model, lora_config_for(model, roles=["mlp"]))) == 2
+
+
+def test_a_weight_that_is_read_without_a_call_is_no_target() -> None:
+    """PEFT adapts WavLM's projections, counts them as trained, and no gradient ever reaches them."""
+    sizes = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64}
+    convolutions = {"conv_dim": [8], "conv_kernel": [3], "conv_stride": [2], "num_feat_extract_layers": 1}
+    model = build_on_meta(transformers.WavLMModel, transformers.WavLMConfig(**sizes, **convolutions))
+    with pytest.raises(LoraTargetError, match=r"k_proj without calling it.*roles=\['mlp'\] \(--lora_roles mlp\)"):
+        lora_config_for(model)
+    with pytest.raises(LoraTargetError, match="a weight that its module never calls"):
+        lora_config_for(model, target_modules=["q_proj", "v_proj"])
+    assert len(matched_modules(model, lora_config_for(model, roles=["mlp"]))) == 4
+
+
+@pytest.mark.parametrize(
+    ("architecture", "called"),
+    [("beit_base_patch16_224", False), ("eva02_small_patch14_224", False), ("eva02_base_patch14_224", True)],
+)
+def test_the_biases_of_timm_bypass_an_adapter(architecture: str, called: bool) -> None:
+    """BEiT and EVA add biases of their own to `qkv`, by its weight: an adapter on it changes nothing."""
+    pytest.importorskip("timm")
+    sizes = {"embed_dim": 64, "depth": 2, "num_heads": 4, "img_size": 32, "patch_size": 8}
+    config = transformers.TimmWrapperConfig(architecture=architecture, model_args=sizes, num_labels=3)
+    model = transformers.TimmWrapperForImageClassification(config)
+    if not called:
+        with pytest.raises(LoraTargetError, match=r"qkv without calling it"):
+            lora_config_for(model)
+    adapted = attach_lora(model, roles=None if called else ["mlp"], lora_dropout=0.0)
+    adapted(pixel_values=torch.randn(2, 3, 32, 32)).logits.square().sum().backward()
+    reached = [p.grad is not None and bool(p.grad.any()) for n, p in adapted.named_parameters() if "lora_B" in n]
+    assert len(reached) == 4
+    assert all(reached)
+
+
+def test_the_tower_of_a_language_model_that_sees_has_to_be_named() -> None:
+    """To adapt the eyes of LLaVA alone is what hardly anyone means."""
+    vision = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64}
+    text = {**vision, "num_hidden_layers": 3, "vocab_size": 50, "num_key_value_heads": 2}
+    config = transformers.LlavaConfig(
+        vision_config={"model_type": "clip_vision_model", **vision}, text_config={"model_type": "llama", **text}
+    )
+    model = build_on_meta(transformers.LlavaForConditionalGeneration, config)
+    with pytest.raises(LoraTargetError, match="tower='vision', tower='text' or tower='both'"):
+        lora_config_for(model)
+    towers = {"vision": 2, "text": 3, "both": 5}
+    found = {name: len(matched_modules(model, lora_config_for(model, tower=name))) for name in towers}  # type: ignore[arg-type]
+    assert found == {name: 2 * layers for name, layers in towers.items()}
+    assert len(matched_modules(model, lora_config_for(model, target_modules=["q_proj", "v_proj"]))) == 10
+    with pytest.raises(LoraTargetError, match="tower='eyes': must be one of vision, text, both"):
+        lora_config_for(model, tower="eyes")  # type: ignore[arg-type]
+
+
+def test_statistics_that_training_moves_are_named() -> None:
+    """An adapter of CvT scores otherwise once it is loaded: it does not hold the statistics of batch normalisation."""
+    config = transformers.CvtConfig(embed_dim=[8, 16, 24], num_heads=[1, 2, 3], depth=[1, 2, 3], num_labels=3)
+    model = build_on_meta(transformers.CvtForImageClassification, config)
+    with pytest.warns(UserWarning, match=r"18 layers of batch normalisation.*modules_to_save"):
+        lora_config_for(model)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        lora_config_for(model, modules_to_save=["normalization"])
+        lora_config_for(vit_base())
 
 
 def test_the_tower_that_can_be_adapted_is_named() -> None:

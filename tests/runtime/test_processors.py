@@ -180,3 +180,16 @@ def test_timm_that_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch, tm
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(MissingDependencyError, match="pip install timm torchvision"):
         load_processor(tmp_path)
+
+
+def test_a_processor_that_wants_a_library_names_it(
+    checkpoints: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without torchvision, transformers 5.4 has a name for SigLIP 2's processor, and an ImportError behind it."""
+
+    def missing(*_: Any, **__: Any) -> None:
+        raise ImportError("\nX requires the Torchvision library but it was not found in your environment. Check out it")
+
+    monkeypatch.setattr("v5lint.runtime.processors._image_processor", missing)
+    with pytest.raises(MissingDependencyError, match=r"siglip2.*: X requires the Torchvision library .* Install it"):
+        load_processor(checkpoints("siglip2"))

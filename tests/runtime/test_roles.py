@@ -16,9 +16,9 @@ from v5lint.runtime.roles import (
     encoder_layers,
     is_linear,
     linear_modules,
-    multihead_attention_linears,
     patch_embedding_linears,
     tower_prefixes,
+    uncalled_linears,
     unwrap,
 )
 
@@ -135,7 +135,7 @@ def test_the_towers_of_a_dual_encoder(checkpoints: Callable[..., Path]) -> None:
 
 def test_weights_that_multihead_attention_reads_are_no_linear_layers(checkpoints: Callable[..., Path]) -> None:
     model = load_model(checkpoints("siglip"), "dense")
-    (path,) = multihead_attention_linears(model)
+    (path,) = uncalled_linears(model)
     assert path.endswith("head.attention.out_proj")
     assert path not in linear_modules(model)
 
@@ -181,6 +181,7 @@ OTHERS: dict[str, tuple[dict[str, Any], int, str]] = {
     "BertForSequenceClassification": ({**SMALL, "vocab_size": 50}, 2, "classifier"),
     "GPT2ForSequenceClassification": ({"n_embd": 32, "n_layer": 2, "n_head": 2, "vocab_size": 50}, 2, "score"),
     "RobertaForSequenceClassification": ({**SMALL, "vocab_size": 50}, 2, "classifier"),
+    "Wav2Vec2BertForSequenceClassification": (SMALL, 2, "classifier"),
     "DistilBertForSequenceClassification": (
         {"dim": 32, "n_layers": 2, "n_heads": 2, "hidden_dim": 64, "vocab_size": 50},
         2,

@@ -9,9 +9,11 @@ import torch
 from PIL import Image
 
 from v5lint.runtime.adapters import adapter_effect, load_adapter
+from v5lint.runtime.config import FinetuneConfig
 from v5lint.runtime.loading import load_model
 from v5lint.runtime.lora import attach_lora
 from v5lint.runtime.processors import load_processor
+from v5lint.runtime.trainer import training_arguments
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -60,3 +62,12 @@ def test_a_fine_tune(family: str, checkpoints: Callable[..., Path], tmp_path: Pa
         reloaded = load_model(tmp_path / "merged")
         assert torch.equal(reloaded(**probe).logits, merged(**probe).logits)
     assert list(reloaded.config.id2label.values()) == DIGITS
+
+
+def test_nothing_is_evaluated_before_the_first_step_of_a_warm_up_has_an_effect() -> None:
+    """Its learning rate is zero: the checkpoint after it would tie with later ones, be the best, and be untrained."""
+    for max_steps, expected in ((1, 1), (4, 2), (50, 10)):
+        config = FinetuneConfig(
+            checkpoint="c", data="d", output="o", streaming=True, eval_split="val", max_steps=max_steps
+        )
+        assert training_arguments(config, None).eval_steps == expected

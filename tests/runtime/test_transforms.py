@@ -128,6 +128,7 @@ def test_timms_naflexvit_takes_the_same_patches(checkpoints: Callable[..., Path]
     ("name", "options", "message"),
     [
         ("vit", {"patch_budget": 64}, "patch_budget is for NaFlex models, and ViT takes images of one size"),
+        ("vit", {"upscale": False}, "upscale is for NaFlex models"),
         ("siglip2", {"mixup": 0.2}, "mixup and cutmix need images of one size"),
     ],
 )
