@@ -38,6 +38,8 @@ _ALIKE, _DETAIL = 0.985, 0.93
 """Least correlation of a fitted part, and of what is left of both without their coarse structure."""
 _LEAST_DETAIL = 2.0
 """Of 255 levels; below, noise is all that could be compared."""
+_EDGE = 0.06
+"""Share of a window's sides that is its edge."""
 _LARGEST = 0.99
 """Share of the area above which a part is the whole: another test's matter."""
 _SMALLEST = 0.12
@@ -228,11 +230,15 @@ def _have_detail(values: Array) -> Array:
 
 
 def _have_more(wholes: Array, boxes: Array) -> Array:
-    """Whether pictures show anything outside the boxes: a sign on a plain ground is moved, not cut out. A mask [K]."""
+    """Whether pictures show anything at the edges of the boxes or outside: a mask [K].
+
+    A sign on a plain ground is moved, not cut out.
+    """
     places = (np.arange(wholes.shape[1]) + 0.5) / wholes.shape[1]
-    columns, rows = ((places >= boxes[:, i, None]) & (places <= boxes[:, i + 2, None]) for i in (0, 1))
-    inside = rows[:, :, None] & columns[:, None, :]
-    left = np.ma.masked_array(wholes, inside)
+    edges = _EDGE * (boxes[:, 2:] - boxes[:, :2])
+    low, high = boxes[:, :2] + edges, boxes[:, 2:] - edges
+    columns, rows = ((places >= low[:, i, None]) & (places <= high[:, i, None]) for i in (0, 1))
+    left = np.ma.masked_array(wholes, rows[:, :, None] & columns[:, None, :])
     return np.asarray(left.std(axis=(1, 2)).filled(0) >= _LEAST_DETAIL)
 
 

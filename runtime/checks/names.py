@@ -28,7 +28,7 @@ def check_names(findings: Findings, subject: Subject) -> None:
     if not renumbered:
         _check_alike(findings, list(classes.values()))
     for title, names in classes.items():
-        if chosen and sorted(names) == sorted(ours) and _check_map(findings, subject, title, names, ours):
+        if chosen and set(names) <= set(ours) and _check_map(findings, subject, title, names, ours):
             break
     if subject.classifies:
         for title in _SIDES:
@@ -77,16 +77,18 @@ def _check_map(findings: Findings, subject: Subject, title: str, names: list[str
     """Whether a class of the data reaches the model as another one of the model's names."""
     remedy = "Build id2label from the data set's own class names."
     if not _is_renumbered(subject, title):
-        if names != ours:
+        moved = names != ours[: len(names)]
+        if moved:
+            what = "have the same classes in another order" if len(names) == len(ours) else "number them otherwise"
             findings.fail(
                 "label_map",
-                f"The model's id2label ({shown(ours)} first) and the {title} data ({shown(names)} first) have the same "
-                "classes in another order: every prediction will be named wrongly.",
+                f"The model's id2label ({shown(ours)} first) and the {title} data ({shown(names)} first) {what}: every "
+                "prediction will be named wrongly.",
                 remedy,
                 ours,
                 names,
             )
-        return names != ours
+        return moved
     items = subject.items(title)
     table, sure = items.numbering if items is not None else ({}, False)
     pairs = [(stored, numbers.copy().pop()) for stored, numbers in table.items() if len(numbers) == 1]

@@ -104,8 +104,12 @@ def active_adapter(model: nn.Module) -> str:
 
 
 def zero_at_the_start(layer: Any) -> list[torch.Tensor]:
-    """The tensors of an adapted layer that are zero before the first step: lora_B, of an embedding lora_A."""
-    return [*layer.lora_B.parameters(), *getattr(layer, "lora_embedding_A", {}).values()]
+    """The tensors of an adapted layer that are zero before the first step: lora_B, of an embedding lora_A.
+
+    AdaLoRA keeps a diagonal between its two matrices, and starts that at zero.
+    """
+    between = getattr(layer, "lora_E", layer.lora_B)
+    return [*between.parameters(), *getattr(layer, "lora_embedding_A", {}).values()]
 
 
 def _peft_model(model: nn.Module) -> Any:

@@ -18,7 +18,7 @@ from v5lint.runtime.checks.findings import Findings, shown
 from v5lint.runtime.checks.hashing import alike, hash_images, same_pixels
 from v5lint.runtime.checks.items import check_given_labels
 from v5lint.runtime.checks.labels import at_chance, check_declared, check_kind, check_labels, learnt_by_heart
-from v5lint.runtime.checks.likeness import check_likeness
+from v5lint.runtime.checks.likeness import check_copies, check_likeness, check_shortcut
 from v5lint.runtime.checks.names import check_names
 from v5lint.runtime.checks.preserve import undisturbed
 from v5lint.runtime.errors import RuntimeSetupError
@@ -143,6 +143,10 @@ def _check_leak(findings: Findings, subject: Subject, train: ImageSource, evalua
     near = exact | each.any(axis=1)
     by_nature = _are_alike_by_nature(each)
     findings.attempt("pictures", lambda: check_likeness(findings, (ours, theirs), (hashes[0], hashes[1])))
+    findings.attempt("copies", lambda: check_copies(findings, hashes[0]))
+    if train.labels is not None and evaluation.labels is not None:
+        given = train.labels[seen], evaluation.labels[asked]
+        findings.attempt("shortcut", lambda: check_shortcut(findings, (ours, theirs), given))
     findings.attempt("labels", lambda: check_labels(findings, (hashes[0], hashes[1]), sides, (seen, asked)))
     findings.measure("compared", [len(seen), len(asked)], [len(train), len(evaluation)])
     findings.measure("same_pixels", round(float(exact.mean()), 4), 0.0)
