@@ -131,8 +131,12 @@ def adapted_layers(model: nn.Module) -> dict[str, Any]:
 
 
 def _loose_layers(subject: Subject) -> int:
-    """Layers of LoRA in a model that neither PEFT nor transformers' own `add_adapter` knows of."""
-    if _peft_model(subject.model) is not None or getattr(subject.bare, "_hf_peft_config_loaded", False):
+    """Layers of LoRA in a model that neither PEFT nor transformers' own `add_adapter` knows of, nor one inside it."""
+    known = any(
+        _peft_model(module) is not None or getattr(module, "_hf_peft_config_loaded", False)
+        for module in subject.model.modules()
+    )
+    if known:
         return 0
     return len(adapted_layers(subject.model))
 

@@ -17,7 +17,7 @@ from packaging.version import Version
 from peft import AdaLoraConfig, IA3Config, LoraConfig, get_peft_model
 from PIL import Image, ImageEnhance, ImageOps
 from torch import nn
-from transformers import AutoImageProcessor, AutoModelForImageClassification, Trainer, default_data_collator
+from transformers import AutoImageProcessor, AutoModel, AutoModelForImageClassification, Trainer, default_data_collator
 
 from v5lint.runtime.data import decode_image
 from v5lint.runtime.loading import load_model
@@ -383,6 +383,51 @@ def ranks_that_are_given_out(scene: Scene) -> None:
     scene.adapt = lambda model: get_peft_model(model, config)
 
 
+def turned_at_random(scene: Scene) -> None:
+    """By quarters, as pictures from above may be."""
+
+    def prepare(image: Image.Image) -> Any:
+        return scene.prepared(image.rotate(90 * int(torch.randint(0, 4, ())), expand=True))
+
+    scene.prepare, scene.prepare_evaluation = prepare, scene.prepared
+
+
+def adapter_inside_a_model_of_ones_own(scene: Scene) -> None:
+    class Own(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.backbone = get_peft_model(AutoModel.from_pretrained(scene.checkpoint),
+                                           LoraConfig(r=4, target_modules=["q_proj", "v_proj"]))  # fmt: skip
+            self.head = nn.Linear(self.backbone.config.hidden_size, 10)
+
+        def forward(self, pixel_values: Any, labels: Any = None) -> Any:
+            scores = self.head(self.backbone(pixel_values=pixel_values).last_hidden_state[:, 0])
+            loss = {} if labels is None else {"loss": nn.functional.cross_entropy(scores, labels)}
+            return {**loss, "logits": scores}
+
+    scene.load = Own
+    scene.adapt = lambda model: model
+
+
+def head_of_cosines(scene: Scene) -> None:
+    class Cosines(nn.Module):
+        def __init__(self, width: int) -> None:
+            super().__init__()
+            self.weight = nn.Parameter(torch.randn(10, width))
+
+        def forward(self, features: torch.Tensor) -> torch.Tensor:
+            normalised = (nn.functional.normalize(each, dim=-1) for each in (features, self.weight))
+            return 16 * nn.functional.linear(*normalised)
+
+    def load() -> Any:
+        model = load_model(scene.checkpoint, labels=DIGITS)
+        model.classifier = Cosines(model.classifier.in_features)
+        return model
+
+    scene.load = load
+    scene.config = lambda model: LoraConfig(r=4, target_modules=["q_proj", "v_proj"], modules_to_save=["classifier"])
+
+
 RIGHT: dict[str, Callable[[Scene], None]] = {
     "bf16": _arguments(bf16=True),
     "one step": _arguments(max_steps=1),
@@ -457,6 +502,9 @@ RIGHT: dict[str, Callable[[Scene], None]] = {
     "mixed in training alone": mixed_in_training_alone,
     "half precision": in_half_precision,
     "ranks that are given out": ranks_that_are_given_out,
+    "turned at random": turned_at_random,
+    "adapter inside a model of one's own": adapter_inside_a_model_of_ones_own,
+    "head of cosines": head_of_cosines,
 }
 
 
