@@ -49,8 +49,8 @@ _PLAIN = 0.25
 """Share of leaked images from which no crops need to be looked for."""
 _APART = 0.5
 """Jensen-Shannon divergence (in bits) of the class distributions from which a split is not random any more."""
-_DRAWS = 200
-"""Splits at random that a split is compared with."""
+_DRAWS, _COMPARED, _RARE = 1000, 100, 0.02
+"""Splits at random that a split is compared with, in all and by their distribution; and the share that is no chance."""
 _GROUP_COLUMNS = (
     "group",
     "group_id",
@@ -261,9 +261,10 @@ def _check_classes(findings: Findings, train: ImageSource, evaluation: ImageSour
     findings.measure("divergence", round(apart, 4), f"< {_APART}")
     findings.measure("majority", round(majority, 4))
     # Of classes with an image or two a split at random leaves some out, and a small one is far from the whole.
-    drawn = _at_random(*counts) if len(unseen) or apart >= _APART else ()
+    total = counts[0] + counts[1]
+    drawn = _at_random(total, int(counts[1].sum())) if len(unseen) or apart >= _APART else total[None]
     if len(unseen):
-        by_chance = len(unseen) <= max(int(((ours == 0) & (theirs > 0)).sum()) for ours, theirs in drawn)
+        by_chance = float((((drawn == total) & (total > 0)).sum(axis=1) >= len(unseen)).mean()) >= _RARE
         report = findings.note if by_chance else findings.fail
         report(
             "unseen",
@@ -273,7 +274,7 @@ def _check_classes(findings: Findings, train: ImageSource, evaluation: ImageSour
             unseen.tolist(),
             [],
         )
-    if apart >= _APART and apart > max(_divergence(*pair) for pair in drawn):
+    if apart >= _APART and apart > max(_divergence(total - some, some) for some in drawn[:_COMPARED]):
         findings.fail(
             "distribution",
             f"The classes of training and evaluation are distributed otherwise (divergence {apart:.2f} of 1): it "
@@ -295,11 +296,11 @@ def _check_classes(findings: Findings, train: ImageSource, evaluation: ImageSour
         )
 
 
-def _at_random(ours: Array, theirs: Array) -> list[tuple[Array, Array]]:
-    """The class counts of both sides, had the same images been split into as many at random; some times."""
+def _at_random(total: Array, size: int) -> Array:
+    """The class counts [D, C] of so many images that are drawn at random out of all; some times."""
     generator = np.random.default_rng(0)
-    taken = generator.multivariate_hypergeometric(ours + theirs, int(theirs.sum()), size=_DRAWS, method="marginals")
-    return [(ours + theirs - some, some) for some in taken]
+    drawn: Array = generator.multivariate_hypergeometric(total, size, size=_DRAWS, method="marginals")
+    return drawn
 
 
 def _divergence(first: Array, second: Array) -> float:

@@ -343,24 +343,16 @@ def _kept(empty: Callable[[int], Any]) -> Callable[[Scene], None]:
     return change
 
 
-def mixed_in_training_alone(scene: Scene) -> None:
-    """The trainer's collator mixes images (mixup), and its class gives evaluation another one."""
+def flipped_in_training_alone(scene: Scene) -> None:
+    """The trainer's collator flips images at random, and its class gives evaluation another one."""
 
-    def mix(items: list[Any]) -> Any:
+    def flip(items: list[Any]) -> Any:
         batch = default_data_collator(items)
-        order, share = torch.randperm(len(items)), float(torch.rand(()))
-        hot = nn.functional.one_hot(batch["labels"], 10).float()
-        pixels = batch["pixel_values"]
-        return {"pixel_values": share * pixels + (1 - share) * pixels[order],
-                "labels": share * hot + (1 - share) * hot[order]}  # fmt: skip
+        flipped = batch["pixel_values"].flip(-1)
+        chosen = torch.rand(len(items)) < 0.5
+        return {**batch, "pixel_values": torch.where(chosen[:, None, None, None], flipped, batch["pixel_values"])}
 
     class Own(Trainer):
-        def compute_loss(self, model: Any, inputs: Any, return_outputs: bool = False, **_: Any) -> Any:
-            labels = inputs.pop("labels")
-            outputs = model(**inputs)
-            loss = nn.functional.cross_entropy(outputs.logits, labels)
-            return (loss, outputs) if return_outputs else loss
-
         def get_eval_dataloader(self, eval_dataset: Any = None) -> Any:
             kept, self.data_collator = self.data_collator, default_data_collator
             try:
@@ -369,7 +361,7 @@ def mixed_in_training_alone(scene: Scene) -> None:
                 self.data_collator = kept
 
     scene.trainer_class = Own
-    scene.trainer_options = lambda model: {"data_collator": mix}
+    scene.trainer_options = lambda model: {"data_collator": flip}
 
 
 def in_half_precision(scene: Scene) -> None:
@@ -499,7 +491,7 @@ RIGHT: dict[str, Callable[[Scene], None]] = {
     "superclasses": superclasses,
     "a table of made items": _kept(lambda size: {}),
     "a list of made items": _kept(lambda size: [None] * size),
-    "mixed in training alone": mixed_in_training_alone,
+    "flipped in training alone": flipped_in_training_alone,
     "half precision": in_half_precision,
     "ranks that are given out": ranks_that_are_given_out,
     "turned at random": turned_at_random,
