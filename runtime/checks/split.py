@@ -49,6 +49,8 @@ _PLAIN = 0.25
 """Share of leaked images from which no crops need to be looked for."""
 _APART = 0.5
 """Jensen-Shannon divergence (in bits) of the class distributions from which a split is not random any more."""
+_FEW_EACH = 6
+"""Images that a class has in the middle, from which a class without a training image is no chance."""
 _DRAWS, _COMPARED, _RARE = 1000, 100, 0.02
 """Splits at random that a split is compared with, in all and by their distribution; and the share that is no chance."""
 _GROUP_COLUMNS = (
@@ -264,7 +266,8 @@ def _check_classes(findings: Findings, train: ImageSource, evaluation: ImageSour
     total = counts[0] + counts[1]
     drawn = _at_random(total, int(counts[1].sum())) if len(unseen) or apart >= _APART else total[None]
     if len(unseen):
-        by_chance = float((((drawn == total) & (total > 0)).sum(axis=1) >= len(unseen)).mean()) >= _RARE
+        few = float(np.median(total[total > 0])) < _FEW_EACH  # where most have many, one of few is worth a word
+        by_chance = few and float((((drawn == total) & (total > 0)).sum(axis=1) >= len(unseen)).mean()) >= _RARE
         report = findings.note if by_chance else findings.fail
         report(
             "unseen",
