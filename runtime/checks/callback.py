@@ -16,6 +16,7 @@ from transformers import Trainer, TrainerCallback
 
 from v5lint.runtime.checks.arguments import leaves_division_to_the_model
 from v5lint.runtime.checks.findings import Findings
+from v5lint.runtime.checks.loaders import evaluation_collator
 from v5lint.runtime.checks.movement import NAME as MOVEMENT
 from v5lint.runtime.checks.movement import STEPS, Recorder
 from v5lint.runtime.checks.shown import is_sequential
@@ -253,6 +254,7 @@ class ValidationCallback(TrainerCallback):
             train_dataset=train if train is not None else getattr(loader, "dataset", None),
             eval_dataset=getattr(trainer, "eval_dataset", None),
             collate=collate if collate is not None else getattr(loader, "collate_fn", None),
+            evaluation_collate=evaluation_collator(trainer),
             columns=getattr(trainer, "_signature_columns", None),
             optimizer=getattr(kwargs.get("optimizer"), "optimizer", kwargs.get("optimizer")),
             scheduler=getattr(kwargs.get("lr_scheduler"), "scheduler", kwargs.get("lr_scheduler")),

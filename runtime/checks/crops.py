@@ -38,6 +38,8 @@ _ALIKE, _DETAIL = 0.985, 0.93
 """Least correlation of a fitted part, and of what is left of both without their coarse structure."""
 _LEAST_DETAIL = 2.0
 """Of 255 levels; below, noise is all that could be compared."""
+_EDGE = 0.06
+"""Share of a window's sides that is its edge."""
 _LARGEST = 0.99
 """Share of the area above which a part is the whole: another test's matter."""
 _SMALLEST = 0.12
@@ -85,44 +87,59 @@ def cropped_from(wholes: Parts, parts: Parts) -> Array:
         return found
     upright = np.stack([parts.reduced(index) for index in range(count)])
     fine = _averaged(np.concatenate([upright, upright[:, :, ::-1]]), (_FINE, _FINE))
-    grey = np.concatenate([parts.grey, parts.grey[:, :, ::-1]])
-    scores, boxes = _coarse(wholes.grey, grey)
+    wanted = np.concatenate([parts.grey, parts.grey[:, :, ::-1]])
+    wanted = _normalised(_averaged(wanted, (_COARSE, _COARSE)).reshape(len(fine), -1))
+    scores = _coarse(wholes.grey, wanted)
     scores[~_have_detail(fine)] = -1
     nearest = np.argsort(-scores, axis=1)[:, :_NEAREST]
     pairs = [(float(scores[side, w]), int(w), side) for side in range(len(fine)) for w in nearest[side]]
     # What is left of a leak is among the most alike.
     likely = [(w, side) for score, w, side in sorted(pairs, reverse=True)[: _FITTED * count] if score >= _LIKELY]
     if likely:
-        whole = np.stack([wholes.reduced(w) for w, _ in likely])
-        sides = [side for _, side in likely]
-        fitting = _fits(whole, fine[sides], np.stack([boxes[side, w] for w, side in likely]))
+        chosen, sides = (list(each) for each in zip(*likely, strict=True))
+        starts = _best_windows(wholes.grey[chosen], wanted[sides])
+        fitting = _fits(np.stack([wholes.reduced(w) for w in chosen]), fine[sides], starts)
         found[[side % count for side, fits in zip(sides, fitting, strict=True) if fits]] = True
     return found
 
 
-def _coarse(wholes: Array, parts: Array) -> tuple[Array, Array]:
-    """Of each part and whole the best correlation [M, N] over all windows, and where it is [M, N, 4]."""
-    size = (_COARSE, _COARSE)
-    wanted = _normalised(_averaged(parts, size).reshape(len(parts), -1))
-    scores: Array = np.full((len(parts), len(wholes)), -1.0, dtype=np.float32)
-    boxes: Array = np.zeros((len(parts), len(wholes), 4), dtype=np.float32)
-    for width, height in _SHARES:
-        grid = round(_COARSE / width), round(_COARSE / height)
-        columns = grid[0] - _COARSE + 1
-        small = _averaged(wholes, (grid[1], grid[0]))
-        for start in range(0, len(wholes), _TOGETHER):
-            some = slice(start, start + _TOGETHER)
-            windows = sliding_window_view(small[some], size, axis=(1, 2)).reshape(-1, _COARSE * _COARSE)
+def _coarse(wholes: Array, wanted: Array) -> Array:
+    """Of each coarse part [M, 81] and each whole [N, H, W] the best correlation over all windows, [M, N]."""
+    scores: Array = np.full((len(wanted), len(wholes)), -1.0, dtype=np.float32)
+    for start in range(0, len(wholes), _TOGETHER):
+        best = scores[:, start : start + _TOGETHER]
+        for share in _SHARES:
+            windows, _ = _windows(wholes[start : start + _TOGETHER], share)
+            cells = windows.reshape(wanted.shape[1], -1)
             # What is compared with has the mean 0, so that the windows' own means need not be taken out.
-            alike = (wanted @ windows.T) / _lengths(windows).T
-            alike = alike.reshape(len(parts), len(small[some]), -1)
-            best = alike.argmax(axis=2)
-            score = np.take_along_axis(alike, best[..., None], axis=2)[..., 0]
-            better = score > scores[:, some]
-            left, top = (best[better] % columns) / grid[0], (best[better] // columns) / grid[1]
-            scores[:, some][better] = score[better]
-            boxes[:, some][better] = np.stack([left, top, left + _COARSE / grid[0], top + _COARSE / grid[1]], axis=-1)
-    return scores, boxes
+            alike = (wanted @ cells) / _lengths(cells.T).T
+            np.maximum(best, alike.reshape(len(wanted), *windows.shape[1:]).max(axis=1), out=best)
+    return scores
+
+
+def _best_windows(wholes: Array, wanted: Array) -> Array:
+    """Of pairs of a whole [K, H, W] and a coarse part [K, 81] the window that is most like the part, [K, 4]."""
+    pairs = np.arange(len(wholes))
+    scores, found = np.full(len(wholes), -1.0), np.zeros((len(wholes), 4))
+    for share in _SHARES:
+        windows, boxes = _windows(wholes, share)
+        lengths = _lengths(windows.reshape(wanted.shape[1], -1).T).reshape(windows.shape[1:])
+        alike = np.einsum("vwk,kv->wk", windows, wanted) / lengths
+        place = alike.argmax(axis=0)
+        better = alike[place, pairs] > scores
+        scores[better], found[better] = alike[place, pairs][better], boxes[place][better]
+    return found
+
+
+def _windows(wholes: Array, share: tuple[float, float]) -> tuple[Array, Array]:
+    """All windows of this width and height in pictures [N, H, W]: coarse [81, W, N], and where they are [W, 4]."""
+    columns, rows = (round(_COARSE / part) for part in share)
+    small = np.ascontiguousarray(_averaged(wholes, (rows, columns)).transpose(1, 2, 0))  # copied in long runs
+    seen = sliding_window_view(small, (_COARSE, _COARSE), axis=(0, 1))
+    top, left = (each.ravel() for each in np.indices(seen.shape[:2]))
+    low = np.stack([left / columns, top / rows], axis=1)
+    boxes = np.concatenate([low, low + np.array([_COARSE / columns, _COARSE / rows])], axis=1)
+    return seen.transpose(3, 4, 0, 1, 2).reshape(_COARSE * _COARSE, len(boxes), len(wholes)), boxes
 
 
 def _fits(wholes: Array, parts: Array, starts: Array) -> Array:
@@ -135,7 +152,7 @@ def _fits(wholes: Array, parts: Array, starts: Array) -> Array:
         return fits
     boxes, best = _fitted(wholes[near], parts[near], boxes[near])
     areas = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
-    alike = (best >= _ALIKE) & (areas >= _SMALLEST) & (areas <= _LARGEST)
+    alike = (best >= _ALIKE) & (areas >= _SMALLEST) & (areas <= _LARGEST) & _have_more(wholes[near], boxes)
     fits[near] = alike & _alike_in_detail(_cut(wholes[near], boxes, _FINE), parts[near])
     return fits
 
@@ -210,6 +227,19 @@ def _alike_in_detail(some: Array, others: Array) -> Array:
 def _have_detail(values: Array) -> Array:
     """Whether pictures have more than smooth changes of brightness and a line or two: a mask."""
     return np.asarray(_details(values).std(axis=(1, 2)) >= _LEAST_DETAIL)
+
+
+def _have_more(wholes: Array, boxes: Array) -> Array:
+    """Whether pictures show anything at the edges of the boxes or outside: a mask [K].
+
+    A sign on a plain ground is moved, not cut out.
+    """
+    places = (np.arange(wholes.shape[1]) + 0.5) / wholes.shape[1]
+    edges = _EDGE * (boxes[:, 2:] - boxes[:, :2])
+    low, high = boxes[:, :2] + edges, boxes[:, 2:] - edges
+    columns, rows = ((places >= low[:, i, None]) & (places <= high[:, i, None]) for i in (0, 1))
+    left = np.ma.masked_array(wholes, rows[:, :, None] & columns[:, None, :])
+    return np.asarray(left.std(axis=(1, 2)).filled(0) >= _LEAST_DETAIL)
 
 
 def _details(values: Array) -> Array:

@@ -79,16 +79,16 @@ def small_grey(images: Sequence[Image.Image]) -> Array:
     return small
 
 
-def matches(train: Hashes, evaluation: Hashes) -> tuple[Array, Array]:
-    """Which evaluation images are in the training data.
-
-    Returns:
-        Two masks over the evaluation images: the same pixels; nearly the same picture, mirrored or turned or not (the
-        exact ones among them).
-    """
+def same_pixels(train: Hashes, evaluation: Hashes) -> Array:
+    """Which evaluation images are training images, pixel for pixel: a mask. Of one colour they are no pictures."""
     known = set(train.exact)
-    exact = np.array([digest in known for digest in evaluation.exact], dtype=bool)
-    near = exact.copy()
+    same: Array = np.array([digest in known for digest in evaluation.exact], dtype=bool)
+    return same & evaluation.rows.any(axis=1)
+
+
+def alike(train: Hashes, evaluation: Hashes) -> Array:
+    """Which evaluation images [N] are nearly which training image [M], mirrored or turned or not: a mask [N, M]."""
+    found: Array = np.zeros((len(evaluation), len(train)), dtype=bool)
     asked = _signs(evaluation.low)
     for turned, mirrored in product((False, True), (1, -1)):
         for upended in (1, -1):
@@ -104,9 +104,9 @@ def matches(train: Hashes, evaluation: Hashes) -> tuple[Array, Array]:
                     grey = train.grey[columns[part]]
                     grey = grey.transpose(0, 2, 1) if turned else grey
                     grey = grey[:, ::upended, ::mirrored].reshape(len(grey), -1)
-                    alike = (evaluation.rows[start + rows[part]] * grey).sum(axis=1) >= _CORRELATION
-                    near[start + rows[part][alike]] = True
-    return exact, near
+                    near = (evaluation.rows[start + rows[part]] * grey).sum(axis=1) >= _CORRELATION
+                    found[start + rows[part][near], columns[part][near]] = True
+    return found
 
 
 def _digest(image: Image.Image) -> bytes:

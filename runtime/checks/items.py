@@ -73,6 +73,23 @@ class Items:
         clear = np.any([(first >= least) & (apart >= gap) for least, gap in _CLEAR], axis=0)
         return [int(place) if sure else -1 for place, sure in zip(best, clear, strict=True)]
 
+    @property
+    def renumbered(self) -> bool:
+        """Whether labels reach the model under other numbers than those under which they are stored."""
+        return self.given is not None and self.stored is not None and bool((self.given != self.stored).any())
+
+    @property
+    def numbering(self) -> tuple[dict[int, set[int]], bool]:
+        """Of each stored label the numbers under which it reaches the model, and whether each item is its own row."""
+        if self.given is None or self.stored is None:
+            return {}, False
+        own = [place for place, owner in enumerate(self.owners or []) if owner == place]
+        sure = len(own) >= _SOME * len(self.indices)
+        table: dict[int, set[int]] = {}
+        for place in own if sure else range(len(self.indices)):
+            table.setdefault(int(self.stored[place]), set()).add(int(self.given[place]))
+        return table, sure
+
 
 def look_at(source: ImageSource, images_of: Any) -> Items:
     """Fetch some items, as a training does.
@@ -167,13 +184,7 @@ def check_given_labels(findings: Findings, train: Items, evaluation: Items | Non
     for title, items in (("training", train), ("evaluation", evaluation)):
         if items is None or items.given is None or items.stored is None:
             continue
-        owners = items.owners or []
-        own = [place for place, owner in enumerate(owners) if owner == place]
-        sure = len(own) >= _SOME * len(items.indices)
-        places = own if sure else range(len(items.indices))
-        table: dict[int, set[int]] = {}
-        for place in places:
-            table.setdefault(int(items.stored[place]), set()).add(int(items.given[place]))
+        table, sure = items.numbering
         known = set(items.stored.tolist())
         several = [label for label, given in table.items() if len(given) > 1 and given <= known]
         if len(several) > 1 and len(several) > _SOME * len(table) / 2:

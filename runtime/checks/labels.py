@@ -131,7 +131,8 @@ def check_labels(
 def check_declared(findings: Findings, subject: Subject, train: ImageSource) -> None:
     """Every class of the head has a training image: a head of another data set's size is trained without a word."""
     labels, count = train.labels, getattr(subject.bare, "num_labels", None)
-    if labels is None or not count:
+    items = subject.items("training")
+    if labels is None or not count or (items is not None and items.renumbered):
         return
     absent = sorted(set(range(int(count))) - set(labels.tolist()))
     findings.measure("classes_without_images", len(absent), 0)

@@ -29,6 +29,8 @@ _SMALLER = 2.0
 _SIDE = 16
 _GREY = 12
 """Most levels that the channels of a grey picture differ by: JPEG keeps colours loosely."""
+_ENOUGH, _TOLD = 20, 0.9
+"""Pictures of either side from which sizes say something, and the share of classes that they tell."""
 _MOST, _FEW = 0.9, 0.1
 _CLEARLY = 0.1
 """How much more a picture must be like the negative of another than like any picture."""
@@ -62,6 +64,53 @@ def check_likeness(
             "Invert one of the two where both show the same things.",
             round(_negative(across), 3),
             f"< {_MOST}",
+        )
+
+
+def check_shortcut(
+    findings: Findings, images: tuple[Sequence[Image.Image], Sequence[Image.Image]], labels: tuple[Array, Array]
+) -> None:
+    """Whether the size of a picture tells its class: each class came from a source of its own.
+
+    What is learnt of the training pictures' sizes is tried on the evaluation pictures.
+
+    Args:
+        findings: Of the check.
+        images: Of the training and of the evaluation data.
+        labels: Of the same images.
+    """
+    if min(len(side) for side in labels) < _ENOUGH or len(np.unique(labels[1])) < 2:
+        return
+    seen: dict[tuple[int, int], list[int]] = {}
+    for image, label in zip(images[0], labels[0].tolist(), strict=True):
+        seen.setdefault(image.size, []).append(label)
+    told = {size: max(set(given), key=given.count) for size, given in seen.items()}
+    right = float(np.mean([told.get(image.size) == label for image, label in zip(images[1], labels[1], strict=True)]))
+    most = float(np.unique(labels[1], return_counts=True)[1].max() / len(labels[1]))
+    findings.measure("size_tells_class", round(right, 3), round(most, 3))
+    if right >= _TOLD and right > most + _CLEARLY:
+        findings.note(
+            "shortcut",
+            f"The size of a picture, in pixels, tells its class in {right:.0%} of the evaluation pictures: the classes "
+            "come from different sources, and a model can learn the source in place of what is shown.",
+            "See how the pictures of each class were made; evaluate on pictures of one source.",
+            round(right, 3),
+            round(most, 3),
+        )
+
+
+def check_copies(findings: Findings, hashes: Hashes) -> None:
+    """How many training pictures are others once more: of few that are repeated little is learnt."""
+    pictures = [digest for digest, row in zip(hashes.exact, hashes.rows, strict=True) if row.any()]
+    different = len(set(pictures))
+    findings.measure("different_pictures", different, len(pictures))
+    if len(pictures) >= _ENOUGH and different < len(pictures) / 2:
+        findings.note(
+            "copies",
+            f"Of {len(pictures)} training pictures that were looked at only {different} are different.",
+            "See whether they are meant to be repeated so often.",
+            different,
+            len(pictures),
         )
 
 

@@ -37,6 +37,18 @@ def source_of(
     return ImageSource(dataset, collate, inputs)
 
 
+def evaluation_collator(trainer: Any) -> Any:
+    """What a trainer whose class makes its own evaluation loader collates with; `None` where it makes none."""
+    made = getattr(type(trainer), "get_eval_dataloader", None)
+    own = made is not None and made.__module__.partition(".")[0] != "transformers"
+    if not own or getattr(trainer, "eval_dataset", None) is None:
+        return None
+    try:
+        return getattr(trainer.get_eval_dataloader(), "collate_fn", None)
+    except Exception:  # a stranger's code, which the evaluation itself will run into
+        return None
+
+
 class _Named:
     """A collator whose tensors have the names of the model's forward."""
 

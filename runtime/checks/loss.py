@@ -192,8 +192,8 @@ def _wanted(gradient: Array, labels: Array) -> dict[int, int] | None:
 
 def _check_weights(findings: Findings, subject: Subject, own: Array, labels: Array) -> None:
     """Weights of classes are for the rare ones."""
-    known = None if subject.train is None else subject.train.labels
-    if known is None:
+    known, items = None if subject.train is None else subject.train.labels, subject.items("training")
+    if known is None or (items is not None and items.renumbered):
         return
     classes = np.unique(labels)
     weights = np.array([-own[labels == each].mean() for each in classes])

@@ -8,16 +8,20 @@ import numpy as np
 import torch
 from transformers import EvalPrediction
 
+from v5lint.runtime.checks.findings import shown
 from v5lint.runtime.checks.preserve import undisturbed
 
 if TYPE_CHECKING:
     from v5lint.runtime.checks.findings import Findings
+    from v5lint.runtime.checks.sources import ImageSource
     from v5lint.runtime.checks.subject import Subject
 
 _NAMES = frozenset({"accuracy", "acc", "top1", "top1_accuracy", "balanced_accuracy", "overall_accuracy", "mcc"})
 """Measures that are 1 (or 100) where every answer is right, whatever the classes."""
 _RIGHT = 0.99
 _ANSWERED = 256
+_EVALUATING = ("evaluate", "evaluation_loop", "prediction_step")
+"""Of a trainer."""
 _CERTAIN = 10.0
 
 
@@ -25,6 +29,8 @@ def check_metrics(findings: Findings, subject: Subject) -> None:
     """Give `compute_metrics` right answers and wrong ones, and see what it makes of them."""
     trainer, source = subject.trainer, subject.evaluation
     measure = getattr(trainer, "compute_metrics", None)
+    if measure is not None and source is not None and source.indexable and len(source):
+        _check_called(findings, trainer, source)
     labels = None if source is None else source.labels
     if (
         measure is None
@@ -48,6 +54,25 @@ def check_metrics(findings: Findings, subject: Subject) -> None:
             _fail(findings, name, right[name], "right")
         elif wrong[name] >= _RIGHT * most:
             _fail(findings, name, wrong[name], "wrong")
+
+
+def _check_called(findings: Findings, trainer: Any, source: ImageSource) -> None:
+    """Trainer calls the function where a batch has all of `label_names`, and leaves it out without a word elsewhere."""
+    if any(getattr(type(trainer), name).__module__.partition(".")[0] != "transformers" for name in _EVALUATING):
+        return  # a script's own evaluation may call it by itself
+    wanted = list(getattr(trainer, "label_names", None) or ())
+    with undisturbed():
+        given = source.batch([0])
+    absent = [name for name in wanted if name not in given]
+    if absent or not wanted:
+        findings.fail(
+            "metrics_called",
+            f"compute_metrics is never called, and there is no eval_loss: label_names is {wanted}, and an evaluation "
+            f"batch has {shown(sorted(given))}.",
+            "Leave label_names at its default, or name the labels as the batches do.",
+            sorted(given),
+            wanted,
+        )
 
 
 def _fail(findings: Findings, name: str, value: float, which: str) -> None:

@@ -104,8 +104,12 @@ def active_adapter(model: nn.Module) -> str:
 
 
 def zero_at_the_start(layer: Any) -> list[torch.Tensor]:
-    """The tensors of an adapted layer that are zero before the first step: lora_B, of an embedding lora_A."""
-    return [*layer.lora_B.parameters(), *getattr(layer, "lora_embedding_A", {}).values()]
+    """The tensors of an adapted layer that are zero before the first step: lora_B, of an embedding lora_A.
+
+    AdaLoRA keeps a diagonal between its two matrices, and starts that at zero.
+    """
+    between = getattr(layer, "lora_E", layer.lora_B)
+    return [*between.parameters(), *getattr(layer, "lora_embedding_A", {}).values()]
 
 
 def _peft_model(model: nn.Module) -> Any:
@@ -127,8 +131,12 @@ def adapted_layers(model: nn.Module) -> dict[str, Any]:
 
 
 def _loose_layers(subject: Subject) -> int:
-    """Layers of LoRA in a model that neither PEFT nor transformers' own `add_adapter` knows of."""
-    if _peft_model(subject.model) is not None or getattr(subject.bare, "_hf_peft_config_loaded", False):
+    """Layers of LoRA in a model that neither PEFT nor transformers' own `add_adapter` knows of, nor one inside it."""
+    known = any(
+        _peft_model(module) is not None or getattr(module, "_hf_peft_config_loaded", False)
+        for module in subject.model.modules()
+    )
+    if known:
         return 0
     return len(adapted_layers(subject.model))
 

@@ -340,14 +340,24 @@ def _with_pictures(dataset: Any, name: str, values: Any, images: list[Image.Imag
     for other, entries in vars(dataset).items():
         beside = isinstance(entries, list | tuple | np.ndarray | torch.Tensor) and len(entries) == len(values)
         if other != name and beside:
-            setattr(copied, other, [entries[0]] * len(images))
+            first = None if any(entry is None for entry in entries) else entries[0]  # None: not made yet
+            setattr(copied, other, [first] * len(images))
     return copied
 
 
 def _with(dataset: Any, name: str, value: Any) -> Any:
+    """A copy with another value of one attribute, and without what the data set has kept of items that it made."""
     copied = copy.copy(dataset)
+    for other, entries in vars(dataset).items():
+        if isinstance(entries, dict) and entries and all(_is_made(key, each) for key, each in entries.items()):
+            setattr(copied, other, {})
     setattr(copied, name, value)
     return copied
+
+
+def _is_made(key: Any, value: Any) -> bool:
+    """Whether an entry of a table is an item by its index."""
+    return isinstance(key, int) and isinstance(value, torch.Tensor | np.ndarray | Image.Image | Mapping | tuple)
 
 
 def _plain_rows(dataset: Any) -> Any:

@@ -14,7 +14,7 @@ from v5lint.runtime.checks.arguments import leaves_division_to_the_model
 from v5lint.runtime.checks.device import check_device
 from v5lint.runtime.checks.findings import reason_of
 from v5lint.runtime.checks.html import html_of
-from v5lint.runtime.checks.loaders import source_of
+from v5lint.runtime.checks.loaders import evaluation_collator, source_of
 from v5lint.runtime.checks.movement import check_movement
 from v5lint.runtime.checks.parameters import check_parameters
 from v5lint.runtime.checks.pictures import Album
@@ -197,6 +197,7 @@ def validate(
         eval_dataset=eval_dataset if eval_dataset is not None else getattr(trainer, "eval_dataset", None),
         args=args,
         collate=data_collator or getattr(trainer, "data_collator", None),
+        evaluation_collate=data_collator or evaluation_collator(trainer),
         columns=getattr(trainer, "_signature_columns", None),
         optimizer=getattr(trainer, "optimizer", None),
         scheduler=getattr(trainer, "lr_scheduler", None),
@@ -222,6 +223,7 @@ def make_subject(
     eval_dataset: Any = None,
     args: Any = None,
     collate: Any = None,
+    evaluation_collate: Any = None,
     columns: Collection[str] | None = None,
     **known: Any,
 ) -> Subject:
@@ -233,6 +235,7 @@ def make_subject(
         eval_dataset: As the trainer has it; of several by name, the first.
         args: `TrainingArguments`.
         collate: What makes batches of items.
+        evaluation_collate: What makes batches of evaluation items, where that is something else.
         columns: What the trainer leaves in an item beside the model's inputs: of trl's, what its collator reads.
         **known: Other fields of `Subject`.
     """
@@ -246,7 +249,7 @@ def make_subject(
     if train_dataset is not None:
         subject.train = source_of(train_dataset, collate, inputs, subject.forward_names)
     if eval_dataset is not None:
-        subject.evaluation = source_of(eval_dataset, collate, inputs, subject.forward_names)
+        subject.evaluation = source_of(eval_dataset, evaluation_collate or collate, inputs, subject.forward_names)
     return subject
 
 

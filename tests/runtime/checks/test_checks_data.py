@@ -11,7 +11,7 @@ import torch
 from PIL import Image, ImageOps
 from torch.utils.data import Subset
 
-from v5lint.runtime.checks.hashing import hash_images, matches
+from v5lint.runtime.checks.hashing import alike, hash_images, same_pixels
 from v5lint.runtime.checks.preprocessing import name_statistics, regress
 from v5lint.runtime.checks.probes import plain_images, textured_images
 from v5lint.runtime.checks.sources import ImageSource
@@ -60,17 +60,25 @@ def test_hashes_find_a_picture_again() -> None:
         pictures[0], Image.open(io.BytesIO(buffer.getvalue())), pictures[2].resize((160, 120)),
         ImageOps.mirror(pictures[3]), *textured_images(((60, 80),) * 12)[4:],
     ]  # fmt: skip
-    exact, near = matches(*hash_images(pictures, asked))
-    assert exact.tolist() == [True] + [False] * 11
-    assert near.tolist() == [True] * 4 + [False] * 8
+    hashes = hash_images(pictures, asked)
+    assert same_pixels(*hashes).tolist() == [True] + [False] * 11
+    near = alike(*hashes)
+    assert near.any(axis=1).tolist() == [True] * 4 + [False] * 8
+    assert near[:4].argmax(axis=1).tolist() == [0, 1, 2, 3]
 
 
 def test_digits_are_not_taken_for_one_another() -> None:
     datasets = pytest.importorskip("sklearn.datasets")
     images = datasets.load_digits().images[:1000]
     pictures = [Image.fromarray((image * 15).astype("uint8")).resize((32, 32)) for image in images]
-    _, near = matches(*hash_images(pictures[:800], pictures[800:]))
-    assert near.mean() < 0.02
+    near = alike(*hash_images(pictures[:800], pictures[800:]))
+    assert near.any(axis=1).mean() < 0.02
+
+
+def test_pictures_of_one_colour_are_no_leak() -> None:
+    pictures = [Image.new("RGB", (8, 8)), *textured_images(((16, 16),) * 2)]
+    hashes = hash_images(pictures, pictures)
+    assert same_pixels(*hashes).tolist() == [False, True, True]
 
 
 class Arrays:

@@ -37,6 +37,17 @@ def test_smooth_pictures_fit_anything_and_are_left_out() -> None:
     assert not cropped_from(Parts(smooth), Parts(parts)).any()
 
 
+def test_a_sign_on_a_plain_ground_is_moved_and_not_cut_out() -> None:
+    whole = Image.new("RGB", (96, 72), (20, 30, 40))
+    whole.paste(PICTURES[0].resize((36, 28)), (30, 20))
+    assert not cropped_from(Parts([whole]), Parts([whole.crop((8, 6, 88, 66))])).any()
+
+
+def test_a_part_is_found_behind_a_border() -> None:
+    padded = [ImageOps.expand(image, 20, (128, 128, 128)) for image in PICTURES]
+    assert cropped_from(Parts(padded), Parts(PICTURES)).mean() >= 0.8
+
+
 def test_nothing_in_nothing() -> None:
     none = Parts([])
     assert cropped_from(none, none).shape == (0,)

@@ -251,3 +251,56 @@ def crops_of_nothing(scene: Scene) -> None:
 def enlarged_from_a_smaller_size(scene: Scene) -> None:
     """Images are first resized to an eighth, for speed, and enlarged again by the processor."""
     scene.prepare = lambda image: scene.prepared(image.resize((max(4, image.width // 8), max(4, image.height // 8))))
+
+
+@fault("split", r"reach the model as another one: ")
+def classes_moved_by_both_transforms(scene: Scene) -> None:
+    """Both transforms add one to the labels, for a class of nothing that the model does not have."""
+
+    class Moved(Pictures):
+        classes = DIGITS
+
+        def __getitem__(self, index: int) -> dict[str, Any]:
+            return {**super().__getitem__(index), "labels": (self.targets[index] + 1) % len(DIGITS)}
+
+    scene.wrap = lambda data: Moved(data.pictures, data.targets, data.prepare)
+
+
+@fault("split", r"number them otherwise: every prediction will be named wrongly")
+def class_of_nothing_in_front(scene: Scene) -> None:
+    """id2label begins with a class of nothing, which the data does not have: each name is that of the class before."""
+
+    def wrap(dataset: Pictures) -> Pictures:
+        dataset.classes = DIGITS  # type: ignore[attr-defined]
+        return dataset
+
+    scene.load = lambda: load_model(scene.checkpoint, labels=["nothing", *DIGITS])
+    scene.wrap = wrap
+
+
+@fault("split", r"The size of a picture, in pixels, tells its class", status="note")
+def size_tells_the_class(scene: Scene) -> None:
+    """The pictures of each class come from another source, which has another size."""
+
+    def sized(side: Any) -> Any:
+        return [image.resize((64 + 8 * label, 48 + 6 * label)) for image, label in zip(*side, strict=True)], side[1]
+
+    scene.train, scene.evaluation = sized(scene.train), sized(scene.evaluation)
+
+
+@fault("split", r"training pictures that were looked at only \d+ are different", status="note")
+def few_pictures_repeated(scene: Scene) -> None:
+    """A list of files has each of a few files many times: a join has multiplied its rows."""
+    pictures, targets = scene.train
+    first = [targets.index(label) for label in range(len(DIGITS))]
+    scene.train = [pictures[index] for index in first] * 10, [targets[index] for index in first] * 10
+
+
+@fault("setup", r"compute_metrics is never called")
+def measure_that_is_never_called(scene: Scene) -> None:
+    """label_names has the column of the data, and batches call it labels: evaluation has neither measure nor loss."""
+    scene.mode = "trainer"
+    scene.options = {"label_names": ["digit"]}
+    scene.trainer_options = lambda model: {
+        "compute_metrics": lambda given: {"accuracy": float((given.predictions.argmax(-1) == given.label_ids).mean())}
+    }

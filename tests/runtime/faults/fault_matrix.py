@@ -88,7 +88,7 @@ def run(families: list[str], seeds: int, output: Path, names: list[str] | None =
                 }  # fmt: skip
                 if not found["caught"]:
                     print("missed", family, fault.name, found["results"], file=sys.stderr)
-        for train in (False, True):
+        for train in (False, True) if seeds else ():
             failures = {seed: correct(family, seed, train=train) for seed in range(seeds)}
             wrong = {str(seed): found for seed, found in failures.items() if found}
             record["correct"].setdefault(family, {})["training" if train else "validate"] = {
@@ -114,10 +114,8 @@ def merged(parts: list[Path]) -> dict[str, Any]:
 
 
 def _runs(record: dict[str, Any]) -> list[str]:
-    """That not all was measured at once, where it was not."""
-    if len(record["versions"]) < 2:
-        return []
-    return ["- Of several runs each cell has the last: a fault that was added later counts the families it has run on."]
+    """Which cells are of which run, where not all are of one."""
+    return [f"- {record['note']}"] if record.get("note") else []
 
 
 def page(record: dict[str, Any]) -> str:
@@ -175,16 +173,18 @@ def main() -> None:
     commands = parser.add_subparsers(dest="command", required=True)
     running = commands.add_parser("run")
     running.add_argument("--families", nargs="+", default=tiny_families())
-    running.add_argument("--seeds", type=int, default=SEEDS, help="of the correct runs")
+    running.add_argument("--seeds", type=int, default=SEEDS, help="of the correct runs; 0 for none")
     running.add_argument("--faults", nargs="*", metavar="NAME", help="of these alone")
     running.add_argument("--output", type=Path, required=True)
     writing = commands.add_parser("write")
     writing.add_argument("parts", nargs="+", type=Path)
+    writing.add_argument("--note", default="", help="which cells are of which run, for the page")
     arguments = parser.parse_args()
     if arguments.command == "run":
         run(arguments.families, arguments.seeds, arguments.output, arguments.faults)
         return
     record = merged(arguments.parts)
+    record["note"] = arguments.note
     RECORD.parent.mkdir(parents=True, exist_ok=True)
     RECORD.write_text(json.dumps(record, indent=1) + "\n")
     PAGE.parent.mkdir(parents=True, exist_ok=True)

@@ -14,10 +14,10 @@ import transformers
 from everyday_faults import WeightedTrainer, imbalanced, laid_on, see_through
 from fault_scene import DIGITS, Pictures, Scene, with_16_bits, with_lying_photographs
 from packaging.version import Version
-from peft import IA3Config, LoraConfig, get_peft_model
+from peft import AdaLoraConfig, IA3Config, LoraConfig, get_peft_model
 from PIL import Image, ImageEnhance, ImageOps
 from torch import nn
-from transformers import AutoImageProcessor, AutoModelForImageClassification, Trainer, default_data_collator
+from transformers import AutoImageProcessor, AutoModel, AutoModelForImageClassification, Trainer, default_data_collator
 
 from v5lint.runtime.data import decode_image
 from v5lint.runtime.loading import load_model
@@ -250,6 +250,176 @@ def weights_of_rare_classes(scene: Scene) -> None:
     scene.trainer_class = Own
 
 
+def classes_of_few_images(scene: Scene) -> None:
+    """More classes than a small sample has images: a split at random leaves some out of the training data."""
+    generator = np.random.default_rng(0)
+
+    def relabelled(side: Any) -> Any:
+        return side[0], generator.integers(0, 80, len(side[0])).tolist()
+
+    scene.train, scene.evaluation = relabelled(scene.train), relabelled(scene.evaluation)
+    scene.load = lambda: load_model(scene.checkpoint, labels=[f"class {index}" for index in range(80)])
+
+
+def fixed_camera(scene: Scene) -> None:
+    """One scene from one place, as in a factory: what tells the classes apart is a scratch."""
+    generator = np.random.default_rng(0)
+    ground = Image.fromarray(generator.integers(40, 200, (9, 12, 3)).astype(np.uint8)).resize((96, 72))
+
+    def seen(side: Any) -> Any:
+        pictures = []
+        for target in side[1]:
+            values = np.asarray(ground, dtype=float) + generator.normal(0, 3, (72, 96, 3))
+            row, column = generator.integers(5, 60, 2)
+            values[row : row + 2, column : column + 2 * target] = 250
+            pictures.append(Image.fromarray(values.clip(0, 255).astype(np.uint8)))
+        return pictures, side[1]
+
+    scene.train, scene.evaluation = seen(scene.train), seen(scene.evaluation)
+
+
+def tiles_without_content(scene: Scene) -> None:
+    """Every tenth tile is black on both sides, and of one class."""
+
+    def emptied(side: Any) -> Any:
+        empty = Image.new("RGB", (64, 48))
+        return (
+            [picture if index % 10 else empty for index, picture in enumerate(side[0])],
+            [target if index % 10 else 0 for index, target in enumerate(side[1])],
+        )
+
+    scene.train, scene.evaluation = emptied(scene.train), emptied(scene.evaluation)
+
+
+def _stored_otherwise(store: Callable[[int], int], names: list[str] | None) -> Callable[[Scene], None]:
+    """Labels stand in the data under other numbers, and its code gives the model its own."""
+
+    class Renumbered(Pictures):
+        def __init__(self, data: Pictures) -> None:
+            super().__init__(data.pictures, [store(target) for target in data.targets], data.prepare)
+            self.numbers = {store(target): target for target in range(10)}
+            if names is not None:
+                self.classes = names
+
+        def __getitem__(self, index: int) -> dict[str, Any]:
+            return {**super().__getitem__(index), "labels": self.numbers[self.targets[index]]}
+
+    def change(scene: Scene) -> None:
+        scene.wrap = Renumbered
+
+    return change
+
+
+def superclasses(scene: Scene) -> None:
+    """Fine classes are stored, and the model is given coarse ones."""
+
+    class Coarse(Pictures):
+        classes = DIGITS
+
+        def __getitem__(self, index: int) -> dict[str, Any]:
+            return {**super().__getitem__(index), "labels": int(self.targets[index] > 4)}
+
+    scene.load = lambda: load_model(scene.checkpoint, labels=["low", "high"])
+    scene.wrap = lambda data: Coarse(data.pictures, data.targets, data.prepare)
+
+
+def _kept(empty: Callable[[int], Any]) -> Callable[[Scene], None]:
+    """Items are made once, and kept in a table or a list."""
+
+    class Kept(Pictures):
+        def __init__(self, data: Pictures) -> None:
+            super().__init__(data.pictures, data.targets, data.prepare)
+            self.kept = empty(len(data))
+
+        def __getitem__(self, index: int) -> dict[str, Any]:
+            found = self.kept.get(index) if isinstance(self.kept, dict) else self.kept[index]
+            if found is None:
+                found = self.kept[index] = super().__getitem__(index)
+            return found
+
+    def change(scene: Scene) -> None:
+        scene.wrap = Kept
+
+    return change
+
+
+def flipped_in_training_alone(scene: Scene) -> None:
+    """The trainer's collator flips images at random, and its class gives evaluation another one."""
+
+    def flip(items: list[Any]) -> Any:
+        batch = default_data_collator(items)
+        flipped = batch["pixel_values"].flip(-1)
+        chosen = torch.rand(len(items)) < 0.5
+        return {**batch, "pixel_values": torch.where(chosen[:, None, None, None], flipped, batch["pixel_values"])}
+
+    class Own(Trainer):
+        def get_eval_dataloader(self, eval_dataset: Any = None) -> Any:
+            kept, self.data_collator = self.data_collator, default_data_collator
+            try:
+                return super().get_eval_dataloader(eval_dataset)
+            finally:
+                self.data_collator = kept
+
+    scene.trainer_class = Own
+    scene.trainer_options = lambda model: {"data_collator": flip}
+
+
+def in_half_precision(scene: Scene) -> None:
+    scene.finish = lambda model: model.to(torch.bfloat16)
+    scene.options = {"bf16": True}
+
+
+def ranks_that_are_given_out(scene: Scene) -> None:
+    config = AdaLoraConfig(target_modules=["q_proj", "v_proj"], modules_to_save=["classifier"], init_r=6, target_r=3,
+                           total_step=6, tinit=1, tfinal=2)  # fmt: skip
+    scene.adapt = lambda model: get_peft_model(model, config)
+
+
+def turned_at_random(scene: Scene) -> None:
+    """By quarters, as pictures from above may be."""
+
+    def prepare(image: Image.Image) -> Any:
+        return scene.prepared(image.rotate(90 * int(torch.randint(0, 4, ())), expand=True))
+
+    scene.prepare, scene.prepare_evaluation = prepare, scene.prepared
+
+
+def adapter_inside_a_model_of_ones_own(scene: Scene) -> None:
+    class Own(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.backbone = get_peft_model(AutoModel.from_pretrained(scene.checkpoint),
+                                           LoraConfig(r=4, target_modules=["q_proj", "v_proj"]))  # fmt: skip
+            self.head = nn.Linear(self.backbone.config.hidden_size, 10)
+
+        def forward(self, pixel_values: Any, labels: Any = None) -> Any:
+            scores = self.head(self.backbone(pixel_values=pixel_values).last_hidden_state[:, 0])
+            loss = {} if labels is None else {"loss": nn.functional.cross_entropy(scores, labels)}
+            return {**loss, "logits": scores}
+
+    scene.load = Own
+    scene.adapt = lambda model: model
+
+
+def head_of_cosines(scene: Scene) -> None:
+    class Cosines(nn.Module):
+        def __init__(self, width: int) -> None:
+            super().__init__()
+            self.weight = nn.Parameter(torch.randn(10, width))
+
+        def forward(self, features: torch.Tensor) -> torch.Tensor:
+            normalised = (nn.functional.normalize(each, dim=-1) for each in (features, self.weight))
+            return 16 * nn.functional.linear(*normalised)
+
+    def load() -> Any:
+        model = load_model(scene.checkpoint, labels=DIGITS)
+        model.classifier = Cosines(model.classifier.in_features)
+        return model
+
+    scene.load = load
+    scene.config = lambda model: LoraConfig(r=4, target_modules=["q_proj", "v_proj"], modules_to_save=["classifier"])
+
+
 RIGHT: dict[str, Callable[[Scene], None]] = {
     "bf16": _arguments(bf16=True),
     "one step": _arguments(max_steps=1),
@@ -313,6 +483,20 @@ RIGHT: dict[str, Callable[[Scene], None]] = {
     "usual crops": usual_crops,
     "a ReLU inside the head": head_with_relu_inside,
     "weights of rare classes": weights_of_rare_classes,
+    "classes of few images": classes_of_few_images,
+    "a fixed camera": fixed_camera,
+    "tiles without content": tiles_without_content,
+    "labels renumbered by their names": _stored_otherwise(lambda target: 9 - target, DIGITS[::-1]),
+    "labels stored from one": _stored_otherwise(lambda target: target + 1, None),
+    "superclasses": superclasses,
+    "a table of made items": _kept(lambda size: {}),
+    "a list of made items": _kept(lambda size: [None] * size),
+    "flipped in training alone": flipped_in_training_alone,
+    "half precision": in_half_precision,
+    "ranks that are given out": ranks_that_are_given_out,
+    "turned at random": turned_at_random,
+    "adapter inside a model of one's own": adapter_inside_a_model_of_ones_own,
+    "head of cosines": head_of_cosines,
 }
 
 
@@ -327,6 +511,17 @@ def test_nothing_fails(change: Callable[[Scene], None]) -> None:
         scene.close()
     assert [f"{result.name}: {result.detail}" for result in report.failed] == []
     assert "movement" in {result.name for result in report.results if result.status == "passed"}
+
+
+@pytest.mark.parametrize("change", [in_half_precision, ranks_that_are_given_out, tiles_without_content])
+def test_nothing_fails_before_a_training(change: Callable[[Scene], None]) -> None:
+    scene = Scene("vit", 0)
+    try:
+        change(scene)
+        report = scene.run()
+    finally:
+        scene.close()
+    assert [f"{result.name}: {result.detail}" for result in report.failed] == []
 
 
 def test_two_trained_adapters_are_both_saved() -> None:
