@@ -322,7 +322,8 @@ def _models_behind(view: ModuleView, outputs: ast.expr, *, is_named: bool = True
 def _is_untyped_decoder(view: ModuleView, func: ast.expr) -> bool:
     """Whether what is called is a `model` that a function is given, in a file that works with decoders of transformers.
 
-    The file must import a decoder class of transformers, and nothing with an encoder as well. A file that has a `forward` of its own, or a runtime whose models keep tuples, is left alone.
+    The file must import a decoder class of transformers, and nothing with an encoder as well. A file that has a
+    `forward` of its own, or a runtime whose models keep tuples, is left alone.
     """
     name = func.attr if isinstance(func, ast.Attribute) else func.id if isinstance(func, ast.Name) else ""
     if not name.endswith(_MODEL):
