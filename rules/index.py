@@ -22,12 +22,13 @@ MODULES: frozenset[str] = frozenset(['accumulated_losses', 'adapter_paths', 'all
  'pipeline_tasks', 'pooled_features', 'post_init', 'processor_defaults', 'processor_inputs',
  'projected_outputs', 'python_requirement', 'quantized_heads', 'refused_versions', 'removed_extras',
  'removed_modules', 'removed_names', 'replaced_names', 'restored_weights', 'rotary_functions',
- 'saved_modules', 'saving_arguments', 'shifted_arguments', 'siglip_classes', 'silent_arguments',
- 'special_tokens', 'state_dicts', 'strict_configurations', 'submodules', 'target_tokenizers', 'tied_weights',
- 'token_arguments', 'token_types', 'tokenizer_calls', 'tokenizer_members', 'trainer_arguments',
- 'trainer_members', 'trainer_overrides', 'training_arguments', 'training_choices', 'training_flags',
- 'transformers_pins', 'undeclared_config_attributes', 'uninitialized_buffers', 'unsafe_serialization',
- 'unwritten_files', 'version_comparisons', 'vocabulary_files', 'wrapped_forwards', 'written_targets'])
+ 'saved_modules', 'saving_arguments', 'shared_options', 'shifted_arguments', 'siglip_classes',
+ 'silent_arguments', 'special_tokens', 'state_dicts', 'strict_configurations', 'submodules',
+ 'target_tokenizers', 'tied_weights', 'token_arguments', 'token_types', 'tokenizer_calls',
+ 'tokenizer_members', 'trainer_arguments', 'trainer_members', 'trainer_overrides', 'training_arguments',
+ 'training_choices', 'training_flags', 'transformers_pins', 'undeclared_config_attributes',
+ 'uninitialized_buffers', 'unsafe_serialization', 'unwritten_files', 'version_comparisons',
+ 'vocabulary_files', 'wrapped_forwards', 'written_targets'])
 
 #: Module, class, whether it has options, and the attributes that differ from those of Rule.
 RULES: tuple[tuple[str, str, bool, dict[str, Any]], ...] = (('feature_extractors',
@@ -752,6 +753,10 @@ RULES: tuple[tuple[str, str, bool, dict[str, Any]], ...] = (('feature_extractors
    'name': 'renamed-output-field',
    'since': '5.24',
    'tokens': ('cache_params', 'past_key_values')}),
+ ('shared_options',
+  'SharedOption',
+  False,
+  {'code': 'V5522', 'name': 'shared-option', 'tokens': ('HfArgumentParser',)}),
  ('environment_variables',
   'RemovedEnvironmentVariable',
   False,
