@@ -9,7 +9,7 @@ from v5lint.rule import Fix, Rule
 from v5lint.rules.knowledge import lookup
 from v5lint.rules.parts import library, members, models
 from v5lint.view.calls import CallSite
-from v5lint.view.values import Constant, LocalClass, LocalFunction
+from v5lint.view.values import Constant, LocalClass, LocalFunction, Unknown
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -45,6 +45,13 @@ _SPLITS = frozenset({"split", "chunk", "unbind"})
 #: Functions that give another cache of the same kind.
 _COPIES = frozenset({"deepcopy", "copy"})
 
+#: How a model is called of which a file knows no more.
+_MODEL = "model"
+_ANY_DECODER = "AutoModelForCausalLM"
+
+#: Models whose cache has two parts, and libraries whose models give tuples.
+_OTHER_MODELS = pattern(r"Seq2Seq|ConditionalGeneration|EncoderDecoder|optimum|onnx|openvino|ipex|\bjax\b|tensorflow")
+
 #: How many names back a cache is followed.
 _DEPTH = 4
 
@@ -55,7 +62,8 @@ class LegacyCache(Rule):
     ## What it does
 
     Finds on what is known to be a cache of transformers (an object of a cache class, `outputs.past_key_values` of a
-    model of transformers, or the second of the tuple that a decoder gives without labels): subscripts, loops over
+    model of transformers, also of a `model` of which no more is known, in files that work with decoders of
+    transformers; or the second of the tuple that a decoder gives without labels): subscripts, loops over
     pairs, `from_legacy_cache`, `to_legacy_cache`, `key_cache`, `value_cache`, `seen_tokens`, `get_usable_length`,
     `get_max_cache_shape`, `crop(max_length=)`, a positive length that is given to `crop`, and every other member that a
     release since 4.36 took from the cache classes. Also tuples that a model is given as `past_key_values=`, of which
@@ -265,7 +273,7 @@ def _given_second(view: ModuleView, outputs: ast.expr) -> list[Owner]:
         return []
     if any(each.arg == "labels" for each in call.keywords) or len(call.args) > 1 or _NO_CACHE.search(view.text):
         return []
-    found = _models_behind(view, outputs)
+    found = _models_behind(view, outputs, is_named=False)
     return found if found and all(_names_decoder(each.name) for each in found) else []
 
 
@@ -287,8 +295,14 @@ def _given(view: ModuleView, node: ast.Name | ast.Attribute) -> list[ast.expr | 
     return [*view.links.self_assignments(owner).get(node.attr, ())]
 
 
-def _models_behind(view: ModuleView, outputs: ast.expr) -> list[Owner]:
-    """The models whose call, or whose `generate`, gave an output."""
+def _models_behind(view: ModuleView, outputs: ast.expr, *, is_named: bool = True) -> list[Owner]:
+    """The models whose call, or whose `generate`, gave an output.
+
+    Args:
+        view: the module.
+        outputs: the output.
+        is_named: whether the cache is read of it by its name, which says what a model is that is not known.
+    """
     if not isinstance(outputs, (ast.Name, ast.Call)):
         return []
     call = view.links.defining_call(outputs)
@@ -299,7 +313,33 @@ def _models_behind(view: ModuleView, outputs: ast.expr) -> list[Owner]:
         func = func.value
     elif isinstance(func, ast.Attribute) and not isinstance(func.value, ast.Name):
         return []
-    return [each for each in members.owners(view, func, ("model",)) if _is_transformers_own(view, each)]
+    found = members.owners(view, func, ("model",))
+    if not found and is_named and _is_untyped_decoder(view, func):
+        return [members.Owner(_ANY_DECODER, _ANY_DECODER, "model", is_exact=False)]
+    return [each for each in found if _is_transformers_own(view, each)]
+
+
+def _is_untyped_decoder(view: ModuleView, func: ast.expr) -> bool:
+    """Whether what is called is a `model` that a function is given, in a file that works with decoders of transformers.
+
+    The file must import a decoder class of transformers, and nothing with an encoder as well. A file that has a
+    `forward` of its own, or a runtime whose models keep tuples, is left alone.
+    """
+    name = func.attr if isinstance(func, ast.Attribute) else func.id if isinstance(func, ast.Name) else ""
+    if not name.endswith(_MODEL):
+        return False
+    if not all(isinstance(each, Unknown) for each in view.values(func)):
+        return False
+    if _OTHER_MODELS.search(view.text) or _NO_CACHE.search(view.text) or not members.imports_transformers(view):
+        return False
+    if any(each.name == "forward" for each in view.tree.nodes.get(ast.FunctionDef, ())):  # type: ignore[attr-defined]
+        return False
+    return any(
+        _names_decoder(alias.name)
+        for each in view.tree.nodes.get(ast.ImportFrom, ())
+        if isinstance(each, ast.ImportFrom) and (each.module or "").partition(".")[0] == "transformers"
+        for alias in each.names
+    )
 
 
 def _is_transformers_own(view: ModuleView, owner: Owner) -> bool:
