@@ -238,7 +238,7 @@ def _have_more(wholes: Array, boxes: Array) -> Array:
     edges = _EDGE * (boxes[:, 2:] - boxes[:, :2])
     low, high = boxes[:, :2] + edges, boxes[:, 2:] - edges
     columns, rows = ((places >= low[:, i, None]) & (places <= high[:, i, None]) for i in (0, 1))
-    left = np.ma.masked_array(wholes, rows[:, :, None] & columns[:, None, :])
+    left: Any = np.ma.masked_array(wholes, rows[:, :, None] & columns[:, None, :])
     return np.asarray(left.std(axis=(1, 2)).filled(0) >= _LEAST_DETAIL)
 
 

@@ -385,8 +385,8 @@ def _check_predictions(findings: Findings, subject: Subject, evaluation: ImageSo
     enough = len(truth) >= 20 and len(set(truth.tolist())) > 1
     if enough and len(set(predicted.tolist())) == 1:
         answer = int(predicted[0])
-        items = subject.items("training")
-        trained = None if items is None or items.renumbered else subject.train.labels
+        train, items = subject.train, subject.items("training")
+        trained = train.labels if train is not None and items is not None and not items.renumbered else None
         share = 0.0 if trained is None else float((trained == answer).mean())
         text = (
             f"After the training the model answers class {answer} to each of {len(truth)} evaluation images (accuracy "
