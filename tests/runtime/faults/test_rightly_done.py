@@ -343,6 +343,17 @@ def _kept(empty: Callable[[int], Any]) -> Callable[[Scene], None]:
     return change
 
 
+class EvaluatedAsItIs(Trainer):
+    """A trainer whose collator is for training: evaluation has another one."""
+
+    def get_eval_dataloader(self, eval_dataset: Any = None) -> Any:
+        kept, self.data_collator = self.data_collator, default_data_collator
+        try:
+            return super().get_eval_dataloader(eval_dataset)
+        finally:
+            self.data_collator = kept
+
+
 def flipped_in_training_alone(scene: Scene) -> None:
     """The trainer's collator flips images at random, and its class gives evaluation another one."""
 
@@ -352,16 +363,29 @@ def flipped_in_training_alone(scene: Scene) -> None:
         chosen = torch.rand(len(items)) < 0.5
         return {**batch, "pixel_values": torch.where(chosen[:, None, None, None], flipped, batch["pixel_values"])}
 
-    class Own(Trainer):
-        def get_eval_dataloader(self, eval_dataset: Any = None) -> Any:
-            kept, self.data_collator = self.data_collator, default_data_collator
-            try:
-                return super().get_eval_dataloader(eval_dataset)
-            finally:
-                self.data_collator = kept
-
-    scene.trainer_class = Own
+    scene.trainer_class = EvaluatedAsItIs
     scene.trainer_options = lambda model: {"data_collator": flip}
+
+
+def mixed_in_training_alone(scene: Scene) -> None:
+    """The trainer's collator mixes the images of a batch and their labels, as torchvision's MixUp does."""
+
+    def mix(items: list[Any]) -> Any:
+        batch = default_data_collator(items)
+        share = float(torch.rand(()))
+        targets = nn.functional.one_hot(batch["labels"], 10).float()
+        mixed = {"pixel_values": batch["pixel_values"], "labels": targets}
+        return {name: share * values + (1 - share) * values.roll(1, 0) for name, values in mixed.items()}
+
+    class Mixed(EvaluatedAsItIs):
+        def compute_loss(self, model: Any, inputs: Any, return_outputs: bool = False, **_: Any) -> Any:
+            targets = inputs.pop("labels")
+            outputs = model(**inputs)
+            loss = nn.functional.cross_entropy(outputs.logits, targets)
+            return (loss, outputs) if return_outputs else loss
+
+    scene.trainer_class = Mixed
+    scene.trainer_options = lambda model: {"data_collator": mix}
 
 
 def in_half_precision(scene: Scene) -> None:
@@ -492,6 +516,7 @@ RIGHT: dict[str, Callable[[Scene], None]] = {
     "a table of made items": _kept(lambda size: {}),
     "a list of made items": _kept(lambda size: [None] * size),
     "flipped in training alone": flipped_in_training_alone,
+    "mixed in training alone": mixed_in_training_alone,
     "half precision": in_half_precision,
     "ranks that are given out": ranks_that_are_given_out,
     "turned at random": turned_at_random,
