@@ -40,6 +40,9 @@ _SKIPPED = frozenset(
 #: So many bytes before a dot are looked at for the name that stands there.
 _LONGEST_NAME = 200
 
+#: A third module is taken to join two others where no more than so many name one of them, and both: `utils` joins none.
+_MOST_IMPORTERS = 8
+
 #: How many bytes of source the views of other files are kept of, at some sixty times that in memory: those that many
 #: files ask for stay, and a large repository, or a folder of many, fits into memory.
 _VIEWED_BYTES = 1_500_000
@@ -260,6 +263,11 @@ class Project:
             token: the bytes looked for.
             path: the file that is left out.
         """
+        here = self._real(path)
+        return [file for file in self._holding(token) if self._real(file) != here]
+
+    def _holding(self, token: bytes) -> list[str]:
+        """The Python files of the repository whose bytes hold a token."""
         if self._words is None:
             self._words = {file: b" ".join(words_in(bytes_of(file))) for file in self._files()}
         if token not in self._mentions:
@@ -269,8 +277,7 @@ class Project:
                 for file, words in self._words.items()
                 if core in words and (core == token or token in bytes_of(file))
             ]
-        here = self._real(path)
-        return [file for file in self._mentions[token] if self._real(file) != here]
+        return self._mentions[token]
 
     def ending_with(self, tail: str, path: str) -> list[str]:
         """The Python files of the repository that a relative path of a script may mean, in a program of some file.
@@ -322,9 +329,17 @@ class Project:
                 return True
         if here in self._imports_of(other) or there in self._imports_of(self.view(here, other.settings)):
             return True
-        names = [os.path.splitext(os.path.basename(each))[0].encode() for each in (here, there)]
-        both = set(self.mentioning(names[0], here)) & set(self.mentioning(names[1], there))
-        return any({here, there} <= self._imports_of(self.view(each, other.settings)) for each in sorted(both))
+        return self._have_importer(here, there, other.settings)
+
+    def _have_importer(self, one: str, another: str, settings: Settings) -> bool:
+        """Whether a third file imports two files, as far as few files name both."""
+        names = [self._holding(os.path.splitext(os.path.basename(each))[0].encode()) for each in (one, another)]
+        if min(map(len, names)) > _MOST_IMPORTERS:
+            return False
+        both = sorted(set(names[0]) & set(names[1]) - {one, another})
+        return len(both) <= _MOST_IMPORTERS and any(
+            {one, another} <= self._imports_of(self.view(each, settings)) for each in both
+        )
 
     def _imports_of(self, view: ModuleView | None) -> set[str]:
         """The files of the repository that a module imports."""
