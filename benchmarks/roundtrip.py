@@ -174,8 +174,8 @@ def edited_rows(findings: list[dict[str, Any]], cell: int | None) -> set[int]:
     """Returns the rows that the findings of one file or cell, or the edits of their fixes, stand on."""
     rows: set[int] = set()
     for finding in findings:
-        if finding["cell"] == cell:
-            for span in [finding, *(finding["fix"] or {}).get("edits", [])]:
+        for span in [finding, *(finding["fix"] or {}).get("edits", [])]:
+            if span["cell"] == cell:
                 rows.update(range(span["location"]["row"], span["end_location"]["row"] + 1))
     return rows
 

@@ -21,7 +21,7 @@ if "--fix" in sys.argv:
     FAULT
 else:
     row = {"row": 2, "column": 1}
-    fix = {"applicability": "safe", "edits": [{"location": row, "end_location": row, "content": ""}]}
+    fix = {"applicability": "safe", "edits": [{"cell": None, "location": row, "end_location": row, "content": ""}]}
     finding = {"filename": str(file.resolve()), "cell": None, "location": row, "end_location": row, "fix": fix}
     print(json.dumps([finding] if b"old" in text else []))
 """

@@ -308,9 +308,9 @@ def _say(notices: Iterable[Notice], kind: str, *, traces: bool = False) -> None:
     """Print errors or warnings on standard error, a line each."""
     lines: list[Line] = []
     for notice in notices:
-        from v5lint.report.text import plain
+        from v5lint.report.text import file_of, plain
 
-        place = ":".join([plain(notice.path), *(str(number) for number in (notice.row, notice.column) if number)])
+        place = ":".join([file_of(notice), *(str(number) for number in (notice.row, notice.column) if number)])
         style = "warning" if kind == "skipped" else kind
         line = [(f"{kind}: ", style), (f"{place}: " if notice.path else "", "place"), (plain(notice.text), "")]
         lines.append([*line, (f" ({plain(notice.hint)})" if notice.hint else "", "")])

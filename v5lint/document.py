@@ -1,8 +1,8 @@
 """One file: its bytes, the regions of it that are linted, and the way back from a region to the bytes.
 
-A format (see `v5lint.formats`) turns bytes into a Document with one or more regions: a Python module is one region, a
-notebook would be one a cell. Rules and fixes speak of offsets in a region's text; only the document knows what they are
-in the file.
+A format (see `v5lint.formats`) turns bytes into a Document with one or more regions: a Python module is one region, and
+so are the code cells of a notebook, of which one reads what another one binds. Rules and fixes speak of offsets in a
+region's text; only the document knows what they are in the file.
 """
 
 from __future__ import annotations
@@ -40,13 +40,11 @@ class Region:
     Attributes:
         kind: "python", "toml", ...: which rules and which view read it.
         text: the decoded text, with the newlines of the file.
-        cell: the number of the notebook cell, from 1; None elsewhere.
     """
 
-    def __init__(self, kind: str, text: str, *, row: int = 1, cell: int | None = None) -> None:
+    def __init__(self, kind: str, text: str, *, row: int = 1) -> None:
         self.kind = kind
         self.text = text
-        self.cell = cell
         self._row = row
         self._starts: list[int] | None = None
 
@@ -58,13 +56,20 @@ class Region:
         return self._starts
 
     def position(self, offset: int) -> tuple[int, int]:
-        """Row and column in the file, both from 1, of an offset in the text; columns count characters."""
-        index = bisect_right(self.line_starts, offset) - 1
+        """Row and column in the file or the cell, both from 1, of an offset in the text; columns count characters."""
+        index = self.row_at(offset)
         return index + self._row, offset - self.line_starts[index] + 1
 
-    def line(self, row: int) -> str:
-        """The text of a row of the file, without its newline."""
-        index = row - self._row
+    def cell_at(self, offset: int) -> int | None:
+        """The number of the notebook cell of an offset in the text, from 1; None elsewhere."""
+        return None
+
+    def row_at(self, offset: int) -> int:
+        """The row of an offset in the text, from 0 on."""
+        return bisect_right(self.line_starts, offset) - 1
+
+    def line(self, index: int) -> str:
+        """A row of the text, from 0 on, without its newline."""
         start = self.line_starts[index]
         end = self.line_starts[index + 1] if index + 1 < len(self.line_starts) else len(self.text)
         return self.text[start:end].rstrip("\r\n")
@@ -77,12 +82,19 @@ class Document:
         path: as the user named it or as the walk found it.
         raw: the bytes.
         regions: what is linted, in file order.
+        notes: what is to be said of parts that are not linted: offset in the first region, one sentence.
     """
 
     def __init__(self, path: str, raw: bytes, regions: Sequence[Region]) -> None:
         self.path = path
         self.raw = raw
         self.regions = regions
+        self.notes: Sequence[tuple[int, str]] = ()
+
+    @property
+    def searched(self) -> bytes:
+        """The bytes in which the tokens of rules are looked for."""
+        return self.raw
 
     def replaced(self, texts: Sequence[str]) -> bytes:
         """The bytes of the file after each region's text has become the one given; all else stays as it is.

@@ -115,7 +115,7 @@ class Linter:
             parse: whether regions that no rule wants to see are parsed as well, to know that they do parse.
         """
         checked = Checked(document)
-        rules = self._rules_for(document.raw)
+        rules = self._rules_for(document.searched)
         for index, region in enumerate(document.regions):
             wanted = [rule for rule in rules if region.kind in rule.kinds]
             if not wanted and not parse:
@@ -235,7 +235,7 @@ class Linter:
                     repair = None
         return Diagnostic(
             path=checked.document.path,
-            cell=region.cell,
+            cell=region.cell_at(finding.start),
             code=finding.rule.code,
             name=finding.rule.name,
             level=finding.level,
@@ -257,6 +257,7 @@ class Linter:
                 unseen.rule.name,
                 unseen.reason,
                 checked.document.regions[index].position(unseen.start),
+                checked.document.regions[index].cell_at(unseen.start),
             )
             for index, group in enumerate(checked.unseen)
             for unseen in sorted(group, key=lambda unseen: (unseen.start, unseen.rule.code, unseen.reason))
@@ -294,7 +295,7 @@ def fix_edits(fix: Fix, region: Region) -> list[Edit]:
 def _newline_at(region: Region, offset: int) -> str:
     """What the line of an offset ends with; for a last line without an end, what the one before it does."""
     starts = region.line_starts
-    row = region.position(offset)[0] - region.position(0)[0]
+    row = region.row_at(offset)
     end = starts[min(row + 1, len(starts) - 1)]
     if region.text[max(0, end - 2) : end] == "\r\n":
         return "\r\n"
@@ -302,15 +303,19 @@ def _newline_at(region: Region, offset: int) -> str:
 
 
 def _placed(edits: Sequence[Edit], region: Region) -> list[PlacedEdit]:
-    return [(region.position(edit.start), region.position(edit.end), edit.content) for edit in edits]
+    return [
+        (region.position(edit.start), region.position(edit.end), edit.content, region.cell_at(edit.start))
+        for edit in edits
+    ]
 
 
 def _excerpt(region: Region, finding: Finding) -> list[tuple[int, int, str]]:
     """The lines of a finding: row, first column, text. Long lines are cut to what is around it."""
-    (row, column), (end_row, _) = region.position(finding.start), region.position(finding.end)
+    row, column = region.position(finding.start)
+    start, end = region.row_at(finding.start), region.row_at(finding.end)
     lines = []
-    for number in range(row, min(end_row + 1, row + _EXCERPT_LINES)):
-        line = region.line(number)
-        first = max(0, column - 1 - _EXCERPT_COLUMNS // 2) if number == row and len(line) > _EXCERPT_COLUMNS else 0
-        lines.append((number, first + 1, line[first : first + _EXCERPT_COLUMNS]))
+    for index in range(start, min(end + 1, start + _EXCERPT_LINES)):
+        line = region.line(index)
+        first = max(0, column - 1 - _EXCERPT_COLUMNS // 2) if index == start and len(line) > _EXCERPT_COLUMNS else 0
+        lines.append((row + index - start, first + 1, line[first : first + _EXCERPT_COLUMNS]))
     return lines

@@ -9,8 +9,8 @@ if TYPE_CHECKING:
 
     from v5lint.rule import Applicability, Level
 
-    #: The first and last place of an edit, each as row and column from 1, and the new text.
-    PlacedEdit: TypeAlias = tuple[tuple[int, int], tuple[int, int], str]
+    #: The first and last place of an edit, each as row and column from 1, the new text, and the cell of a notebook.
+    PlacedEdit: TypeAlias = tuple[tuple[int, int], tuple[int, int], str, int | None]
 
 
 class Repair:
@@ -109,10 +109,13 @@ class Diagnostic:
 class Unfollowed:
     """A place that a rule could not follow (see `v5lint.rule.Unseen`)."""
 
-    __slots__ = ("code", "name", "path", "reason", "start")
+    __slots__ = ("cell", "code", "name", "path", "reason", "start")
 
-    def __init__(self, path: str, code: str, name: str, reason: str, start: tuple[int, int]) -> None:
+    def __init__(
+        self, path: str, code: str, name: str, reason: str, start: tuple[int, int], cell: int | None = None
+    ) -> None:
         self.path = path
+        self.cell = cell
         self.code = code
         self.name = name
         self.reason = reason
@@ -127,14 +130,26 @@ class Notice:
         text: one sentence.
         row: the line, from 1; 0 where none is to blame.
         column: the column, from 1; 0 where none is to blame.
+        cell: the number of the notebook cell, from 1; None elsewhere.
         hint: what the user can do; may be empty.
         trace: the traceback of v5lint's own errors, shown under --verbose.
     """
 
-    __slots__ = ("column", "hint", "path", "row", "text", "trace")
+    __slots__ = ("cell", "column", "hint", "path", "row", "text", "trace")
 
-    def __init__(self, path: str, text: str, *, row: int = 0, column: int = 0, hint: str = "", trace: str = "") -> None:
+    def __init__(
+        self,
+        path: str,
+        text: str,
+        *,
+        row: int = 0,
+        column: int = 0,
+        cell: int | None = None,
+        hint: str = "",
+        trace: str = "",
+    ) -> None:
         self.path = path
+        self.cell = cell
         self.text = text
         self.row = row
         self.column = column

@@ -7,7 +7,7 @@ import os
 
 from v5lint.configuration import SettingsError
 from v5lint.document import UnreadableError
-from v5lint.formats import format_of, kinds_of, read_document
+from v5lint.formats import format_of, kinds_of, read_document, searched
 from v5lint.gate import DirectiveGate, Gate
 from v5lint.reading import read_bytes
 from v5lint.results import FileResult, Notice
@@ -111,7 +111,8 @@ class Runner:
             raw = read_bytes(path) if raw is None else raw
             settings = self._settings.of(path)
             # Text in UTF-16 holds NUL bytes and no token in ASCII: it is no Python source, and reading it says so.
-            if self._gate(settings, path).passes(raw) or b"\0" in raw or self._directives.passes(raw):
+            text = searched(raw, format_of(path) or "python")
+            if self._gate(settings, path).passes(text) or b"\0" in raw or self._directives.passes(raw):
                 return raw
         except UnreadableError as error:
             return _unreadable(path, error)
@@ -184,8 +185,11 @@ class Runner:
             result.problems.append(_notice(path, _explained(unreadable, document, index)))
         result.problems += [_own_error(path, failure) for failure in failures]
         for index, row, text in checked.warnings:
-            top, _ = document.regions[index].position(0)
-            result.warnings.append(Notice(path, text, row=top + row - 1))
+            region = document.regions[index]
+            start = region.line_starts[row - 1]
+            result.warnings.append(Notice(path, text, row=region.position(start)[0], cell=region.cell_at(start)))
+        for start, text in document.notes:
+            result.warnings.append(Notice(path, text, cell=document.regions[0].cell_at(start)))
         return result
 
     def _settled(self, linter: Linter, checked: Checked, result: FileResult) -> Settled:
@@ -259,7 +263,7 @@ class _Under:
         self._files = files
 
     def __iter__(self) -> Iterator[str]:
-        modules = (path for path in self._files if format_of(path) != "metadata")
+        modules = (path for path in self._files if (format_of(path) or "python") == "python")
         return (path for path in map(os.path.abspath, modules) if path.startswith(self._top))
 
 

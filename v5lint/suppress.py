@@ -165,13 +165,12 @@ class Suppressions:
         Reading a text as tokens, which tells a comment from a string that holds one, takes longer than parsing it: it
         is done only where the text of a suppression is found that concerns v5lint.
         """
-        rows = sorted({region.position(match.start())[0] for match in _WORD.finditer(region.text)})
+        rows = sorted({region.row_at(match.start()) for match in _WORD.finditer(region.text)})
         lines = [region.line(row) for row in rows]
         if not any(map(self._concerns, lines)):
             return [], ()
         if region.kind != "python":
-            top = region.position(0)[0]
-            return [(row - top + 1, line[line.find("#") :]) for row, line in zip(rows, lines, strict=True)], ()
+            return [(row + 1, line[line.find("#") :]) for row, line in zip(rows, lines, strict=True)], ()
         import io
         import tokenize
 

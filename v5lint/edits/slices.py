@@ -77,7 +77,7 @@ def rewrite_statement(
     if render(line.body[0]) != text:
         raise UnsupportedSliceError(text)
     rendered = [render(each) for each in change(line.body[0])]
-    line_start = view.region.line_starts[view.region.position(start)[0] - view.region.position(0)[0]]
+    line_start = view.region.line_starts[view.region.row_at(start)]
     indent = view.text[line_start:start]
     newline = newline_of(view.text)
     separator = newline + indent if not indent.strip() else "; "

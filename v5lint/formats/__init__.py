@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from v5lint.document import Document
 
 #: Formats by the ending of the file name.
-_BY_SUFFIX = {".py": "python", ".pyi": "python", ".pyw": "python"}
+_BY_SUFFIX = {".py": "python", ".pyi": "python", ".pyw": "python", ".ipynb": "notebook"}
 
 #: Endings of files some of which are project metadata; the whole name decides.
 _MAYBE_METADATA = frozenset({".toml", ".cfg", ".txt", ".in", ".yml", ".yaml"})
@@ -38,7 +38,16 @@ def format_of(path: str) -> str | None:
 
 def kinds_of(format_name: str) -> tuple[str, ...]:
     """The kinds of regions that documents of a format can have: only rules for these can fire on such a file."""
-    return ("requirements",) if format_name == "metadata" else (format_name,)
+    return ("requirements",) if format_name == "metadata" else ("python",)
+
+
+def searched(raw: bytes, format_name: str) -> bytes:
+    """The bytes of a file in which the tokens of rules are looked for before it is read."""
+    if format_name != "notebook":
+        return raw
+    from v5lint.formats import notebook
+
+    return notebook.searched(raw)
 
 
 def read_document(path: str, raw: bytes, format_name: str) -> Document:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from v5lint.report.text import plain
+from v5lint.report.text import file_of, plain
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,8 +16,7 @@ def lines(diagnostics: Sequence[Diagnostic], *, unsafe: bool) -> Iterator[Line]:
     """See `v5lint.report.Form`."""
     applied = ("safe", "unsafe") if unsafe else ("safe",)
     for diagnostic in diagnostics:
-        cell = f":cell {diagnostic.cell}" if diagnostic.cell is not None else ""
-        place = "{}{}:{}:{}".format(plain(diagnostic.path), cell, *diagnostic.start)
+        place = "{}:{}:{}".format(file_of(diagnostic), *diagnostic.start)
         fixable = diagnostic.repair is not None and diagnostic.repair.kind in applied
         yield [
             (place, "place"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from v5lint.report.text import plain
+from v5lint.report.text import file_of, plain
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,8 +30,7 @@ def _finding(diagnostic: Diagnostic, unsafe: bool) -> Iterator[Line]:
     ]
     gutter = " " * len(str(diagnostic.excerpt[-1][0])) if diagnostic.excerpt else " "
     row, column = diagnostic.start
-    cell = f":cell {diagnostic.cell}" if diagnostic.cell is not None else ""
-    yield [(f"{gutter}--> ", "frame"), (f"{plain(diagnostic.path)}{cell}:{row}:{column}", "place")]
+    yield [(f"{gutter}--> ", "frame"), (f"{file_of(diagnostic)}:{row}:{column}", "place")]
     yield [(f"{gutter} |", "frame")]
     for number, first, text in diagnostic.excerpt:
         yield [(f"{number:>{len(gutter)}} | ", "frame"), (_shown(text), "")]

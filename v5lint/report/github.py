@@ -17,13 +17,17 @@ def lines(diagnostics: Sequence[Diagnostic], *, unsafe: bool) -> Iterator[Line]:
         properties = {
             "title": f"v5lint ({diagnostic.code})",
             "file": diagnostic.path,
-            "line": str(diagnostic.start[0]),
-            "col": str(diagnostic.start[1]),
-            "endLine": str(diagnostic.end[0]),
-            "endColumn": str(diagnostic.end[1]),
         }
+        if diagnostic.cell is None:  # the lines of a cell are none of the file
+            properties |= {
+                "line": str(diagnostic.start[0]),
+                "col": str(diagnostic.start[1]),
+                "endLine": str(diagnostic.end[0]),
+                "endColumn": str(diagnostic.end[1]),
+            }
         given = ",".join(f"{key}={_property(value)}" for key, value in properties.items())
-        place = "{}:{}:{}".format(diagnostic.path, *diagnostic.start)
+        cell = "" if diagnostic.cell is None else f":cell {diagnostic.cell}"
+        place = "{}{}:{}:{}".format(diagnostic.path, cell, *diagnostic.start)
         yield [(f"::{command} {given}::{_data(f'{place}: {diagnostic.code} {diagnostic.message}')}", "")]
 
 

@@ -42,8 +42,8 @@ def _fix(repair: Repair) -> dict[str, Any]:
         "applicability": "display" if repair.held_back else repair.applicability,
         "message": repair.message + held,
         "edits": [
-            {"location": _location(start), "end_location": _location(end), "content": content}
-            for start, end, content in repair.edits or ()
+            {"cell": cell, "location": _location(start), "end_location": _location(end), "content": content}
+            for start, end, content, cell in repair.edits or ()
         ],
     }
 

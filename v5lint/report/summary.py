@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from v5lint.releases import release_text
-from v5lint.report.text import plain
+from v5lint.report.text import file_of, plain
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -141,14 +141,14 @@ def _listed(totals: Totals) -> Iterator[Line]:
         row, column = diagnostic.start
         done = "fixed" if totals.writes else "would be fixed"
         yield [
-            (f"{plain(diagnostic.path)}:{row}:{column}", "place"),
+            (f"{file_of(diagnostic)}:{row}:{column}", "place"),
             (f": {diagnostic.code} {done}: {plain(diagnostic.message)}", ""),
         ]
     for result in totals.results:
         for place in result.unfollowed:
             row, column = place.start
             yield [
-                (f"{plain(place.path)}:{row}:{column}", "place"),
+                (f"{file_of(place)}:{row}:{column}", "place"),
                 (f": {place.code} not followed: {plain(place.reason)}", ""),
             ]
 

@@ -9,6 +9,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from typing import TextIO, TypeAlias
 
+    from v5lint.results import Diagnostic, Notice, Unfollowed
+
     #: A line: pieces of text, each with the name of a style or "".
     Line: TypeAlias = list[tuple[str, str]]
 
@@ -39,6 +41,11 @@ def plain(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(_spelled(character) for character in text)
+
+
+def file_of(place: Diagnostic | Unfollowed | Notice) -> str:
+    """The file of a place as it is shown, with the cell of a notebook."""
+    return plain(place.path) + (f":cell {place.cell}" if place.cell is not None else "")
 
 
 def _spelled(character: str) -> str:

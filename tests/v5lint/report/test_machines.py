@@ -37,6 +37,7 @@ def test_json(lint: Lint, write: Write, folder: Path) -> None:
                 "message": "Replace `old` with `new`",
                 "edits": [
                     {
+                        "cell": None,
                         "location": {"row": 2, "column": 5},
                         "end_location": {"row": 2, "column": 8},
                         "content": "new",
