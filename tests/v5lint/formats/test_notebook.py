@@ -100,7 +100,7 @@ def test_cells_are_one_program() -> None:
 def test_one_fix_in_several_cells(lint: Lint, write: Write) -> None:
     path = write("a.ipynb", made(["alpha"], ["x = 1"], ["alpha"]))
     lint("a.ipynb", "--fix", rules=(Together(),))
-    assert sources(path) == [["beta"], ["x = 1"], ["beta"]]
+    assert sources(path) == [["import beta\n", "beta"], ["x = 1"], ["beta"]]
 
 
 def test_suppressions(lint: Lint, write: Write) -> None:
