@@ -33,7 +33,7 @@ def test_a_position_names_its_character(text: str, first: int) -> None:
         row, column = region.position(offset)
         if offset < len(text):
             assert lines[row - first][column - 1] == text[offset]
-            assert region.line(row) == lines[row - first].rstrip("\r\n")
+            assert region.line(row - first) == lines[row - first].rstrip("\r\n")
         else:
             assert sum(map(len, lines[: row - first])) + column - 1 == offset
 

@@ -25,7 +25,6 @@ _MAGIC = re.compile(r"\s*(?:%{1,2}\w|!|\?)|[^#'\"]*\?\s*$|\s*\w[\w, ]*=\s*(?:!|%
 _PYTHON_MAGICS = re.compile(r"\s*%%(?:time|timeit|capture|prun|memit|mprun|lprun|snakeviz)\b")
 
 _SPACE = re.compile(r"[ \t\r\n]*")
-_STRING = json.decoder.scanstring
 _DECODER = json.JSONDecoder(strict=False)
 
 
@@ -185,7 +184,7 @@ class NotebookDocument(Document):
         plain = old.isascii()
         if not cell.is_list:
             return json.dumps(source, ensure_ascii=plain)
-        written = {_STRING(old, start + 1, False)[0]: old[start:end] for start, end in _strings(old)}
+        written = {_DECODER.raw_decode(old, start)[0]: old[start:end] for start, end in _strings(old)}
         spans = [*_strings(old)]
         before = old[1 : spans[0][0]] if spans else ""
         between = old[spans[0][1] : spans[1][0]] if len(spans) > 1 else f",{before}"
@@ -245,11 +244,10 @@ def _code_cells(text: str) -> list[_Cell]:
                 elif name == "source":
                     span = at, _DECODER.raw_decode(text, at)[1]
             source = _DECODER.raw_decode(text, span[0])[0] if kind == "code" and span[1] else None
-            is_list = isinstance(source, list)
-            if is_list and all(isinstance(line, str) for line in source):
-                source = "".join(source)
-            if isinstance(source, str):
-                found.append(_Cell(number, *span, source, is_list=is_list))
+            if isinstance(source, list) and all(isinstance(line, str) for line in source):
+                found.append(_Cell(number, *span, "".join(source), is_list=True))
+            elif isinstance(source, str):
+                found.append(_Cell(number, *span, source, is_list=False))
     return found
 
 
@@ -264,7 +262,7 @@ def _members(text: str, at: int) -> Iterator[tuple[str, int]]:
         return
     at = _after_space(text, at + 1)
     while text[at] != "}":
-        key, at = _STRING(text, at + 1, False)
+        key, at = _DECODER.raw_decode(text, at)
         at = _after_space(text, _after_space(text, at) + 1)
         yield key, at
         at = _after_space(text, _DECODER.raw_decode(text, at)[1])
