@@ -23,6 +23,9 @@ _SINCE = "4.52"
 #: What lets a Seq2SeqTrainer call `generate`.
 _BY_TRAINER = b"predict_with_generate"
 
+#: How models are called that have the method from a copy, and that nobody lets generate.
+_FILLS_MASKS = "ForMaskedLM"
+
 #: What else a model may inherit from, none of which generates.
 _PLAIN = frozenset({"torch", "abc", "typing", "builtins", "dataclasses"})
 
@@ -38,7 +41,7 @@ class ModelWithoutGenerate(Rule):
     that nothing in the repository names: an Auto class gives remote code the mixin when it loads it.
 
     Where no call of `generate` in the repository may be one of an object of the class, it is only deprecated: v5 warns
-    when such a model is built.
+    when such a model is built. Of a class that fills masks, a call must be known to be one.
 
     ## Why it breaks
 
@@ -157,7 +160,8 @@ def _may_generate(of: LocalClass) -> bool:
             kinds = [each.of for each in values if isinstance(each, Instance)]
             if any(isinstance(each, LocalClass) and _is_of(each, of) for each in kinds):
                 return True
-            if not kinds and not any(isinstance(each, External) for each in values):
+            is_unknown = not kinds and not any(isinstance(each, External) for each in values)
+            if is_unknown and not of.name.endswith(_FILLS_MASKS):
                 return True
     return False
 

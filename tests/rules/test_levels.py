@@ -85,15 +85,17 @@ writer = Writer.from_pretrained("gpt2")
 
 
 @pytest.mark.parametrize(
-    ("made", "level"),
+    ("name", "made", "level"),
     [
-        ('Writer.from_pretrained("gpt2")', "breaks"),
-        ("load_a_model()", "breaks"),
-        ('GPT2LMHeadModel.from_pretrained("gpt2")', "deprecated"),
+        ("Writer", 'Writer.from_pretrained("gpt2")', "breaks"),
+        ("Writer", "load_a_model()", "breaks"),
+        ("Writer", 'GPT2LMHeadModel.from_pretrained("gpt2")', "deprecated"),
+        ("OwnForMaskedLM", "load_a_model()", "deprecated"),
+        ("OwnForMaskedLM", 'OwnForMaskedLM.from_pretrained("gpt2")', "breaks"),
     ],
 )
-def test_level_of_a_model_that_nothing_generates_with(made: str, level: str, tmp_path: Path) -> None:
+def test_level_of_a_model_that_nothing_generates_with(name: str, made: str, level: str, tmp_path: Path) -> None:
     file, report = tmp_path / "case.py", tmp_path / "report.json"
-    file.write_text(WRITER.format(made=made))
+    file.write_text(WRITER.format(made=made).replace("Writer", name))
     main([str(file), "--isolated", "--select", "V5523", "--output-format", "json", "--output-file", str(report)])
     assert [each["level"] for each in json.loads(report.read_text())] == [level]
