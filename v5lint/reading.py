@@ -10,6 +10,9 @@ from v5lint.document import UnreadableError
 #: Larger files are data (of 50,000 Python files of packages none is half as large); parsing takes 200 times the size.
 MAX_BYTES = 10_000_000
 
+#: Notebooks hold their pictures.
+MAX_NOTEBOOK_BYTES = 50_000_000
+
 
 class VanishedError(UnreadableError):
     """A file that is not there, or not any more."""
@@ -28,9 +31,10 @@ def read_bytes(path: str) -> bytes:
             if not stat.S_ISREG(status.st_mode):
                 raise UnreadableError("it is not a regular file")
             size = status.st_size
-            if size > MAX_BYTES:
+            limit = MAX_NOTEBOOK_BYTES if path.endswith(".ipynb") else MAX_BYTES
+            if size > limit:
                 raise UnreadableError(
-                    f"it is too large to be linted ({size / 1e6:.0f} MB; the limit is {MAX_BYTES / 1e6:.0f} MB)",
+                    f"it is too large to be linted ({size / 1e6:.0f} MB; the limit is {limit / 1e6:.0f} MB)",
                     hint="exclude the file",
                 )
             return file.read()
