@@ -58,7 +58,8 @@ def check_metrics(findings: Findings, subject: Subject) -> None:
 
 def _check_called(findings: Findings, trainer: Any, source: ImageSource) -> None:
     """Trainer calls the function where a batch has all of `label_names`, and leaves it out without a word elsewhere."""
-    if any(getattr(type(trainer), name).__module__.partition(".")[0] != "transformers" for name in _EVALUATING):
+    methods = [getattr(type(trainer), name, None) for name in _EVALUATING]
+    if any(getattr(method, "__module__", "").partition(".")[0] != "transformers" for method in methods):
         return  # a script's own evaluation may call it by itself
     wanted = list(getattr(trainer, "label_names", None) or ())
     with undisturbed():
