@@ -544,15 +544,17 @@ def _is_after_import(view: ModuleView, site: ast.AST) -> bool:
     return _imports_a_reader(view, before, _MODULES)
 
 
-def _imports_a_reader(view: ModuleView, statements: list[ast.stmt], depth: int) -> bool:
+def _imports_a_reader(view: ModuleView, statements: list[ast.stmt], depth: int, seen: set[str] | None = None) -> bool:
     """Whether some statements of a module import what reads the variables, themselves or by modules of the repository.
 
     Args:
         view: the module.
         statements: some of its statements.
         depth: how many modules on the way are looked into.
+        seen: the modules that were looked into.
     """
-    siblings: list[str] = []
+    seen = {view.path} if seen is None else seen
+    siblings: set[str] = set()
     for statement in statements:
         names: list[str] = []
         if isinstance(statement, ast.ImportFrom):
@@ -560,13 +562,16 @@ def _imports_a_reader(view: ModuleView, statements: list[ast.stmt], depth: int) 
             names = [module, *(f"{module}.{alias.name}" for alias in statement.names)]
         elif isinstance(statement, ast.Import):
             names = [alias.name for alias in statement.names]
-        first_party = [name for name in names if view.project.is_first_party(name.partition(".")[0], view.path)]
-        if any(name.partition(".")[0] in _READERS for name in names if name not in first_party):
-            return True
-        siblings += first_party
-    files = {view.project.module_file(name, view.path) for name in siblings} if depth else set()
-    others = [view.project.view(file, view.settings) for file in sorted(filter(None, files)) if file != view.path]
-    return any(_imports_a_reader(other, other.tree.root.body, depth - 1) for other in others if other is not None)
+        for name in names:
+            top = name.partition(".")[0]
+            if view.project.is_first_party(top, view.path):
+                siblings.add(view.project.module_file(name, view.path) or view.path)
+            elif top in _READERS:
+                return True
+    others = sorted(siblings - seen) if depth else []
+    seen.update(others)
+    views = [view.project.view(file, view.settings) for file in others]
+    return any(_imports_a_reader(each, each.tree.root.body, depth - 1, seen) for each in views if each is not None)
 
 
 # Commands in strings

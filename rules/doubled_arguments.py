@@ -56,7 +56,7 @@ class DoubledProcessorArgument(Rule):
     name = "doubled-processor-argument"
     since = "5.0"
     tokens = _PARTS
-    beside = (_NAME,)
+    beside = ("transformers",)
 
     def check(self, module: ModuleView) -> Iterator[Finding]:
         """See Rule."""

@@ -464,7 +464,7 @@ RULES: tuple[tuple[str, str, bool, dict[str, Any]], ...] = (('feature_extractors
   {'code': 'V5412',
    'name': 'doubled-processor-argument',
    'tokens': ('text_kwargs', 'images_kwargs', 'videos_kwargs', 'audio_kwargs'),
-   'beside': ('return_tensors',)}),
+   'beside': ('transformers',)}),
  ('unwritten_files',
   'UnwrittenTokenizerFile',
   False,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 
+from v5lint.releases import release_text
 from v5lint.rule import Rule
 from v5lint.rules.knowledge import lookup
 from v5lint.rules.parts import library
@@ -13,6 +14,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from v5lint.releases import Release
     from v5lint.rule import Finding
     from v5lint.view.module import ModuleView
     from v5lint.view.values import Value
@@ -21,19 +23,8 @@ _PARSER = "HfArgumentParser"
 _TYPES = "dataclass_types"
 _CLASS = "TrainingArguments"
 
-#: The fields of `TrainingArguments` that 4.57.6 did not have, and the release that brought each.
-_NEW = {
-    "activation_checkpointing": "5.23",
-    "activation_checkpointing_kwargs": "5.23",
-    "dataloader_in_order": "5.15",
-    "dataloader_multiprocessing_context": "5.15",
-    "ddp_static_graph": "5.6",
-    "enable_jit_checkpoint": "5.0",
-    "trackio_bucket_id": "5.6",
-    "trackio_static_space_id": "5.6",
-    "train_sampling_strategy": "5.2",
-    "use_cache": "5.0",
-}
+#: The last release whose scripts are asked about.
+_BEFORE = "4.57"
 
 
 class SharedOption(Rule):
@@ -94,14 +85,26 @@ class SharedOption(Rule):
                 for of in values:
                     if not isinstance(of, LocalClass) or _is_training(of):
                         continue
-                    for name in sorted(_fields(of) & set(_NEW)):
-                        yield module.finding(
-                            node,
-                            f"`{of.name}` and `{_CLASS}` both have a field `{name}` since transformers "
-                            f"{_NEW[name]}, and `{_PARSER}` refuses to parse two options of one name: call it "
-                            f"something else in `{of.name}`",
-                            since=_NEW[name],
-                        )
+                    for name in sorted(_fields(of)):
+                        if since := _since(name, module.settings.target):
+                            yield module.finding(
+                                node,
+                                f"`{of.name}` and `{_CLASS}` both have a field `{name}` since transformers {since}, "
+                                f"and `{_PARSER}` refuses to parse two options of one name: call it something else "
+                                f"in `{of.name}`",
+                                since=since,
+                            )
+
+
+def _since(name: str, target: Release) -> str:
+    """The release of v5 that brought `TrainingArguments` a field; "" where the target has none, or 4.57 had it."""
+    before = lookup.parameters(_CLASS, _BEFORE)
+    releases = [(5, minor) for minor in range((*target, 0)[1] + 1)] if target >= (5,) else []
+    for release in releases if before is not None and name not in before else ():
+        now = lookup.parameters(_CLASS, release)
+        if now is not None and name in now:
+            return release_text(release)
+    return ""
 
 
 def _is_training(of: Value) -> bool:

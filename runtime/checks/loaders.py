@@ -6,6 +6,7 @@ model's forward. Where it is plain which tensor is which, the checks see them by
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Collection, Mapping
 from typing import Any
 
@@ -45,7 +46,12 @@ def evaluation_collator(trainer: Any) -> Any:
         return None
     try:
         return getattr(trainer.get_eval_dataloader(), "collate_fn", None)
-    except Exception:  # a stranger's code, which the evaluation itself will run into
+    except Exception as error:  # whatever a stranger's code raises, the training must go on
+        warnings.warn(
+            f"{type(trainer).__name__}.get_eval_dataloader cannot be called before the training "
+            f"({type(error).__name__}: {error}): evaluation data is looked at with the training's collator",
+            stacklevel=2,
+        )
         return None
 
 

@@ -91,7 +91,7 @@ def _check_map(findings: Findings, subject: Subject, title: str, names: list[str
         return moved
     items = subject.items(title)
     table, sure = items.numbering if items is not None else ({}, False)
-    pairs = [(stored, numbers.copy().pop()) for stored, numbers in table.items() if len(numbers) == 1]
+    pairs = [(stored, next(iter(numbers))) for stored, numbers in table.items() if len(numbers) == 1]
     wrong = [(names[a], ours[b]) for a, b in pairs if a < len(names) and 0 <= b < len(ours) and names[a] != ours[b]]
     if not sure or len(pairs) < len(table) or not wrong:
         return False

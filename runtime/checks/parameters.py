@@ -549,10 +549,6 @@ def _unmatched(names: Iterable[str], modules: dict[str, Any]) -> list[str]:
     return sorted(name for name in names if not any(path == name or path.endswith(f".{name}") for path in modules))
 
 
-def _parent(base: nn.Module, name: str) -> nn.Module:
-    return base.get_submodule(name.rpartition(".")[0])
-
-
 def _projections(subject: Subject) -> str:
     layers = encoder_layers(unwrap(subject.model))
     if not layers:

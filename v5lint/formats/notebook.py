@@ -184,11 +184,11 @@ class NotebookDocument(Document):
         plain = old.isascii()
         if not cell.is_list:
             return json.dumps(source, ensure_ascii=plain)
-        written = {_DECODER.raw_decode(old, start)[0]: old[start:end] for start, end in _strings(old)}
         spans = [*_strings(old)]
+        written = {_DECODER.raw_decode(old, start)[0]: old[start:end] for start, end in spans}
         before = old[1 : spans[0][0]] if spans else ""
         between = old[spans[0][1] : spans[1][0]] if len(spans) > 1 else f",{before}"
-        lines = source.splitlines(keepends=True) if "\r" not in source else re.findall(r"[^\n]*\n|[^\n]+", source)
+        lines = re.findall(r"[^\n]*\n|[^\n]+", source)
         items = [written.get(line) or json.dumps(line, ensure_ascii=plain) for line in lines]
         after = old[spans[-1][1] : -1] if spans else ""
         return f"[{before}{between.join(items)}{after}]" if items else "[]"

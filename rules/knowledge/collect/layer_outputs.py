@@ -104,8 +104,8 @@ def _is_tuple(function: ast.AST, value: ast.expr) -> bool | None:
     if isinstance(value, ast.Tuple):
         return True
     if isinstance(value, ast.BinOp):  # `(hidden,) + outputs[1:]`, or a sum of tensors
-        sides = [_is_tuple(function, value.left), _is_tuple(function, value.right)]
-        return True if True in sides else None if None in sides else False
+        sides = {_is_tuple(function, value.left), _is_tuple(function, value.right)}
+        return next(each for each in (True, None, False) if each in sides)
     if not isinstance(value, ast.Name):
         return None
     given = [

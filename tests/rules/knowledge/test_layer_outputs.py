@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from v5lint.rules import knowledge
 from v5lint.rules.knowledge.collect import layer_outputs, scaled_losses
 from v5lint.toml import loads
@@ -29,6 +31,18 @@ TENSOR = """class ALayer(nn.Module):
         return hidden
 """
 
+JOINED = """class ALayer(nn.Module):
+    def forward(self, hidden):
+        outputs = self.attention(hidden)
+        return (hidden,) + outputs[1:]
+"""
+
+SUM = """class ALayer(nn.Module):
+    def forward(self, hidden):
+        attended, _ = self.attention(hidden)
+        return attended + hidden
+"""
+
 EITHER = """class BLayer(nn.Module):
     def forward(self, hidden):
         return hidden if self.one else (hidden,)
@@ -42,12 +56,20 @@ def test_a_layer_is_listed_since_it_gives_no_tuple() -> None:
     assert loads(text) == {"ALayer": {"since": "5.1", "lists": ["AModel.layers"]}}
 
 
+@pytest.mark.parametrize("before", [TUPLE, JOINED])
+@pytest.mark.parametrize("after", [TENSOR, SUM])
+def test_tuples_and_tensors_that_are_put_together(before: str, after: str) -> None:
+    read = {(4, 57): {"ALayer": before, "AModel": MODEL}, (5, 0): {"ALayer": after, "AModel": MODEL}}
+    assert loads(layer_outputs.table(read)) == {"ALayer": {"since": "5.0", "lists": ["AModel.layers"]}}
+
+
 def test_layers_that_were_run() -> None:
     found = loads((FOLDER / "layer_outputs.toml").read_text(encoding="utf-8"))
     since = {
         name: found[name]["since"] for name in ("BertLayer", "GPT2Block", "OPTDecoderLayer", "Wav2Vec2EncoderLayer")
     }
     assert since == {"BertLayer": "5.0", "GPT2Block": "5.3", "OPTDecoderLayer": "5.4", "Wav2Vec2EncoderLayer": "5.16"}
+    assert {"GPTJBlock", "CodeGenBlock", "AlbertLayer", "ModernBertEncoderLayer"} <= set(found)
     assert not {"GPTNeoBlock", "BloomBlock", "T5Block", "DebertaV2Layer"} & set(found)
 
 

@@ -10,8 +10,10 @@ import pytest
 import torch
 from PIL import Image, ImageOps
 from torch.utils.data import Subset
+from transformers import Trainer
 
 from v5lint.runtime.checks.hashing import alike, hash_images, same_pixels
+from v5lint.runtime.checks.loaders import evaluation_collator
 from v5lint.runtime.checks.preprocessing import name_statistics, regress
 from v5lint.runtime.checks.probes import plain_images, textured_images
 from v5lint.runtime.checks.sources import ImageSource
@@ -146,3 +148,18 @@ def test_a_black_box_says_so() -> None:
     assert source.images([0]) is None
     assert source.apply(plain_images()) is None
     assert source.batch([0, 1])["pixel_values"].shape == (2, 3, 4, 4)
+
+
+class Unready(Trainer):
+    """A trainer whose own loader asks for what is made when the training begins."""
+
+    def __init__(self) -> None:
+        self.eval_dataset = [0]
+
+    def get_eval_dataloader(self, eval_dataset: Any = None) -> Any:
+        raise AttributeError("made_later")
+
+
+def test_a_loader_that_cannot_be_made_yet_is_said() -> None:
+    with pytest.warns(UserWarning, match=r"Unready.get_eval_dataloader cannot be called .* made_later"):
+        assert evaluation_collator(Unready()) is None

@@ -139,9 +139,9 @@ def test_a_notebook_without_code(lint: Lint, write: Write) -> None:
     assert lint("a.ipynb").status == 0
 
 
-def test_other_modules_do_not_read_notebooks(lint: Lint, write: Write) -> None:
+def test_a_folder_of_both(lint: Lint, write: Write) -> None:
     write("a.ipynb", made(["old"]))
-    write("b.py", "import a\nold\n")
+    write("b.py", "old\n")
     assert [Path(each["filename"]).name for each in lint(".", "--output-format", "json").objects] == ["a.ipynb", "b.py"]
 
 
