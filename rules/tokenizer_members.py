@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from v5lint.rule import Finding, Unseen
+    from v5lint.view.calls import CallSite
     from v5lint.view.module import ModuleView
 
 #: What has a rule of its own.
@@ -26,6 +27,9 @@ _BEHIND = {f"_{each}_token": f"{each}_token" for each in ("bos", "cls", "eos", "
 
 #: What did for one token what these do for one or many.
 _OF_ONE = {"_convert_token_to_id": "convert_tokens_to_ids", "_convert_id_to_token": "convert_ids_to_tokens"}
+
+#: The ids of languages by their code, which the tokenizer of one family had: the codes are tokens like others.
+_CODES, _OF_CODES, _FAMILY = "lang_code_to_id", "convert_tokens_to_ids", "nllb"
 
 #: What V5402 reports of the processors that have it under another name.
 _OF_OWL, _OWL = "post_process_object_detection", frozenset({"OwlViTProcessor", "Owlv2Processor"})
@@ -64,10 +68,11 @@ class RemovedTokenizerMember(Rule):
 
     ## Fix safety
 
-    `words` has a drop-in, and `_pad_token` and its like are read through the properties that they were behind
-    (`pad_token`): both are safe. `_convert_token_to_id(token)` becomes `convert_tokens_to_ids(token)` unsafely: it asks
-    the tokens that were added as well. The others are for a person: what took their place depends on what the result is
-    used for, and is said in the finding.
+    `words` has a drop-in, `lang_code_to_id[code]` of NLLB's tokenizer (gone since 4.42; found by the name of the
+    checkpoint, too) is `convert_tokens_to_ids(code)`, and `_pad_token` and its like are read through the properties
+    that they were behind (`pad_token`): all three are safe. `_convert_token_to_id(token)` becomes
+    `convert_tokens_to_ids(token)` unsafely: it asks the tokens that were added as well. The others are for a person:
+    what took their place depends on what the result is used for, and is said in the finding.
 
     ## References
 
@@ -98,8 +103,11 @@ class RemovedTokenizerMember(Rule):
                 told = f"call `{_OF_ONE[name]}`"
                 is_call = _takes_one(module.tree.parents[found.node], found.node)
                 fix = _renamed(module, found.node, _OF_ONE[name]) if is_call else None
+            elif name == _CODES:
+                told, fix = f"call `{_OF_CODES}` with the code", _called(module, found.node)
             yield module.finding(found.node, members.told(found, instead=told), fix=fix, since=found.removal.gone)
         yield from _by_name(module)
+        yield from _by_checkpoint(module)
 
 
 def _by_name(view: ModuleView) -> Iterator[Finding]:
@@ -114,6 +122,38 @@ def _by_name(view: ModuleView) -> Iterator[Finding]:
             said = f"`{view.source(node.value)}` has no `{node.attr}` since transformers {removal.gone}"
             fix = _renamed(view, node, _BEHIND[node.attr])
             yield view.finding(node, f"{said}: read `{_BEHIND[node.attr]}`", fix=fix, since=removal.gone)
+
+
+def _by_checkpoint(view: ModuleView) -> Iterator[Finding]:
+    """The codes of NLLB's languages, of the tokenizer that `AutoTokenizer` loads for it."""
+    removal = lookup.removed_member("NllbTokenizer", _CODES, library.release_text(view.settings.target))
+    for node in view.attributes({_CODES}) if removal is not None else ():
+        if not isinstance(node.ctx, ast.Load) or members.is_prepared(view, node):
+            continue
+        made = origins.origins(view, node.value)
+        names = [_loaded_by_auto(each.call) for each in made.found]
+        if made.is_complete and names and all(name and _FAMILY in name.lower() for name in names):
+            said = f"the tokenizer of `{names[0]}` has no `{_CODES}` since transformers {removal.gone}"
+            fix = _called(view, node)
+            yield view.finding(node, f"{said}: call `{_OF_CODES}` with the code", fix=fix, since=removal.gone)
+
+
+def _loaded_by_auto(call: CallSite) -> str:
+    """The checkpoint from which `AutoTokenizer` loads in a call; "" where it is not known or another class loads."""
+    named = library.texts(call.values_of(*library.CHECKPOINT))
+    return named[0] if len(named) == 1 and library.loaders(call) == ["AutoTokenizer"] else ""
+
+
+def _called(view: ModuleView, node: ast.Attribute) -> Fix | None:
+    """The fix that asks for one code by a call: `tokenizer.lang_code_to_id["fra_Latn"]`."""
+    whole = view.tree.parents[node]
+    if not isinstance(whole, ast.Subscript) or whole.value is not node or not isinstance(whole.ctx, ast.Load):
+        return None
+    name, key, end = view.name_span(node), view.span(whole.slice), view.span(whole)[1]
+    if view.text[name[1] : key[0]].strip() != "[" or view.text[key[1] : end].strip() != "]":
+        return None
+    edits = [Edit(name[0], key[0], f"{_OF_CODES}("), Edit(key[1], end, ")")]
+    return Fix(f"Call `{_OF_CODES}`", edits, applicability=library.safety_of(view, node.value))
 
 
 def _renamed(view: ModuleView, node: ast.Attribute, new: str) -> Fix:
