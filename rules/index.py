@@ -628,7 +628,7 @@ RULES: tuple[tuple[str, str, bool, dict[str, Any]], ...] = (('feature_extractors
   False,
   {'code': 'V5506',
    'name': 'generation-parameter-on-config',
-   'tokens': ('.config.', '.config,', 'from_pretrained', 'Config(')}),
+   'tokens': ('.config.', '.config,', 'from_pretrained', 'Config(', 'config.decoder.', 'config.encoder.')}),
  ('submodules',
   'MovedSubmodule',
   False,
