@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 
+from v5lint.patterns import pattern
 from v5lint.releases import parse_release
 from v5lint.rule import Fix, Rule
 from v5lint.rules.knowledge.tables import table
@@ -37,6 +38,9 @@ _ADVICE = {
     "_prepare_decoder_attention_mask": "masks are made by `transformers.masking_utils`",
     "_attn": "attention is computed by `transformers.modeling_utils.ALL_ATTENTION_FUNCTIONS`",
 }
+
+#: How the modules of models are called, in an annotation.
+_MODULES = pattern(r"(Attention|MLP|Layer|Block|Encoder|Decoder|Stack|Model|Mixer|Embeddings?)\b")
 
 #: Of each class the attributes that it lost, each with the release and the setting that it was ("" for none).
 _lost: dict[str, dict[str, tuple[str, str]]] = {}
@@ -94,26 +98,34 @@ class LostModuleAttribute(Rule):
         """See Rule."""
         if module.project.is_first_party("transformers", module.path):
             return
+        heirs: dict[ast.ClassDef, bool] = {}
         for function in [each for kind in _FUNCTIONS for each in module.tree.nodes.get(kind, ())]:
             assert isinstance(function, _FUNCTIONS)
-            for parameter, classes in _parameters(module, function):
+            for parameter, classes in _parameters(module, function, heirs):
                 yield from _read(module, function, parameter, classes)
 
 
 def _parameters(
-    view: ModuleView, function: ast.FunctionDef | ast.AsyncFunctionDef
+    view: ModuleView, function: ast.FunctionDef | ast.AsyncFunctionDef, heirs: dict[ast.ClassDef, bool]
 ) -> Iterator[tuple[Binding, list[ClassValue]]]:
-    """The parameters of a function that are objects of modules of transformers, each with its classes."""
+    """The parameters of a function that are objects of modules of transformers, each with its classes.
+
+    Args:
+        view: the module.
+        function: the function.
+        heirs: whether a class inherits from such a module: what is known of it already.
+    """
     bindings = view.tree.scopes[function].bindings
     around = view.links.class_of_method(function)
     for place, arg in enumerate([*function.args.posonlyargs, *function.args.args]):
         classes: list[ClassValue] = []
         if place == 0 and around is not None:
-            of = LocalClass(view, around)
-            classes = [of] if around.bases and arg.arg == "self" and _roots(of) else []
+            if around not in heirs:
+                heirs[around] = bool(around.bases and _roots(LocalClass(view, around)))
+            classes = [LocalClass(view, around)] if heirs[around] and arg.arg == "self" else []
         elif place == 0 and arg.annotation is None and isinstance(function, ast.FunctionDef):
             classes = patched_methods.patched_classes(view, function) if arg.arg in _FIRST else []
-        elif arg.annotation is not None:
+        elif arg.annotation is not None and _MODULES.search(view.source(arg.annotation)):
             classes = [each for each in view.evaluator.annotation_classes(arg.annotation) if _is_module(each)]
         binding = next((each for each in bindings.get(arg.arg, ()) if each.node is arg), None)
         if classes and binding is not None:
