@@ -165,9 +165,10 @@ def _of_parts(view: ModuleView) -> Iterator[Finding]:
 
 def _is_of_part(view: ModuleView, node: ast.expr) -> bool:
     """Whether an expression is the configuration of the encoder or decoder of a model that is made of two."""
-    if not isinstance(node, ast.Attribute) or not isinstance(node.value, ast.Attribute):
-        is_named = isinstance(node, ast.Attribute) and node.attr in _PARTS
-        return is_named and _is_joined(view, node.value, ("config",))
+    if not isinstance(node, ast.Attribute):
+        return False
+    if not isinstance(node.value, ast.Attribute):
+        return node.attr in _PARTS and _is_joined(view, node.value, ("config",))
     if node.attr in _PARTS:
         holder = node.value
         whole = holder.value if holder.attr == _CONFIG else None

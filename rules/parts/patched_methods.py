@@ -91,7 +91,8 @@ def _objects(view: ModuleView, node: ast.expr) -> Iterator[ClassValue]:
     written = ast.dump(node)
     for test, wanted in view.reach.conditions(node):
         for each in ast.walk(test) if wanted else ():
-            is_question = isinstance(each, ast.Call) and last_name(each.func) == "isinstance"
-            if is_question and len(each.args) == _BOUND and ast.dump(each.args[0]) == written:
+            if not isinstance(each, ast.Call) or last_name(each.func) != "isinstance" or len(each.args) != _BOUND:
+                continue
+            if ast.dump(each.args[0]) == written:
                 for one in each.args[1].elts if isinstance(each.args[1], ast.Tuple) else each.args[1:]:
                     yield from _classes(view.values(one))

@@ -106,8 +106,8 @@ def classes_of(wheel: Path, known: dict[str, dict[str, Source]]) -> Release:
                 if text not in known:
                     parts = re.split(r"(?m)^(?=class |def |@)", text)
                     known[text] = {each.group(1): _read(each, part) for part in parts if (each := _CLASS.match(part))}
-                for each, source in known[text].items():
-                    found.setdefault(each, []).append((name, source))
+                for of, source in known[text].items():
+                    found.setdefault(of, []).append((name, source))
     return found
 
 
@@ -130,8 +130,8 @@ def table(read: dict[tuple[int, ...], Release]) -> str:
                 setting = _setting(read[last[each]], name, places[0], each) if "config" in now else ""
                 written = f"{each}={setting}" if setting else each
                 since.setdefault(min(minor for minor in read if minor > last[each]), []).append(written)
-        for minor, attributes in since.items():
-            groups.setdefault((minor, " ".join(attributes)), []).append(name)
+        for minor, written_there in since.items():
+            groups.setdefault((minor, " ".join(written_there)), []).append(name)
     lines = [HEAD, "lost = ["]
     for (minor, attributes), names in sorted(groups.items()):
         lines.append(f"  ['{'.'.join(map(str, minor))}', '{attributes}', '{' '.join(names)}'],")
