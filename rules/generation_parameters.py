@@ -25,8 +25,13 @@ _TASKS = "task_specific_params"
 _MIXIN = "GenerationMixin"
 
 #: The trainer that generates, and what it calls its model.
-_TRAINER = "Seq2SeqTrainer"
+_TRAINER, _PLAIN_TRAINER = "Seq2SeqTrainer", "Trainer"
 _MODEL = "model"
+
+#: The models made of two, their configurations, and what both call their parts.
+_JOINED = ("EncoderDecoderModel", "VisionEncoderDecoderModel", "SpeechEncoderDecoderModel")
+_JOINED_CONFIGS = tuple(each.replace("Model", "Config") for each in _JOINED)
+_PARTS = ("encoder", "decoder")
 
 #: Tokens that a model's configuration may go on holding: what `generate` took from there it takes no longer.
 _TOKENS = frozenset({"decoder_start_token_id", "eos_token_id", "pad_token_id", "bos_token_id"})
@@ -44,9 +49,11 @@ class GenerationParameterOnConfig(Rule):
     `length_penalty`, ...) where the model is one of transformers, and where such a parameter is read; the same on a
     configuration that stands for itself, and where `from_pretrained` of either, or the constructor of a configuration,
     is given one. Fields that a family has of its own are left alone (`max_length` of AST, `suppress_tokens` of
-    Whisper), and `self.model` of a trainer is taken for such a model where it inherits from `Seq2SeqTrainer`. Beside
-    them, the tokens that are set on the same configuration (`decoder_start_token_id`): `generate` took them from there
-    only because the configuration had been changed.
+    Whisper), and `self.model` of a trainer is taken for such a model where it inherits from `Seq2SeqTrainer`, or calls
+    `self.model.generate`. Of models made of two, what is read from the configuration of a part
+    (`model.config.decoder.max_length`) and not set there before. Beside them, the tokens that are set on the same
+    configuration (`decoder_start_token_id`): `generate` took them from there only because the configuration had been
+    changed.
 
     ## Why it breaks
 
@@ -59,6 +66,7 @@ class GenerationParameterOnConfig(Rule):
     and where one is read:
 
         AttributeError: 'VisionEncoderDecoderConfig' object has no attribute 'max_length'
+        AttributeError: 'TrOCRConfig' object has no attribute 'max_length'
 
     A model's `from_pretrained(name, max_length=64)` is a TypeError; that of a configuration, and its constructor, drop
     the parameter without a word: the texts have another length (measured on a small T5: 6 tokens under 4.57.6, 21 under
@@ -89,7 +97,7 @@ class GenerationParameterOnConfig(Rule):
     code = "V5506"
     name = "generation-parameter-on-config"
     since = "5.0"
-    tokens = (f".{_CONFIG}.", f".{_CONFIG},", "from_pretrained", "Config(")
+    tokens = (f".{_CONFIG}.", f".{_CONFIG},", "from_pretrained", "Config(", "config.decoder.", "config.encoder.")
 
     def check(self, module: ModuleView) -> Iterator[Finding]:
         """See Rule."""
@@ -127,12 +135,64 @@ class GenerationParameterOnConfig(Rule):
                     message += f", where it is None unless it is set ({before!r} under 4.x)"
             yield module.finding(node, message, fix=fix)
         yield from _by_name(module)
+        yield from _of_parts(module)
         yield from given_parameters.on_configurations(module, parameters(), found)
         yield from given_parameters.in_calls(module, parameters())
         for node in beside:
             if ast.dump(node.value) in stored and not _is_set_there(module, node):
                 message = f"`generate` does not see `{node.attr}` on `{_CONFIG}`: set it on `{_NEW}`, too"
                 yield module.finding(node, message, fix=_second_line(module, node))
+
+
+def _of_parts(view: ModuleView) -> Iterator[Finding]:
+    """Parameters that are read from the configuration of a part: `model.config.decoder.max_length`.
+
+    What is set there in the same module can be read again. Setting it changed nothing for the model at hand under 4.x.
+    """
+    names = parameters()
+    for node in view.tree.nodes.get(ast.Attribute, ()):
+        assert isinstance(node, ast.Attribute)
+        if node.attr not in names or not isinstance(node.ctx, ast.Load) or not _is_of_part(view, node.value):
+            continue
+        if members.is_prepared(view, node) or _is_set_on_part(view, node.attr):
+            continue
+        message = (
+            f"the configurations of encoders and decoders have no `{node.attr}` since transformers 5.0: it is in the "
+            f"`{_NEW}` of the model, where it is None unless it is set"
+        )
+        yield view.finding(node, message)
+
+
+def _is_of_part(view: ModuleView, node: ast.expr) -> bool:
+    """Whether an expression is the configuration of the encoder or decoder of a model that is made of two."""
+    if not isinstance(node, ast.Attribute):
+        return False
+    if not isinstance(node.value, ast.Attribute):
+        return node.attr in _PARTS and _is_joined(view, node.value, ("config",))
+    if node.attr in _PARTS:
+        holder = node.value
+        whole = holder.value if holder.attr == _CONFIG else None
+        return (whole is not None and _is_joined(view, whole, ("model",))) or _is_joined(view, holder, ("config",))
+    return node.attr == _CONFIG and node.value.attr in _PARTS and _is_joined(view, node.value.value, ("model",))
+
+
+def _is_joined(view: ModuleView, node: ast.expr, kinds: tuple[str, ...]) -> bool:
+    owners = members.owners(view, node, kinds)
+    return bool(owners) and all(
+        each.name in (*_JOINED, *_JOINED_CONFIGS) and not isinstance(each.of, LocalClass) for each in owners
+    )
+
+
+def _is_set_on_part(view: ModuleView, name: str) -> bool:
+    """Whether a module sets a parameter on the configuration of a part itself."""
+    return any(
+        isinstance(each, ast.Attribute)
+        and each.attr == name
+        and isinstance(each.ctx, ast.Store)
+        and isinstance(each.value, ast.Attribute)
+        and (each.value.attr in _PARTS or each.value.attr == _CONFIG)
+        for each in view.tree.nodes.get(ast.Attribute, ())
+    )
 
 
 def _by_name(view: ModuleView) -> Iterator[Finding]:
@@ -197,14 +257,27 @@ def _is_of_model(view: ModuleView, node: ast.Attribute) -> bool:
 
 
 def _is_of_trainer(view: ModuleView, node: ast.Attribute) -> bool:
-    """Whether `self.model.config` is read in a trainer that generates: one that inherits from `Seq2SeqTrainer`."""
+    """Whether `self.model.config` is read in a trainer that generates.
+
+    That is one that inherits from `Seq2SeqTrainer`, or a `Trainer` that calls `self.model.generate` itself.
+    """
     held = node.value
     owner = view.links.class_around(node)
     if not isinstance(held, ast.Attribute) or held.attr != _MODEL or owner is None:
         return False
     if ast.unparse(held.value) != "self" or _MODEL in view.links.self_assignments(owner):
         return False
-    return any(lookup.is_subclass(each, _TRAINER) for each in library.library_classes(view, LocalClass(view, owner)))
+    classes = library.library_classes(view, LocalClass(view, owner))
+    if any(lookup.is_subclass(each, _PLAIN_TRAINER) for each in classes) and _lets_generate(owner):
+        return True
+    return any(lookup.is_subclass(each, _TRAINER) for each in classes)
+
+
+def _lets_generate(owner: ast.ClassDef) -> bool:
+    """Whether a class calls `self.model.generate`."""
+    return any(
+        isinstance(each, ast.Call) and ast.unparse(each.func) == f"self.{_MODEL}.generate" for each in ast.walk(owner)
+    )
 
 
 def _is_own_field(view: ModuleView, node: ast.Attribute) -> bool:

@@ -5,7 +5,14 @@ from __future__ import annotations
 import ast
 
 from v5lint.rule import Rule
-from v5lint.rules.parts import argument_files, arguments, parsed_options, redeclared_fields, training_fields
+from v5lint.rules.parts import (
+    argument_files,
+    arguments,
+    carried_fields,
+    parsed_options,
+    redeclared_fields,
+    training_fields,
+)
 from v5lint.rules.parts.arguments import Given
 from v5lint.rules.parts.training_classes import (
     DEFAULTS,
@@ -34,13 +41,13 @@ class RemovedTrainingArgument(Rule):
     Finds the fields that `TrainingArguments`, `Seq2SeqTrainingArguments` and the classes that inherit from them (a
     project's own, trl's configurations, those of sentence-transformers) lost: as keywords, in dicts that are splatted
     into the call, in `functools.partial`, `dataclasses.replace`, `super().__init__`, and `parse_dict` and
-    `set_defaults` of an `HfArgumentParser`; the options of a parser that `TrainingArguments(**vars(args))` gets; and
-    the keys of a file in the repository that `parse_json_file` or `parse_yaml_file` reads.
-    Which fields the target release lacks is known from its wheel: most went in 5.0, `evaluation_strategy` in 4.51,
-    `group_by_length` in 5.2, `warmup_ratio` and `logging_dir` in 5.15. A
-    field of the name that a subclass declares itself, `setfit.TrainingArguments` and a project's own parsers are left
-    alone; but a subclass that declares a field anew, to give it another default, and never reads it, is found: nobody
-    reads it under v5.
+    `set_defaults` of an `HfArgumentParser`; the options of a parser that `TrainingArguments(**vars(args))` gets; the
+    fields of a class of the repository whose object it gets as a whole (`TrainingArguments(**asdict(config))`,
+    `**config.model_dump()`); and the keys of a file in the repository that `parse_json_file` or `parse_yaml_file`
+    reads. Which fields the target release lacks is known from its wheel: most went in 5.0, `evaluation_strategy` in
+    4.51, `group_by_length` in 5.2, `warmup_ratio` and `logging_dir` in 5.15. A field of the name that a subclass
+    declares itself, `setfit.TrainingArguments` and a project's own parsers are left alone; but a subclass that declares
+    a field anew, to give it another default, and never reads it, is found: nobody reads it under v5.
 
     ## Why it breaks
 
@@ -87,7 +94,7 @@ class RemovedTrainingArgument(Rule):
     code = "V5301"
     name = "removed-training-argument"
     since = "5.0"
-    tokens = (*FIELDS, *argument_files.READERS)
+    tokens = (*FIELDS, *argument_files.READERS, *carried_fields.TOKENS)
 
     def check(self, module: ModuleView) -> Iterator[Finding | Unseen]:
         """See Rule."""
@@ -103,6 +110,7 @@ class RemovedTrainingArgument(Rule):
                 yield module.finding(each.node, f"{message}{advice}{remark}", fix=fix, since=each.removal.gone)
         yield from redeclared_fields.findings(module, FIELDS)
         yield from parsed_options.findings(module, FIELDS)
+        yield from carried_fields.findings(module, FIELDS)
         yield from argument_files.findings(module, FIELDS, parsed)
 
 

@@ -282,11 +282,18 @@ def gone(
         removed = next(((each, what) for each, what in removals if what is not None), None)
         if removed is None or any(what is None and _may_have(each, node.attr, target) for each, what in removals):
             continue
+        if removed[0].shown == MODEL and _is_defined(view, node.attr):
+            continue
         if given is None:
             given = _given_attributes(view)
         if (node.attr, ast.dump(node.value)) in given or is_prepared(view, node, asks_type=asks_type):
             continue
         yield Gone(node, *removed)
+
+
+def _is_defined(view: ModuleView, name: str) -> bool:
+    """Whether a class of the repository may have a method: what is only known to be a model may be one of it."""
+    return f"def {name}(" in view.text or bool(view.project.mentioning(f"def {name}".encode(), view.path))
 
 
 def _of_trainers(view: ModuleView, node: ast.expr) -> list[Owner]:
@@ -335,6 +342,8 @@ def removal(owner: Owner, name: str, target: str) -> Removal | None:
         return None  # a model that generates has it
     if owner.kind == "processor" and name in (lookup.processor_parts(owner.name, target) or ()):
         return None  # the base class of all processors sets the parts
+    if owner.name == MODEL and not owner.is_exact:  # it inherited from the mixin until 4.50
+        found = lookup.removed_member("GenerationMixin", name, target) or found
     if not owner.is_exact and owner.kind in ("model", "config", "processor") and not (found.replacement or found.note):
         return None  # many of their classes have attributes of their own: only what is written down is sure of all
     return found

@@ -38,6 +38,8 @@ def findings(view: ModuleView, names: Container[str]) -> Iterator[Finding | Unse
         if view.guards.is_dead(call):
             continue
         options = _options(view, parsed)
+        if options is None and any(isinstance(each, LocalClass) for each in view.classes_of(parsed)):
+            continue  # no options, but the fields of an object
         if options is None:
             yield view.unseen(keyword, f"all options of a command line go into `{_CLASS}`")
             continue

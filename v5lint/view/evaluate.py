@@ -485,6 +485,9 @@ class Evaluator:
                 return self.of(field.view).values(keyword.value)
             if keyword.arg == "default_factory" and isinstance(keyword.value, ast.Lambda):
                 return self.of(field.view).values(keyword.value.body)
+            if keyword.arg == "default_factory":
+                made = self.of(field.view).values(keyword.value)
+                return frozenset(Instance(each) for each in made if isinstance(each, LocalClass)) or NOTHING_KNOWN
         return NOTHING_KNOWN
 
     def _is_settable(self, of: LocalClass) -> bool:

@@ -41,13 +41,13 @@ def main() -> None:
     options.table.write_text(table(read), encoding="utf-8")
 
 
-def wheels_of(cache: Path) -> dict[tuple[int, ...], Path]:
-    """The newest wheel of each minor release of transformers that is in a folder."""
+def wheels_of(cache: Path, since: tuple[int, ...] = _SINCE) -> dict[tuple[int, ...], Path]:
+    """The newest wheel of each minor release of transformers that is in a folder, from one release on."""
     newest: dict[tuple[int, ...], tuple[int, ...]] = {}
     wheels: dict[tuple[int, ...], Path] = {}
     for path in cache.glob("transformers-*.whl"):
         release = version_key(path.name.split("-")[1])
-        if release[:2] >= _SINCE and release > newest.get(release[:2], ()):
+        if release[:2] >= since and release > newest.get(release[:2], ()):
             newest[release[:2]], wheels[release[:2]] = release, path
     return wheels
 

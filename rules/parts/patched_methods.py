@@ -1,0 +1,98 @@
+"""Functions that a repository puts into classes and objects of transformers, in whatever module it does so."""
+
+from __future__ import annotations
+
+import ast
+import os.path
+
+from v5lint.view.strings import last_name
+from v5lint.view.values import External, LocalFunction
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from v5lint.view.module import ModuleView
+    from v5lint.view.values import ClassValue, Value
+
+#: What makes a method of a function: `types.MethodType(forward, layer)`.
+_BINDS = "MethodType"
+
+#: The parameters of `MethodType`, and of `setattr`.
+_BOUND, _SET = 2, 3
+
+
+def patched_classes(view: ModuleView, function: ast.FunctionDef) -> list[ClassValue]:
+    """The classes of transformers that a function outside of classes becomes a method of.
+
+    `LlamaAttention.forward = forward`, `setattr(LlamaAttention, "forward", forward)` and
+    `layer.forward = types.MethodType(forward, layer)`, in this module or in one that imports the function.
+
+    Args:
+        view: the module that defines the function.
+        function: the function.
+    """
+    found = {of: None for other in _modules(view, function.name) for of in _patches(other, view, function)}
+    return list(found)
+
+
+def _modules(view: ModuleView, name: str) -> Iterator[ModuleView]:
+    yield view
+    for file in view.project.all_importers(view.path, name):
+        other = view.project.view(file, view.settings)
+        if other is not None:
+            yield other
+
+
+def _patches(other: ModuleView, view: ModuleView, function: ast.FunctionDef) -> Iterator[ClassValue]:
+    """The classes that one module makes a function a method of."""
+    name = function.name
+    if name not in other.text:
+        return
+    for statement in other.tree.nodes.get(ast.Assign, ()):
+        assert isinstance(statement, ast.Assign)
+        given = _is_of(other, statement.value, view, function)
+        for target in statement.targets if given else ():
+            if isinstance(target, ast.Attribute):
+                yield from _classes(other.values(target.value))
+    for call in other.links.calls_named("setattr"):
+        if len(call.args) == _SET and _is_of(other, call.args[2], view, function):
+            yield from _classes(other.values(call.args[0]))
+    for call in other.links.calls_named(_BINDS):
+        if len(call.args) == _BOUND and _is_of(other, call.args[0], view, function):
+            yield from _objects(other, call.args[1])
+
+
+def _is_of(other: ModuleView, node: ast.expr, view: ModuleView, function: ast.FunctionDef) -> bool:
+    """Whether an expression of a module may be a function: the cheap question is asked first."""
+    if not isinstance(node, (ast.Name, ast.Attribute, ast.IfExp)):
+        return False
+    return any(
+        isinstance(each, LocalFunction)
+        and getattr(each.node, "name", "") == function.name
+        and each.node.lineno == function.lineno
+        and os.path.realpath(each.view.path) == os.path.realpath(view.path)
+        for each in other.values(node)
+    )
+
+
+def _classes(values: frozenset[Value]) -> Iterator[ClassValue]:
+    for each in values:
+        if isinstance(each, External) and each.package == "transformers" and each.name[:1].isupper():
+            yield each
+
+
+def _objects(view: ModuleView, node: ast.expr) -> Iterator[ClassValue]:
+    """The classes of an object: as the view knows them, else as a test around has found them."""
+    known = view.classes_of(node)
+    yield from (each for each in known if isinstance(each, External) and each.package == "transformers")
+    if known:
+        return
+    written = ast.dump(node)
+    for test, wanted in view.reach.conditions(node):
+        for each in ast.walk(test) if wanted else ():
+            if not isinstance(each, ast.Call) or last_name(each.func) != "isinstance" or len(each.args) != _BOUND:
+                continue
+            if ast.dump(each.args[0]) == written:
+                for one in each.args[1].elts if isinstance(each.args[1], ast.Tuple) else each.args[1:]:
+                    yield from _classes(view.values(one))
