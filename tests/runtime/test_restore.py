@@ -47,7 +47,11 @@ def test_the_best_model_is_the_checkpoint_tensor_by_tensor(name: str, tmp_path: 
 
 
 def test_trainer_alone_restores_only_a_part(tmp_path: Path) -> None:
-    """The run that shows what is worked around; when it fails, transformers has mended it."""
+    """The run that shows what is worked around; when it fails, transformers has mended it.
+
+    Which evaluation is the best is set and not left to the training, whose random weights differ by release.
+    """
+    ranks = iter((2.0, 1.0, 0.0, 0.0))
     config = demo_config("vit", tmp_path, validate="off")
     data = load_data(config)
     model = load_model(config.checkpoint, labels=data.labels).train()
@@ -63,6 +67,8 @@ def test_trainer_alone_restores_only_a_part(tmp_path: Path) -> None:
         eval_steps=2,
         save_steps=2,
         load_best_model_at_end=True,
+        metric_for_best_model="rank",
+        greater_is_better=True,
         disable_tqdm=True,
         remove_unused_columns=False,
         report_to="none",
@@ -73,12 +79,11 @@ def test_trainer_alone_restores_only_a_part(tmp_path: Path) -> None:
         train_dataset=ImageDataset(data.train, "image", "label", transform),
         eval_dataset=ImageDataset(data.evaluation, "image", "label", transform),
         data_collator=collate_images,
+        compute_metrics=lambda _: {"rank": next(ranks)},
     )
     trainer.train()
-    assert trainer.state.best_model_checkpoint is not None
-    equal = same(model, Path(trainer.state.best_model_checkpoint))
-    if trainer.state.best_model_checkpoint.endswith("-8"):
-        pytest.fail("the last step was the best, so nothing was restored")
+    assert str(trainer.state.best_model_checkpoint).endswith("checkpoint-2")
+    equal = same(model, Path(str(trainer.state.best_model_checkpoint)))
     import transformers
     from packaging.version import Version
 
