@@ -7,7 +7,6 @@ fresh random one with a warning. Here every tensor of the file must arrive, and 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -23,11 +22,13 @@ from v5lint.runtime.features import image_embeddings, text_embeddings
 from v5lint.runtime.hub import hub_options, read_json
 from v5lint.runtime.inputs import sample_inputs
 from v5lint.runtime.lora import adapted_modules
+from v5lint.runtime.roles import classification_head, unwrap
 
 ADAPTER_CONFIG = "adapter_config.json"
 ADAPTER_WEIGHTS = ("adapter_model.safetensors", "adapter_model.bin")
 PEFT_PREFIX = "base_model.model."
-_WRAPPERS = re.compile(r"\.(base_layer|original_module|modules_to_save)(?=\.|$)")
+_WRAPPERS = frozenset({"base_layer", "original_module", "modules_to_save", "token_adapter"})
+"""What PEFT puts between a module and its tensors; `bias="all"` and `trainable_token_indices` save such names."""
 
 
 def load_adapter(
@@ -144,20 +145,20 @@ def module_of(key: str) -> tuple[str, str]:
     """Split the name of an adapter's tensor into the path of the module it belongs to and the rest.
 
     `base_model.model.vit.layers.0.attention.q_proj.lora_A.weight` gives the path `vit.layers.0.attention.q_proj` and
-    `lora_A.weight`; a tensor of a head that is saved whole gives the head's path and `weight`.
+    `lora_A.weight`; a tensor of a head that is saved whole gives the head's path and `weight`, and one that lies inside
+    a wrapper of PEFT's the path of what is wrapped, and `base_layer.bias`.
     """
     path = key.removeprefix(PEFT_PREFIX)
     parts = path.split(".")
     for index, part in enumerate(parts):
-        if part.startswith("lora_"):
+        if part.startswith("lora_") or part in _WRAPPERS:
             return ".".join(parts[:index]), ".".join(parts[index:])
     return path.rpartition(".")[0], parts[-1]
 
 
 def _check_fits(model: nn.Module, adapter: str | Path, weights: Mapping[str, torch.Tensor]) -> None:
     modules = dict(model.named_modules())
-    # With bias="all", PEFT also writes the biases that lie inside its own wrappers.
-    unknown = sorted({_WRAPPERS.sub("", path) for path, _ in map(module_of, weights)} - modules.keys())
+    unknown = sorted({path for path, _ in map(module_of, weights)} - modules.keys())
     if unknown:
         raise AdapterError(
             f"{adapter} adapts {len(unknown)} modules that {type(model).__name__} does not have in transformers "
@@ -166,8 +167,7 @@ def _check_fits(model: nn.Module, adapter: str | Path, weights: Mapping[str, tor
         )
     for key, tensor in weights.items():
         path, rest = module_of(key)
-        path = _WRAPPERS.sub("", path)
-        target = getattr(modules[path], rest, None) if not rest.startswith("lora_") else None
+        target = getattr(modules[path], rest.removeprefix("base_layer."), None)
         if isinstance(target, torch.Tensor) and target.shape != tensor.shape:
             raise AdapterError(
                 f"{adapter}: {path}.{rest} is {tuple(tensor.shape)}, in the model {tuple(target.shape)}. "
@@ -194,9 +194,11 @@ def _same(loaded: Any, saved: torch.Tensor) -> bool:
 
 
 def _features(model: PeftModel, inputs: Mapping[str, torch.Tensor]) -> list[torch.Tensor]:
-    if find_family(model) is None:
+    # With another head than a classifier's (masked images, segmentation) there is no embedding to ask for.
+    other_head = "For" in type(unwrap(model)).__name__ and not classification_head(model)
+    if find_family(model) is None or other_head:
         output = model(**inputs)
-        return [value for value in output.values() if isinstance(value, torch.Tensor) and value.is_floating_point()][:1]
+        return [value for value in output.values() if isinstance(value, torch.Tensor) and value.is_floating_point()]
     features = [image_embeddings(model, inputs).float()]
     if "input_ids" in inputs:
         features.append(text_embeddings(model, inputs).float())

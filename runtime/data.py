@@ -17,7 +17,7 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from v5lint.runtime.errors import DataError
-from v5lint.runtime.folders import EVAL_SPLITS, load_by, load_folder
+from v5lint.runtime.folders import EVAL_SPLITS, load_by, load_folder, load_table
 from v5lint.runtime.splits import check_classes, check_same_classes, stratified_sample, stratified_split
 
 if TYPE_CHECKING:
@@ -96,7 +96,8 @@ def load_splits(source: str | Path, configuration: str | None = None, *, streami
 
     Args:
         source: A folder with one folder a class (or with `train` and `val` folders of such), a `.parquet` file or a
-            folder of them, a folder that `save_to_disk` wrote, or the name of a data set on the Hub.
+            folder of them, a `.csv` or `.tsv` file with the images' paths and labels, a folder that `save_to_disk`
+            wrote, or the name of a data set on the Hub.
         configuration: Of a data set on the Hub.
         streaming: Whether to read it as it is used.
 
@@ -109,9 +110,7 @@ def load_splits(source: str | Path, configuration: str | None = None, *, streami
     if path.is_dir():
         return load_folder(path, streaming=streaming)
     if path.is_file():
-        if path.suffix != ".parquet":
-            raise DataError(f"{path} is no folder and no .parquet file: put the images into one folder a class")
-        return load_by(path, "parquet", data_files={"train": str(path)}, streaming=streaming)
+        return load_table(path, streaming=streaming)
     if path.is_absolute() or str(source).startswith((".", "~")):
         raise DataError(f"{source} does not exist")
     named = {"name": configuration} if configuration else {}
@@ -220,6 +219,8 @@ def _image_column(dataset: Any, wanted: str | None, source: str) -> str:
             others = f": of images is {', '.join(found)}" if found else ""
             raise DataError(f"{source}: column {wanted!r} holds {features[wanted]}, not images{others}.")
         return wanted
+    if not found:  # a table that datasets did not write says no more than that its cells are files
+        found = [name for name, feature in features.items() if _are_files(feature)]
     if len(found) != 1:
         what = f"has the image columns {', '.join(found)}" if found else f"has no image column: {', '.join(features)}"
         raise DataError(f"{source} {what}. Name one with image_column.")
@@ -227,10 +228,15 @@ def _image_column(dataset: Any, wanted: str | None, source: str) -> str:
 
 
 def _may_be_files(feature: Any) -> bool:
-    """Whether a column can hold image files: as paths, as bytes, or as the struct of both that `datasets` writes."""
+    """Whether a column can hold image files: by their content, or as paths."""
+    return _are_files(feature) or getattr(feature, "dtype", None) in ("string", "large_string")
+
+
+def _are_files(feature: Any) -> bool:
+    """Whether a column holds files by their content: bytes, or the struct of bytes and path that `datasets` writes."""
     if isinstance(feature, dict):
         return {"bytes", "path"} <= feature.keys()
-    return getattr(feature, "dtype", None) in ("string", "large_string", "binary", "large_binary")
+    return getattr(feature, "dtype", None) in ("binary", "large_binary")
 
 
 def _label_column(dataset: Any, wanted: str | None, image_column: str, source: str) -> str:

@@ -1,4 +1,4 @@
-"""Folders of images by class, of tables, and those that `datasets` has saved, as splits by name.
+"""Folders of images by class, tables and folders of them, and those that `datasets` has saved, as splits by name.
 
 The class folders are read here and not by the loader `imagefolder` of `datasets`: that one guesses splits from words in
 the names of files (`cat/test-1.png` is then in no training data), takes the innermost folder for the class, and leaves
@@ -24,6 +24,8 @@ IMAGE_ENDINGS = frozenset(
 _SPLITS = {name: name for name in ("train", *EVAL_SPLITS)} | {"training": "train", "testing": "test"}
 """The splits by the lower-case names of folders."""
 _METADATA = ("metadata.csv", "metadata.jsonl", "metadata.parquet")
+_SEPARATORS = {".csv": ",", ".tsv": "\t"}
+_FILE_COLUMNS = frozenset(("image", "image_path", "file_name", "filename", "file", "path"))
 _SHOWN = 5
 _SHARDS = 1024
 
@@ -52,6 +54,39 @@ def load_folder(path: Path, *, streaming: bool = False) -> Mapping[str, Any]:
             files.setdefault(_split_of(table, path), []).append(str(table))
         return load_by(path, "parquet", streaming=streaming, data_files=files)
     return {name: _images_of(folder, streaming) for name, folder in _split_folders(path).items()}
+
+
+def load_table(path: Path, *, streaming: bool = False) -> Mapping[str, Any]:
+    """The one split of a table of image files: `.parquet`, or `.csv` and `.tsv` with the files' paths.
+
+    Args:
+        path: The table. Paths in it may be relative to its folder; the column that has them is recognised by its name
+            (`image`, `file_name`, ...) or by its first cell, which is a file.
+        streaming: Whether to read it as it is used; parquet alone can be.
+
+    Raises:
+        DataError: It is no table, it cannot be read, or a cell has no file.
+    """
+    if path.suffix == ".parquet":
+        return load_by(path, "parquet", data_files={"train": str(path)}, streaming=streaming)
+    if path.suffix not in _SEPARATORS:
+        known = ", ".join((".parquet", *_SEPARATORS))
+        raise DataError(f"{path} is no folder and no table ({known}): put the images into one folder a class")
+    if streaming:
+        raise DataError(f"{path} cannot be streamed: save it as parquet with the images in it")
+    import datasets
+
+    table = load_by(path, "csv", data_files={"train": str(path)}, sep=_SEPARATORS[path.suffix])["train"]
+    for name in [name for name, feature in table.features.items() if str(feature.dtype).endswith("string")]:
+        cells = table[name][:]
+        if name not in _FILE_COLUMNS and not (cells and cells[0] and (path.parent / cells[0]).is_file()):
+            continue
+        empty = [row for row, cell in enumerate(cells) if not cell]
+        if empty:
+            raise DataError(f"{path}: column {name!r} names no file in {len(empty)} rows, such as row {empty[0] + 1}")
+        table = table.remove_columns(name).add_column(name, [str(path.parent / cell) for cell in cells])
+        table = table.cast_column(name, datasets.Image(decode=False))
+    return {"train": table}
 
 
 def load_by(source: object, builder: str, **options: Any) -> Mapping[str, Any]:

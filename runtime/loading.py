@@ -210,15 +210,16 @@ def build_on_meta(model_class: type[PreTrainedModel], config: PreTrainedConfig, 
 
     Args:
         model_class: A class of transformers or of `heads.py`.
-        config: The configuration of the whole checkpoint; a vision class takes its part of it.
+        config: The configuration of the whole checkpoint; the class of a tower takes its part of it.
         **fields: Fields of the configuration to set on a copy (`num_labels`, ...).
     """
     config = copy.deepcopy(config)
     for name, value in fields.items():
         setattr(config, name, value)
     part: Any = config
-    if not isinstance(part, model_class.config_class or object) and hasattr(part, "vision_config"):
-        part = part.vision_config
+    wanted = model_class.config_class or object
+    if not isinstance(part, wanted):
+        part = next((value for value in vars(config).values() if isinstance(value, wanted)), config)
     with torch.device("meta"):
         model: Any = model_class(part, **_without_pooler(model_class))
     return cast("PreTrainedModel", model.eval())

@@ -181,13 +181,16 @@ def adapted_modules(model: nn.Module) -> list[str]:
 
 def matched_modules(model: nn.Module, config: LoraConfig) -> list[str]:
     """Paths of the modules that a configuration adapts, by PEFT's own matching, in the order of the model."""
+    modules = dict(model.named_modules())
+    return [path for path in targeted_modules(model, config) if is_linear(modules[path])]
+
+
+def targeted_modules(model: nn.Module, config: LoraConfig) -> list[str]:
+    """Like `matched_modules`, with what is no Linear too: convolutions, embeddings, and what PEFT cannot adapt."""
     if config.target_modules is None:
         return []
-    return [
-        name
-        for name, module in model.named_modules()
-        if name and (found := check_target_module_exists(config, name)) and not _excluded(found) and is_linear(module)
-    ]
+    names = (name for name, _ in model.named_modules() if name)
+    return [name for name in names if (found := check_target_module_exists(config, name)) and not _excluded(found)]
 
 
 def expected_parameters(model: nn.Module, config: LoraConfig) -> ExpectedParameters:
@@ -326,8 +329,7 @@ def shortest_targets(model: nn.Module, intended: list[str]) -> list[str] | str:
 
 def _matching(model: nn.Module, targets: list[str] | str) -> set[str]:
     """All modules, Linear or not, that PEFT would try to adapt."""
-    config = LoraConfig(target_modules=targets)
-    return {name for name, _ in model.named_modules() if name and check_target_module_exists(config, name)}
+    return set(targeted_modules(model, LoraConfig(target_modules=targets)))
 
 
 def _check_targets(model: nn.Module, targets: list[str] | str, layers: list[EncoderLayer], tower: Tower) -> None:

@@ -96,7 +96,7 @@ class ImageTrainer(Trainer):
             compute_loss_func=classification_loss(weights, config.label_smoothing),
             compute_metrics=classification_metrics,
             processing_class=processor if processor is not None and is_saved(processor) else None,
-            callbacks=[_SetEpoch(train, sampler), *extra, *(callbacks or []), _StopAtTheEnd()],
+            callbacks=[_SetEpoch(train, sampler), *extra, *(callbacks or [])],
             optimizer_cls_and_kwargs=_optimizer(config),
         )
         self.model_accepts_loss_kwargs = False  # the loss above is ours, and a model may choke on the argument
@@ -107,6 +107,9 @@ class ImageTrainer(Trainer):
 
     def train(self, *args: Any, **kwargs: Any) -> Any:
         """Train; of a moving average, the model has the best one afterwards, or the last where none was evaluated."""
+        # Last of all callbacks, so that each has begun when it ends: Trainer adds its progress bar after ours.
+        self.remove_callback(_StopAtTheEnd)
+        self.add_callback(_StopAtTheEnd)
         try:
             result = super().train(*args, **kwargs)
         except _NothingLeftError:

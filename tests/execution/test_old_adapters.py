@@ -56,10 +56,11 @@ def test_a_migrated_adapter_gives_the_same_bits(name: str, outputs: Path, tmp_pa
     architecture = json.loads((base / "config.json").read_text())["architectures"][0]
     migration = migrate_adapter(case, tmp_path / "new", base=base)
     loaded = getattr(transformers, architecture).from_pretrained(base, dtype=torch.float32).eval()
-    model = load_adapter(loaded, migration.output)
     recorded = load_file(case / "expected.safetensors")
+    inputs = {key: tensor for key, tensor in recorded.items() if key != "output"}
+    model = load_adapter(loaded, migration.output, inputs=inputs)
     with torch.no_grad():
-        output = model(**{key: tensor for key, tensor in recorded.items() if key != "output"})[0]
+        output = model(**inputs)[0]
     expected = load_file(outputs / f"{name}.safetensors")["output"]
     if name in ROUNDED:
         torch.testing.assert_close(output, expected, rtol=0, atol=ROUNDED[name])

@@ -10,7 +10,7 @@ from safetensors.torch import load_file, save_file
 from v5lint.runtime.adapters import adapter_base, adapter_effect, load_adapter, module_of, read_adapter_config
 from v5lint.runtime.errors import AdapterError
 from v5lint.runtime.inputs import sample_inputs
-from v5lint.runtime.loading import load_model
+from v5lint.runtime.loading import load_config, load_model
 from v5lint.runtime.lora import attach_lora
 
 if TYPE_CHECKING:
@@ -51,6 +51,27 @@ def test_merging_changes_nothing(family: str, checkpoints: Callable[..., Path]) 
         expected = model(**inputs).logits
         merged = model.merge_and_unload()
         assert (merged(**inputs).logits - expected).abs().max() <= 1e-5
+
+
+def test_an_adapter_of_another_head_comes_back(checkpoints: Callable[..., Path], tmp_path: Path) -> None:
+    """ViT that fills in masked patches: it has no embedding of an image, and its output is compared instead."""
+    import transformers
+    from peft import LoraConfig, get_peft_model
+
+    config = load_config(checkpoints("vit"))
+    config.encoder_stride = 8
+    transformers.ViTForMaskedImageModeling(config).save_pretrained(tmp_path / "base")
+    base = transformers.ViTForMaskedImageModeling.from_pretrained(tmp_path / "base", dtype=torch.float32)
+    targets = [path for path, _ in base.named_modules() if path.endswith(("query", "q_proj"))]
+    model = get_peft_model(base, LoraConfig(target_modules=targets, init_lora_weights=False)).eval()
+    model.save_pretrained(tmp_path / "adapter")
+    inputs = sample_inputs(model)
+    again = load_adapter(
+        transformers.ViTForMaskedImageModeling.from_pretrained(tmp_path / "base", dtype=torch.float32),
+        tmp_path / "adapter",
+    )
+    with torch.no_grad():
+        assert torch.equal(again(**inputs).reconstruction, model(**inputs).reconstruction)
 
 
 def test_a_dual_encoders_adapter_comes_back(checkpoints: Callable[..., Path], tmp_path: Path) -> None:

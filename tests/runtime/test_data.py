@@ -269,3 +269,54 @@ def test_class_weights_keep_the_scale_of_the_loss() -> None:
     weights = class_weights(labels, 2)
     assert weights[1] / weights[0] == pytest.approx(9)
     assert weights[labels].mean() == pytest.approx(1)
+
+
+def picture_rows(folder: Path) -> list[tuple[str, str]]:
+    """Six files in a folder with the class that each is of."""
+    (folder / "pictures").mkdir(parents=True)
+    rows = [(f"pictures/{kind} {index}.png", kind) for kind in ("ape", "bee") for index in range(3)]
+    for name, kind in rows:
+        Image.new("RGB", (8, 8), "red" if kind == "ape" else "blue").save(folder / name)
+    return rows
+
+
+@pytest.mark.parametrize(("column", "ending", "separator"), [("image", ".csv", ","), ("bild", ".tsv", "\t")])
+def test_a_table_of_paths_is_read_from_its_own_folder(column: str, ending: str, separator: str, tmp_path: Path) -> None:
+    rows = picture_rows(tmp_path)
+    path = tmp_path / f"table{ending}"
+    path.write_text("\n".join(separator.join(row) for row in [(column, "label"), *rows]) + "\n")
+    data = load(path, eval_fraction=0.34)
+    assert data.image_column == column
+    assert data.labels == ("ape", "bee")
+    for row in data.train:
+        red, _, _ = decode_image(row[column]).getpixel((0, 0))
+        assert red == (255 if data.labels[row["label"]] == "ape" else 0)
+
+
+def test_a_table_says_which_of_its_files_is_missing(tmp_path: Path) -> None:
+    rows = picture_rows(tmp_path)
+    path = tmp_path / "table.csv"
+    path.write_text("\n".join(",".join(row) for row in [("image", "label"), *rows, ("gone.png", "ape")]) + "\n")
+    with pytest.raises(DataError, match=r"gone\.png cannot be decoded"):
+        load(path, eval_fraction=0.34)
+    path.write_text("\n".join(",".join(row) for row in [("image", "label"), *rows, ("", "ape")]) + "\n")
+    with pytest.raises(DataError, match="names no file in 1 rows, such as row 7"):
+        load(path)
+    path.with_suffix(".txt").write_text("image,label")
+    with pytest.raises(DataError, match=r"no table \(.parquet, .csv, .tsv\)"):
+        load(path.with_suffix(".txt"))
+
+
+@pytest.mark.parametrize("cell", ["bytes", "struct"])
+def test_a_parquet_file_of_another_program_needs_no_name_for_its_images(cell: str, tmp_path: Path) -> None:
+    import pyarrow
+    from pyarrow import parquet
+
+    rows = picture_rows(tmp_path)
+    files = [(tmp_path / name).read_bytes() for name, _ in rows]
+    cells = files if cell == "bytes" else [{"bytes": content, "path": None} for content in files]
+    table = pyarrow.table({"picture": cells, "label": [kind for _, kind in rows]})
+    parquet.write_table(table, tmp_path / "table.parquet")
+    data = load(tmp_path / "table.parquet", eval_fraction=0.34)
+    assert data.image_column == "picture"
+    assert decode_image(data.train[0]["picture"]).size == (8, 8)

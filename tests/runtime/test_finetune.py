@@ -325,6 +325,7 @@ class TestChecks:
             {"max_steps": 4},
             {"max_steps": -1, "epochs": 1.0, "max_train_samples": 96},
             {"max_steps": 4, "method": "full", "learning_rate": 1e-3},
+            {"max_steps": 4, "progress": True},
         ],
     )
     def test_a_run_that_is_resumed_at_its_end_takes_no_further_step(

@@ -5,9 +5,9 @@ Run it once for each release, in an environment that has it (the releases and wh
     pip install transformers==4.57.6 "peft<0.18" torch && python make.py
 
 Under the first release it also writes the base checkpoints, which all later ones load. Each case is a folder
-`<release>/<case>` with the adapter as PEFT saved it and `expected.safetensors`: the pixels that were shown and the
-output that came back. Weights are random and seeded; nothing is trained, for an adapter's names do not depend on its
-values.
+`<release>/<case>` with the adapter as PEFT saved it and `expected.safetensors`: the pixels or tokens that were shown,
+and the output that came back. Weights are random and seeded; nothing is trained, for an adapter's names do not depend
+on its values.
 """
 
 from __future__ import annotations
@@ -42,6 +42,25 @@ BASES: dict[str, tuple[str, dict[str, Any]]] = {
     ),
 }
 
+TEXT = {"vocab_size": 16, "hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 32}
+BASES |= {
+    "segformer": (
+        "SegformerForSemanticSegmentation",
+        {
+            "depths": [1, 1, 1, 1],
+            "hidden_sizes": [4, 4, 8, 8],
+            "num_attention_heads": [1, 1, 2, 2],
+            "sr_ratios": [1, 1, 1, 1],
+            "mlp_ratios": [1, 1, 1, 1],
+            "decoder_hidden_size": 8,
+            "num_labels": 3,
+        },
+    ),
+    "bert": ("BertForSequenceClassification", {**TEXT, "max_position_embeddings": 8, "num_labels": 3}),
+    "llama": ("LlamaForCausalLM", TEXT),
+    "gpt2": ("GPT2LMHeadModel", {"vocab_size": 16, "n_embd": 16, "n_layer": 2, "n_head": 2, "n_positions": 8}),
+}
+
 QV_OLD = {"target_modules": ["query", "value"], "modules_to_save": ["classifier"]}
 QV_NEW: dict[str, Any] = {"target_modules": ["q_proj", "v_proj"]}
 
@@ -64,6 +83,23 @@ CASES: dict[str, tuple[str, dict[str, Any], tuple[str, ...]]] = {
         (FIRST,),
     ),
     "vit_last_layer": ("vit", {**QV_OLD, "layers_to_transform": [1], "layers_pattern": "layer"}, (FIRST,)),
+    "vit_biases": ("vit", {**QV_OLD, "bias": "lora_only"}, (FIRST,)),
+    "vit_norms": ("vit", {**QV_OLD, "modules_to_save": ["layernorm_before", "classifier"]}, (FIRST,)),
+    "vit_patches": ("vit", {"target_modules": ["projection", "query"]}, (FIRST,)),
+    "segformer": (
+        "segformer",
+        {"target_modules": ["query", "value"], "modules_to_save": ["decode_head"]},
+        (FIRST,),
+    ),
+    # With a task_type, PEFT does not write the class of the base model.
+    "bert": ("bert", {"target_modules": ["query", "value"], "task_type": "SEQ_CLS"}, (FIRST,)),
+    "llama": ("llama", {**QV_NEW, "task_type": "CAUSAL_LM"}, (FIRST,)),
+    "llama_tokens": (
+        "llama",
+        {"target_modules": ["q_proj"], "trainable_token_indices": [3, 5], "task_type": "CAUSAL_LM"},
+        (FIRST,),
+    ),
+    "gpt2": ("gpt2", {"target_modules": ["c_attn"], "fan_in_fan_out": True, "task_type": "CAUSAL_LM"}, (FIRST,)),
     "dinov2": ("dinov2", QV_OLD, (FIRST, "5.8.1", "5.17.0")),
     "dinov2_swiglu": (
         "dinov2_swiglu",
@@ -106,7 +142,7 @@ def _make(folder: Path, base: str, options: dict[str, Any]) -> None:
     model = model_class.from_pretrained(HERE / "base" / base).eval()
     adapted = get_peft_model(model, LoraConfig(r=2, lora_alpha=4, **options)).eval()
     _fill({name: tensor for name, tensor in adapted.named_parameters() if tensor.requires_grad})
-    inputs = _inputs(GRIDS.get(folder.name))
+    inputs = _inputs(GRIDS.get(folder.name)) if model.main_input_name == "pixel_values" else _tokens()
     with torch.no_grad():
         output = adapted(**inputs)[0]
     adapted.peft_config["default"].base_model_name_or_path = f"base/{base}"
@@ -125,6 +161,10 @@ def _inputs(grids: list[list[int]] | None) -> dict[str, torch.Tensor]:
     return {"pixel_values": pixels, "pixel_attention_mask": mask.int(), "spatial_shapes": shapes}
 
 
+def _tokens() -> dict[str, torch.Tensor]:
+    return {"input_ids": torch.randint(1, 16, (2, 6), generator=torch.Generator().manual_seed(1))}
+
+
 def _fill(tensors: dict[str, torch.Tensor]) -> None:
     """Random values that depend on a tensor's name alone."""
     with torch.no_grad():
@@ -132,6 +172,8 @@ def _fill(tensors: dict[str, torch.Tensor]) -> None:
             if tensor.is_floating_point():
                 generator = torch.Generator().manual_seed(zlib.crc32(name.encode()))
                 tensor.copy_(0.3 * torch.randn(tensor.shape, generator=generator))
+                if name.endswith("running_var"):
+                    tensor.abs_()
 
 
 if __name__ == "__main__":
