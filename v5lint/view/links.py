@@ -499,13 +499,17 @@ class Links:
 
 
 def destinations(call: ast.Call) -> list[str]:
-    """The attribute that an option fills: its `dest`, or its long flags with underscores."""
+    """The attribute that an option fills: its `dest`, the name that click is given without dashes, or its long flags.
+
+    Of click's `--shout/--no-shout` the first word counts.
+    """
     for keyword in call.keywords:
         if keyword.arg == "dest" and isinstance(keyword.value, ast.Constant):
             return [str(keyword.value.value)]
     flags = [each.value for each in call.args if isinstance(each, ast.Constant) and isinstance(each.value, str)]
-    long = [each for each in flags if each.startswith("--")] or flags
-    return [each.lstrip("-").replace("-", "_") for each in long]
+    named = [each for each in flags if each.isidentifier()]
+    long = named or [each for each in flags if each.startswith("--")] or flags
+    return [each.partition("/")[0].lstrip("-").replace("-", "_") for each in long]
 
 
 def _plain_items(target: ast.expr) -> list[ast.expr]:
