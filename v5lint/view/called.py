@@ -48,7 +48,7 @@ _GIVES_ITSELF = frozenset(
 #: Functions that give their first argument back, as it is or copied or wrapped.
 _TRANSPARENT = frozenset(
     "builtins.str copy.copy copy.deepcopy os.fspath os.path.expanduser os.path.expandvars os.path.abspath "
-    "os.path.normpath pathlib.Path pathlib.PurePath typing.cast".split()
+    "os.path.normpath pathlib.Path pathlib.PurePath".split()
 )
 
 #: Functions that make a sequence of what they get, and those of them that keep its order.
@@ -186,8 +186,11 @@ class Calls:
 
     def _called_external(self, callee: External, node: ast.Call) -> Values:
         path = callee.path
+        if path == "typing.cast" and node.args:
+            given = self._evaluator.values(node.args[-1])
+            return given if any(map(_says_something, given)) else self._evaluator.annotated(node.args[0])
         if path in _TRANSPARENT and node.args:
-            return self._evaluator.values(node.args[-1 if path == "typing.cast" else 0])
+            return self._evaluator.values(node.args[0])
         if path == _DOWNLOAD:  # the folder of a checkpoint goes by the checkpoint's name
             named = [*(each.value for each in node.keywords if each.arg == "repo_id"), *node.args[:1]]
             return self._evaluator.values(named[0]) if named else NOTHING_KNOWN
@@ -342,3 +345,10 @@ def callee_name(function: LocalFunction) -> str:
 def _is_own(node: ast.expr) -> bool:
     """Whether an expression is `self` or `super()`."""
     return strings.dotted(node.func if isinstance(node, ast.Call) else node) in ("self", "super")
+
+
+def _says_something(value: Value) -> bool:
+    """Whether a value is more than "some object": it is known at all, and not as `typing.Any`."""
+    if isinstance(value, Instance) and isinstance(value.of, External):
+        return value.of.package != "typing"
+    return not isinstance(value, Unknown)

@@ -308,6 +308,7 @@ class Dicts:
         """
         if self._chosen is None:
             self._chosen = {}
+            flows, entries = dict(self._flows), dict(self._entries)
             nodes = self._view.tree.nodes
             for place in (*nodes.get(ast.Subscript, ()), *nodes.get(ast.Call, ()), *nodes.get(ast.keyword, ())):
                 if isinstance(place, ast.keyword):
@@ -320,6 +321,7 @@ class Dicts:
                 for value in self._view.evaluator.values(place):
                     if isinstance(value, Mapping) and value.view is self._view and value.node is not place:
                         self._chosen.setdefault(value.node, []).append(place)
+            self._flows, self._entries = flows, entries  # without those that were followed while this was half known
         return self._chosen
 
     def _is_held(self, node: ast.expr) -> bool:
@@ -336,9 +338,7 @@ class Dicts:
             return any(each.kind in ("for", "unpack") for each in self._view.links.bindings_read(node))
         if isinstance(node, ast.Subscript):
             return isinstance(node.ctx, ast.Load)
-        return (
-            isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in ("get", "pop")
-        )
+        return isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in ("get", "pop")
 
 
 def _given_back(view: ModuleView, flow: Flow) -> Iterator[tuple[ModuleView, Flow]]:
