@@ -45,6 +45,12 @@ _GIVES_ITSELF = frozenset(
     "compile".split()
 )
 
+#: Functions that call the first argument with the others, elsewhere; what it gives is awaited.
+_IN_THREADS = frozenset({
+    "asyncio.to_thread", "anyio.to_thread.run_sync", "fastapi.concurrency.run_in_threadpool",
+    "starlette.concurrency.run_in_threadpool",
+})  # fmt: skip
+
 #: Functions that give their first argument back, as it is or copied or wrapped.
 _TRANSPARENT = frozenset(
     "builtins.str copy.copy copy.deepcopy os.fspath os.path.expanduser os.path.expandvars os.path.abspath "
@@ -116,9 +122,17 @@ class Calls:
         given_back = self._accelerated(node)
         if given_back is not None:
             return given_back
-        for callee in self._evaluator.values(node.func):
+        for callee in self._evaluator.values(self._bound_to(node)):
             found |= self._called(callee, node)
         return found
+
+    def _bound_to(self, node: ast.Call) -> ast.expr:
+        """What a call calls: of `load()` the function in `load = partial(function, ...)`."""
+        made = self._view.links.defining_call(node.func) if isinstance(node.func, ast.Name) else None
+        is_partial = made is not None and made.args and strings.last_name(made.func) == "partial"
+        if made is None or not is_partial or External("functools.partial") not in self._evaluator.values(made.func):
+            return node.func
+        return made.args[0]
 
     def _accelerated(self, node: ast.Call) -> Values | None:
         """What accelerate's `unwrap_model` and `prepare` give: what they got, in its order; None for other calls."""
@@ -218,6 +232,10 @@ class Calls:
             )
         if path == "functools.partial" and node.args:
             return frozenset({Unknown()})
+        if path in _IN_THREADS and node.args:
+            return frozenset(
+                each for called in self._evaluator.values(node.args[0]) for each in self._called(called, node)
+            )
         imported = self._imported_module("import_module" if path in _LOADERS_OF_MODULES else callee.name, node)
         if imported:
             return imported
