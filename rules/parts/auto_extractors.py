@@ -136,7 +136,7 @@ def _in_rows(view: ModuleView) -> Iterator[tuple[ast.AST, ast.expr, str]]:
         named = [each for each in cells if swaps.names_class(view, each, OLD)]
         if len(named) != 1:
             continue
-        values = {value for each in cells if each is not named[0] for value in view.values(each)}
+        values = frozenset(value for each in cells if each is not named[0] for value in view.values(each))
         kinds = {name: checkpoints.preprocessor_kind(name) for name in library.texts(values) if "/" in name}
         for each in values:
             if isinstance(each, External) and each.package == "transformers":
