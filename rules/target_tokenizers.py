@@ -79,14 +79,25 @@ class TargetTokenizerContext(Rule):
         for node in module.attributes(_METHODS):
             if not isinstance(node.ctx, ast.Load):
                 continue
-            if node not in known and not members.is_untyped(module, node, ""):
+            is_known = node in known or _is_some_processor(module, node)
+            if not is_known and not members.is_untyped(module, node, ""):
                 continue
-            if node not in known and not members.imports_transformers(module):
+            if not is_known and not members.imports_transformers(module):
                 yield module.unseen(node, f"what `{module.source(node.value)}` is comes from elsewhere")
                 continue
             what = f"`{_METHODS[node.attr][0]}=`"
             message = f"`{node.attr}` is gone since transformers 5.0: call it with {what}, without the context manager"
             yield module.finding(node, message, fix=_fix(module, node))
+
+
+def _is_some_processor(view: ModuleView, node: ast.Attribute) -> bool:
+    """Whether it is asked of what `AutoProcessor` loads: a processor of any class, and all of them have lost it."""
+    found = members.owners(view, node.value, ("processor",))
+    return (
+        any(not each.is_exact for each in found)
+        and not members.is_own_attribute(view, node)
+        and not members.is_prepared(view, node)
+    )
 
 
 def _fix(view: ModuleView, func: ast.Attribute) -> Fix | None:

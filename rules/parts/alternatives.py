@@ -18,24 +18,37 @@ if TYPE_CHECKING:
     from v5lint.view.tree import Binding
 
 
+#: What takes the place of names of transformers in other packages, and is there beside every release of v5: looked up
+#: beside 5.24 with huggingface_hub 2.4 and torch 2.
+_ELSEWHERE = frozenset({
+    "huggingface_hub.constants.HF_HUB_CACHE", "huggingface_hub.constants.HUGGINGFACE_HUB_CACHE",
+    "huggingface_hub.constants.HF_HOME", "huggingface_hub.constants.default_cache_path", "torch.optim.AdamW",
+})  # fmt: skip
+
+
+def is_there(view: ModuleView, path: str) -> bool:
+    """Whether a program finds a name of transformers, or what took its place elsewhere, under the target release."""
+    return path in _ELSEWHERE or library.resolves(view, path)
+
+
 def fetched(view: ModuleView, around: ast.AST) -> Iterator[str]:
-    """The names of transformers that a piece of code fetches, as dotted paths."""
+    """The names of transformers that a piece of code fetches, or what took their place elsewhere, as dotted paths."""
     for node in ast.walk(around):
         if isinstance(node, ast.ImportFrom):
-            if (node.module or "").partition(".")[0] == "transformers" and not node.level:
-                yield from (f"{node.module}.{alias.name}" for alias in node.names if alias.name != "*")
+            paths = [f"{node.module}.{alias.name}" for alias in node.names if alias.name != "*" and not node.level]
+            yield from (each for each in paths if each.startswith("transformers.") or each in _ELSEWHERE)
         elif isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names if alias.name.startswith("transformers."))
         elif isinstance(node, (ast.Attribute, ast.Call)):
             for value in view.values(node):
-                if isinstance(value, External) and value.package == "transformers" and "." in value.path:
+                if isinstance(value, External) and (value.path.startswith("transformers.") or value.path in _ELSEWHERE):
                     yield value.path
 
 
-def try_succeeds(view: ModuleView, statement: ast.Try) -> bool:
+def try_succeeds(view: ModuleView, statement: ast.Try | ast.With) -> bool:
     """Whether the body of a `try` fetches names of transformers, and only such as the target release has."""
     paths = [path for each in statement.body for path in fetched(view, each)]
-    return bool(paths) and all(library.resolves(view, path) for path in paths)
+    return bool(paths) and all(is_there(view, path) for path in paths)
 
 
 def is_second_choice(view: ModuleView, node: ast.AST) -> bool:
@@ -46,7 +59,7 @@ def is_second_choice(view: ModuleView, node: ast.AST) -> bool:
             return False  # of a call's result, as of `isinstance(x, transformers.Old)`, it is no choice
         if isinstance(parent, ast.BoolOp) and isinstance(parent.op, ast.Or):
             for each in parent.values[: parent.values.index(child)]:  # type: ignore[arg-type]
-                if any(library.resolves(view, path) for path in fetched(view, each)):
+                if any(is_there(view, path) for path in fetched(view, each)):
                     return True
         child = parent
     return False
@@ -117,7 +130,7 @@ def _is_asked_about(view: ModuleView, node: ast.AST) -> bool:
         names = {each.id for each in ast.walk(test.test) if isinstance(each, ast.Name)}
         if name in names and view.links.function_around(test) is function:
             paths = [path for each in (*test.body, *test.orelse) for path in fetched(view, each)]
-            if any(library.resolves(view, path) for path in paths):
+            if any(is_there(view, path) for path in paths):
                 return True
     return False
 
@@ -174,14 +187,24 @@ def is_imported_again(view: ModuleView, reference: Reference) -> bool:
 def is_one_of_several(view: ModuleView, reference: Reference) -> bool:
     """Whether a name that may fail is one of several that a loop tries, of which another one is there.
 
-    `for name in ("New", "Old"): try: found = getattr(transformers, name)`.
+    `for name in ("New", "Old"): try: found = getattr(transformers, name)`, and the same with the modules beside the
+    names: `for home, name in (("transformers", "New"), ("transformers", "Old"))`.
     """
     around = view.tree.parents[reference.node]
-    if reference.how != "getattr" or not isinstance(around, (ast.Tuple, ast.List)):
+    if reference.how not in ("getattr", "string") or not isinstance(around, (ast.Tuple, ast.List)):
         return False
+    whole = view.tree.parents[around]
+    if isinstance(whole, (ast.Tuple, ast.List)):
+        rows = [each.elts for each in whole.elts if isinstance(each, (ast.Tuple, ast.List))]
+        paths = [".".join(cell.value for cell in row if _is_text(cell)) for row in rows]  # type: ignore[attr-defined]
+        return any(is_there(view, path) for path in paths)
     home = reference.path.rpartition(".")[0]
     others = [each.value for each in around.elts if isinstance(each, ast.Constant) and each is not reference.node]
     return any(isinstance(each, str) and library.resolves(view, f"{home}.{each}") for each in others)
+
+
+def _is_text(node: ast.expr) -> bool:
+    return isinstance(node, ast.Constant) and isinstance(node.value, str)
 
 
 def _has_successor(reference: Reference) -> bool:

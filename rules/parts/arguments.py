@@ -244,7 +244,7 @@ def given(
             yield Given(call, name, keyword, keyword.value, reached, gone)
         elif gone is None and reached.is_unknown and not reached.functions and not view.guards.is_dead(keyword):
             yield call.node, name
-    for start in _starts(view, names):
+    for start in starts(view, names):
         flow = view.dicts.flow(start)
         out = {each.key for each in flow.entries if each.how == "removal"}
         for entry in flow.entries:
@@ -305,7 +305,7 @@ def _handed_on(
                 found.functions += [each for each in functions(call, root) if each != UNKNOWN_CALLEE]
             found.way = callee.name
         return found
-    if depth >= _DEPTH or isinstance(function.node, ast.Lambda):
+    if depth >= _DEPTH:
         return found
     args, view = function.node.args, function.view
     if args.kwarg is None or name in {each.arg for each in [*args.posonlyargs, *args.args, *args.kwonlyargs]}:
@@ -367,7 +367,7 @@ def declares(of: LocalClass, name: str, *, as_field: bool = False) -> bool:
     return False
 
 
-def _starts(view: ModuleView, names: Container[str]) -> list[ast.expr]:
+def starts(view: ModuleView, names: Container[str]) -> list[ast.expr]:
     """The dicts into which one of some keys is put."""
     found: dict[ast.expr, None] = {}
     for node in view.tree.nodes.get(ast.Dict, ()):

@@ -44,7 +44,7 @@ def check(view: ModuleView) -> Iterator[Finding | Unseen]:
             yield view.finding(call.func, f"{_TELL}, and {kind.because}: choose `{NEW}` for the vision ones")
         elif kind.kind == "":
             yield from _unknown(view, call)
-    found += _in_tables(view)
+    found += [*_in_tables(view), *_in_rows(view)]
     yield from _findings(view, found)
 
 
@@ -126,6 +126,24 @@ def _in_tables(view: ModuleView) -> Iterator[tuple[ast.AST, ast.expr, str]]:
                 is_named = ("/" in name or lookup.model_type(name)) and checkpoints.preprocessor_kind(name) == "image"
                 if is_named or modality.KINDS.get(name) == "image":
                     yield value, value, f"`{name}` is for images"
+
+
+def _in_rows(view: ModuleView) -> Iterator[tuple[ast.AST, ast.expr, str]]:
+    """The class in a row of a table, beside what it is for: `(AutoFeatureExtractor, "google/vit-base-patch16-224")`."""
+    for row in (node for kind in (ast.Tuple, ast.List, ast.Dict) for node in view.tree.nodes.get(kind, ())):
+        assert isinstance(row, (ast.Tuple, ast.List, ast.Dict))
+        cells = row.values if isinstance(row, ast.Dict) else row.elts
+        named = [each for each in cells if swaps.names_class(view, each, OLD)]
+        if len(named) != 1:
+            continue
+        values = frozenset(value for each in cells if each is not named[0] for value in view.values(each))
+        kinds = {name: checkpoints.preprocessor_kind(name) for name in library.texts(values) if "/" in name}
+        for each in values:
+            if isinstance(each, External) and each.package == "transformers":
+                kinds[each.name] = modality.model_kind(each.name)
+        if {*kinds.values()} - {""} == {"image"}:
+            because = min(name for name, kind in kinds.items() if kind)
+            yield named[0], named[0], f"`{because}` beside it is for images"
 
 
 def _findings(view: ModuleView, found: Iterable[tuple[ast.AST, ast.expr, str]]) -> Iterator[Finding]:

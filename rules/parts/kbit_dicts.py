@@ -340,9 +340,11 @@ class _Flags:
         mine = {each.node for each in self.flags}
         keys = {each.key for each in self.flags}
         is_on = not all(map(_is_off, self.flags))
+        apart = self.view.reach.are_exclusive
         return any(
             each.node not in mine
             and each.how != "removal"
+            and not all(apart(each.node, flag) for flag in mine)
             and (each.key in keys or (is_on and each.key in FLAGS and not _is_off(each)))
             for receiver in self.flow.receivers
             if receiver.how == "splat" and isinstance(receiver.node, ast.expr)

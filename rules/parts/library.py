@@ -104,6 +104,15 @@ def loads(view: ModuleView) -> Iterator[CallSite]:
                     yield CallSite(view, call)
 
 
+def is_fetched_by_name(call: CallSite) -> bool:
+    """Whether a loader is that of some class of transformers: `getattr(transformers, name).from_pretrained(...)`."""
+    is_loader = call.name == "from_pretrained" and isinstance(call.func, ast.Attribute)
+    made = call.view.links.defining_call(call.func.value) if is_loader else None  # type: ignore[attr-defined]
+    if made is None or len(made.args) not in (2, 3) or External("builtins.getattr") not in call.view.values(made.func):
+        return False
+    return External("transformers") in call.view.values(made.args[0])
+
+
 def later_loads(view: ModuleView) -> Iterator[CallSite]:
     """The calls of a `partial` of `from_pretrained` without a checkpoint: `load = partial(...)`, `load(name)`."""
     for made in view.calls({"from_pretrained"}):

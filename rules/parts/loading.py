@@ -55,7 +55,7 @@ def functions(methods: Container[str], *, with_pipeline: bool = False) -> Functi
                 yield "pipeline"
         elif isinstance(callee, Unknown):
             if call.name in methods and call.name in LOAD:
-                yield arguments.UNKNOWN_CALLEE
+                yield _MODEL_LOADER if library.is_fetched_by_name(call) else arguments.UNKNOWN_CALLEE
             elif call.name in methods and call.name in SHARE and _is_adapted(call):
                 yield _PEFT_SHARER
         elif isinstance(callee, Method) and callee.name in methods:

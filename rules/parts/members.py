@@ -151,19 +151,29 @@ def owners(view: ModuleView, node: ast.expr, kinds: Container[str]) -> list[Owne
 
 
 def _asked_for(view: ModuleView, node: ast.expr, kinds: Container[str]) -> Iterator[Owner]:
-    """What an expression is where it is read, as a test has found: `if isinstance(past, Cache): ...`."""
+    """What an expression is where it is read, as a test has found: `if isinstance(past, Cache): ...`, `assert ...`."""
     written = ast.dump(node) if isinstance(node, (ast.Name, ast.Attribute)) else ""
-    for test, wanted in view.reach.conditions(node) if written else ():
+    for test, wanted in [*view.reach.conditions(node), *view.reach.required(node)] if written else ():
+        if isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not):
+            test, wanted = test.operand, not wanted
         for each in _conjuncts(test) if wanted else ():
             is_question = isinstance(each, ast.Call) and isinstance(each.func, ast.Name) and len(each.args) == 2
             if is_question and each.func.id == "isinstance" and ast.dump(each.args[0]) == written:  # type: ignore[attr-defined]
-                for value in view.values(each.args[1]):  # type: ignore[attr-defined]
-                    if not isinstance(value, External) or value.package != "transformers":
-                        continue
-                    if library.resolves(view, value.path):  # of a class that is gone nothing is an object
-                        for one in _of_class(view, node, value):
-                            if one.kind in kinds and one.kind in _ASKED_FOR:
-                                yield one
+                asked = each.args[1]  # type: ignore[attr-defined]
+                classes = asked.elts if isinstance(asked, ast.Tuple) else [asked]
+                found = [[*_asked_class(view, node, one, kinds)] for one in classes]
+                if all(found):
+                    yield from (one for group in found for one in group)
+
+
+def _asked_class(view: ModuleView, node: ast.expr, asked: ast.expr, kinds: Container[str]) -> Iterator[Owner]:
+    for value in view.values(asked):
+        if not isinstance(value, External) or value.package != "transformers":
+            continue
+        if library.resolves(view, value.path):  # of a class that is gone nothing is an object
+            for one in _of_class(view, node, value):
+                if one.kind in kinds and one.kind in _ASKED_FOR:
+                    yield one
 
 
 def _conjuncts(test: ast.expr) -> list[ast.expr]:

@@ -173,6 +173,8 @@ def _of(call: CallSite, callee: Value, argument: str, depth: int) -> Target:
     if isinstance(callee, (LocalFunction, LocalClass)):
         return _handed_on(callee, argument, depth)
     if isinstance(callee, Unknown):
+        if library.is_fetched_by_name(call):
+            return Target("model", "transformers", is_sure=False)
         return Target("unknown") if call.name == "from_pretrained" else Target()
     if not isinstance(callee, Method) or callee.name != "from_pretrained":
         return Target()

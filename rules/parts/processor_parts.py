@@ -7,6 +7,7 @@ import ast
 from v5lint.rule import Edit, Fix
 from v5lint.rules.knowledge import lookup
 from v5lint.rules.parts import arguments, library, modality, origins, second_choices
+from v5lint.view.calls import CallSite
 from v5lint.view.dicts import asked_of
 from v5lint.view.guards import IMPORT_ERRORS
 from v5lint.view.values import Constant, External, Instance, LocalClass, Mapping, Method, Unknown
@@ -16,9 +17,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from v5lint.rule import Finding, Unseen
-    from v5lint.view.calls import CallSite
     from v5lint.view.dicts import Entry, Flow
     from v5lint.view.module import ModuleView
+    from v5lint.view.values import Value
 
 _OLD = "feature_extractor"
 _NEW = "image_processor"
@@ -60,19 +61,15 @@ def _wants_image_processor(view: ModuleView, name: str) -> bool:
     return parts is not None and _NEW in parts and _OLD not in parts
 
 
-def _made(call: CallSite) -> str:
-    """The processor class for images whose constructor is called; "" where it is none, or the module's own."""
-    for callee in call.callees:
-        of = callee
-        if isinstance(callee, LocalClass) and _has_init(callee):
-            continue
-        if isinstance(callee, Method) and callee.name == "__init__":
-            of = callee.owner  # `super().__init__(...)`
-        if isinstance(of, (External, LocalClass)):
-            for name in library.library_classes(call.view, of):
-                if _wants_image_processor(call.view, name):
-                    return name
-    return ""
+def _makes(call: CallSite, callee: Value) -> Iterator[str]:
+    """The processor class for images whose constructor a call is of; see `arguments.Functions`."""
+    of = callee
+    if isinstance(callee, LocalClass) and _has_init(callee):
+        return
+    if isinstance(callee, Method) and callee.name == "__init__":
+        of = callee.owner  # `super().__init__(...)`
+    if isinstance(of, (External, LocalClass)):
+        yield from (each for each in library.library_classes(call.view, of) if _wants_image_processor(call.view, each))
 
 
 def _has_init(of: LocalClass) -> bool:
@@ -100,15 +97,17 @@ def _is_ready(view: ModuleView, call: CallSite, node: ast.AST, names: tuple[str,
 
 def _keywords(view: ModuleView) -> Iterator[Finding]:
     for call, keyword in view.keywords({_OLD}):
-        name = _made(call)
-        if not name or _is_ready(view, call, keyword):
+        reached = arguments.reach(call, _OLD, _makes)
+        if not reached.functions or _is_ready(view, call, keyword):
             continue
+        name = reached.functions[0]
         if call.keyword(_NEW) is not None:
             message = f"`{name}` takes no `{_OLD}=` since transformers 5.0, and gets `{_NEW}=`"
             yield view.finding(keyword, message)
         else:
             edit = Edit(*view.name_span(keyword), _NEW)
-            yield view.finding(keyword, _keyword_message(name), fix=_renaming(edit))
+            fix = _renaming(edit) if not reached.is_asked_for and (reached.is_sure or not reached.way) else None
+            yield view.finding(keyword, _keyword_message(name), fix=fix)
 
 
 def _keyword_message(name: str) -> str:
@@ -121,22 +120,29 @@ def _renaming(edit: Edit) -> Fix:
 
 def _entries(view: ModuleView) -> Iterator[Finding]:
     """The argument in a dict that becomes the keywords of a processor."""
-    for call in view.calls():
-        if not call.splats or not (name := _made(call)):
-            continue
-        for splat in call.splats:
-            flow = view.dicts.flow(splat)
-            for entry in flow.entries:
-                if entry.key == _OLD and entry.how != "removal" and not _is_ready(view, call, entry.node):
-                    if isinstance(entry.node, ast.Name) and len(view.values(entry.node)) > 1:
-                        continue  # the spelling is chosen somewhere
-                    receivers = [each for each in flow.receivers if each.how != "read"]
-                    mine = [each for each in receivers if each.call is call.node]
-                    if any(view.dicts.is_taken_out(flow, each, _OLD) for each in mine):
-                        continue
-                    alone = all(each.how == "splat" and each.call is call.node for each in receivers)
-                    edit = _key_edit(view, entry) if alone and not _is_asked_of(view, flow) else None
-                    yield view.finding(entry.node, _keyword_message(name), fix=_renaming(edit) if edit else None)
+    done: set[ast.AST] = set()
+    for start in arguments.starts(view, {_OLD}):
+        flow = view.dicts.flow(start)
+        splats = [CallSite(view, each.call) for each in flow.receivers if each.how == "splat" and each.call is not None]
+        made = [(call, arguments.reach(call, _OLD, _makes)) for call in splats]
+        made = [(call, reached) for call, reached in made if reached.functions]
+        for entry in flow.entries if made else ():
+            if entry.key != _OLD or entry.how == "removal" or entry.node in done:
+                continue
+            done.add(entry.node)
+            if any(_is_ready(view, call, entry.node) for call, _ in made):
+                continue
+            if isinstance(entry.node, ast.Name) and len(view.values(entry.node)) > 1:
+                continue  # the spelling is chosen somewhere
+            receivers = [each for each in flow.receivers if each.how != "read"]
+            mine = [each for each in receivers if any(each.call is call.node for call, _ in made)]
+            if all(view.dicts.is_taken_out(flow, each, _OLD) for each in mine):
+                continue
+            alone = len(mine) == len(receivers) and not view.dicts.may_lose(flow, _OLD)
+            is_asked = _is_asked_of(view, flow) or any(reached.is_asked_for for _, reached in made)
+            edit = _key_edit(view, entry) if alone and not is_asked else None
+            name = made[0][1].functions[0]
+            yield view.finding(entry.node, _keyword_message(name), fix=_renaming(edit) if edit else None)
 
 
 def _is_asked_of(view: ModuleView, flow: Flow) -> bool:

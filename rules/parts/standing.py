@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import ast
 
-from v5lint.rules.parts import alternatives, asking_functions, hub, library, shims
+from v5lint.rules.parts import alternatives, asking_functions, hub, shims
+from v5lint.view import strings
 from v5lint.view.guards import IMPORT_ERRORS, catches
 
 TYPE_CHECKING = False
@@ -56,7 +57,7 @@ def standing_of(view: ModuleView, reference: Reference) -> Standing:
     if handled.kind == "fallback":
         fetched = [*alternatives.fetched(view, handled.handler)]
         expected = reference.how == "import" or _names_error(handled.handler, "AttributeError")
-        if any(library.resolves(view, path) for path in fetched) or (not fetched and expected):
+        if any(alternatives.is_there(view, path) for path in fetched) or (not fetched and expected):
             return Standing("prepared")
         if fetched:
             return Standing("live")
@@ -159,15 +160,26 @@ def _bound_at_home(view: ModuleView, bindings: list[Binding]) -> tuple[ModuleVie
     return view, bindings
 
 
-def _succeeding_try(view: ModuleView, node: ast.AST) -> ast.Try | None:
-    """The `try` around a node, in its body or `else`, that is prepared for a failing import which does not fail."""
+def _succeeding_try(view: ModuleView, node: ast.AST) -> ast.Try | ast.With | None:
+    """The `try` around a node, in its body or `else`, that is prepared for a failing import which does not fail.
+
+    A `with suppress(ImportError):` is one, too.
+    """
     child = node
     for parent in view.tree.ancestors(node):
+        if isinstance(parent, ast.With) and any(_suppresses(each.context_expr) for each in parent.items):
+            return parent if alternatives.try_succeeds(view, parent) else None
         if isinstance(parent, ast.Try) and (child in parent.body or child in parent.orelse):
             prepared = any(catches(each, IMPORT_ERRORS, view) for each in parent.handlers)
             return parent if prepared and alternatives.try_succeeds(view, parent) else None
         child = parent
     return None
+
+
+def _suppresses(manager: ast.expr) -> bool:
+    """Whether a context manager hides errors of imports: `suppress(ImportError)`."""
+    is_one = isinstance(manager, ast.Call) and strings.last_name(manager.func) == "suppress"
+    return is_one and any(strings.last_name(each) in IMPORT_ERRORS for each in manager.args)  # type: ignore[attr-defined]
 
 
 def _is_after_a_try(view: ModuleView, node: ast.AST) -> bool:

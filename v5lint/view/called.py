@@ -45,10 +45,16 @@ _GIVES_ITSELF = frozenset(
     "compile".split()
 )
 
+#: Functions that call the first argument with the others, elsewhere; what it gives is awaited.
+_IN_THREADS = frozenset({
+    "asyncio.to_thread", "anyio.to_thread.run_sync", "fastapi.concurrency.run_in_threadpool",
+    "starlette.concurrency.run_in_threadpool",
+})  # fmt: skip
+
 #: Functions that give their first argument back, as it is or copied or wrapped.
 _TRANSPARENT = frozenset(
     "builtins.str copy.copy copy.deepcopy os.fspath os.path.expanduser os.path.expandvars os.path.abspath "
-    "os.path.normpath pathlib.Path pathlib.PurePath typing.cast".split()
+    "os.path.normpath pathlib.Path pathlib.PurePath".split()
 )
 
 #: Functions that make a sequence of what they get, and those of them that keep its order.
@@ -116,9 +122,17 @@ class Calls:
         given_back = self._accelerated(node)
         if given_back is not None:
             return given_back
-        for callee in self._evaluator.values(node.func):
+        for callee in self._evaluator.values(self._bound_to(node)):
             found |= self._called(callee, node)
         return found
+
+    def _bound_to(self, node: ast.Call) -> ast.expr:
+        """What a call calls: of `load()` the function in `load = partial(function, ...)`."""
+        made = self._view.links.defining_call(node.func) if isinstance(node.func, ast.Name) else None
+        is_partial = made is not None and made.args and strings.last_name(made.func) == "partial"
+        if made is None or not is_partial or External("functools.partial") not in self._evaluator.values(made.func):
+            return node.func
+        return made.args[0]
 
     def _accelerated(self, node: ast.Call) -> Values | None:
         """What accelerate's `unwrap_model` and `prepare` give: what they got, in its order; None for other calls."""
@@ -186,8 +200,11 @@ class Calls:
 
     def _called_external(self, callee: External, node: ast.Call) -> Values:
         path = callee.path
+        if path == "typing.cast" and node.args:
+            given = self._evaluator.values(node.args[-1])
+            return given if any(map(_says_something, given)) else self._evaluator.annotated(node.args[0])
         if path in _TRANSPARENT and node.args:
-            return self._evaluator.values(node.args[-1 if path == "typing.cast" else 0])
+            return self._evaluator.values(node.args[0])
         if path == _DOWNLOAD:  # the folder of a checkpoint goes by the checkpoint's name
             named = [*(each.value for each in node.keywords if each.arg == "repo_id"), *node.args[:1]]
             return self._evaluator.values(named[0]) if named else NOTHING_KNOWN
@@ -215,6 +232,10 @@ class Calls:
             )
         if path == "functools.partial" and node.args:
             return frozenset({Unknown()})
+        if path in _IN_THREADS and node.args:
+            return frozenset(
+                each for called in self._evaluator.values(node.args[0]) for each in self._called(called, node)
+            )
         imported = self._imported_module("import_module" if path in _LOADERS_OF_MODULES else callee.name, node)
         if imported:
             return imported
@@ -342,3 +363,10 @@ def callee_name(function: LocalFunction) -> str:
 def _is_own(node: ast.expr) -> bool:
     """Whether an expression is `self` or `super()`."""
     return strings.dotted(node.func if isinstance(node, ast.Call) else node) in ("self", "super")
+
+
+def _says_something(value: Value) -> bool:
+    """Whether a value is more than "some object": it is known at all, and not as `typing.Any`."""
+    if isinstance(value, Instance) and isinstance(value.of, External):
+        return value.of.package != "typing"
+    return not isinstance(value, Unknown)

@@ -131,7 +131,7 @@ class Dicts:
         self._flows: dict[ast.expr, Flow] = {}
         self._entries: dict[ast.expr, list[Entry]] = {}
         self._arguments: dict[ast.arg, Flow] = {}
-        self._chosen: dict[ast.AST, list[Receiver]] | None = None
+        self._chosen: dict[ast.AST, list[ast.expr]] | None = None
 
     def entries(self, node: ast.Dict | ast.Call | ast.DictComp | ast.BinOp) -> list[Entry]:
         """What a dict holds: its own entries and those that are put in later."""
@@ -150,8 +150,12 @@ class Dicts:
         known = self._flows.get(node)
         if known is None:
             known = self._flows[node] = Flow()
-            _Follow(self._view, known).start(node)
-            known.receivers += self._chosen_receivers().get(node, ())
+            follow = _Follow(self._view, known)
+            follow.start(node)
+            for place in self._places_chosen().get(node, ()) if self._is_held(node) else ():
+                follow.expression(place, copied=False)
+                for binding in self._view.links.bindings_read(place) if isinstance(place, ast.Name) else ():
+                    follow.binding(binding, copied=False)
             known.settle()
         return known
 
@@ -297,26 +301,44 @@ class Dicts:
         found.settle()
         return found
 
-    def _chosen_receivers(self) -> dict[ast.AST, list[Receiver]]:
-        """The calls that take a dict out of a table or a list: `f(**PRESETS[name])`, `for each in [...]: f(**each)`."""
+    def _places_chosen(self) -> dict[ast.AST, list[ast.expr]]:
+        """The expressions that take a dict out of a table or a list, by what makes the dict.
+
+        `f(**PRESETS[name])`, `chosen = PRESETS.get(name, {})`, `for each in [{...}]: f(**each)`.
+        """
         if self._chosen is None:
             self._chosen = {}
-            for keyword in self._view.tree.nodes.get(ast.keyword, ()):
-                assert isinstance(keyword, ast.keyword)
-                call = self._view.tree.parents[keyword]
-                if keyword.arg is not None or not isinstance(call, ast.Call) or not self._is_chosen(keyword.value):
+            flows, entries = dict(self._flows), dict(self._entries)
+            nodes = self._view.tree.nodes
+            for place in (*nodes.get(ast.Subscript, ()), *nodes.get(ast.Call, ()), *nodes.get(ast.keyword, ())):
+                if isinstance(place, ast.keyword):
+                    if place.arg is not None or not isinstance(place.value, ast.Name):
+                        continue
+                    place = place.value
+                assert isinstance(place, ast.expr)
+                if not self._is_chosen(place):
                     continue
-                for value in self._view.evaluator.values(keyword.value):
-                    if isinstance(value, Mapping) and value.view is self._view:
-                        self._chosen.setdefault(value.node, []).append(Receiver("splat", keyword.value, call))
+                for value in self._view.evaluator.values(place):
+                    if isinstance(value, Mapping) and value.view is self._view and value.node is not place:
+                        self._chosen.setdefault(value.node, []).append(place)
+            self._flows, self._entries = flows, entries  # without those that were followed while this was half known
         return self._chosen
+
+    def _is_held(self, node: ast.expr) -> bool:
+        """Whether a dict stands in something that it can be chosen from: a table, a list, `TABLE["small"] = {...}`."""
+        parent = self._view.tree.parents.get(node)
+        if isinstance(parent, ast.Assign):
+            return any(isinstance(each, ast.Subscript) for each in parent.targets)
+        if isinstance(parent, ast.Call):  # what is there by default: `TABLE.get(name, {...})`
+            return self._is_chosen(parent)
+        return isinstance(parent, (ast.Dict, ast.List, ast.Tuple, ast.keyword))
 
     def _is_chosen(self, node: ast.expr) -> bool:
         if isinstance(node, ast.Name):
             return any(each.kind in ("for", "unpack") for each in self._view.links.bindings_read(node))
-        return isinstance(node, ast.Subscript) or (
-            isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in ("get", "pop")
-        )
+        if isinstance(node, ast.Subscript):
+            return isinstance(node.ctx, ast.Load)
+        return isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in ("get", "pop")
 
 
 def _given_back(view: ModuleView, flow: Flow) -> Iterator[tuple[ModuleView, Flow]]:
@@ -591,6 +613,8 @@ class _Follow:
         if not isinstance(node, (ast.List, ast.Tuple)):
             return False
         parent = self.view.tree.parents[node]
+        if isinstance(parent, (ast.List, ast.Tuple)):
+            return self.is_looped_over(parent)
         if isinstance(parent, ast.Assign) and isinstance(parent.targets[0], ast.Name):
             uses = [
                 use for each in self.view.links.bindings_at(parent.targets[0]) for use in self.view.links.uses(each)

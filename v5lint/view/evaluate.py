@@ -61,6 +61,9 @@ _MODULES = External("sys.modules")
 #: Gives the attributes of an object as a dict: `vars(parser.parse_args())["model"]`.
 _VARIABLES = "builtins.vars"
 
+#: The decorators of generators of which `with` or a test gets what they yield.
+_GIVES_WHAT_IT_YIELDS = ("contextmanager", "asynccontextmanager", "fixture")
+
 #: Where a LightningModule keeps the arguments of its constructor, and the call that puts them there.
 _HYPERPARAMETERS, _SAVES_THEM = "hparams", "save_hyperparameters"
 
@@ -258,7 +261,7 @@ class Evaluator:
             if "staticmethod" not in decorators:
                 of = LocalClass(self._view, owner)
                 return {of if "classmethod" in decorators else Instance(of)}
-        if tried := self._parametrized(function, binding.node.arg):
+        if tried := self._parametrized(function, binding.node.arg) or self._fixture(function, binding):
             return tried
         found: set[Value] = set()
         if binding.annotation is not None:
@@ -293,6 +296,16 @@ class Evaluator:
                 if name in names:
                     items = self.iterated(decorator.args[1])
                     return items if len(names) == 1 else self._item(items, names.index(name))
+        return frozenset()
+
+    def _fixture(self, function: ast.AST, binding: Binding) -> Values:
+        """What a parameter of a test, or of a fixture, gets from the fixture of its name in this module."""
+        name = getattr(function, "name", "")
+        if not name.startswith("test") and not _is_decorated(function, "fixture"):
+            return frozenset()
+        for made in self._view.tree.scope.bindings.get(binding.name, ()):
+            if made.kind == "def" and made.node is not function and _is_decorated(made.node, "fixture"):
+                return self.returned(LocalFunction(self._view, made.node))  # type: ignore[arg-type]
         return frozenset()
 
     def _default(self, value: ast.expr) -> Iterable[Value]:
@@ -465,6 +478,9 @@ class Evaluator:
                 found |= self.values(assigned)
             for whole, place in self._view.links.self_unpackings(of.node).get(name, ()):
                 found |= self._item(self.values(whole), place)
+            if all(isinstance(each, Unknown) for each in found):
+                for annotation in self._view.links.self_annotations(of.node, name):
+                    found |= self.annotated(annotation)
         if found:
             return frozenset(found)
         for base in self.bases(of):
@@ -518,6 +534,9 @@ class Evaluator:
         found: set[Value] = set()
         for each in self._view.links.returns(node):
             found |= self.values(each) if each is not None else {Constant(None)}
+        if not found and any(_is_decorated(node, each) for each in _GIVES_WHAT_IT_YIELDS):
+            for given in self._view.links.yields(node):
+                found |= self.values(given)
         if node.returns is not None and all(isinstance(each, (Unknown, Result)) for each in found):
             several = self._annotated_tuple(node.returns, set())
             if several is not None:
@@ -782,6 +801,12 @@ def _types_of_variable(call: ast.Call) -> list[ast.expr]:
     if strings.last_name(call.func) != "TypeVar":
         return []
     return [*call.args[1:], *(each.value for each in call.keywords if each.arg == "bound")]
+
+
+def _is_decorated(function: ast.AST, name: str) -> bool:
+    """Whether a function has a decorator of a name, called or not: `@pytest.fixture(scope="module")`."""
+    decorators = getattr(function, "decorator_list", ())
+    return any(strings.last_name(each.func if isinstance(each, ast.Call) else each) == name for each in decorators)
 
 
 def _is_property(function: LocalFunction) -> bool:

@@ -147,6 +147,11 @@ class Links:
                     self._returns.setdefault(around, []).append(node)
         return [each.value for each in self._returns.get(function, ())]
 
+    def yields(self, function: ast.AST) -> list[ast.expr]:
+        """What a generator gives, one for each `yield` of something."""
+        found = [each for each in self._view.tree.nodes.get(ast.Yield, ()) if self.function_around(each) is function]
+        return [each.value for each in found if isinstance(each, ast.Yield) and each.value is not None]
+
     def calls_named(self, name: str) -> list[ast.Call]:
         """The calls whose callee ends in that name: `f(...)`, `x.f(...)`."""
         if self._calls is None:
@@ -169,14 +174,19 @@ class Links:
         return [found[place] for place in sorted(found)]
 
     def calls_of(self, function: ast.AST) -> list[ast.Call]:
-        """The calls of a function of this module in this module; of `__init__`, those of its class."""
+        """The calls of a function of this module in this module; of `__init__`, those of its class.
+
+        Its class is called as `cls(...)` as well, and its `__init__` by the subclasses: `super().__init__(...)`.
+        """
         if not isinstance(function, (ast.FunctionDef, ast.AsyncFunctionDef)):
             return []
         owner = self.class_around(function)
         is_method = owner is not None and self._view.tree.parents[function] is owner
         if is_method and function.name == "__init__":
             assert owner is not None
-            return [call for call in self.calls_named(owner.name) if self._means(call, owner)]
+            made = [call for name in (owner.name, "cls") for call in self.calls_named(name) if self._means(call, owner)]
+            inherited = [call for call in self.calls_named("__init__") if _is_of_super(call)]
+            return made + [call for call in inherited if self._means(call, function)]
         found = []
         for call in self.calls_named(function.name):
             if self._means(call, function) or (is_method and self._may_mean_method(call, owner)):
@@ -320,7 +330,8 @@ class Links:
     def self_assignments(self, owner: ast.ClassDef) -> dict[str, list[ast.expr]]:
         """The values that the methods of a class give to each attribute of `self`.
 
-        The pipelines of diffusers give theirs by `self.register_modules(unet=unet)`.
+        The pipelines of diffusers give theirs by `self.register_modules(unet=unet)`; `setattr(self, "unet", unet)`
+        and `self.add_module("unet", unet)` do the same.
         """
         if self._assigned is None:
             self._assigned = {}
@@ -331,7 +342,23 @@ class Links:
                     for each in call.keywords:
                         if each.arg is not None:
                             self._assign(call.func.value, call, each.arg, each.value)
+            for call in (*self.calls_named("setattr"), *self.calls_named("add_module")):
+                whole = [call.func.value, *call.args] if isinstance(call.func, ast.Attribute) else call.args
+                if len(whole) == 3 and isinstance(whole[1], ast.Constant) and isinstance(whole[1].value, str):
+                    self._assign(whole[0], call, whole[1].value, whole[2])
         return self._assigned.get(owner, {})
+
+    def self_annotations(self, owner: ast.ClassDef, name: str) -> list[ast.expr]:
+        """The annotations that the methods of a class give to an attribute: `self.model: CLIPModel = model`."""
+        return [
+            each.annotation
+            for each in self._view.tree.nodes.get(ast.AnnAssign, ())
+            if isinstance(each, ast.AnnAssign)
+            and isinstance(each.target, ast.Attribute)
+            and each.target.attr == name
+            and self._is_self(each.target.value)
+            and self.class_around(each) is owner
+        ]
 
     def self_unpackings(self, owner: ast.ClassDef) -> dict[str, list[tuple[ast.expr, int]]]:
         """The attributes of `self` that the methods of a class unpack one value into: `self.a, self.b = load()`.
@@ -498,14 +525,24 @@ class Links:
         return frozenset(found)
 
 
+def _is_of_super(call: ast.Call) -> bool:
+    """Whether a method is called on `super()`."""
+    holder = call.func.value if isinstance(call.func, ast.Attribute) else None
+    return isinstance(holder, ast.Call) and last_name(holder.func) == "super"
+
+
 def destinations(call: ast.Call) -> list[str]:
-    """The attribute that an option fills: its `dest`, or its long flags with underscores."""
+    """The attribute that an option fills: its `dest`, the name that click is given without dashes, or its long flags.
+
+    Of click's `--shout/--no-shout` the first word counts.
+    """
     for keyword in call.keywords:
         if keyword.arg == "dest" and isinstance(keyword.value, ast.Constant):
             return [str(keyword.value.value)]
     flags = [each.value for each in call.args if isinstance(each, ast.Constant) and isinstance(each.value, str)]
-    long = [each for each in flags if each.startswith("--")] or flags
-    return [each.lstrip("-").replace("-", "_") for each in long]
+    named = [each for each in flags if each.isidentifier()]
+    long = named or [each for each in flags if each.startswith("--")] or flags
+    return [each.partition("/")[0].lstrip("-").replace("-", "_") for each in long]
 
 
 def _plain_items(target: ast.expr) -> list[ast.expr]:

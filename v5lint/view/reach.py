@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 
 from v5lint.view.strings import dotted, last_name
+from v5lint.view.tree import FUNCTIONS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -165,7 +166,7 @@ class Reach:
         steps: list[tuple[ast.AST, str]] = []
         child = node
         for parent in self._tree.ancestors(node):
-            if isinstance(parent, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)):
+            if isinstance(parent, FUNCTIONS):
                 break
             arm = _arm(parent, child)
             if arm:
@@ -176,8 +177,26 @@ class Reach:
         return found
 
     def are_exclusive(self, first: ast.AST, second: ast.AST) -> bool:
-        """Whether two places of one function are in arms of one statement of which only one runs."""
-        return _exclusive(self.path(first), self.path(second))
+        """Whether of two places of one function only one runs.
+
+        They are in two arms of one statement, or the first is in an arm that leaves before the second comes.
+        """
+        one, other = self.path(first), self.path(second)
+        return _exclusive(one, other) or self._leaves_before(first, second) or self._leaves_before(second, first)
+
+    def _leaves_before(self, first: ast.AST, second: ast.AST) -> bool:
+        """Whether the first is in an arm that always ends in `return`, and the second stands behind it."""
+        one, other = self.path(first), self.path(second)
+        for depth, (block, arm) in enumerate(one):
+            if other[:depth] != one[:depth] or (depth < len(other) and other[depth][0] is block):
+                return False
+            if isinstance(block, ast.If) and always_leaves(getattr(block, arm)):
+                is_behind = getattr(second, "lineno", 0) > (block.end_lineno or 0) and not _same_loop(one, other)
+                return is_behind and self._function(first) is self._function(second)
+        return False
+
+    def _function(self, node: ast.AST) -> ast.AST | None:
+        return next((each for each in self._tree.ancestors(node) if isinstance(each, FUNCTIONS)), None)
 
     def always_before(self, first: ast.AST, second: ast.AST) -> bool:
         """Whether a place is in a block around another one: it has always run when the other one runs after it."""
@@ -202,6 +221,24 @@ class Reach:
             found += self._asked_by(parent, child)
             child = parent
         return found + self._conditions_above(child)
+
+    def required(self, node: ast.AST) -> list[tuple[ast.expr, bool]]:
+        """What the function around a node refuses to go on without: `assert x`, `if not x: raise ...`, before it."""
+        found: list[Condition] = []
+        child = node
+        for parent in self._tree.ancestors(node):
+            for field in ("body", "orelse", "finalbody") if isinstance(child, ast.stmt) else ():
+                block = getattr(parent, field, None)
+                if isinstance(block, list) and child in block:
+                    for statement in block[: block.index(child)]:
+                        if isinstance(statement, ast.Assert):
+                            found.append((statement.test, True))
+                        elif isinstance(statement, ast.If) and isinstance(statement.body[-1], ast.Raise):
+                            found.append((statement.test, False))
+            if isinstance(parent, FUNCTIONS):
+                break
+            child = parent
+        return found
 
     def _conditions_above(self, statement: ast.stmt) -> list[Condition]:
         """The conditions under which a statement runs: worked out once, since many things stand in it."""
