@@ -127,7 +127,9 @@ def _by_name(view: ModuleView) -> Iterator[Finding]:
 def _by_checkpoint(view: ModuleView) -> Iterator[Finding]:
     """The codes of NLLB's languages, of the tokenizer that `AutoTokenizer` loads for it."""
     removal = lookup.removed_member("NllbTokenizer", _CODES, library.release_text(view.settings.target))
-    for node in view.attributes({_CODES}) if removal is not None else ():
+    if removal is None:
+        return
+    for node in view.attributes({_CODES}):
         if not isinstance(node.ctx, ast.Load) or members.is_prepared(view, node):
             continue
         made = origins.origins(view, node.value)
