@@ -8,9 +8,10 @@ import re
 
 from v5lint.patterns import pattern
 from v5lint.rule import Edit, Fix, FixUnavailableError, Option, Rule
-from v5lint.rules.parts import library, members
+from v5lint.rules.parts import library, members, script_caches
 from v5lint.rules.parts.library import CACHE_VARIABLES
 from v5lint.rules.parts.standing import standing_of
+from v5lint.view.script import ScriptView
 from v5lint.view.values import Constant, External, LocalFunction
 
 TYPE_CHECKING = False
@@ -86,6 +87,8 @@ class RemovedCacheVariable(Rule):
     name = "removed-cache-variable"
     since = "5.0"
     tokens = ("TRANSFORMERS_CACHE", "PYTORCH_PRETRAINED_BERT_CACHE", "environ.update(", "environ |=")
+    tokens_by_kind = {"script": ("TRANSFORMERS_CACHE", "PYTORCH_PRETRAINED_BERT_CACHE")}
+    kinds = ("python", "script")
     options = {
         "replacement": Option(
             _HUB_CACHE,
@@ -94,13 +97,17 @@ class RemovedCacheVariable(Rule):
         )
     }
 
-    def check(self, module: ModuleView) -> Iterator[Finding | Unseen]:
+    def check(self, module: ModuleView | ScriptView) -> Iterator[Finding | Unseen]:
         """See Rule."""
+        replacement = module.settings.option(self.name, "replacement")
+        if isinstance(module, ScriptView):
+            yield from script_caches.findings(module, replacement)
+            return
         for reference in module.references(CACHE_VARIABLES):
             if standing_of(module, reference).kind == "live" and not module.guards.handled(reference.node):
                 yield _constant(module, reference)
         yield from _set_constants(module)
-        yield from _variables(module, module.settings.option(self.name, "replacement"))
+        yield from _variables(module, replacement)
         yield from _commands(module)
         if members.imports_transformers(module):
             for site, given in module.environment_from_elsewhere():
