@@ -7,12 +7,14 @@ import ast
 from v5lint.patterns import pattern
 from v5lint.rules.parts import arguments, training_classes
 from v5lint.rules.parts.command_words import HOLE, Word
+from v5lint.view.script import ScriptView
 from v5lint.view.values import External, LocalClass
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
+    from v5lint.scripts import script
     from v5lint.view.calls import CallSite
     from v5lint.view.module import ModuleView
     from v5lint.view.values import Value
@@ -61,7 +63,7 @@ class Parser:
         self.script = script
 
 
-def script_of(view: ModuleView, words: list[Word]) -> tuple[int, str] | None:
+def script_of(view: ModuleView | ScriptView, words: Sequence[Word | script.Word]) -> tuple[int, str] | None:
     """The script that a command starts: its place among the words, and its path, or its module behind `-m`."""
     found: tuple[int, str] | None = None
     for index, word in enumerate(words):
@@ -76,7 +78,7 @@ def script_of(view: ModuleView, words: list[Word]) -> tuple[int, str] | None:
     return found
 
 
-def parsers(view: ModuleView, script: str, field: str) -> Iterator[Parser]:
+def parsers(view: ModuleView | ScriptView, script: str, field: str) -> Iterator[Parser]:
     """What takes an option of a script; of all the scripts that it may be.
 
     Args:
@@ -99,14 +101,14 @@ def parsers(view: ModuleView, script: str, field: str) -> Iterator[Parser]:
         files = [file] if file is not None else []
     kinds = []
     for each in files:
-        other = view if each == view.path else project.view(each, view.settings)
+        other = project.view(each, view.settings) if each != view.path or isinstance(view, ScriptView) else view
         kinds.append(_kind(other, field) if other is not None else "")
     if len(kinds) > 1 and not all(each in ("script", "module") for each in kinds):
         kinds = [""]  # which of the scripts of one name is meant, nothing says
     yield from (Parser(each, name) for each in kinds)
 
 
-def _is_module(view: ModuleView, path: str) -> bool:
+def _is_module(view: ModuleView | ScriptView, path: str) -> bool:
     return view.project.module_file(path, view.path) is not None
 
 

@@ -26,9 +26,9 @@ class Mention:
         end: the offset after it.
         access: "set" (in the environment of this program, or of one that it starts), "child" (in the environment of a
             program that starts with one of its own: a container), "assign" (to a variable of the shell, which is in the
-            environment only if it is exported), "export" (by its name), "read", "pass" (handed on by its name), "unset",
-            "parameter" (that others give: `ARG`), "outside" (read from another environment than the one that is set
-            here) or "text" (set in what is written to a file, or taken by something that is not known).
+            environment only if it is exported), "export" (by its name), "read", "pass" (handed on by its name),
+            "unset", "parameter" (that others give: `ARG`), "outside" (read from another environment than the one that
+            is set here) or "text" (set in what is written to a file, or taken by something that is not known).
         value: what it is set to, without quotes and with every `$X` as `${X}`; None where it is not set, or not known.
         block: the blocks that it stands in.
         removal: the span that is taken out so that it is no longer set; None where that cannot be done.
@@ -110,6 +110,7 @@ class Script:
         silent: the spans in which a name means nothing: comments, and what is only printed.
         sizes: how many commands stand in a block.
         commands_taken_out: the removals that take out a whole command.
+        values: the words that the variables of a shell are set to, all values of each.
         images: the images that containers are made from: the offset from which on, and the name.
     """
 
@@ -120,6 +121,7 @@ class Script:
         self.silent: list[Span] = []
         self.sizes: dict[Block, int] = {}
         self.commands_taken_out: set[Span] = set()
+        self.values: dict[str, list[Word]] = {}
         self.images: list[tuple[int, str]] = []
         self._blocks = 0
 

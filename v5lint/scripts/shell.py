@@ -22,6 +22,7 @@ _ASSIGNMENT = pattern(r"([A-Za-z_]\w*)(\+?=)")
 _NAME = pattern(r"[A-Za-z_]\w*")
 _VARIABLE = pattern(r"\$(?:\{[#!]?)?([A-Za-z_]\w*)")
 _IN_WORD = pattern(r"(?:\A|(?<=[,\s]))(?:--[\w-]+=)?(?P<name>[A-Za-z_]\w*)=")
+_WORD_OF_VALUE = pattern(r"(?:[^\s\\]|\\[^\s])+")
 _OPTION = pattern(r"--[\w-]+(?==)")
 _PAIRS = pattern(r"[^,]*(?:=[^,]*,)+")
 _BLOCK_START = frozenset("if for foreach while until select case switch {".split())
@@ -154,7 +155,7 @@ class _Reader:
                 continue
             if sign == "(":
                 if words and words[-1].end == at and words[-1].text.endswith("="):
-                    at = self.array(at + 1)
+                    at = self.array(at + 1, words[-1].text.rstrip("+="))
                     words[-1].end = at
                     continue
                 if words and source[at : at + 2] == "()":
@@ -357,8 +358,9 @@ class _Reader:
             at += 1
         return at
 
-    def array(self, at: int) -> int:
+    def array(self, at: int, name: str) -> int:
         """Read the words of an array behind its bracket."""
+        held = self.script.values.setdefault(name, [])
         while at < self.end and self.source[at] != ")":
             if self.source[at] == "#":
                 stop = self.line_end(at)
@@ -367,7 +369,9 @@ class _Reader:
             elif self.source[at] in _ENDS:
                 at += 1
             else:
-                at = self.word(at).end
+                word = self.word(at)
+                held.append(Word(word.text, word.start, word.end))
+                at = word.end
         return min(at + 1, self.end)
 
     def head(self, at: int, keyword: str) -> int:
@@ -466,7 +470,7 @@ class _Reader:
             removal = (each.start, following.start) if following is not None else self.removal(words, each, whole)
             access: Access = "set" if rest or self.exports_all else "assign"
             self.set(each, access, started, removal)
-        while rest and rest[0].text in _PREFIXES:
+        while rest and rest[0].text in _PREFIXES and not (len(rest) > 1 and rest[1].text in ("-v", "-V")):
             for each in rest[1:]:
                 if self.assignment(each) is None and not each.text.startswith("-"):
                     break
@@ -477,7 +481,9 @@ class _Reader:
                 rest = rest[1:]
         if not rest:
             return
-        script.commands.append(Command([Word(each.text, each.start, each.end) for each in rest], block, self.folder))
+        if not _only_says(rest[0]):
+            found = [Word(each.text, each.start, each.end) for each in rest]
+            script.commands.append(Command(found, block, self.folder))
         self.understand(rest, redirects, block, whole)
 
     def understand(self, words: list[_Read], redirects: list[_Read], block: Block, whole: tuple[int, int, str]) -> None:
@@ -505,7 +511,7 @@ class _Reader:
             )
         elif program == "cd":
             self.enter(arguments)
-        elif program in _SAYS or program.startswith(("log_", "print_")):
+        elif _only_says(words[0]):
             self.said(arguments, redirects, block)
         else:
             self.given(words, block)
@@ -579,12 +585,23 @@ class _Reader:
         found = self.assignment(word)
         assert found is not None
         value = word.text[found.end() - found.start() :] if found[2] == "=" else None
+        if value and not self.is_text:
+            self.script.values.setdefault(found[1], []).extend(self.words_of(found.end(), word.end))
         self.add(Mention(found[1], word.start, access, block, value=value, removal=removal))
 
     def add(self, mention: Mention) -> None:
         if self.is_text and mention.access in ("set", "export"):
             mention.access = "text"
         self.script.mentions.append(mention)
+
+    def words_of(self, start: int, end: int) -> list[Word]:
+        """The words of a value, as it is split where it stands without quotes: `ARGS="--a 1 --b"`."""
+        found = []
+        for each in _WORD_OF_VALUE.finditer(self.source, start, end):
+            text = each[0].strip("\"'")
+            first = each.start() + len(each[0]) - len(each[0].lstrip("\"'"))
+            found.append(Word(re.sub(r"\$(\w+)", r"${\1}", text), first, first + len(text)))
+        return found
 
     def removal(self, words: list[_Read], word: _Read, whole: tuple[int, int, str]) -> Span | None:
         """What is taken out with a word that sets a variable; None where more than that depends on it."""
@@ -621,3 +638,9 @@ class _Reader:
                 return None
             return (start, following.end()) if behind not in ("", "#", ";", "&", "|", ")", "}") else None
         return None
+
+
+def _only_says(program: _Read) -> bool:
+    """Whether a command only says what it is given."""
+    name = program.text.rpartition("/")[2]
+    return name in _SAYS or name.startswith(("log_", "print_"))

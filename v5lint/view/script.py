@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import cached_property
 
+from v5lint.patterns import pattern
 from v5lint.rule import Finding, Unseen
 from v5lint.scripts import kind_of, read_script
 
@@ -12,10 +13,14 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
 
     from v5lint.document import Region
+    from v5lint.metadata.requirement import Requirement
     from v5lint.project import Project
     from v5lint.rule import Fix, Level
-    from v5lint.scripts.script import Command, Mention, Script, Span
+    from v5lint.scripts.script import Command, Mention, Script, Span, Word
     from v5lint.settings import Settings
+
+#: A word that stands for all words of a variable.
+_HELD = pattern(r"\$\{(\w+)(?:\[[@*]\])?\}")
 
 
 class ScriptView:
@@ -47,6 +52,23 @@ class ScriptView:
     def commands(self) -> Sequence[Command]:
         """The commands that it starts."""
         return self.script.commands
+
+    def expanded(self, command: Command) -> list[Word]:
+        """The words of a command, with those of the variables in it: `ARGS="--a 1"`, then `python train.py $ARGS`."""
+        return [*_expanded(self.script, command.words)]
+
+    @cached_property
+    def requirements(self) -> Sequence[Requirement]:
+        """What `pip install` and its like are told to install, in the order of the places."""
+        return [each for group in self.installed for each in group]
+
+    @cached_property
+    def installed(self) -> list[list[Requirement]]:
+        """The same, a list for each command."""
+        from v5lint.metadata import command
+
+        found = (command.read(self.text, each) for each in self.commands)
+        return [group for group in found if group]
 
     def variables(self, names: Collection[str]) -> list[Mention]:
         """The mentions of some environment variables, in the order of their places."""
@@ -80,3 +102,14 @@ class ScriptView:
     def unseen(self, start: int, end: int, reason: str) -> Unseen:
         """A place that could not be followed."""
         return Unseen(reason, start, end)
+
+
+def _expanded(script: Script, words: Sequence[Word], depth: int = 3) -> Iterator[Word]:
+    """The words of a command, with what the variables hold that stand for several."""
+    for word in words:
+        held = _HELD.fullmatch(word.text)
+        values = script.values.get(held[1]) if held is not None and depth else None
+        if values:
+            yield from _expanded(script, values, depth - 1)
+        else:
+            yield word
