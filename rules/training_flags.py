@@ -75,6 +75,7 @@ class RemovedTrainingFlag(Rule):
 
     ## Fix safety
 
+    In scripts `--warmup_ratio 0.03` becomes `--warmup_steps 0.03`, which is a share of the steps since 5.0.
     Safe for options that only have another name now, and for flags in a list that changed nothing
     (`--overwrite_output_dir`), which go. Unsafe where a module parses them that the script imports; only
     shown where the same words go to other scripts too, or the script is not in the repository. Options that are gone

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 #: What stands in a word for the part that is not known until the script runs.
 _UNKNOWN = re.compile(r"\$\{[^}]*\}|\$\([^)]*\)|`[^`]*`|\$\w+|\$\S")
 
+#: A share of the steps; from 1 on `--warmup_steps` counts steps.
+_SHARE = re.compile(r"0?\.\d+|0")
+
 _FLAG_VALUES = frozenset("True False true false 1 0 yes no".split())
 
 
@@ -65,7 +68,8 @@ def findings(view: ScriptView, options: re.Pattern[str]) -> Iterator[Finding]:
         if removal is None or not takers:
             continue
         said = f"`{takers[0].script}` fills `TrainingArguments`, which has no field `{name}` since transformers"
-        fix = _renamed(view, start, option[0], removal) or _removed(view, words, place, name)
+        fix = _replaced(view, words, place, name)
+        fix = fix or _renamed(view, start, option[0], removal) or _removed(view, words, place, name)
         kinds = {each.kind for each in parsers}
         if fix is not None and kinds != {"script"}:
             fix.applicability = "unsafe" if kinds in ({"script", "module"}, {"module"}) else "display"
@@ -94,6 +98,25 @@ def _renamed(view: ScriptView, start: int, option: str, removal: Removal) -> Fix
         return None
     edit = Edit(start, start + len(option), f"--{new.new}")
     return Fix(f"Replace `{option}` with `--{new.new}`", [edit], requires=new.since)
+
+
+def _replaced(view: ScriptView, words: list[Word], place: int, name: str) -> Fix | None:
+    """Give the value of an option to another one, where it is known: `--warmup_ratio 0.03` as `--warmup_steps 0.03`."""
+    word = words[place]
+    following = words[place + 1] if place + 1 < len(words) else None
+    value = following if following is not None and not following.text.startswith("-") else None
+    if "=" in word.text or view.text[word.start : word.end] != word.text:
+        return None
+    if name == "warmup_ratio" and value is not None and _SHARE.fullmatch(value.text):
+        if any(_name(each.text.partition("=")[0]) == "warmup_steps" for each in words):
+            return None
+        edit = Edit(word.start, word.end, "--warmup_steps")
+        return Fix("Give the share to `--warmup_steps`", [edit], requires="5.0")
+    if name == "group_by_length" and (value is None or value.text in ("True", "true", "1")):
+        end = word.end if value is None else value.end
+        edit = Edit(word.start, end, "--train_sampling_strategy group_by_length")
+        return Fix("Replace it with `--train_sampling_strategy`", [edit], requires="5.2")
+    return None
 
 
 def _removed(view: ScriptView, words: list[Word], place: int, name: str) -> Fix | None:

@@ -66,16 +66,19 @@ class Parser:
 def script_of(view: ModuleView | ScriptView, words: Sequence[Word | script.Word]) -> tuple[int, str] | None:
     """The script that a command starts: its place among the words, and its path, or its module behind `-m`."""
     found: tuple[int, str] | None = None
+    behind_option: tuple[int, str] | None = None
     for index, word in enumerate(words):
         before = words[index - 1].text if index else ""
         if before == "-c" and found is None:
             module = _IMPORT.search(word.text)  # `python -c "from package.train import main; main()"`
             found = (index, module[1]) if module is not None and _is_module(view, module[1]) else None
-        elif word.text.endswith(".py") and not before.startswith("--"):
-            return index, word.text
+        elif word.text.endswith(".py"):
+            if not before.startswith("--") or "=" in before:
+                return index, word.text
+            behind_option = behind_option or (index, word.text)  # `torchrun --standalone train.py`, `--config x.py`
         elif before == "-m" and _is_module(view, word.text):
             found = index, word.text
-    return found
+    return found or behind_option
 
 
 def parsers(view: ModuleView | ScriptView, script: str, field: str) -> Iterator[Parser]:
