@@ -50,6 +50,12 @@ class RemovedCacheVariable(Rule):
     imported from transformers. A program that only reads the variable for itself (`cache_dir=os.getenv(...)`) works as
     before and is left alone.
 
+    The same in shell scripts (`export`, `setenv`, before a command, `docker run -e`), Dockerfiles (`ENV`, `RUN`),
+    `.env`, YAML (maps of variables, lists of `NAME=value`, pairs of `name:` and `value:`, the shell of CI), Makefiles,
+    systemd units, PowerShell and batch files, Nix, the magics and shell lines of notebooks: the variable and what reads
+    it in the file are renamed together. Left alone are comments, what is only printed, variables of a shell that are
+    not exported, and what is for Node (transformers.js reads one of this name).
+
     ## Why it breaks
 
     Since 5.0 nothing reads the variables: no error, no warning. Models are downloaded again to the default place, or,
@@ -76,6 +82,11 @@ class RemovedCacheVariable(Rule):
     repository reads it, where it is set after transformers is imported (it had no effect under v4 either: set
     `HF_HUB_CACHE` before the import), where the module sets or reads `HF_HUB_CACHE` for something else, and in dicts
     for other programs. A dict that the module itself asks for the key is its own settings, and left alone.
+
+    In a script: unsafe where a value from outside would be given up (`${TRANSFORMERS_CACHE:-/x}`), where the text is
+    written to a file, and where what takes the setting is not known. Without a fix where another file of the repository
+    reads the variable; only shown where the script names it in a way that is not followed. Where a module reads it and
+    gives a `cache_dir` to what it loads, the setting is said to be unseen.
 
     ## References
 

@@ -109,7 +109,7 @@ def _group_fix(view: ScriptView, group: script_variables.Group, advice: Advice) 
     new = advice.replacement.new if advice.replacement is not None else ""
     if not new or view.variables((new,)) or script_variables.readers_elsewhere(view, group.name):
         return None
-    if group.parameters or next(view.unknown(group.name), None) is not None:
+    if group.parameters or group.name in view.region.beside or next(view.unknown(group.name), None) is not None:
         return None
     sure = advice.replacement is not None and advice.replacement.drop_in
     sure = sure and all(each.access != "text" and group.name not in each.reads for each in group.writes)

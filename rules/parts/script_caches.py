@@ -118,7 +118,10 @@ class _Decision:
             remark = f"; this file reads `{_HUB_CACHE}` for something else"
         if remark:
             applicability = "unsafe"
-        if (unknown := next(view.unknown(group.name), None)) is not None:
+        if group.name in view.region.beside:
+            remark = "; the code of the notebook names it as well"
+            applicability = "display"
+        elif (unknown := next(view.unknown(group.name), None)) is not None:
             remark = f"; line {view.row(unknown)} names it in a way that is not followed"
             applicability = "display"
         message = f"Set `{new}` instead"

@@ -19,9 +19,9 @@ _BY_SUFFIX = {".py": "python", ".pyi": "python", ".pyw": "python", ".ipynb": "no
 #: Endings of files some of which are project metadata; the whole name decides.
 _MAYBE_METADATA = frozenset({".toml", ".cfg", ".txt", ".in", ".yml", ".yaml"})
 
-#: The kinds of regions that documents of a format have, where these are no Python. What conda's environments are called
-#: other YAML is called, too.
-_KINDS = {"metadata": ("requirements", "script"), "script": ("script",)}
+#: The kinds of regions that documents of a format have, where they have others than Python. What conda's
+#: environments are called other YAML is called, too.
+_KINDS = {"metadata": ("requirements", "script"), "script": ("script",), "notebook": ("python", "script")}
 
 #: Formats by the whole name, of files whose name has no ending.
 _BY_NAME = {"Pipfile": "metadata"}

@@ -41,7 +41,7 @@ class ScriptView:
         self.path = path
         self.settings = settings
         self.project = project
-        self.kind = kind_of(path) or "shell"  # by its first line
+        self.kind = region.form or kind_of(path) or "shell"  # by its first line
 
     @cached_property
     def script(self) -> Script:
@@ -79,8 +79,8 @@ class ScriptView:
         return self.script.unknown(name)
 
     def removal(self, mention: Mention) -> Span | None:
-        """What is taken out so that a variable is not set; None where that cannot be done."""
-        return self.script.removal(mention)
+        """What is taken out so that a variable is not set; None where that cannot be done: no line of a notebook goes."""
+        return self.script.removal(mention) if self.kind != "magics" else None
 
     def row(self, offset: int) -> int:
         """The line of an offset, from 1."""
