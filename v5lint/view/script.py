@@ -79,7 +79,7 @@ class ScriptView:
         return self.script.unknown(name)
 
     def removal(self, mention: Mention) -> Span | None:
-        """What is taken out so that a variable is not set; None where that cannot be done: no line of a notebook goes."""
+        """What is taken out so that a variable is not set; None where that cannot be done, as in a notebook."""
         return self.script.removal(mention) if self.kind != "magics" else None
 
     def row(self, offset: int) -> int:
