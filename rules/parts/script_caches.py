@@ -58,14 +58,14 @@ class _Decision:
             return
         readers = script_variables.readers_elsewhere(view, group.name)
         for reader in readers:
-            if reader.is_given_on:
+            if reader.is_given_on or reader.is_outside:
                 for each in writes:
                     reason = f"{self.place(reader)} reads `{each.name}`: what it does with it is not followed"
                     yield view.unseen(each.start, each.end, reason)
                 return
         renaming = self.renaming(writes, [self.place(each) for each in readers])
         for write in writes:
-            remark, fix = self.decided(write, renaming)
+            remark, fix = renaming if readers else self.decided(write, renaming)
             message = f"`{write.name}` is no longer read by transformers since 5.0, without a word{remark}"
             yield view.finding(write.start, write.end, message, fix=fix)
 
@@ -76,7 +76,7 @@ class _Decision:
     def decided(self, write: Mention, renaming: tuple[str, Fix | None]) -> tuple[str, Fix | None]:
         """The remark about one place that sets it, and its fix."""
         removal = self.view.removal(write)
-        if removal is not None and not self.group.reads_beside(*removal) and renaming[1] is not None:
+        if removal is not None and not self.group.reads_beside(*removal):
             fix = Fix(
                 f"Remove `{write.name}`",
                 [Edit(*removal, "")],

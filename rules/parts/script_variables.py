@@ -161,10 +161,11 @@ def _readers(view: ScriptView, name: str) -> Iterator[Reader]:
     project = view.project
     for file in project.scripts_mentioning(name):
         other = project.script(file, view.settings)
-        mentions = other.variables((name,)) if other is not None else []
-        if other is None or any(each.access in ("set", "child", "assign", "parameter") for each in mentions):
+        if other is None:
             continue
-        for access in ("read", "pass", "outside"):
+        mentions = other.variables((name,))
+        sets_it = any(each.access in ("set", "child", "assign", "parameter") for each in mentions)
+        for access in ("outside",) if sets_it else ("read", "pass", "outside"):
             reads = [each for each in mentions if each.access == access]
             if reads:
                 yield Reader(file, other.row(reads[0].start), is_outside=access == "outside")

@@ -21,6 +21,7 @@ _ENDS = frozenset(" \t\r\n;&|<>()")
 _ASSIGNMENT = pattern(r"([A-Za-z_]\w*)(\+?=)")
 _NAME = pattern(r"[A-Za-z_]\w*")
 _VARIABLE = pattern(r"\$(?:\{[#!]?)?([A-Za-z_]\w*)")
+_DEFAULT = pattern(r":?=")
 _IN_WORD = pattern(r"(?:\A|(?<=[,\s]))(?:--[\w-]+=)?(?P<name>[A-Za-z_]\w*)=")
 _WORD_OF_VALUE = pattern(r"(?:[^\s\\]|\\[^\s])+")
 _OPTION = pattern(r"--[\w-]+(?==)")
@@ -336,6 +337,7 @@ class _Reader:
             if source[at] != "!":
                 self.read_of(name[0], name.start())
             at = name.end()
+        default = _DEFAULT.match(source, at)
         inside = _Read(at)
         while at < end and source[at] != "}":
             if source[at] == "\\":
@@ -349,6 +351,10 @@ class _Reader:
                 at = self.expansion(at, inside)
             else:
                 at += 1
+        if name is not None and default is not None and default.end() <= end:
+            value = f"${{{name[0]}:-{source[default.end() : at]}}}"  # `: "${NAME:=value}"`
+            access: Access = "set" if self.exports_all else "assign"
+            self.script.mentions.append(Mention(name[0], name.start(), access, self.at_block, value=value))
         return min(at + 1, end)
 
     def arithmetic(self, at: int) -> int:

@@ -79,3 +79,12 @@ def test_a_magic_of_a_notebook(lint: Lint, write: Write) -> None:
     assert [each.partition(" T3001")[0] for each in found[:2]] == ["a.ipynb:cell 1:2:6:", "a.ipynb:cell 2:2:10:"]
     lint("a.ipynb", "--fix", rules=RULES)
     assert sources(path) == [["x = 1\n", "%env NEW=1"], ["if x:\n", "    !ls $NEW \\\n", "      b"]]
+
+
+def test_a_walk_finds_scripts(lint: Lint, write: Write) -> None:
+    names = (".github/workflows/a.yml", "docker/Dockerfile.gpu", "Makefile", "a.ps1", ".env", "a.slurm")
+    for name in (*names, "node_modules/a.sh"):
+        write(name, "export OLD=1\nOLD: 1\nENV OLD=1\nOLD=1\n")
+    write("script", "#!/bin/bash\nexport OLD=1\n")  # without an ending: only where it is named
+    outcome = lint(".", rules=RULES)
+    assert f"{len(names)} files checked" in outcome.out + outcome.err
