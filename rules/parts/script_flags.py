@@ -28,6 +28,9 @@ _UNKNOWN = re.compile(r"\$\{[^}]*\}|\$\([^)]*\)|`[^`]*`|\$\w+|\$\S")
 #: A share of the steps; from 1 on `--warmup_steps` counts steps.
 _SHARE = re.compile(r"0?\.\d+|0")
 
+#: What stands between a word and another one in its line.
+_BEHIND = re.compile(r"[ \t]+(?=[^\s\\\"'#;&|)])")
+
 _FLAG_VALUES = frozenset("True False true false 1 0 yes no".split())
 
 
@@ -134,4 +137,8 @@ def _removed(view: ScriptView, words: list[Word], place: int, name: str) -> Fix 
     between = view.text[before : word.start]
     if not 0 < len(between) < 200 or between.replace("\\", "").strip():
         return None
-    return Fix(f"Remove `--{name}`", [Edit(before, end, "")])
+    start = before
+    behind = _BEHIND.match(view.text, end)
+    if "\n" in between and behind is not None:  # first in its line, and not the last
+        start, end = word.start, behind.end()
+    return Fix(f"Remove `--{name}`", [Edit(start, end, "")])
