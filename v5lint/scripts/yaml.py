@@ -37,6 +37,9 @@ _SHELL = frozenset(
     "shell setup install before_install pre post start build".split()
 )
 
+#: Those whose lists are the words of one command.
+_LISTS = frozenset("command args entrypoint cmd".split())
+
 #: Keys of the variables of a program.
 ENVIRONMENTS = pattern(r"(?:\A|[_-])(?:env|envs|environment|variables|vars|env_?vars|matrix)\Z|[eE]nv(?:Vars?|s)?\Z")
 
@@ -76,6 +79,7 @@ class _Reader:
         self.is_compose = re.search(r"^services[ ]*:", text, re.MULTILINE) is not None
         self.levels: list[_Level] = [_Level(-1, "", ())]
         self.pair: _Pair | None = None
+        self.listed: Command | None = None  # the command whose words may go on
 
     def read(self) -> Script:
         text, at = self.text, 0
@@ -196,14 +200,21 @@ class _Reader:
             for before, each in pairwise(words):
                 if re.fullmatch(r"-\w*c", before.text):
                     shell.read_into(self.script, each.start, each.end, (*block, self.script.block()))
-            if words:
-                self.script.commands.append(Command(words, block))
+            self.started(words, block)
             self.reads(start, start + len(value), block)
             return
         quoted = value.startswith(("'", '"')) and value[-1:] == value[:1] and len(value) > 1
         first, last = (start + 1, start + len(value) - 1) if quoted else (start, start + len(value))
         shell.read_into(self.script, first, last, (*block, self.script.block()))
         self.outside(first, last)
+
+    def started(self, words: list[Word], block: Block) -> None:
+        """Words that a container starts: `args` go on where `command` ends, and each item where the last one does."""
+        if words and self.listed is not None and self.listed.block == block:
+            self.listed.words += words
+        elif words:
+            self.listed = Command(words, block)
+            self.script.commands.append(self.listed)
 
     def item(self, at: int, stop: int, value: str, start: int, code: str) -> int:
         """A value without a key: an item of a list, or a line that goes on."""
@@ -229,6 +240,10 @@ class _Reader:
         elif parent in _SHELL and value.strip():
             if re.match(r"[-\"']*-\w*c[\"']?\Z", value) or " " not in value.strip():
                 self.reads(start, start + len(value), level.block)
+                if parent in _LISTS:
+                    quoted = value[:1] in ("'", '"') and value[-1:] == value[:1] and len(value) > 1
+                    first, last = (start + 1, start + len(value) - 1) if quoted else (start, start + len(value))
+                    self.started([Word(self.text[first:last], first, last)], owner)
             else:
                 self.command(value, start, owner)
         else:
