@@ -8,9 +8,10 @@ import re
 
 from v5lint.patterns import pattern
 from v5lint.rule import Edit, Fix, FixUnavailableError, Option, Rule
-from v5lint.rules.parts import library, members
+from v5lint.rules.parts import library, members, script_caches
 from v5lint.rules.parts.library import CACHE_VARIABLES
 from v5lint.rules.parts.standing import standing_of
+from v5lint.view.script import ScriptView
 from v5lint.view.values import Constant, External, LocalFunction
 
 TYPE_CHECKING = False
@@ -49,6 +50,12 @@ class RemovedCacheVariable(Rule):
     imported from transformers. A program that only reads the variable for itself (`cache_dir=os.getenv(...)`) works as
     before and is left alone.
 
+    The same in shell scripts (`export`, `setenv`, before a command, `docker run -e`), Dockerfiles (`ENV`, `RUN`),
+    `.env`, YAML (maps of variables, lists of `NAME=value`, pairs of `name:` and `value:`, the shell of CI), Makefiles,
+    systemd units, PowerShell and batch files, Nix, the magics and shell lines of notebooks: the variable and what reads
+    it in the file are renamed together. Left alone are comments, what is only printed, variables of a shell that are
+    not exported, and what is for Node (transformers.js reads one of this name).
+
     ## Why it breaks
 
     Since 5.0 nothing reads the variables: no error, no warning. Models are downloaded again to the default place, or,
@@ -76,6 +83,11 @@ class RemovedCacheVariable(Rule):
     `HF_HUB_CACHE` before the import), where the module sets or reads `HF_HUB_CACHE` for something else, and in dicts
     for other programs. A dict that the module itself asks for the key is its own settings, and left alone.
 
+    In a script: unsafe where a value from outside would be given up (`${TRANSFORMERS_CACHE:-/x}`), where the text is
+    written to a file, and where what takes the setting is not known. Without a fix where another file of the repository
+    reads the variable; only shown where the script names it in a way that is not followed. Where a module reads it and
+    gives a `cache_dir` to what it loads, the setting is said to be unseen.
+
     ## References
 
     - https://github.com/huggingface/transformers/blob/main/MIGRATION_GUIDE_V5.md
@@ -86,6 +98,8 @@ class RemovedCacheVariable(Rule):
     name = "removed-cache-variable"
     since = "5.0"
     tokens = ("TRANSFORMERS_CACHE", "PYTORCH_PRETRAINED_BERT_CACHE", "environ.update(", "environ |=")
+    tokens_by_kind = {"script": ("TRANSFORMERS_CACHE", "PYTORCH_PRETRAINED_BERT_CACHE")}
+    kinds = ("python", "script")
     options = {
         "replacement": Option(
             _HUB_CACHE,
@@ -94,13 +108,17 @@ class RemovedCacheVariable(Rule):
         )
     }
 
-    def check(self, module: ModuleView) -> Iterator[Finding | Unseen]:
+    def check(self, module: ModuleView | ScriptView) -> Iterator[Finding | Unseen]:
         """See Rule."""
+        replacement = module.settings.option(self.name, "replacement")
+        if isinstance(module, ScriptView):
+            yield from script_caches.findings(module, replacement)
+            return
         for reference in module.references(CACHE_VARIABLES):
             if standing_of(module, reference).kind == "live" and not module.guards.handled(reference.node):
                 yield _constant(module, reference)
         yield from _set_constants(module)
-        yield from _variables(module, module.settings.option(self.name, "replacement"))
+        yield from _variables(module, replacement)
         yield from _commands(module)
         if members.imports_transformers(module):
             for site, given in module.environment_from_elsewhere():

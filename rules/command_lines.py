@@ -9,16 +9,21 @@ from v5lint.patterns import pattern
 from v5lint.rule import Edit, Fix, Rule
 from v5lint.rules.knowledge import lookup
 from v5lint.rules.parts import command_words, hub
+from v5lint.view.script import ScriptView
 from v5lint.view.values import External
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
+    from typing import TypeAlias
 
     from v5lint.rule import Finding, Unseen
     from v5lint.rules.parts.command_words import Word
+    from v5lint.scripts import script
     from v5lint.view.calls import CallSite
     from v5lint.view.module import ModuleView
+
+    AnyWord: TypeAlias = Word | script.Word
 
 _STARTERS = frozenset(
     "run call check_call check_output Popen getoutput getstatusoutput system popen create_subprocess_exec "
@@ -36,6 +41,12 @@ _NO_STARTERS = frozenset(
     "echo printf which type whereis man grep cat ls rm cp mv ln chmod touch test [ git pip pip3 apt apt-get brew conda "
     "pkill killall pgrep alias unalias".split()
 )
+
+#: Commands that say where another one is.
+_ASKING = frozenset({"which", "type", "hash", "whereis"})
+
+#: Words before the name of a package that is installed.
+_INSTALLS = frozenset({"install", "add", "remove", "uninstall"})
 
 #: What stands before a command and starts it.
 _BEFORE_COMMAND = frozenset("sudo env exec nohup time command nice ! if then do while $( ( {".split())
@@ -88,6 +99,8 @@ class RemovedCommand(Rule):
     put together to, a variable with one, or a table of them. `shutil.which` of such a command finds nothing any more.
     What only names the command, as `echo` does, is left alone.
 
+    The same in the commands of shell scripts, Dockerfiles, YAML and Makefiles (`which huggingface-cli` as well).
+
     ## Why it breaks
 
     Measured with transformers 5.23 and huggingface_hub 2.4:
@@ -120,14 +133,19 @@ class RemovedCommand(Rule):
     code = "V5602"
     name = "removed-command"
     since = "5.0"
+    kinds = ("python", "script")
     tokens = (
         *_SCRIPTS,
         *(f"{_CLIENT}{between}{each}" for between in (" ", '", "', "', '") for each in (*_GONE, "chat")),
         *(f"{before}{package}." for package in ("transformers", _HUB) for before in ("-m ", '"', "'")),
     )
 
-    def check(self, module: ModuleView) -> Iterator[Finding | Unseen]:
+    def check(self, module: ModuleView | ScriptView) -> Iterator[Finding | Unseen]:
         """See Rule."""
+        if isinstance(module, ScriptView):
+            for command in module.commands:
+                yield from _in_script(module, command.words)
+            return
         told: set[ast.AST] = set()
         for call in module.calls({*_STARTERS, "which"}):
             if module.guards.is_dead(call.node):
@@ -136,6 +154,68 @@ class RemovedCommand(Rule):
                 if node not in told:
                     told.add(node)
                     yield finding
+
+
+# Scripts
+
+
+def _in_script(view: ScriptView, words: list[script.Word]) -> Iterator[Finding]:
+    """The findings in one command of a shell script, or of what holds such commands."""
+    program = words[0].text.rpartition("/")[2]
+    asks = program in _ASKING or (program == "command" and len(words) > 1 and words[1].text in ("-v", "-V"))
+    texts = [word.text for word in words]
+    for index, word in enumerate(words):
+        name = word.text.rpartition("/")[2]
+        is_started = index == 0 or ("/" not in word.text and not _INSTALLS & {*texts[:index]})
+        if name in _SCRIPTS and not _is_ours(view, name) and (asks or (is_started and program not in _NO_STARTERS)):
+            yield _script_finding(view, words, index, name, asks=asks)
+        elif index and texts[index - 1] == _CLIENT and index == 1 and not _is_ours(view, _CLIENT):
+            if (said := _about_client(words[index:])) is not None:
+                yield view.finding(word.start, word.end, said[0], since=said[1])
+        elif index and texts[index - 1] == "-m" and (said := _about_module(view, word.text)) is not None:
+            yield view.finding(word.start, word.end, said[0], since=said[1])
+
+
+def _script_finding(view: ScriptView, words: list[script.Word], index: int, name: str, *, asks: bool) -> Finding:
+    word = words[index]
+    following = words[index + 1] if index + 1 < len(words) else None
+    spelling = _SPELLINGS[name].get(following.text, "") if following is not None else ""
+    start = word.end - len(name)
+    is_plain = view.text[start : word.end] == name
+    if asks:
+        new = spelling.partition(" ")[0] or ("hf" if name == "huggingface-cli" else _CLIENT)
+        edits = [Edit(start, word.end, new)] if is_plain else None
+        return _said(view, name, Fix(f"Look for `{new}`", edits, applicability="unsafe") if edits else None, word)
+    dropped = _dropped_words(words)
+    if not spelling or following is None or not is_plain or dropped is None or _takes_several(words):
+        return _said(view, name, None, word)
+    if view.text[following.start : following.end] != following.text:
+        return _said(view, name, None, word)
+    new, *more = spelling.split(" ")
+    edits = [Edit(start, word.end, new), Edit(following.start, following.end, " ".join(more)), *dropped]
+    return _said(view, name, Fix(f"Call `{new}`", edits, requires=_SINCE[name]), word)
+
+
+def _said(view: ScriptView, name: str, fix: Fix | None, word: script.Word) -> Finding:
+    return view.finding(word.start, word.end, _message(name), fix=fix)
+
+
+def _dropped_words(words: list[script.Word]) -> list[Edit] | None:
+    """The edits that take options out which do nothing; None where they cannot be told apart from what follows."""
+    edits = []
+    for at, word in enumerate(words):
+        option, equals, _ = word.text.partition("=")
+        if option not in _IDLE:
+            continue
+        count = 0 if equals else _IDLE[option]
+        values = words[at + 1 : at + 1 + count]
+        if len(values) < count or any(each.text not in _VALUES for each in values):
+            return None
+        edits.append(Edit(words[at - 1].end, [word, *values][-1].end, ""))
+    return edits
+
+
+# Python
 
 
 def _in_call(view: ModuleView, call: CallSite) -> Iterator[tuple[ast.AST, Finding]]:
@@ -193,7 +273,7 @@ def _in_command(view: ModuleView, command: list[Word]) -> Iterator[tuple[ast.AST
             yield from _of_module(view, word.node, word.text)
 
 
-def _is_ours(view: ModuleView, what: str) -> bool:
+def _is_ours(view: ModuleView | ScriptView, what: str) -> bool:
     """Whether a command, or a module, comes with a copy of transformers that the repository holds."""
     return what.startswith("transformers") and view.project.is_first_party("transformers", view.path)
 
@@ -201,14 +281,20 @@ def _is_ours(view: ModuleView, what: str) -> bool:
 def _of_client(view: ModuleView, command: list[Word], index: int) -> Iterator[tuple[ast.AST, Finding]]:
     """The finding about a subcommand of `transformers`."""
     word = command[index]
-    if word.text in _GONE:
-        gone, instead = _GONE[word.text]
-        message = f"`{_CLIENT} {word.text}` is gone since transformers {gone}: {instead}"
-        yield word.node, view.finding(word.node, message, since=gone)
-    elif word.text == "chat" and any(each.text.startswith(_LOADING) for each in command[index:]):
+    if (said := _about_client(command[index:])) is not None:
+        yield word.node, view.finding(word.node, said[0], since=said[1])
+
+
+def _about_client(words: Sequence[AnyWord]) -> tuple[str, str] | None:
+    """What is wrong with a subcommand of `transformers`, and since when."""
+    subcommand = words[0].text
+    if subcommand in _GONE:
+        gone, instead = _GONE[subcommand]
+        return f"`{_CLIENT} {subcommand}` is gone since transformers {gone}: {instead}", gone
+    if subcommand == "chat" and any(each.text.startswith(_LOADING) for each in words):
         instead = f"start `{_CLIENT} serve`, and name its address"
-        message = f"`{_CLIENT} chat` loads no model since transformers 5.0: {instead}"
-        yield word.node, view.finding(word.node, message)
+        return f"`{_CLIENT} chat` loads no model since transformers 5.0: {instead}", ""
+    return None
 
 
 def _first(command: list[Word]) -> int:
@@ -219,7 +305,7 @@ def _first(command: list[Word]) -> int:
     return len(command)
 
 
-def _takes_several(command: list[Word]) -> bool:
+def _takes_several(command: Sequence[AnyWord]) -> bool:
     """Whether an option has several values, of which the new command takes the second for a file."""
     texts = [word.text for word in command]
     return any(
@@ -239,24 +325,39 @@ def _without_element(view: ModuleView, node: ast.expr) -> Edit | None:
 
 
 def _of_module(view: ModuleView, node: ast.expr, path: str) -> Iterator[tuple[ast.AST, Finding]]:
+    if (said := _about_module(view, path)) is not None:
+        yield node, view.finding(node, said[0], since=said[1])
+
+
+def _about_module(view: ModuleView | ScriptView, path: str) -> tuple[str, str] | None:
+    """What is wrong with running a module, and since when."""
     package = path.partition(".")[0]
-    if package not in ("transformers", _HUB) or "." not in path:
-        return
+    if _is_ours(view, path) or package not in ("transformers", _HUB) or "." not in path:
+        return None
     gone = lookup.removed_in(path, hub.release(view) if package == _HUB else view.settings.target)
-    if gone is not None:
-        message = f"`python -m {path}` runs nothing: the module was removed in {package} {gone.gone}"
-        note = gone.note.rstrip(".")
-        said = f"{message}; {note[:1].lower()}{note[1:]}" if note else message
-        yield node, view.finding(node, said, since=gone.gone if package != _HUB else "")
+    if gone is None:
+        return None
+    message = f"`python -m {path}` runs nothing: the module was removed in {package} {gone.gone}"
+    note = gone.note.rstrip(".")
+    said = f"{message}; {note[:1].lower()}{note[1:]}" if note else message
+    return said, gone.gone if package != _HUB else ""
 
 
 def _of_script(view: ModuleView, node: ast.expr, script: str, edits: list[Edit] | None) -> Finding:
-    removal = lookup.removed_script(script)
-    assert removal is not None, f"the knowledge has `{script}` among the commands of the newest release"
-    new = removal.replacement.new if removal.replacement is not None else ""
-    message = f"the command `{script}` is no longer installed: it is `{new}` now ({removal.note.rstrip('.')})"
-    fix = Fix(f"Call `{new}`", edits, requires=_SINCE[script]) if edits else None
-    return view.finding(node, message, fix=fix)
+    fix = Fix(f"Call `{_successor(script)}`", edits, requires=_SINCE[script]) if edits else None
+    return view.finding(node, _message(script), fix=fix)
+
+
+def _successor(command: str) -> str:
+    removal = lookup.removed_script(command)
+    assert removal is not None, f"the knowledge has `{command}` among the commands of the newest release"
+    return removal.replacement.new if removal.replacement is not None else ""
+
+
+def _message(command: str) -> str:
+    removal = lookup.removed_script(command)
+    note = removal.note.rstrip(".") if removal is not None else ""
+    return f"the command `{command}` is no longer installed: it is `{_successor(command)}` now ({note})"
 
 
 def _edits(view: ModuleView, command: list[Word], index: int, script: str) -> list[Edit] | None:

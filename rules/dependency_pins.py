@@ -8,10 +8,18 @@ from v5lint.rules.parts import project_metadata as metadata
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
+    from v5lint.metadata.requirement import Requirement
     from v5lint.rule import Finding
     from v5lint.rules.parts.project_metadata import AnyView
+
+#: What a command says that pins another package.
+_PINNED = tuple(
+    f"{name}{sign}"
+    for name in ("torch", "huggingface_hub", "huggingface-hub", "tokenizers", "safetensors", "accelerate", "peft")
+    for sign in "=<~"
+)
 
 
 class DependencyConflict(Rule):
@@ -53,25 +61,30 @@ class DependencyConflict(Rule):
     code = "V5802"
     name = "dependency-conflict"
     tokens = metadata.TOKENS
-    tokens_by_kind = metadata.TOKENS_BY_KIND
+    tokens_by_kind = {**metadata.TOKENS_BY_KIND, "script": _PINNED}
     kinds = metadata.KINDS
 
     def check(self, view: AnyView) -> Iterator[Finding]:
         """See Rule."""
-        requirements = metadata.requirements_of(view)
-        if not any(requirement.name == "transformers" for requirement in requirements):
-            return
-        required = requires.required_packages() - {"python"}
-        for requirement in requirements:
-            if requirement.name not in required or not requirement.specifier or requirement.url:
-                continue
-            if requirement.marker and any(
-                other.name == requirement.name and other.marker for other in requirements if other is not requirement
-            ):
-                continue  # one line for each platform or Python: which of them holds is not known here
-            rows = requires.ranges(requirement.name, view.settings.minimum, view.settings.target)
-            if rows and not any(metadata.can_meet(requirement.specifier, wanted) for _, wanted in rows):
-                shown = metadata.written(view, requirement)
-                needs = rows[0][1] if len(rows) == 1 else f"{rows[0][1]} (from {rows[-1][0]} on {rows[-1][1]})"
-                message = f"`{shown}` beside transformers, which since {rows[0][0]} needs `{requirement.name}` {needs}"
-                yield metadata.finding(requirement, message)
+        for requirements in metadata.lists_of(view):
+            yield from _conflicts(view, requirements)
+
+
+def _conflicts(view: AnyView, requirements: Sequence[Requirement]) -> Iterator[Finding]:
+    """The findings in what is installed together."""
+    if not any(requirement.name == "transformers" for requirement in requirements):
+        return
+    required = requires.required_packages() - {"python"}
+    for requirement in requirements:
+        if requirement.name not in required or not requirement.specifier or requirement.url:
+            continue
+        if requirement.marker and any(
+            other.name == requirement.name and other.marker for other in requirements if other is not requirement
+        ):
+            continue  # one line for each platform or Python: which of them holds is not known here
+        rows = requires.ranges(requirement.name, view.settings.minimum, view.settings.target)
+        if rows and not any(metadata.can_meet(requirement.specifier, wanted) for _, wanted in rows):
+            shown = metadata.written(view, requirement)
+            needs = rows[0][1] if len(rows) == 1 else f"{rows[0][1]} (from {rows[-1][0]} on {rows[-1][1]})"
+            message = f"`{shown}` beside transformers, which since {rows[0][0]} needs `{requirement.name}` {needs}"
+            yield metadata.finding(requirement, message)

@@ -6,7 +6,8 @@ import ast
 
 from v5lint.rule import Edit, Fix, Rule
 from v5lint.rules.knowledge import lookup
-from v5lint.rules.parts import library
+from v5lint.rules.parts import library, script_variables
+from v5lint.view.script import ScriptView
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,6 +28,8 @@ _VARIABLES = (
     *("USE_TF", "USE_TORCH", "USE_FLAX", "USE_JAX", "FORCE_TF_AVAILABLE"),
 )
 
+_NOBODY_ELSES = tuple(each for each in _VARIABLES if each.startswith(_OWN_PREFIXES))
+
 
 class RemovedEnvironmentVariable(Rule):
     """An environment variable that is no longer read.
@@ -36,7 +39,7 @@ class RemovedEnvironmentVariable(Rule):
     Finds where a program sets `HF_HUB_ENABLE_HF_TRANSFER`, `HUGGINGFACE_CO_RESOLVE_ENDPOINT`, `USE_TF`, `USE_TORCH`,
     `USE_FLAX`, `USE_JAX` or `FORCE_TF_AVAILABLE`: in `os.environ`, in the environment of a child process or a job, by
     `monkeypatch.setenv`. `TRANSFORMERS_CACHE` and its kin are V5003's matter. A program that reads a variable of such a
-    name for itself is left alone.
+    name for itself is left alone. In shell scripts, Dockerfiles, YAML and their like the first two are found.
 
     ## Why it breaks
 
@@ -71,15 +74,46 @@ class RemovedEnvironmentVariable(Rule):
     name = "removed-environment-variable"
     since = "5.0"
     tokens = _VARIABLES
+    tokens_by_kind = {"script": _NOBODY_ELSES}
+    kinds = ("python", "script")
 
-    def check(self, module: ModuleView) -> Iterator[Finding | Unseen]:
+    def check(self, module: ModuleView | ScriptView) -> Iterator[Finding | Unseen]:
         """See Rule."""
+        if isinstance(module, ScriptView):
+            yield from _in_script(module)
+            return
         for key in module.environment_keys(_VARIABLES):
             advice = lookup.environment_advice(key.name)
             if advice is None or not _is_set(module, key) or module.guards.is_dead(key.node):
                 continue
             level: Level = "breaks" if advice.replacement is not None and advice.replacement.drop_in else "deprecated"
-            yield module.finding(key.node, _message(key, advice), fix=_fix(module, key, advice), level=level)
+            yield module.finding(key.node, _message(key.name, advice), fix=_fix(module, key, advice), level=level)
+
+
+def _in_script(view: ScriptView) -> Iterator[Finding]:
+    """The findings in a shell script, a Dockerfile and the like."""
+    for name in _NOBODY_ELSES:
+        advice = lookup.environment_advice(name)
+        if advice is None:
+            continue
+        for group in script_variables.groups(view, name):
+            fix = _group_fix(view, group, advice)
+            is_drop_in = advice.replacement is not None and advice.replacement.drop_in
+            for write in group.writes:
+                if not script_variables.is_of_another_language(view, write):
+                    level: Level = "breaks" if is_drop_in else "deprecated"
+                    yield view.finding(write.start, write.end, _message(name, advice), fix=fix, level=level)
+
+
+def _group_fix(view: ScriptView, group: script_variables.Group, advice: Advice) -> Fix | None:
+    new = advice.replacement.new if advice.replacement is not None else ""
+    if not new or view.variables((new,)) or script_variables.readers_elsewhere(view, group.name):
+        return None
+    if group.parameters or group.name in view.region.beside or next(view.unknown(group.name), None) is not None:
+        return None
+    sure = advice.replacement is not None and advice.replacement.drop_in
+    sure = sure and all(each.access != "text" and group.name not in each.reads for each in group.writes)
+    return Fix(f"Set `{new}` instead", group.renamed(new), applicability="safe" if sure else "unsafe")
 
 
 def _is_set(view: ModuleView, key: EnvironmentKey) -> bool:
@@ -90,8 +124,8 @@ def _is_set(view: ModuleView, key: EnvironmentKey) -> bool:
     return key.access != "dict" and any(library.imported_names(view))
 
 
-def _message(key: EnvironmentKey, advice: Advice) -> str:
-    message = f"`{key.name}` is no longer read"
+def _message(name: str, advice: Advice) -> str:
+    message = f"`{name}` is no longer read"
     if advice.replacement is not None:
         message += f": `{advice.replacement.new}` takes its place"
     note = advice.note.rstrip(".")

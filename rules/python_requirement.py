@@ -81,19 +81,19 @@ class PythonTooOld(Rule):
                     message = (
                         f"transformers 5 needs Python {needed} or later{later}; `{requirement.specifier}` admits older"
                     )
-                    yield metadata.finding(requirement, message, fix=_raised(requirement, needed))
+                    yield metadata.finding(requirement, message, fix=_raised(view, requirement, needed))
 
 
 def _major(release: str) -> str:
     return release.partition(".")[0]
 
 
-def _raised(requirement: Requirement, needed: str) -> Fix | None:
+def _raised(view: AnyView, requirement: Requirement, needed: str) -> Fix | None:
     if requirement.style == "conda" or not _FLOOR.match(requirement.specifier):
         return None
     versions = f">={needed}"
     return Fix(
         f"Write `{versions}`",
-        lambda: (metadata.new_versions(requirement, versions),),
+        lambda: (metadata.new_versions(view, requirement, versions),),
         applicability="unsafe",
     )

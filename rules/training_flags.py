@@ -8,9 +8,18 @@ import re
 from v5lint.patterns import pattern
 from v5lint.rule import Edit, Finding, Fix, Rule
 from v5lint.rules.knowledge import lookup
-from v5lint.rules.parts import arguments, command_words, library, started_scripts, training_classes, training_fields
+from v5lint.rules.parts import (
+    arguments,
+    command_words,
+    library,
+    script_flags,
+    started_scripts,
+    training_classes,
+    training_fields,
+)
 from v5lint.rules.parts.started_scripts import PARSES
 from v5lint.rules.parts.training_classes import CLASS, FIELDS
+from v5lint.view.script import ScriptView
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -41,14 +50,14 @@ class RemovedTrainingFlag(Rule):
     Finds `"--evaluation_strategy"` and its like in lists that are given to
     `HfArgumentParser(...).parse_args_into_dataclasses(args=[...])`, in what is added to such a list, in texts that are
     split into one, and in `sys.argv` where the module sets it and the parser reads it; where the parser fills
-    `TrainingArguments` and no other of its classes has a field of the name. (Dicts for `parse_dict` are V5301's matter,
-    shell scripts another's.)
+    `TrainingArguments` and no other of its classes has a field of the name. (Dicts for `parse_dict`: V5301.)
 
     The same in the commands that a program starts: `subprocess.run([sys.executable, "train.py", "--no_cuda"])`,
     `os.system("torchrun train.py --no_cuda")`, a list that is built in steps, the `sys.argv` that a test sets. The
     script is looked for in the repository, and counts where it, or a module that it imports, fills `TrainingArguments`
     by such a parser, or by one that inherits from it (trl's, a class of the repository). A script that is not there
-    counts where it has the name of one of transformers' examples.
+    counts where it has the name of one of transformers' examples. The commands of shell scripts, Dockerfiles and YAML
+    are read in the same way, with the variables that hold their options (`ARGS="--no_cuda"`, then `$ARGS`).
 
     ## Why it breaks
 
@@ -66,6 +75,7 @@ class RemovedTrainingFlag(Rule):
 
     ## Fix safety
 
+    In scripts `--warmup_ratio 0.03` becomes `--warmup_steps 0.03`, which is a share of the steps since 5.0.
     Safe for options that only have another name now, and for flags in a list that changed nothing
     (`--overwrite_output_dir`), which go. Unsafe where a module parses them that the script imports; only
     shown where the same words go to other scripts too, or the script is not in the repository. Options that are gone
@@ -80,11 +90,16 @@ class RemovedTrainingFlag(Rule):
     name = "removed-training-flag"
     since = "5.0"
     tokens = (*sorted(PARSES), *_OPTIONS)
+    tokens_by_kind = {"script": _OPTIONS}
+    kinds = ("python", "script")
 
-    def check(self, module: ModuleView) -> Iterator[Finding | Unseen]:
+    def check(self, module: ModuleView | ScriptView) -> Iterator[Finding | Unseen]:
         """See Rule."""
         seen: set[int] = set()
         if module.project.is_first_party("transformers", module.path):
+            return
+        if isinstance(module, ScriptView):
+            yield from script_flags.findings(module, _OPTION)
             return
         yield from _parsed_here(module, seen)
         yield from _started(module, seen)

@@ -25,8 +25,9 @@ class PinExcludesV5(Rule):
     ## What it does
 
     Finds requirements on transformers in `pyproject.toml` (PEP 621, dependency groups, Poetry, uv, PDM, Hatch),
-    `setup.cfg`, `setup.py`, `Pipfile`, requirement and constraint files and conda environments whose versions leave out
-    every v5 release up to the target: `transformers==4.31.0`, `transformers>=4.40,<5`, `transformers~=4.57`, Poetry's
+    `setup.cfg`, `setup.py`, `Pipfile`, requirement and constraint files, conda environments, and what `pip install`,
+    `uv pip install` or `conda install` is told in scripts, Dockerfiles and CI, whose versions leave out every v5
+    release up to the target: `transformers==4.31.0`, `transformers>=4.40,<5`, `transformers~=4.57`, Poetry's
     `^4.30`; also those that name a tag of the library's repository, or a wheel. A requirement with a marker
     (`; python_version < "3.10"`) is fine where another line of the file admits v5.
 
@@ -141,6 +142,6 @@ def _unpinned(view: AnyView, requirement: Requirement) -> Fix | None:
     versions = f">={metadata.oldest_supported(view)}"
     return Fix(
         f"Write `{versions}`",
-        lambda: (metadata.new_versions(requirement, versions),),
+        lambda: (metadata.new_versions(view, requirement, versions),),
         applicability="unsafe",
     )

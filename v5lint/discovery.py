@@ -7,7 +7,7 @@ import stat
 
 from v5lint.configuration import SettingsError
 from v5lint.document import UnreadableError
-from v5lint.formats import format_of
+from v5lint.formats import format_of, format_of_text
 from v5lint.reading import VanishedError, read_bytes, reason
 from v5lint.results import Notice
 
@@ -106,7 +106,7 @@ class _Search:
             self._walk(path)
         elif not stat.S_ISREG(mode):
             self._problem(path, f"it is {_kind(mode)}, not a file")
-        elif format_of(path) or _is_python_script(path):
+        elif format_of(path) or _is_script(path):
             self._files.setdefault(os.path.realpath(path), path)
         else:
             self._out.skipped.append(Notice(path, "not a kind of file that v5lint lints"))
@@ -325,8 +325,8 @@ def _first_line(path: str) -> str:
     return read_bytes(path).decode("utf-8", errors="surrogateescape").partition("\n")[0]
 
 
-def _is_python_script(path: str) -> bool:
-    """Whether a file without a known ending starts with a `#!` line that names Python."""
+def _is_script(path: str) -> bool:
+    """Whether a file without a known ending starts with a `#!` line that names Python or a shell."""
     if os.path.splitext(path)[1]:
         return False
     try:
@@ -334,7 +334,7 @@ def _is_python_script(path: str) -> bool:
             head = file.read(128)
     except OSError:
         return False
-    return head.startswith(b"#!") and b"python" in head.partition(b"\n")[0]
+    return head.startswith(b"#!") and (b"python" in head.partition(b"\n")[0] or format_of_text(head) == "script")
 
 
 def _missing(path: str, error: OSError | ValueError) -> str:

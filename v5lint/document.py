@@ -40,7 +40,12 @@ class Region:
     Attributes:
         kind: "python", "toml", ...: which rules and which view read it.
         text: the decoded text, with the newlines of the file.
+        form: what a script is written in, where the name of its file does not say it.
+        beside: the text of another region that runs in the same program.
     """
+
+    form = ""
+    beside = ""
 
     def __init__(self, kind: str, text: str, *, row: int = 1) -> None:
         self.kind = kind

@@ -15,11 +15,14 @@ from v5lint.words import core_of, words_in
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-    from typing import TypeAlias
+    from collections.abc import Callable, Iterable
+    from typing import Any, TypeAlias, TypeVar
+
+    Noted = TypeVar("Noted")
 
     from v5lint.settings import Settings
     from v5lint.view.module import ModuleView
+    from v5lint.view.script import ScriptView
     from v5lint.view.values import Values
 
     Views: TypeAlias = dict[tuple[str, str], ModuleView | None]
@@ -63,11 +66,22 @@ class Project:
         root: its folder; files outside of it are looked at by themselves.
         files: the Python files of it that are known already; None to walk the root when they are wanted.
         views: the views kept so far, by project and file; all projects of a run share them.
+        scripts: as `files`, of its shell scripts, Dockerfiles and their like.
     """
 
-    def __init__(self, root: str, files: Iterable[str] | None = None, views: Views | None = None) -> None:
+    def __init__(
+        self,
+        root: str,
+        files: Iterable[str] | None = None,
+        views: Views | None = None,
+        *,
+        scripts: Iterable[str] | None = None,
+    ) -> None:
         self.root = root
         self._given = files
+        self._given_scripts = scripts
+        self._scripts: dict[str, list[str]] = {}
+        self._noted: dict[tuple[str, ...], Any] = {}
         self._views: Views = {} if views is None else views
         self._roots: dict[str, list[str]] = {}
         self._found: dict[tuple[str, str], str | None] = {}
@@ -266,6 +280,41 @@ class Project:
         here = self._real(path)
         return [file for file in self._holding(token) if self._real(file) != here]
 
+    def scripts_mentioning(self, token: str) -> list[str]:
+        """The shell scripts, Dockerfiles and their like in the repository whose bytes hold a token."""
+        if token not in self._scripts:
+            files = self._given_scripts if self._given_scripts is not None else self._walked(_is_script)
+            self._scripts[token] = sorted(file for file in files if token.encode() in bytes_of(file))
+        return self._scripts[token]
+
+    def noted(self, key: tuple[str, ...], made: Callable[[], Noted]) -> Noted:
+        """What was found out once about all files of the repository.
+
+        Args:
+            key: what it is.
+            made: finds it out.
+        """
+        if key not in self._noted:
+            self._noted[key] = made()
+        found: Noted = self._noted[key]
+        return found
+
+    def script(self, file: str, settings: Settings) -> ScriptView | None:
+        """The view of another shell script, Dockerfile or the like; None where it cannot be read."""
+        from v5lint.formats import script
+        from v5lint.view.script import ScriptView
+
+        try:
+            document = script.read(file, read_bytes(file))
+        except UnreadableError:
+            return None
+        return ScriptView(document.regions[0], file, settings, self)
+
+    @property
+    def has_modules(self) -> bool:
+        """Whether the repository has any Python file."""
+        return next(iter(self._files()), None) is not None
+
     def _holding(self, token: bytes) -> list[str]:
         """The Python files of the repository whose bytes hold a token."""
         if self._words is None:
@@ -371,8 +420,10 @@ class Project:
         return found
 
     def _files(self) -> Iterable[str]:
-        if self._given is not None:
-            return self._given
+        return self._given if self._given is not None else self._walked(_is_module)
+
+    def _walked(self, is_wanted: Callable[[str], bool]) -> list[str]:
+        """The files under the root of some kind."""
         from v5lint.pins import project_root
 
         is_project = project_root(os.path.abspath(self.root)) is not None
@@ -381,7 +432,7 @@ class Project:
             folders[:] = [each for each in folders if each not in _SKIPPED and each not in _INSTALLED]
             if not is_project:  # a script in somebody's home: what is below it is not its program, packages aside
                 folders[:] = [each for each in folders if _is_package(os.path.join(folder, each))]
-            found += [os.path.join(folder, each) for each in names if each.endswith(".py")]
+            found += [os.path.join(folder, each) for each in names if is_wanted(each)]
         return found
 
     def _file_of(self, module: str, path: str) -> str | None:
@@ -430,6 +481,16 @@ class Project:
             at = parent
         self._roots[folder] = found
         return found
+
+
+def _is_module(name: str) -> bool:
+    return name.endswith(".py")
+
+
+def _is_script(name: str) -> bool:
+    from v5lint.scripts import kind_of
+
+    return kind_of(name) is not None
 
 
 def _is_package(folder: str) -> bool:

@@ -18,12 +18,17 @@ class VanishedError(UnreadableError):
     """A file that is not there, or not any more."""
 
 
+class TooLargeError(UnreadableError):
+    """A file that is too large to be linted."""
+
+
 def read_bytes(path: str) -> bytes:
     """Read a whole file.
 
     Raises:
         VanishedError: it is not there.
-        UnreadableError: it cannot be read, is no regular file, or is too large.
+        TooLargeError: it is too large.
+        UnreadableError: it cannot be read, or is no regular file.
     """
     try:
         with open(path, "rb", opener=_opened) as file:
@@ -33,7 +38,7 @@ def read_bytes(path: str) -> bytes:
             size = status.st_size
             limit = MAX_NOTEBOOK_BYTES if path.endswith(".ipynb") else MAX_BYTES
             if size > limit:
-                raise UnreadableError(
+                raise TooLargeError(
                     f"it is too large to be linted ({size / 1e6:.0f} MB; the limit is {limit / 1e6:.0f} MB)",
                     hint="exclude the file",
                 )

@@ -7,9 +7,9 @@ import os
 
 from v5lint.configuration import SettingsError
 from v5lint.document import UnreadableError
-from v5lint.formats import format_of, kinds_of, read_document, searched
+from v5lint.formats import format_of, format_of_text, kinds_of, read_document, searched
 from v5lint.gate import DirectiveGate, Gate
-from v5lint.reading import read_bytes
+from v5lint.reading import TooLargeError, read_bytes
 from v5lint.results import FileResult, Notice
 
 TYPE_CHECKING = False
@@ -111,9 +111,12 @@ class Runner:
             raw = read_bytes(path) if raw is None else raw
             settings = self._settings.of(path)
             # Text in UTF-16 holds NUL bytes and no token in ASCII: it is no Python source, and reading it says so.
-            text = searched(raw, format_of(path) or "python")
-            if self._gate(settings, path).passes(text) or b"\0" in raw or self._directives.passes(raw):
+            form = format_of(path) or format_of_text(raw)
+            text = searched(raw, form)
+            if self._gate(settings, form).passes(text) or b"\0" in raw or self._directives.passes(raw):
                 return raw
+        except TooLargeError as error:
+            return None if format_of(path) == "script" else _unreadable(path, error)  # data, whatever it is called
         except UnreadableError as error:
             return _unreadable(path, error)
         except SettingsError as error:
@@ -122,8 +125,11 @@ class Runner:
 
     def check_syntax(self, path: str) -> FileResult | None:
         """See whether a file that no rule can fire on parses; give a result where it does not."""
+        if format_of(path) == "script":
+            return None  # it is read line by line, whatever is in it
         try:
-            document = read_document(path, read_bytes(path), format_of(path) or "python")
+            raw = read_bytes(path)
+            document = read_document(path, raw, format_of(path) or format_of_text(raw))
         except UnreadableError as error:
             return _unreadable(path, error)
         from v5lint.view import check_syntax
@@ -158,11 +164,12 @@ class Runner:
     def _lint(self, path: str, raw: bytes) -> FileResult:
         settings = self._settings.of(path)
         rules = settings.rules_for(path)
-        document = read_document(path, raw, format_of(path) or "python")
+        form = format_of(path) or format_of_text(raw)
+        document = read_document(path, raw, form)
         from v5lint.linting import Linter
 
         codes = {rule.code for rule in rules}
-        gate = self._gate(settings, path)
+        gate = self._gate(settings, form)
         linter = Linter(
             lambda raw: [rule for rule in gate.rules_for(raw) if rule.code in codes],
             rules,
@@ -224,8 +231,8 @@ class Runner:
             result.problems.append(Notice(result.path, str(error), hint="its fixes are not applied"))
             result.left, result.fixed, result.before, result.after = result.found, [], None, None
 
-    def _gate(self, settings: Settings, path: str) -> Gate:
-        key = (settings.rules, format_of(path) or "python")
+    def _gate(self, settings: Settings, form: str) -> Gate:
+        key = (settings.rules, form)
         gate = self._gates.get(key)
         if gate is None:
             gate = self._gates[key] = Gate(settings.rules, kinds_of(key[1]))
@@ -244,7 +251,8 @@ class Runner:
         else:
             top = root.rstrip(os.sep) + os.sep
             whole = any(top.startswith(walked.rstrip(os.sep) + os.sep) for walked in self._walked)
-            self._projects[root] = Project(root, _Under(top, self._files) if whole else None, self._views)
+            modules, scripts = (_Under(top, self._files, each) if whole else None for each in ("python", "script"))
+            self._projects[root] = Project(root, modules, self._views, scripts=scripts)
             if len(self._projects) > _PROJECTS:
                 del self._projects[next(iter(self._projects))]
         return self._projects[root]
@@ -256,15 +264,16 @@ class Runner:
 
 
 class _Under:
-    """The modules under a folder, looked up only when they are wanted."""
+    """The files of one format under a folder, looked up only when they are wanted."""
 
-    def __init__(self, top: str, files: Sequence[str]) -> None:
+    def __init__(self, top: str, files: Sequence[str], form: str) -> None:
         self._top = top
         self._files = files
+        self._form = form
 
     def __iter__(self) -> Iterator[str]:
-        modules = (path for path in self._files if (format_of(path) or "python") == "python")
-        return (path for path in map(os.path.abspath, modules) if path.startswith(self._top))
+        chosen = (path for path in self._files if (format_of(path) or "python") == self._form)
+        return (path for path in map(os.path.abspath, chosen) if path.startswith(self._top))
 
 
 def run(

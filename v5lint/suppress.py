@@ -4,6 +4,9 @@ A comment holds for a finding that starts or ends on its line, and one on the fi
 every finding in the statement (of an `if`, `for` or `def`: in its head). So a comment beside one name of a long import
 silences that name, and one beside the opening or the closing parenthesis all of them; ruff decides in the same way.
 
+In a script (a Dockerfile, say, where nothing can stand behind an instruction) a comment that has a line to itself holds
+for the next line that is none.
+
 `# noqa` takes codes, in the way of flake8 and ruff; `# v5lint:` takes codes and names. What names no code silences all
 rules. `# noqa: something else` is for other tools.
 """
@@ -83,7 +86,8 @@ class Suppressions:
                     if directive.whole_file:
                         self._file.append(directive)
                     else:
-                        self._lines[index].setdefault(row, []).append(directive)
+                        silenced = _silenced_row(region, row)
+                        self._lines[index].setdefault(silenced, []).append(directive)
 
     def covers(self, region_index: int, start: int, end: int, code: str) -> bool:
         """Whether a finding of a rule is silenced.
@@ -195,3 +199,14 @@ class Suppressions:
 
     def _concerns(self, comment: str) -> bool:
         return "v5lint:" in comment.lower() or self._noqa(comment) is not None
+
+
+def _silenced_row(region: Region, row: int) -> int:
+    """The line that a suppression on a line is for, both from 1."""
+    if region.kind != "script" or not region.line(row - 1).lstrip().startswith("#"):
+        return row
+    for following in range(row, len(region.line_starts)):
+        line = region.line(following).strip()
+        if line and not line.startswith("#"):
+            return following + 1
+    return row

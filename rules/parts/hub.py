@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from v5lint.rules.knowledge.lookup import Removal
     from v5lint.view.calls import CallSite
     from v5lint.view.module import ModuleView
+    from v5lint.view.script import ScriptView
     from v5lint.view.values import Value
 
 PACKAGE = "huggingface_hub"
@@ -34,7 +35,7 @@ _LAST_MINOR = 999
 _API = "HfApi"
 
 
-def release(view: ModuleView) -> str:
+def release(view: ModuleView | ScriptView) -> str:
     """The release of huggingface_hub to judge a file by: the one that an installer puts beside the target release.
 
     That is the newest that transformers takes. Where the project's own requirements leave that one out and another
@@ -51,12 +52,12 @@ def release(view: ModuleView) -> str:
     return oldest(view) if all(can_meet(each, wanted) for each in held) else newest
 
 
-def oldest(view: ModuleView) -> str:
+def oldest(view: ModuleView | ScriptView) -> str:
     """The oldest release of huggingface_hub that the target release of transformers takes."""
     return _bound(view, ">=")
 
 
-def _newest(view: ModuleView) -> str:
+def _newest(view: ModuleView | ScriptView) -> str:
     known = lookup.newest(PACKAGE)
     below = _bound(view, "<")
     if parse_release(known) < parse_release(below):
@@ -64,12 +65,12 @@ def _newest(view: ModuleView) -> str:
     return f"{parse_release(below)[0] - 1}.{_LAST_MINOR}"
 
 
-def _wanted(view: ModuleView) -> str:
+def _wanted(view: ModuleView | ScriptView) -> str:
     target = max(view.settings.target, _V5)
     return ranges(_DISTRIBUTION, target, target)[-1][1]
 
 
-def _bound(view: ModuleView, operator: str) -> str:
+def _bound(view: ModuleView | ScriptView, operator: str) -> str:
     return next(f"{found[2]}.{found[3]}" for found in _BOUND.finditer(_wanted(view)) if found[1] == operator)
 
 

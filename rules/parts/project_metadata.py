@@ -7,8 +7,9 @@ import re
 
 from v5lint.patterns import pattern
 from v5lint.releases import parse_release, release_text
-from v5lint.rule import Edit, Finding
+from v5lint.rule import Edit, Finding, FixUnavailableError
 from v5lint.view.requirements import RequirementsView
+from v5lint.view.script import ScriptView
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,12 +21,15 @@ if TYPE_CHECKING:
     from v5lint.rule import Fix, Level
     from v5lint.view.module import ModuleView
 
-    AnyView = RequirementsView | ModuleView
+    AnyView = RequirementsView | ModuleView | ScriptView
 
 #: `setup.py` is Python, and any other module of that kind is none of our business.
-KINDS = ("requirements", "python")
+KINDS = ("requirements", "python", "script")
 TOKENS = ("transformers",)
-TOKENS_BY_KIND = {"python": ("install_requires", "extras_require", "python_requires", "tests_require")}
+TOKENS_BY_KIND = {
+    "python": ("install_requires", "extras_require", "python_requires", "tests_require"),
+    "script": (*(f"transformers{sign}" for sign in "=<>~!@[-"), "transformers @", "transformers.git"),
+}
 
 #: One version and no other: `==4.31.0`.
 EXACT = pattern(r"==\s*v?(\d[\w.]*)\Z")
@@ -36,13 +40,18 @@ _CONDA_EXACT = pattern(r"==\d[\d.]*\.\*\Z")
 
 def requirements_of(view: AnyView) -> Sequence[Requirement]:
     """The requirements that a file of metadata or a `setup.py` states."""
-    if isinstance(view, RequirementsView):
+    if isinstance(view, (RequirementsView, ScriptView)):
         return view.requirements
     if os.path.basename(view.path) != "setup.py":
         return ()
     from v5lint.metadata import requirements_in
 
     return requirements_in("setup_py", view.text)
+
+
+def lists_of(view: AnyView) -> Sequence[Sequence[Requirement]]:
+    """The same by what is installed together: each command of a script by itself."""
+    return view.installed if isinstance(view, ScriptView) else [requirements_of(view)]
 
 
 def is_plain_pin(requirement: Requirement) -> bool:
@@ -64,9 +73,21 @@ def written(view: AnyView, requirement: Requirement) -> str:
     return view.text[requirement.start : requirement.end]
 
 
-def new_versions(requirement: Requirement, versions: str) -> Edit:
-    """The edit that puts other versions in the place of those of a requirement."""
-    return Edit(*requirement.versions, versions)
+def new_versions(view: AnyView, requirement: Requirement, versions: str) -> Edit:
+    """The edit that puts other versions in the place of those of a requirement.
+
+    Raises:
+        FixUnavailableError: it stands in a command, and cannot be put into quotes there.
+    """
+    edit = Edit(*requirement.versions, versions)
+    if not isinstance(view, ScriptView) or view.text[requirement.start - 1 : requirement.start] in ("'", '"'):
+        return edit
+    line = view.text[max(view.text.rfind("\n", 0, requirement.start), 0) : requirement.start]
+    if line.count("'") % 2:
+        raise FixUnavailableError("there are quotes around the command")
+    start, end = requirement.start, requirement.end  # a shell takes `>` for the name of a file behind it
+    text = f"{view.text[start : edit.start]}{versions}{view.text[edit.end : end]}"
+    return Edit(start, end, f"'{text}'")
 
 
 def known_releases(view: AnyView) -> list[str]:

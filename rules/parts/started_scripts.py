@@ -7,12 +7,14 @@ import ast
 from v5lint.patterns import pattern
 from v5lint.rules.parts import arguments, training_classes
 from v5lint.rules.parts.command_words import HOLE, Word
+from v5lint.view.script import ScriptView
 from v5lint.view.values import External, LocalClass
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
+    from v5lint.scripts import script
     from v5lint.view.calls import CallSite
     from v5lint.view.module import ModuleView
     from v5lint.view.values import Value
@@ -61,22 +63,25 @@ class Parser:
         self.script = script
 
 
-def script_of(view: ModuleView, words: list[Word]) -> tuple[int, str] | None:
+def script_of(view: ModuleView | ScriptView, words: Sequence[Word | script.Word]) -> tuple[int, str] | None:
     """The script that a command starts: its place among the words, and its path, or its module behind `-m`."""
     found: tuple[int, str] | None = None
+    behind_option: tuple[int, str] | None = None
     for index, word in enumerate(words):
         before = words[index - 1].text if index else ""
         if before == "-c" and found is None:
             module = _IMPORT.search(word.text)  # `python -c "from package.train import main; main()"`
             found = (index, module[1]) if module is not None and _is_module(view, module[1]) else None
-        elif word.text.endswith(".py") and not before.startswith("--"):
-            return index, word.text
+        elif word.text.endswith(".py"):
+            if not before.startswith("--") or "=" in before:
+                return index, word.text
+            behind_option = behind_option or (index, word.text)  # `torchrun --standalone train.py`, `--config x.py`
         elif before == "-m" and _is_module(view, word.text):
             found = index, word.text
-    return found
+    return found or behind_option
 
 
-def parsers(view: ModuleView, script: str, field: str) -> Iterator[Parser]:
+def parsers(view: ModuleView | ScriptView, script: str, field: str) -> Iterator[Parser]:
     """What takes an option of a script; of all the scripts that it may be.
 
     Args:
@@ -99,14 +104,14 @@ def parsers(view: ModuleView, script: str, field: str) -> Iterator[Parser]:
         files = [file] if file is not None else []
     kinds = []
     for each in files:
-        other = view if each == view.path else project.view(each, view.settings)
+        other = project.view(each, view.settings) if each != view.path or isinstance(view, ScriptView) else view
         kinds.append(_kind(other, field) if other is not None else "")
     if len(kinds) > 1 and not all(each in ("script", "module") for each in kinds):
         kinds = [""]  # which of the scripts of one name is meant, nothing says
     yield from (Parser(each, name) for each in kinds)
 
 
-def _is_module(view: ModuleView, path: str) -> bool:
+def _is_module(view: ModuleView | ScriptView, path: str) -> bool:
     return view.project.module_file(path, view.path) is not None
 
 

@@ -245,7 +245,7 @@ def test_paths_that_are_no_files(lint: Lint, write: Write, folder: Path) -> None
 def test_files_of_other_kinds_are_skipped_and_counted(lint: Lint, write: Write) -> None:
     write("README.md", "old\n")
     write("script", "#!/usr/bin/env python3\nold\n")
-    write("other", "#!/bin/sh\nold\n")
+    write("other", "#!/usr/bin/env ruby\nold\n")
     outcome = lint("README.md", "script", "other", "-v", "--output-format", "concise")
     assert outcome.status == 1
     assert outcome.out.splitlines()[0].startswith("script:2:1: T1001")

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import os.path
 
+from v5lint import scripts
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from v5lint.document import Document
@@ -17,6 +19,10 @@ _BY_SUFFIX = {".py": "python", ".pyi": "python", ".pyw": "python", ".ipynb": "no
 #: Endings of files some of which are project metadata; the whole name decides.
 _MAYBE_METADATA = frozenset({".toml", ".cfg", ".txt", ".in", ".yml", ".yaml"})
 
+#: The kinds of regions that documents of a format have, where they have others than Python. What conda's
+#: environments are called other YAML is called, too.
+_KINDS = {"metadata": ("requirements", "script"), "script": ("script",), "notebook": ("python", "script")}
+
 #: Formats by the whole name, of files whose name has no ending.
 _BY_NAME = {"Pipfile": "metadata"}
 
@@ -26,19 +32,24 @@ def format_of(path: str) -> str | None:
     suffix = os.path.splitext(path)[1]
     if (known := _BY_SUFFIX.get(suffix)) is not None:
         return known
-    if not suffix:
-        return _BY_NAME.get(os.path.basename(path))
+    if not suffix and (known := _BY_NAME.get(os.path.basename(path))) is not None:
+        return known
     if suffix in _MAYBE_METADATA:
         from v5lint.metadata import kind_of
 
         if kind_of(path) is not None:
             return "metadata"
-    return None
+    return "script" if scripts.kind_of(path) is not None else None
+
+
+def format_of_text(raw: bytes) -> str:
+    """The format of a file whose name says nothing, which a user names: by its first line."""
+    return "script" if scripts.is_shell(raw) else "python"
 
 
 def kinds_of(format_name: str) -> tuple[str, ...]:
     """The kinds of regions that documents of a format can have: only rules for these can fire on such a file."""
-    return ("requirements",) if format_name == "metadata" else ("python",)
+    return _KINDS.get(format_name, ("python",))
 
 
 def searched(raw: bytes, format_name: str) -> bytes:

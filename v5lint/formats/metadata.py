@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from v5lint.document import Document, Region, UnreadableError
 
 TYPE_CHECKING = False
@@ -11,8 +13,8 @@ if TYPE_CHECKING:
 _BOM = b"\xef\xbb\xbf"
 
 
-def read(path: str, raw: bytes) -> MetadataDocument:
-    """Decode a file.
+def read(path: str, raw: bytes) -> Document:
+    """Decode a file; YAML that lists no dependencies is no conda environment, whatever it is called.
 
     Raises:
         UnreadableError: it is not UTF-8.
@@ -23,6 +25,10 @@ def read(path: str, raw: bytes) -> MetadataDocument:
     except UnicodeDecodeError as error:
         row = body.count(b"\n", 0, error.start) + 1
         raise UnreadableError(f"it is not valid UTF-8 (byte 0x{body[error.start]:02x})", row=row) from None
+    if path.endswith((".yml", ".yaml")) and not re.search(r"^dependencies\s*:", text, re.MULTILINE):
+        from v5lint.formats import script
+
+        return script.read(path, raw)
     return MetadataDocument(path, raw, text, bom)
 
 
@@ -38,6 +44,6 @@ class MetadataDocument(Document):
         (text,) = texts
         return self._bom + text.encode()
 
-    def reread(self, raw: bytes) -> MetadataDocument:
+    def reread(self, raw: bytes) -> Document:
         """See Document."""
         return read(self.path, raw)

@@ -7,13 +7,11 @@ import re
 from bisect import bisect_right
 
 from v5lint.document import Document, Region, UnreadableError
+from v5lint.scripts.magics import BETWEEN as _BETWEEN
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-
-#: The line between two cells; no program holds its sign.
-_BETWEEN = "# \u241e"
 
 #: What stands for a line that is no Python; its number says which.
 _MASK = "pass  # \u241b {}"
@@ -102,8 +100,45 @@ class NotebookRegion(Region):
         return self._cells[max(0, bisect_right(self._cells, (offset, 1 << 60)) - 1)]
 
 
+class MagicsRegion(Region):
+    """The lines that are no Python: magics, and what a shell runs."""
+
+    form = "magics"
+
+    def __init__(self, code: NotebookRegion, lines: Sequence[str]) -> None:
+        """Take the lines.
+
+        Args:
+            code: the code cells, in which each of the lines is masked.
+            lines: what is masked, by its number.
+        """
+        self._code = code
+        self.numbers: list[int] = []  # of the lines; -1 between two cells
+        self._places: list[int] = []  # of the masks in the code
+        cell = None
+        for found in _MASKED.finditer(code.text):
+            if cell is not None and code.cell_at(found.start()) != cell:
+                self.numbers.append(-1)
+                self._places.append(found.start())
+            cell = code.cell_at(found.start())
+            self.numbers.append(int(found[1]))
+            self._places.append(found.start())
+        super().__init__("script", "\n".join(lines[each] if each >= 0 else _BETWEEN for each in self.numbers))
+        self.beside = code.text
+
+    def position(self, offset: int) -> tuple[int, int]:
+        """Row and column in the cell; see Region."""
+        index = self.row_at(offset)
+        row, column = self._code.position(self._places[index])
+        return row, column + offset - self.line_starts[index]
+
+    def cell_at(self, offset: int) -> int | None:
+        """See Region."""
+        return self._code.cell_at(self._places[self.row_at(offset)])
+
+
 class NotebookDocument(Document):
-    """One notebook: one region, the code cells in their order."""
+    """One notebook: the code cells in their order as one region, and their magics as another."""
 
     def __init__(self, path: str, raw: bytes, text: str, cells: Sequence[_Cell]) -> None:
         self._text = text
@@ -123,7 +158,9 @@ class NotebookDocument(Document):
         joined = f"\n{_BETWEEN}\n".join(parts)
         if any(sign in cell.source for cell in cells for sign in "\u241b\u241e"):
             raise UnreadableError("it holds a sign that v5lint needs for itself: U+241B or U+241E")
-        super().__init__(path, raw, (NotebookRegion(joined, starts),) if cells else ())
+        code = NotebookRegion(joined, starts)
+        self._magics = MagicsRegion(code, self._lines)
+        super().__init__(path, raw, ((code, self._magics) if self._lines else (code,)) if cells else ())
         self.notes = notes
         self._parts = parts
 
@@ -139,13 +176,30 @@ class NotebookDocument(Document):
         parts = _split(texts[0])
         if len(parts) != len(self._parts):
             raise UnreadableError("two cells of the notebook would become one")
+        lines = self._changed_lines(texts[1]) if len(texts) > 1 else self._lines
         pieces, at = [], 0
         for cell, old, new in zip(self._cells, self._parts, parts, strict=True):
-            if new != old:
-                source = _MASKED.sub(lambda found: self._lines[int(found[1])], new)
+            masked = [int(number) for number in _MASKED.findall(new)]
+            if new != old or any(lines[each] != self._lines[each] for each in masked):
+                source = _MASKED.sub(lambda found: lines[int(found[1])], new)
                 pieces += [self._text[at : cell.start], self._written(cell, source)]
                 at = cell.end
         return "".join([*pieces, self._text[at:]]).encode("utf-8", "surrogatepass")
+
+    def _changed_lines(self, text: str) -> list[str]:
+        """The masked lines after a change of the magics.
+
+        Raises:
+            UnreadableError: there are more or fewer of them.
+        """
+        changed = text.split("\n")
+        if len(changed) != len(self._magics.numbers):
+            raise UnreadableError("lines of the notebook that are no Python would be taken out or added")
+        lines = list(self._lines)
+        for number, line in zip(self._magics.numbers, changed, strict=True):
+            if number >= 0:
+                lines[number] = line
+        return lines
 
     def reread(self, raw: bytes) -> NotebookDocument:
         """See Document."""

@@ -37,17 +37,30 @@ def read(text: str) -> Iterator[Requirement]:
                 yield requirement
             continue
         pip_depth = None
-        if (conda := _CONDA.match(item)) and not item.startswith("-"):
-            which = "plain" if conda["plain"] else "versions"
-            first, last = conda.span(which) if conda[which] else (conda.end("name"),) * 2
-            versions = f"=={conda['plain']}" if conda["plain"] else conda["versions"] or ""
-            yield Requirement(
-                _NAMES.get(conda["name"], conda["name"]),
-                _from_conda(versions),
-                (at, at + len(item)),
-                (at + first, at + last),
-                style="conda",
-            )
+        if not item.startswith("-") and (requirement := conda_requirement(item, at)) is not None:
+            yield requirement
+
+
+def conda_requirement(item: str, at: int) -> Requirement | None:
+    """A requirement as conda writes it; None where it is something else.
+
+    Args:
+        item: the requirement.
+        at: the offset of the text in the file.
+    """
+    conda = _CONDA.match(item)
+    if conda is None:
+        return None
+    which = "plain" if conda["plain"] else "versions"
+    first, last = conda.span(which) if conda[which] else (conda.end("name"),) * 2
+    versions = f"=={conda['plain']}" if conda["plain"] else conda["versions"] or ""
+    return Requirement(
+        _NAMES.get(conda["name"], conda["name"]),
+        _from_conda(versions),
+        (at, at + len(item)),
+        (at + first, at + last),
+        style="conda",
+    )
 
 
 def _from_conda(versions: str) -> str:

@@ -31,6 +31,10 @@ def view_of(region: Region, path: str, settings: Settings, project: Project) -> 
         from v5lint.view.requirements import RequirementsView
 
         return RequirementsView(region, path, settings, project)
+    if region.kind == "script":
+        from v5lint.view.script import ScriptView
+
+        return ScriptView(region, path, settings, project)
     raise ValueError(f"no view for regions of the kind {region.kind!r}")
 
 

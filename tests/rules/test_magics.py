@@ -1,0 +1,67 @@
+"""The rules that read scripts, on the magics and the shell lines of a notebook."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from v5lint.cli import main
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def made(path: Path, *cells: str) -> Path:
+    """Write a notebook of some cells."""
+    cell = {"cell_type": "code", "execution_count": None, "metadata": {}, "outputs": []}
+    whole = [{**cell, "source": source.splitlines(keepends=True)} for source in cells]
+    path.write_text(json.dumps({"cells": whole, "metadata": {}, "nbformat": 4, "nbformat_minor": 5}, indent=1))
+    return path
+
+
+def fixed(path: Path, *options: str) -> list[str]:
+    """The cells after --fix."""
+    main([str(path), "--fix", "--isolated", "-q", "--select", "V5003,V5303,V5602,V5801", *options])
+    return ["".join(cell["source"]) for cell in json.loads(path.read_text())["cells"]]
+
+
+def test_variables(tmp_path: Path) -> None:
+    path = made(
+        tmp_path / "a.ipynb",
+        "%env HF_HOME=/x\n%env TRANSFORMERS_CACHE=/models\n!mkdir -p $TRANSFORMERS_CACHE\nx = 1",
+        "%%bash\n# export TRANSFORMERS_CACHE=/old\n\nls $TRANSFORMERS_CACHE",
+        "%%writefile notes.txt\nnothing",
+    )
+    assert fixed(path) == [
+        "%env HF_HOME=/x\n%env HF_HUB_CACHE=/models\n!mkdir -p $HF_HUB_CACHE\nx = 1",
+        "%%bash\n# export TRANSFORMERS_CACHE=/old\n\nls $HF_HUB_CACHE",
+        "%%writefile notes.txt\nnothing",
+    ]
+    assert fixed(path) == fixed(path)
+
+
+def test_a_variable_that_the_code_names_as_well(tmp_path: Path) -> None:
+    cells = ["%env TRANSFORMERS_CACHE=/models\n", "import os\nprint(os.environ['TRANSFORMERS_CACHE'])"]
+    assert fixed(made(tmp_path / "a.ipynb", *cells), "--unsafe-fixes") == cells
+
+
+def test_a_line_that_would_go_gets_another_name(tmp_path: Path) -> None:
+    cell = "%%bash\nexport HF_HOME=/x\nexport TRANSFORMERS_CACHE=/x/hub\nls"  # v5lint: ignore[V5003]
+    path = made(tmp_path / "a.ipynb", cell)
+    assert fixed(path) == ["%%bash\nexport HF_HOME=/x\nexport HF_HUB_CACHE=/x/hub\nls"]
+
+
+def test_commands(tmp_path: Path) -> None:
+    (tmp_path / "train.py").write_text(
+        "from transformers import HfArgumentParser, TrainingArguments\n"
+        "(args,) = HfArgumentParser(TrainingArguments).parse_args_into_dataclasses()\n"
+    )
+    path = made(
+        tmp_path / "a.ipynb",
+        "if True:\n    !huggingface-cli download a/b \\\n        --local-dir x\n%pip install -q transformers==4.30",
+        "!python train.py --no_cuda",
+    )
+    assert fixed(path, "--unsafe-fixes") == [
+        "if True:\n    !hf download a/b \\\n        --local-dir x\n%pip install -q 'transformers>=5.0'",
+        "!python train.py --use_cpu",
+    ]

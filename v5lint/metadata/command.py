@@ -1,0 +1,53 @@
+"""`pip install` and its like in a command line: the requirements that it is told to install."""
+
+from __future__ import annotations
+
+import re
+
+from v5lint.metadata.conda import conda_requirement
+from v5lint.metadata.requirement import parse
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from v5lint.metadata.requirement import Requirement
+    from v5lint.scripts.script import Command
+
+#: Options of `pip install` and its like that are followed by a value.
+_WITH_VALUE = frozenset(
+    "-r --requirement -c --constraint -i --index-url --extra-index-url -f --find-links -t --target --root --prefix -e "
+    "--editable --platform --python-version --abi --implementation --src --progress-bar --timeout --retries --proxy "
+    "--trusted-host --cert --cache-dir --log --index --default-index --python -p -n --name --channel "
+    "--upgrade-strategy".split()
+)
+_PIP = re.compile(r"pip3?(?:\.\d+)?\Z")
+_CONDA = frozenset({"conda", "mamba", "micromamba"})
+
+
+def read(text: str, command: Command) -> list[Requirement]:
+    """The requirements that a command installs, each at its place in a text.
+
+    Args:
+        text: the script that the command stands in.
+        command: the command.
+    """
+    words = command.words
+    names = [word.text.rpartition("/")[2] for word in words]
+    at = next((place for place, name in enumerate(names) if name == "install"), 0)
+    before = names[:at]
+    is_conda = any(name in _CONDA for name in before) and "run" not in before
+    if not at or not (is_conda or any(_PIP.match(name) for name in before)):
+        return []
+    found = []
+    skipped = False
+    for word in words[at + 1 :]:
+        if skipped or word.text.startswith("-"):
+            skipped = not skipped and word.text in (_WITH_VALUE | {"-c"} if is_conda else _WITH_VALUE)
+            continue
+        source = text[word.start : word.end]
+        start = word.start + (source[:1] in ("'", '"'))
+        if not word.text or text[start : start + len(word.text)] != word.text or "$" in word.text:
+            continue
+        requirement = conda_requirement(word.text, start) if is_conda else parse(word.text, start)
+        if requirement is not None:
+            found.append(requirement)
+    return found

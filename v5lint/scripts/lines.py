@@ -1,0 +1,128 @@
+"""Kinds of files whose lines can be read one by one: `.env`, PowerShell, batch files, Makefiles, systemd units, Nix."""
+
+from __future__ import annotations
+
+import re
+
+from v5lint.patterns import pattern
+from v5lint.scripts.script import Mention, Script
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from v5lint.scripts.script import Access
+
+_NAME = r"(?P<name>[A-Za-z_]\w*)"
+
+
+class _Kind:
+    """How a kind of file writes things.
+
+    Attributes:
+        comment: what a comment is.
+        sets: what sets a variable: groups `name` and `value`; `plain` where it does so only for the script itself.
+        reads: what reads one.
+        exports: what puts one into the environment.
+    """
+
+    def __init__(self, comment: str, sets: str, reads: str, exports: str = r"(?!)") -> None:
+        self.comment = pattern(comment, re.MULTILINE)
+        self.sets = pattern(sets, re.MULTILINE | re.VERBOSE)
+        self.reads = pattern(reads)
+        self.exports = pattern(exports, re.MULTILINE | re.VERBOSE)
+
+
+_KINDS = {
+    "dotenv": _Kind(
+        r"^[ \t]*#[^\r\n]*|(?<=[ \t])#[^\r\n]*",
+        rf"^[ \t]*(?:export[ \t]+)?{_NAME}[ \t]*=[ \t]*(?P<value>[^\r\n]*)",
+        r"(?<!\\)\$\{?(?P<name>[A-Za-z_]\w*)",
+    ),
+    "powershell": _Kind(
+        r"(?<!`)#[^\r\n]*|<\#(?s:.*?)\#>",
+        rf"(?i:\$env:){_NAME}[ \t]*=(?!=)[ \t]*(?P<value>[^\r\n;]*)"
+        rf"|(?i:SetEnvironmentVariable\()[ \t]*[\"'](?P<name2>\w+)[\"'],[ \t]*(?P<value2>[^\r\n,)]*)",
+        r"(?i:\$\{?env:|\benv:\\?)(?P<name>[A-Za-z_]\w*)",
+    ),
+    "batch": _Kind(
+        r"^[ \t]*@?(?i:rem\b|::)[^\r\n]*",
+        rf"^[ \t]*@?(?i:set|setx)[ \t]+\"?{_NAME}(?:=|[ \t]+(?=\S))(?P<value>[^\r\n]*)",
+        r"[%!](?P<name>[A-Za-z_]\w*)[%!:]",
+    ),
+    "makefile": _Kind(
+        r"(?:^|(?<=[ \t]))#[^\r\n]*",
+        rf"^(?:(?P<export>[ \t]*export[ \t]+)|(?P<plain>[ ]*)|(?P<recipe>\t[^#\r\n]*?(?<![\w-]))){_NAME}"
+        rf"(?:[ ]*[:?]?=|(?<=\w)=)[ \t]*(?P<value>[^\r\n;&]*)",
+        r"\$[({](?P<name>[A-Za-z_]\w*)[)}]|\$\$\{?(?P<name2>[A-Za-z_]\w*)",
+        rf"^[ \t]*export[ \t]+{_NAME}[ \t]*(?:$|\#)",
+    ),
+    "systemd": _Kind(
+        r"^[ \t]*[#;][^\r\n]*",
+        rf"(?:^[ \t]*Environment=|(?<=[\s\"']))[\"']?{_NAME}=(?P<value>[^\s\"']*)",
+        r"\$\{?(?P<name>[A-Za-z_]\w*)",
+    ),
+    "nix": _Kind(
+        r"(?:^|(?<=\s))#[^\r\n]*|/\*(?s:.*?)\*/",
+        rf"(?:^|(?<=[\s\"';{{]))(?:export[ \t]+)?{_NAME}[ \t]*=[ \t]*(?P<value>[^\r\n;]*)",
+        r"(?:''|\\)?\$\{?(?P<name>[A-Za-z_]\w*)",
+    ),
+}
+
+#: The kinds of files that are read here.
+KINDS = frozenset(_KINDS)
+
+
+def read(text: str, kind: str) -> Script:
+    """See `v5lint.scripts.read_script`."""
+    form = _KINDS[kind]
+    script = Script(text)
+    script.silent += [found.span() for found in form.comment.finditer(text)]
+
+    def is_said(at: int) -> bool:
+        return any(start <= at < end for start, end in script.silent)
+
+    set_at: set[int] = set()
+    for found in form.sets.finditer(text):
+        which = "name" if found["name"] is not None else "name2"
+        at = found.start(which)
+        if is_said(at):
+            continue
+        set_at.add(at)
+        groups = found.groupdict()
+        access: Access = "assign" if groups.get("plain") is not None else "set"
+        value = groups["value"] if which == "name" else groups["value2"]
+        removal = None if groups.get("recipe") is not None or which == "name2" else _line(text, found)
+        script.mentions.append(Mention(found[which], at, access, (), value=_value(value or "", kind), removal=removal))
+    for access, reading in (("export", form.exports), ("read", form.reads)):
+        for found in reading.finditer(text):
+            which = "name" if found["name"] is not None else "name2"
+            at = found.start(which)
+            if at not in set_at and not is_said(at):
+                script.mentions.append(Mention(found[which], at, access, ()))
+    return script
+
+
+def _line(text: str, found: re.Match[str]) -> tuple[int, int] | None:
+    """The line that a match takes up alone; None where more stands in it."""
+    start = max(text.rfind("\n", 0, found.start()), text.rfind("\r", 0, found.start())) + 1
+    if text[start : found.start()].strip():
+        return None
+    closing = '"' if found[0].count('"') % 2 else "'" if found[0].count("'") % 2 else ""
+    rest = re.compile(rf"{closing}[ \t;]*(?:\#[^\r\n]*)?(\r\n|\n|\r|\Z)").match(text, found.end())
+    return (start, rest.end()) if rest is not None else None
+
+
+def _value(written: str, kind: str) -> str | None:
+    """A value without quotes and comments, with `/` between its folders."""
+    written = re.sub(r"\s+#.*", "", written.strip()) if kind in ("dotenv", "makefile") else written.strip()
+    if kind == "powershell" and written[:1] not in ("'", '"'):
+        joined = re.fullmatch(r"(?i:\(?Join-Path)\s+(\S+)\s+[\"']([^\"']+)[\"']\)?", written)
+        if joined is None and not re.fullmatch(r"\$[\w:]+", written):
+            return None
+        written = f"{joined[1]}/{joined[2]}" if joined is not None else written
+    written = re.sub(r"[\"']", "", written)
+    if kind in ("powershell", "batch"):
+        written = re.sub(r"(?i:\$env:)(\w+)|%(\w+)%", lambda found: f"${{{found[1] or found[2]}}}", written)
+        written = written.replace("\\", "/")
+    elif kind == "makefile":
+        written = re.sub(r"\$\((\w+)\)", r"${\1}", written)
+    return re.sub(r"\$(\w+)", r"${\1}", written)

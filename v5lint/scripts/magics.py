@@ -1,0 +1,59 @@
+"""The magics and shell lines of a notebook: `%env`, `!pip install`, cells of `%%bash`.
+
+Read is the text that `v5lint.formats.notebook` makes of them: the lines in their order, with BETWEEN between two cells.
+"""
+
+from __future__ import annotations
+
+import re
+
+from v5lint.patterns import pattern
+from v5lint.scripts import shell
+from v5lint.scripts.script import Mention, Script
+
+#: The line between two cells.
+BETWEEN = "# \u241e"
+
+_ENV = pattern(r"[ \t]*%(?:set_)?env[ \t]+(?P<name>[A-Za-z_]\w*)(?:[ \t]*=[ \t]*|[ \t]+)(?P<value>\S[^\r\n]*)")
+_SHELL = pattern(r"[ \t]*(?:[\w, \t]+=[ \t]*)?(?:!{1,2}|%(?=(?:pip|conda|mamba|uv)\b)|%s[xc][ \t]+|%system[ \t]+)")
+_SHELL_CELL = pattern(r"[ \t]*%%(?:bash|sh|zsh|(?:script|!)[ \t]+\S*(?:ba|z)?sh)\b")
+_OTHER_CELL = pattern(r"[ \t]*%%(?!time|capture|prun|memit|mprun|lprun|snakeviz)\w")
+
+
+def read(text: str) -> Script:
+    """See `v5lint.scripts`."""
+    script = Script(text)
+    at = 0
+    is_skipped = False
+    while at < len(text):
+        stop = text.find("\n", at)
+        stop = len(text) if stop < 0 else stop
+        line = text[at:stop]
+        if line == BETWEEN:
+            is_skipped = False
+        elif is_skipped:
+            pass
+        elif _SHELL_CELL.match(line):
+            end = text.find(f"\n{BETWEEN}", stop)
+            end = len(text) if end < 0 else end
+            shell.read_into(script, min(stop + 1, end), end, (script.block(),))
+            stop = end
+        elif _OTHER_CELL.match(line):
+            is_skipped = True
+        elif (found := _ENV.match(line)) is not None:
+            value = re.sub(r"\$(\w+)", r"${\1}", found["value"].strip().strip("\"'"))
+            script.mentions.append(Mention(found["name"], at + found.start("name"), "set", (), value=value))
+        elif (found := _SHELL.match(line)) is not None:
+            end = _end(text, stop)
+            shell.read_into(script, at + found.end(), end, (script.block(),))
+            stop = end
+        at = stop + 1
+    return script
+
+
+def _end(text: str, stop: int) -> int:
+    """The end of a line, and of those that it goes on in."""
+    while text[stop - 1 : stop] == "\\" and stop < len(text):
+        following = text.find("\n", stop + 1)
+        stop = len(text) if following < 0 else following
+    return stop

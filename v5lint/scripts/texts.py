@@ -1,0 +1,37 @@
+"""Texts that a script writes to a file or gives to another program: here-documents, and what `echo` puts there."""
+
+from __future__ import annotations
+
+import re
+
+from v5lint.patterns import pattern
+from v5lint.scripts.script import Mention
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from v5lint.scripts.script import Access, Block, Script
+
+_SETS = pattern(
+    r"""(?:^|\\n|;|&&)[ \t]*(?:(?:export|ENV|-|Environment=|set|-[ ]name:|\$env:)[ \t]*)?["']?
+    (?P<name>[A-Za-z_]\w*)[ \t]*[=:][ \t]*(?P<value>[^\r\n;&]*)""",
+    re.MULTILINE | re.VERBOSE,
+)
+_NAMES = pattern(r"^[ \t]*-[ \t]+name:[ \t]*[\"']?(?P<name>[A-Za-z_]\w*)", re.MULTILINE)
+
+
+def read_into(script: Script, start: int, end: int, block: Block, *, access: Access = "text") -> None:
+    """Take in the variables that a text sets, in whatever language; they are told by the form of their lines.
+
+    Args:
+        script: what takes what is found.
+        start: where the text begins.
+        end: where it ends.
+        block: the blocks that it stands in.
+        access: how they are set.
+    """
+    text = script.text[start:end]
+    for form in (_SETS, _NAMES):
+        for found in form.finditer(text):
+            value = found.groupdict().get("value")
+            value = re.sub(r"\$(\w+)", r"${\1}", value.strip().strip("\"'\\")) if value is not None else None
+            script.mentions.append(Mention(found["name"], start + found.start("name"), access, block, value=value))
