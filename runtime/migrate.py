@@ -209,7 +209,9 @@ def _classes_of(config: PreTrainedConfig) -> list[type[PreTrainedModel]]:
     if not name.startswith("transformers.models."):
         return []
     content = vars(importlib.import_module(name.replace(".configuration_", ".modeling_"))).values()
-    classes = (cls for cls in content if isinstance(cls, type) and issubclass(cls, PreTrainedModel))
+    classes: list[type[PreTrainedModel]] = [
+        cls for cls in content if isinstance(cls, type) and issubclass(cls, PreTrainedModel)
+    ]
     return [cls for cls in classes if cls.config_class is type(config) and not cls.__name__.endswith("PreTrainedModel")]
 
 
