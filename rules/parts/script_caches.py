@@ -118,7 +118,7 @@ class _Decision:
             remark = f"; this file reads `{_HUB_CACHE}` for something else"
         if remark:
             applicability = "unsafe"
-        if group.name in view.region.beside:
+        if any(group.name in line.partition("#")[0] for line in view.region.beside.splitlines()):
             remark = "; the code of the notebook names it as well"
             applicability = "display"
         elif (unknown := next(view.unknown(group.name), None)) is not None:

@@ -65,3 +65,26 @@ def test_commands(tmp_path: Path) -> None:
         "if True:\n    !hf download a/b \\\n        --local-dir x\n%pip install -q 'transformers>=5.0'",
         "!python train.py --use_cpu",
     ]
+
+
+def test_a_comment_of_the_code_is_no_reader(tmp_path: Path) -> None:
+    cells = ["%env TRANSFORMERS_CACHE=/models\n# %env TRANSFORMERS_CACHE=/old\nx = 1"]
+    assert fixed(made(tmp_path / "a.ipynb", *cells)) == [
+        "%env HF_HUB_CACHE=/models\n# %env TRANSFORMERS_CACHE=/old\nx = 1"
+    ]
+
+
+def test_a_notebook_that_databricks_saved(tmp_path: Path) -> None:
+    path = tmp_path / "a.py"
+    text = (
+        "# Databricks notebook source\r\n# MAGIC %md\r\n# MAGIC TRANSFORMERS_CACHE is read here\r\n\r\n"
+        "# COMMAND ----------\r\n\r\n# MAGIC %env {}=/dbfs/models\r\n\r\n# COMMAND ----------\r\n\r\n"
+        "# MAGIC %sh\r\n# MAGIC mkdir -p ${}\r\n\r\nimport os\r\n"
+    )
+    path.write_bytes(text.format("TRANSFORMERS_CACHE", "TRANSFORMERS_CACHE").encode())
+    report = tmp_path / "report.json"
+    main([str(path), "--isolated", "--output-format", "json", "--output-file", str(report)])
+    places = [(each["location"]["row"], each["location"]["column"]) for each in json.loads(report.read_text())]
+    assert places == [(7, 14)]
+    main([str(path), "--fix", "--isolated", "-q"])
+    assert path.read_bytes().decode() == text.format("HF_HUB_CACHE", "HF_HUB_CACHE")

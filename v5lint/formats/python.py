@@ -11,8 +11,8 @@ if TYPE_CHECKING:
 _BOM = b"\xef\xbb\xbf"
 
 
-def read(path: str, raw: bytes) -> PythonDocument:
-    """Decode a module.
+def read(path: str, raw: bytes) -> Document:
+    """Decode a module; one that Databricks saved has its magics beside it.
 
     Raises:
         UnreadableError: it is binary, declares an unknown encoding, is not written in the one it declares, or would not
@@ -41,7 +41,13 @@ def read(path: str, raw: bytes) -> PythonDocument:
         raise UnreadableError(f"it cannot be decoded by the encoding that it declares: {encoding}", row=1) from None
     if encoding != "utf-8" and text.encode(encoding) != body:
         raise UnreadableError(f"it does not come out of {encoding} as the same bytes")
-    return PythonDocument(path, raw, text, bom, encoding)
+    module = PythonDocument(path, raw, text, bom, encoding)
+    if text.startswith("# Databricks"):
+        from v5lint.formats import databricks
+
+        if databricks.is_notebook(text):
+            return databricks.DatabricksDocument(module)
+    return module
 
 
 def _declared_encoding(body: bytes) -> str:
@@ -77,6 +83,6 @@ class PythonDocument(Document):
         except UnicodeEncodeError as error:
             raise UnreadableError(f"`{text[error.start]}` cannot be written in {self._encoding}") from None
 
-    def reread(self, raw: bytes) -> PythonDocument:
+    def reread(self, raw: bytes) -> Document:
         """See Document."""
         return read(self.path, raw)

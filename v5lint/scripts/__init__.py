@@ -23,6 +23,7 @@ _BY_SUFFIX = {
     **dict.fromkeys((".ps1", ".psm1"), "powershell"),
     **dict.fromkeys((".bat", ".cmd"), "batch"),
     ".env": "dotenv",
+    ".fish": "fish",
     ".service": "systemd",
     ".nix": "nix",
     ".mk": "makefile",

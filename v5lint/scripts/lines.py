@@ -1,4 +1,4 @@
-"""Kinds of files whose lines can be read one by one: `.env`, PowerShell, batch files, Makefiles, systemd units, Nix."""
+"""Kinds of files whose lines can be read one by one: `.env`, fish, PowerShell, batch files, Makefiles, systemd, Nix."""
 
 from __future__ import annotations
 
@@ -36,6 +36,12 @@ _KINDS = {
         r"^[ \t]*#[^\r\n]*|(?<=[ \t])#[^\r\n]*",
         rf"^[ \t]*(?:export[ \t]+)?{_NAME}[ \t]*=[ \t]*(?P<value>[^\r\n]*)",
         r"(?<!\\)\$\{?(?P<name>[A-Za-z_]\w*)",
+    ),
+    "fish": _Kind(
+        r"(?:^|(?<=[ \t;]))#[^\r\n]*",
+        r"^[ \t]*(?:set[ \t]+(?:-\S+[ \t]+)*?(?:-[A-Za-z]*x[A-Za-z]*|--export)[ \t]+(?:-\S+[ \t]+)*|export[ \t]+)"
+        rf"{_NAME}(?:=|[ \t]+)(?P<value>[^\r\n;]*)",
+        r"\$(?P<name>[A-Za-z_]\w*)",
     ),
     "powershell": _Kind(
         r"(?<!`)#[^\r\n]*|<\#(?s:.*?)\#>",

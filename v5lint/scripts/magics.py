@@ -1,4 +1,4 @@
-"""The magics and shell lines of a notebook: `%env`, `!pip install`, cells of `%%bash`.
+"""The magics and shell lines of a notebook: `%env`, `!pip install`, cells of `%%bash`, and of Databricks' `%sh`.
 
 Read is the text that `v5lint.formats.notebook` makes of them: the lines in their order, with BETWEEN between two cells.
 """
@@ -16,8 +16,9 @@ BETWEEN = "# \u241e"
 
 _ENV = pattern(r"[ \t]*%(?:set_)?env[ \t]+(?P<name>[A-Za-z_]\w*)(?:[ \t]*=[ \t]*|[ \t]+)(?P<value>\S[^\r\n]*)")
 _SHELL = pattern(r"[ \t]*(?:[\w, \t]+=[ \t]*)?(?:!{1,2}|%(?=(?:pip|conda|mamba|uv)\b)|%s[xc][ \t]+|%system[ \t]+)")
-_SHELL_CELL = pattern(r"[ \t]*%%(?:bash|sh|zsh|(?:script|!)[ \t]+\S*(?:ba|z)?sh)\b")
-_OTHER_CELL = pattern(r"[ \t]*%%(?!time|capture|prun|memit|mprun|lprun|snakeviz)\w")
+_SHELL_CELL = pattern(r"[ \t]*(?:%%(?:bash|sh|zsh|(?:script|!)[ \t]+\S*(?:ba|z)?sh)\b|%sh\s*$)")
+_PROSE_CELL = pattern(r"[ \t]*(?:%md(?:-sandbox)?|%%(?:markdown|html|latex|svg))\b")
+_OTHER_CELL = pattern(r"[ \t]*(?:%%(?!time|capture|prun|memit|mprun|lprun|snakeviz)\w|%(?:fs|r|scala|sql)\s*$)")
 
 
 def read(text: str) -> Script:
@@ -34,9 +35,12 @@ def read(text: str) -> Script:
         elif is_skipped:
             pass
         elif _SHELL_CELL.match(line):
-            end = text.find(f"\n{BETWEEN}", stop)
-            end = len(text) if end < 0 else end
+            end = _end_of_cell(text, stop)
             shell.read_into(script, min(stop + 1, end), end, (script.block(),))
+            stop = end
+        elif _PROSE_CELL.match(line):
+            end = _end_of_cell(text, stop)
+            script.silent.append((at, end))
             stop = end
         elif _OTHER_CELL.match(line):
             is_skipped = True
@@ -49,6 +53,11 @@ def read(text: str) -> Script:
             stop = end
         at = stop + 1
     return script
+
+
+def _end_of_cell(text: str, stop: int) -> int:
+    end = text.find(f"\n{BETWEEN}", stop)
+    return len(text) if end < 0 else end
 
 
 def _end(text: str, stop: int) -> int:
