@@ -101,7 +101,7 @@ def check_shortcut(
 
 def check_copies(findings: Findings, hashes: Hashes) -> None:
     """How many training pictures are others once more: of few that are repeated little is learnt."""
-    pictures = [digest for digest, row in zip(hashes.exact, hashes.rows, strict=True) if row.any()]
+    pictures = [digest for digest, shows in zip(hashes.exact, hashes.shows, strict=True) if shows]
     different = len(set(pictures))
     findings.measure("different_pictures", different, len(pictures))
     if len(pictures) >= _ENOUGH and different < len(pictures) / 2:
