@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     Array: TypeAlias = "np.ndarray[Any, Any]"
 
-_LOOKED_AT = 32
+_LOOKED_AT = 20
 _LEAST = 8
 """Pictures of either side from which they are compared."""
 _SMALLER = 2.0

@@ -433,9 +433,18 @@ def _is_untrained(subject: Subject, adapter: str) -> bool:
 
 
 def _check_effect(findings: Findings, subject: Subject, adapted: dict[str, Any]) -> None:
-    """With weights of order one, every adapter moves the output of its own layer, in one forward pass."""
+    """With weights of order one, every adapter moves the output of its own layer, in one forward pass.
+
+    Behind a training whose adapter was tried out before, that it has learnt something is what is new.
+    """
     if is_sharded(subject.model):
         findings.skip("effect", "The parameters are sharded over several processes, so none can be tried out.")
+        return
+    trained = any(bool(tensor.any()) for layer in adapted.values() for tensor in zero_at_the_start(layer))
+    if subject.trained and not trained:
+        _name_untrained(findings, subject)
+    scales = sorted({scale for layer in adapted.values() for scale in layer.scaling.values()})
+    if subject.compared and len(scales) == 1 and scales[0] > _LEAST_EFFECT:
         return
     effects: dict[str, float] = {}
 
@@ -449,7 +458,6 @@ def _check_effect(findings: Findings, subject: Subject, adapted: dict[str, Any])
     handles = [layer.register_forward_hook(hook(name)) for name, layer in adapted.items()]
     generator = torch.Generator().manual_seed(0)
     kept: list[tuple[torch.Tensor, torch.Tensor]] = []
-    trained = any(bool(tensor.any()) for layer in adapted.values() for tensor in zero_at_the_start(layer))
     try:
         with undisturbed(subject.model), torch.no_grad():
             subject.model.eval()
@@ -479,7 +487,6 @@ def _check_effect(findings: Findings, subject: Subject, adapted: dict[str, Any])
             idle[:5],
         )
     if weak:
-        scales = sorted({scale for layer in adapted.values() for scale in layer.scaling.values()})
         findings.fail(
             "effect",
             f"The adapter moves the output of {len(weak)} of {len(adapted)} layers by less than {_LEAST_EFFECT} of it, "
@@ -488,8 +495,6 @@ def _check_effect(findings: Findings, subject: Subject, adapted: dict[str, Any])
             max(effects[name] for name in weak),
             f"> {_LEAST_EFFECT}",
         )
-    if subject.trained and not trained:
-        _name_untrained(findings, subject)
 
 
 def _name_untrained(findings: Findings, subject: Subject) -> None:
