@@ -4,17 +4,26 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
 import torch
-from fault_scene import Scene
-from peft import inject_adapter_in_model
-from test_aspects import results_of, said
-from transformers import Trainer
+from fault_scene import DIGITS, Scene
+from peft import LoraConfig, get_peft_model, inject_adapter_in_model
+from PIL import Image, ImageEnhance
+from test_aspects import Files, results_of, said
+from torch import nn
+from torch.utils.data import DataLoader
+from transformers import Trainer, default_data_collator
 
+from v5lint.runtime.checks import validate
+from v5lint.runtime.checks.loaders import source_of
+from v5lint.runtime.loading import load_model
 from v5lint.runtime.roles import unwrap
+from v5lint.runtime.tiny import make_tiny_checkpoint
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
 
 pytest.importorskip("sklearn", reason="needs scikit-learn")
 
@@ -163,3 +172,146 @@ def test_transformers_own_adapter_is_no_loose_one(scene: Scene) -> None:
 
     scene.adapt = adapt
     assert "not wrapped by PEFT" not in said(scene.run(["parameters"]), "parameters")
+
+
+# --- parameters, movement --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("wrong", [False, True])
+def test_an_adapter_on_what_is_never_called(wrong: bool, scene: Scene) -> None:
+    def load() -> Any:
+        model: Any = load_model(scene.checkpoint, labels=DIGITS)
+        model.vit.spare = nn.Linear(8, 8)
+        return model
+
+    targets = ["q_proj", "v_proj", *(["spare"] if wrong else [])]
+    scene.load = load
+    scene.config = lambda model: LoraConfig(r=4, target_modules=targets, modules_to_save=["classifier"])
+    found = said(scene.run(["parameters"]), "parameters")
+    assert ("1 adapted modules, such as vit.spare, are never called by a forward pass" in found) is wrong
+    assert bool(found) is wrong
+
+
+@pytest.mark.parametrize("wrong", [False, True])
+def test_a_frozen_head_is_the_checkpoint_s(wrong: bool, scene: Scene) -> None:
+    make_tiny_checkpoint("vit", scene.checkpoint, labels=DIGITS)
+    scene.config = lambda model: LoraConfig(r=4, target_modules=["q_proj", "v_proj"])
+
+    def finish(model: Any) -> Any:
+        if wrong:
+            unwrap(model).classifier.weight.data += 1
+        return model
+
+    scene.finish = finish
+    report = scene.run(["parameters"])
+    assert ("is frozen at the values of the checkpoint" in results_of(report, "parameters", "note")) is not wrong
+    assert ("is frozen, at random values" in said(report, "parameters")) is wrong
+
+
+def test_adapters_in_the_text_tower_are_noted(tmp_path: Path) -> None:
+    model = load_model(make_tiny_checkpoint("siglip", tmp_path), "retrieval")
+    for targets, noted in (["q_proj", "v_proj"], True), (r"vision_model\..*\.(q_proj|v_proj)", False):
+        adapted = get_peft_model(model, LoraConfig(r=4, target_modules=targets))
+        report = validate(adapted, checks=["parameters"], training=True)
+        assert ("adapted modules are in the text tower" in results_of(report, "parameters", "note")) is noted
+        model = adapted.unload()
+
+
+def test_an_adapter_that_is_switched_off_by_hand_has_no_gradient(scene: Scene) -> None:
+    def finish(model: Any) -> Any:
+        for module in model.modules():
+            if hasattr(module, "lora_A"):
+                module._disable_adapters = True
+        return model
+
+    scene.finish = finish
+    assert "received no gradient: the adapter is switched off" in said(scene.run(["movement"]), "movement")
+
+
+# --- preprocessing, resolution ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("wrong", [False, True])
+def test_random_crops_of_files(wrong: bool, scene: Scene, tmp_path: Path) -> None:
+    """No picture of ours can be shown to them: the distribution of their values has the statistics."""
+    prepare = scene.with_pixels(lambda values: values * (255 if wrong else 1) if wrong else (values - 0.5) / 0.5)
+
+    def cropped(image: Image.Image) -> Any:
+        left, top = np.random.randint(0, 16, 2)
+        part = image.crop((left, top, left + 44, top + 32))
+        return prepare(part) if wrong else scene.prepared(part)
+
+    scene.prepare = cropped
+    folders = iter((tmp_path / "train", tmp_path / "evaluation"))
+    scene.wrap = lambda dataset: Files(dataset, next(folders))
+    found = said(scene.run(["preprocessing"]), "preprocessing")
+    assert ("is not normalised as the checkpoint's processor does it" in found) is wrong
+    assert bool(found) is wrong
+
+
+@pytest.mark.parametrize(("change", "message"), [
+    (lambda values: values.flip(-1), "the channels are BGR in place of RGB"),
+    (lambda values: values * 255, "values are not rescaled"),
+    (lambda values: values * 0 + 0.5, "every image is the same"),
+])  # fmt: skip
+def test_wrong_values_whose_colours_are_changed_at_random(change: Any, message: str, scene: Scene) -> None:
+    wrong = scene.with_pixels(change)
+    scene.prepare = lambda image: wrong(ImageEnhance.Brightness(image).enhance(0.7 + 0.6 * float(torch.rand(()))))
+    assert message in said(scene.run(["preprocessing"]), "preprocessing")
+
+
+@pytest.mark.parametrize("wrong", [False, True])
+def test_height_and_width_exchanged(wrong: bool, scene: Scene) -> None:
+    if wrong:
+        scene.prepare = lambda image: {"pixel_values": scene.prepared(image)["pixel_values"].transpose(1, 2)}
+    found = said(scene.run(["preprocessing"]), "preprocessing")
+    assert ("transposed (height and width exchanged)" in found) is wrong
+    assert bool(found) is wrong
+
+
+def test_a_processor_that_cannot_prepare_an_image(scene: Scene) -> None:
+    def prepare(self: Any, *args: Any, **kwargs: Any) -> Any:
+        raise ValueError("no")
+
+    own = type(scene.processor)
+    broken = type(own.__name__, (own,), {"__call__": prepare})
+    scene.known = {"processor": broken.from_pretrained(scene.checkpoint)}
+    assert "The processor cannot prepare an image: no" in said(scene.run(["resolution"]), "resolution")
+
+
+# --- split, data -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("wrong", [False, True])
+def test_one_class_is_most_of_the_evaluation(wrong: bool, scene: Scene) -> None:
+    if wrong:
+        scene.evaluation = (scene.evaluation[0], [3] * 44 + scene.evaluation[1][44:])
+    report = scene.run(["split"])
+    assert ("of the evaluation images have one class: an accuracy" in results_of(report, "split", "note")) is wrong
+
+
+def test_a_group_column_that_is_not_there(scene: Scene) -> None:
+    scene.known = {"group_column": "patient"}
+    assert "There is no column 'patient' on both sides." in results_of(scene.run(["split"]), "split", "skipped")
+
+
+def _named(items: list[Any]) -> dict[str, Any]:
+    batch = default_data_collator(items)
+    return {"image": batch["pixel_values"], "target": batch["labels"]}
+
+
+@pytest.mark.parametrize("collate", [lambda items: tuple(_named(items).values()), _named, default_data_collator])
+def test_a_loader_s_tensors_have_the_model_s_names(collate: Callable[..., Any]) -> None:
+    items = [{"pixel_values": torch.full((3, 4, 4), float(index)), "labels": index} for index in range(6)]
+    loader = DataLoader(items, batch_size=2, collate_fn=collate)  # type: ignore[arg-type]
+    batch = source_of(loader, None, None, {"pixel_values", "labels"}).batch([4, 5])
+    assert batch["pixel_values"][:, 0, 0, 0].tolist() == [4.0, 5.0]
+    assert batch["labels"].tolist() == [4, 5]
+
+
+def test_a_list_of_batches_is_a_list_of_items() -> None:
+    batches = [{"pixel_values": torch.full((2, 3, 4, 4), float(index)), "labels": torch.tensor([index] * 2)}
+               for index in range(3)]  # fmt: skip
+    source = source_of(batches, None, None, {"pixel_values", "labels"})
+    assert len(source) == 6
+    assert source.batch([0, 5])["labels"].tolist() == [0, 2]
