@@ -315,3 +315,90 @@ def test_a_list_of_batches_is_a_list_of_items() -> None:
     source = source_of(batches, None, None, {"pixel_values", "labels"})
     assert len(source) == 6
     assert source.batch([0, 5])["labels"].tolist() == [0, 2]
+
+
+def test_a_picture_that_cannot_be_read_is_said(scene: Scene, tmp_path: Path) -> None:
+    folders = iter((tmp_path / "train", tmp_path / "evaluation"))
+
+    def wrap(dataset: Any) -> Files:
+        files = Files(dataset, next(folders))
+        (tmp_path / "train" / "5.png").write_bytes(b"no picture")
+        return files
+
+    scene.wrap = wrap
+    assert "The pictures cannot be read: " in results_of(scene.run(["split"]), "split", "skipped")
+
+
+def test_of_several_evaluation_sets_the_first_is_looked_at(scene: Scene) -> None:
+    scene.evaluation = scene.train
+    made: list[Any] = []
+
+    def wrap(dataset: Any) -> Any:
+        made.append(dataset)
+        return dataset if len(made) == 1 else {"first": dataset, "second": made[0]}
+
+    scene.wrap = wrap
+    assert "evaluation images (100%) are in the training data" in said(scene.run(["split"]), "split")
+
+
+# --- setup, reload, quantisation -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("wrong", [False, True])
+def test_a_loss_that_is_cut_off_from_all(wrong: bool, scene: Scene) -> None:
+    def loss(outputs: Any, labels: Any, num_items_in_batch: Any = None) -> Any:
+        return nn.functional.cross_entropy(outputs["logits"].detach() if wrong else outputs["logits"], labels)
+
+    scene.mode = "trainer"
+    scene.trainer_options = lambda model: {"compute_loss_func": loss}
+    found = said(scene.run(["setup"]), "setup")
+    assert ("The loss does not depend on the model's scores" in found) is wrong
+    assert bool(found) is wrong
+
+
+def test_an_optimizer_of_shards_is_skipped(scene: Scene) -> None:
+    sharded = type("DeepSpeedZeroOptimizer", (torch.optim.AdamW,), {})
+    scene.mode = "trainer"
+    scene.trainer_options = lambda model: {"optimizers": (sharded(nn.Linear(2, 2).parameters()), None)}
+    report = scene.run(["setup"])
+    assert "DeepSpeed's optimiser holds shards" in results_of(report, "setup", "skipped")
+    assert "optimiser" not in said(report, "setup")
+
+
+@pytest.mark.parametrize("wrong", [False, True])
+def test_scores_that_are_reduced_before_they_are_measured(wrong: bool, scene: Scene) -> None:
+    scene.mode = "trainer"
+    scene.trainer_options = lambda model: {
+        "preprocess_logits_for_metrics": lambda logits, labels: (-logits if wrong else logits).argmax(dim=-1),
+        "compute_metrics": lambda given: {"accuracy": float((given.predictions == given.label_ids).mean())},
+    }
+    found = said(scene.run(["setup"]), "setup")
+    assert ("for answers that are all right: it does not measure what it says" in found) is wrong
+    assert bool(found) is wrong
+
+
+def test_a_checkpoint_that_is_gone_is_said(scene: Scene) -> None:
+    scene.known = {"restored_from": scene.folder / "gone"}
+    assert "is not there any more" in results_of(scene.run(["reload"]), "reload", "skipped")
+
+
+def test_a_batch_without_the_model_s_inputs_is_said(scene: Scene) -> None:
+    prepare = scene.prepared
+    scene.prepare = lambda image: {"pixels": prepare(image)["pixel_values"]}
+    assert "inputs by name: labels, pixels" in results_of(scene.run(["resolution"]), "resolution", "skipped")
+
+
+def test_a_quantized_model_that_cannot_be_run(scene: Scene) -> None:
+    pytest.importorskip("bitsandbytes")
+    scene.load = lambda: load_model(scene.checkpoint, labels=DIGITS, quantization="4bit")
+
+    def finish(model: Any) -> Any:
+        def refuse(*args: Any, **kwargs: Any) -> Any:
+            raise RuntimeError("no kernel")
+
+        unwrap(model).vit.forward = refuse
+        return model
+
+    scene.finish = finish
+    found = said(scene.run(["quantization"]), "quantization")
+    assert "The quantised model cannot be run: no kernel" in found
