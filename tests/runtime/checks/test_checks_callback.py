@@ -153,15 +153,19 @@ def test_a_rate_of_zero_in_every_step(checkpoints: Callable[..., Path], tmp_path
         made.train()
 
 
-def test_a_resumed_run_that_has_no_step_left(checkpoints: Callable[..., Path], tmp_path: Path) -> None:
-    options = {"save_strategy": "steps", "save_steps": 6, "max_steps": -1, "num_train_epochs": 1}
+@pytest.mark.parametrize("length", [{"max_steps": 6}, {"max_steps": -1, "num_train_epochs": 1}])
+def test_a_resumed_run_that_has_no_step_left(
+    length: dict[str, int], checkpoints: Callable[..., Path], tmp_path: Path
+) -> None:
+    options: dict[str, Any] = {"save_strategy": "steps", "save_steps": 6, **length}
     trainer(checkpoints("vit"), tmp_path, **options).train()
-    callback = ValidationCallback(checks=["movement"])
+    callback = ValidationCallback()
     trainer(checkpoints("vit"), tmp_path, callback, **options).train(
         resume_from_checkpoint=str(tmp_path / "checkpoint-6")
     )
-    assert [result.status for result in callback.report.results] == ["skipped"]
-    assert "resumed at step 6 had no step left" in callback.report.results[0].detail
+    assert callback.report.failed == []
+    assert [result.status for result in callback.report.of("movement")] == ["skipped"]
+    assert "resumed at step 6 had no step left" in callback.report.of("movement")[0].detail
 
 
 def test_a_training_without_a_step(checkpoints: Callable[..., Path], tmp_path: Path) -> None:

@@ -178,6 +178,14 @@ def test_transformers_own_adapter_is_no_loose_one(scene: Scene) -> None:
 
 
 @pytest.mark.parametrize("wrong", [False, True])
+def test_a_model_in_which_nothing_is_trainable(wrong: bool, scene: Scene) -> None:
+    scene.adapt = lambda model: model.requires_grad_(not wrong)
+    found = said(scene.run(["parameters"]), "parameters")
+    assert ("No parameter is trainable: the training changes nothing." in found) is wrong
+    assert bool(found) is wrong
+
+
+@pytest.mark.parametrize("wrong", [False, True])
 def test_an_adapter_on_what_is_never_called(wrong: bool, scene: Scene) -> None:
     def load() -> Any:
         model: Any = load_model(scene.checkpoint, labels=DIGITS)
