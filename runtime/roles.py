@@ -224,6 +224,8 @@ def _uncalled_children(module: nn.Module) -> list[str]:
     if isinstance(module, nn.MultiheadAttention):
         return [name for name, child in module.named_children() if is_linear(child)]
     names, sometimes = _read_by_weight(cast("Hashable", type(module)))
+    if not (names or sometimes):
+        return []
     if getattr(module, "q_bias", None) is not None and not getattr(module, "qkv_bias_separate", False):
         names |= sometimes
     return [name for name in sorted(names) if is_linear(getattr(module, name, None))]

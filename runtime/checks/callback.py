@@ -167,7 +167,9 @@ class ValidationCallback(TrainerCallback):
     def _without_steps(self, state: Any) -> CheckResult:
         """The result for a training in which nothing could move."""
         done = state.global_step - self._begun_at
-        if self._begun_at and not done:
+        # Trainer takes one more step where max_steps are done, behind the end of the schedule.
+        finished = not done or 0 < int(state.max_steps or 0) <= self._begun_at
+        if self._begun_at and finished:
             detail = f"The run that was resumed at step {self._begun_at} had no step left: nothing was trained now."
             return CheckResult(MOVEMENT, "skipped", {"steps": 0}, None, detail)
         if not done:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from itertools import product
 from typing import TYPE_CHECKING, Any
 
@@ -52,6 +52,11 @@ class Hashes:
         """The grey values of each image in one row, [N, 1024]."""
         return self.grey.reshape(len(self.grey), -1)
 
+    @cached_property
+    def shows(self) -> list[bool]:
+        """Of each image whether it has more than one colour: others are no pictures of something."""
+        return [bool(each) for each in self.rows.any(axis=1)]
+
 
 def hash_images(*groups: Sequence[Image.Image]) -> list[Hashes]:
     """Hash some images that are to be compared with one another, each group by itself."""
@@ -71,39 +76,40 @@ def hash_images(*groups: Sequence[Image.Image]) -> list[Hashes]:
 
 def small_grey(images: Sequence[Image.Image]) -> Array:
     """The images as 32 x 32 grey values of eight bits."""
-    small: Array = np.zeros((len(images), _SIDE, _SIDE), dtype=np.uint8)
     size = (_SIDE, _SIDE)
+    sheet = Image.new("L", (_SIDE, _SIDE * len(images)))  # one array is made, not one for each image
     for index, image in enumerate(images):
         # Of a large image nine tenths of the time go without reducing_gap, and what comes out is the same.
-        small[index] = image.convert("L").resize(size, Image.Resampling.BICUBIC, reducing_gap=3.0)
-    return small
+        small = image.convert("L").resize(size, Image.Resampling.BICUBIC, reducing_gap=3.0)
+        sheet.paste(small, (0, _SIDE * index))
+    return np.asarray(sheet, dtype=np.uint8).reshape(len(images), _SIDE, _SIDE)
 
 
 def same_pixels(train: Hashes, evaluation: Hashes) -> Array:
-    """Which evaluation images are training images, pixel for pixel: a mask. Of one colour they are no pictures."""
+    """Which evaluation images are training images, pixel for pixel: a mask."""
     known = set(train.exact)
-    same: Array = np.array([digest in known for digest in evaluation.exact], dtype=bool)
-    return same & evaluation.rows.any(axis=1)
+    pairs = zip(evaluation.exact, evaluation.shows, strict=True)
+    same: Array = np.array([shows and digest in known for digest, shows in pairs], dtype=bool)
+    return same
 
 
 def alike(train: Hashes, evaluation: Hashes) -> Array:
     """Which evaluation images [N] are nearly which training image [M], mirrored or turned or not: a mask [N, M]."""
     found: Array = np.zeros((len(evaluation), len(train)), dtype=bool)
     asked = _signs(evaluation.low)
-    for turned, mirrored in product((False, True), (1, -1)):
-        for upended in (1, -1):
-            # Mirrored, every second frequency has the other sign; turned, rows are columns.
-            low = train.low.transpose(0, 2, 1) if turned else train.low
-            signs = np.array([1.0, mirrored] * (_LOW // 2)), np.array([1.0, upended] * (_LOW // 2))
-            bits = _signs(low * signs[0][None, None, :] * signs[1][None, :, None])
+    for mirrored, upended in product((1, -1), (1, -1)):
+        # Mirrored, every second frequency has the other sign; turned, rows are columns.
+        signs = (np.array([1, each] * (_LOW // 2), dtype=np.float32) for each in (upended, mirrored))
+        upright = _signs(train.low * np.outer(*signs))
+        for turned in (False, True):
+            bits = upright.reshape(-1, _LOW, _LOW).transpose(0, 2, 1).reshape(-1, _LOW * _LOW) if turned else upright
             for start in range(0, len(asked), 256):
                 distance = (64 - asked[start : start + 256] @ bits.T) / 2
                 rows, columns = np.nonzero(distance <= _DISTANCE)
                 for some in range(0, len(rows), 4096):
                     part = slice(some, some + 4096)
-                    grey = train.grey[columns[part]]
-                    grey = grey.transpose(0, 2, 1) if turned else grey
-                    grey = grey[:, ::upended, ::mirrored].reshape(len(grey), -1)
+                    grey = train.grey[columns[part]][:, ::upended, ::mirrored]
+                    grey = (grey.transpose(0, 2, 1) if turned else grey).reshape(len(grey), -1)
                     near = (evaluation.rows[start + rows[part]] * grey).sum(axis=1) >= _CORRELATION
                     found[start + rows[part][near], columns[part][near]] = True
     return found
@@ -126,8 +132,9 @@ def _hashes(exact: list[bytes], small: Array) -> Hashes:
 def _signs(low: Array) -> Array:
     """The hash [N, 64] of the lowest frequencies [N, 8, 8]."""
     rows = low.reshape(len(low), -1)
-    median = np.median(rows[:, 1:], axis=1, keepdims=True) if len(rows) else rows
-    signs: Array = np.where(rows > median, 1.0, -1.0).astype(np.float32)
+    middle = (rows.shape[1] - 1) // 2
+    median = np.partition(rows[:, 1:], middle, axis=1)[:, middle, None]
+    signs: Array = np.where(rows > median, np.float32(1), np.float32(-1))
     return signs
 
 

@@ -7,6 +7,7 @@ moves: nothing of this raises, and each looks right by itself.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -56,7 +57,7 @@ class Items:
     stored: Array | None
     blank: list[int]
 
-    @property
+    @cached_property
     def owners(self) -> list[int] | None:
         """Of each item the place of the stored picture that it shows, -1 where that is not clear."""
         if self.pixels is None or self.pictures is None:
@@ -83,6 +84,8 @@ class Items:
         """Of each stored label the numbers under which it reaches the model, and whether each item is its own row."""
         if self.given is None or self.stored is None:
             return {}, False
+        if not self.renumbered:  # whichever item is whose
+            return {label: {label} for label in self.stored.tolist()}, True
         own = [place for place, owner in enumerate(self.owners or []) if owner == place]
         sure = len(own) >= _SOME * len(self.indices)
         table: dict[int, set[int]] = {}
@@ -127,9 +130,12 @@ def _blank(indices: list[int], pixels: list[Array] | None, pictures: list[Image.
     """The items of which the model gets one colour, though their pictures have more."""
     if pixels is None or pictures is None:
         return []
-    flat = [float(values.std(axis=(0, 1)).max()) < _SAME for values in pixels]
-    rich = [float(np.asarray(picture.convert("L"), dtype=float).std()) >= _FLAT for picture in pictures]
-    return [index for index, a, b in zip(indices, flat, rich, strict=True) if a and b]
+
+    def is_lost(values: Array, picture: Image.Image) -> bool:
+        flat = float(np.ptp(values, axis=(0, 1)).max()) < _SAME
+        return flat and float(np.asarray(picture.convert("L"), dtype=float).std()) >= _FLAT
+
+    return [index for index, *both in zip(indices, pixels, pictures, strict=True) if is_lost(*both)]
 
 
 def check_pictures(findings: Findings, title: str, items: Items) -> bool:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     Array: TypeAlias = "np.ndarray[Any, Any]"
 
-_LOOKED_AT = 32
+_LOOKED_AT = 20
 _LEAST = 8
 """Pictures of either side from which they are compared."""
 _SMALLER = 2.0
@@ -101,7 +101,7 @@ def check_shortcut(
 
 def check_copies(findings: Findings, hashes: Hashes) -> None:
     """How many training pictures are others once more: of few that are repeated little is learnt."""
-    pictures = [digest for digest, row in zip(hashes.exact, hashes.rows, strict=True) if row.any()]
+    pictures = [digest for digest, shows in zip(hashes.exact, hashes.shows, strict=True) if shows]
     different = len(set(pictures))
     findings.measure("different_pictures", different, len(pictures))
     if len(pictures) >= _ENOUGH and different < len(pictures) / 2:

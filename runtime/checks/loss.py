@@ -192,8 +192,8 @@ def _wanted(gradient: Array, labels: Array) -> dict[int, int] | None:
 
 def _check_weights(findings: Findings, subject: Subject, own: Array, labels: Array) -> None:
     """Weights of classes are for the rare ones."""
-    known, items = None if subject.train is None else subject.train.labels, subject.items("training")
-    if known is None or (items is not None and items.renumbered):
+    known = None if subject.train is None else subject.train.labels
+    if known is None:
         return
     classes = np.unique(labels)
     weights = np.array([-own[labels == each].mean() for each in classes])
@@ -201,6 +201,9 @@ def _check_weights(findings: Findings, subject: Subject, own: Array, labels: Arr
     if len(classes) < 2 or weights.min() <= 0 or counts.min() < 1:
         return
     if weights.max() < _UNLIKE * weights.min() or counts.max() < _UNLIKE * counts.min():
+        return
+    items = subject.items("training")
+    if items is not None and items.renumbered:
         return
     together = float(np.corrcoef(np.log(weights), np.log(counts))[0, 1])
     findings.measure("class_weights", round(together, 3), "< 0")

@@ -24,6 +24,7 @@ from v5lint.runtime.roles import (
     encoder_layers,
     linear_modules,
     role_of,
+    tower_prefixes,
     uncalled_linears,
     unwrap,
 )
@@ -56,10 +57,11 @@ def check_parameters(subject: Subject) -> list[CheckResult]:
     findings.measure("total", total)
     config = lora_config_of(subject.model)
     if config is not None:
-        _check_config(findings, subject, config)
-        _check_adapter(findings, subject, config, trainable)
-        _check_scale(findings, subject, config)
-        _check_effect(findings, subject)
+        adapted = adapted_layers(subject.model)
+        _check_config(findings, subject, config, list(adapted))
+        _check_adapter(findings, subject, config, trainable, adapted)
+        _check_scale(findings, subject, config, adapted)
+        _check_effect(findings, subject, adapted)
     elif loose := _loose_layers(subject):
         findings.fail(
             "wrapper",
@@ -141,7 +143,7 @@ def _loose_layers(subject: Subject) -> int:
     return len(adapted_layers(subject.model))
 
 
-def _check_config(findings: Findings, subject: Subject, config: Any) -> None:
+def _check_config(findings: Findings, subject: Subject, config: Any, adapted: list[str]) -> None:
     """Every name in the configuration matches something, and the adapter is the one that was meant."""
     # A head that is trained whole lies in a wrapper of PEFT's.
     modules = {_WRAPPED.sub("", name): module for name, module in unwrap(subject.model).named_modules()}
@@ -149,8 +151,8 @@ def _check_config(findings: Findings, subject: Subject, config: Any) -> None:
     unmatched = [] if isinstance(targets, str) or targets is None else _unmatched(targets, modules)
     if unmatched:
         # A list that has the names of several releases, or of several models, is whole where each role is adapted.
-        adapted = {role_of(name) for name in targets if name not in unmatched} - {None}
-        spelt = all(role_of(name) in adapted for name in unmatched)
+        roles = {role_of(name) for name in targets if name not in unmatched} - {None}
+        spelt = all(role_of(name) in roles for name in unmatched)
         report = findings.note if spelt or subject.family is None else findings.fail
         report(
             "targets",
@@ -158,10 +160,10 @@ def _check_config(findings: Findings, subject: Subject, config: Any) -> None:
             f"This model has {_projections(subject)}; lora_config_for(model) finds query and value.",
             sorted(unmatched),
         )
-    _check_patterns(findings, subject, config)
+    _check_patterns(findings, subject, config, adapted)
     layers = getattr(config, "layers_to_transform", None)
     numbers = [layers] if isinstance(layers, int) else list(layers or ())
-    count = len(encoder_layers(unwrap(subject.model)))
+    count = len(encoder_layers(unwrap(subject.model))) if numbers else 0
     beyond = [number for number in numbers if number >= count > 0]
     if beyond and subject.family is not None:
         findings.fail(
@@ -196,9 +198,8 @@ def _check_config(findings: Findings, subject: Subject, config: Any) -> None:
             )
 
 
-def _check_patterns(findings: Findings, subject: Subject, config: Any) -> None:
+def _check_patterns(findings: Findings, subject: Subject, config: Any, adapted: list[str]) -> None:
     """Ranks and scales of their own are for modules that are adapted, and an adapter sits on no other."""
-    adapted = list(adapted_layers(subject.model))
     for name in ("rank_pattern", "alpha_pattern"):
         pattern = getattr(config, name, None) or {}
         idle = [key for key in pattern if not any(pattern_value({key: 1}, path, 0) for path in adapted)]
@@ -223,11 +224,12 @@ def _check_patterns(findings: Findings, subject: Subject, config: Any) -> None:
         )
 
 
-def _check_adapter(findings: Findings, subject: Subject, config: Any, trainable: dict[str, nn.Parameter]) -> None:
+def _check_adapter(
+    findings: Findings, subject: Subject, config: Any, trainable: dict[str, nn.Parameter], adapted: dict[str, Any]
+) -> None:
     """The adapter sits on all that its configuration names, evenly, and has exactly the parameters of the formula."""
     base = unwrap(subject.model)
     linears = linear_modules(base)
-    adapted = adapted_layers(subject.model)
     inside = sorted(set(adapted) & set(uncalled_linears(base)))
     if inside:
         findings.fail(
@@ -303,9 +305,10 @@ def _check_coverage(findings: Findings, subject: Subject, config: Any, adapted: 
     roles = {layer.name: tuple(role for role in ROLES if set(layer.paths(role)) & adapted) for layer in layers}
     counts = {role: sum(role in found for found in roles.values()) for role in ROLES}
     findings.measure("layers", {role: count for role, count in counts.items() if count})
-    text = [layer.name for layer in encoder_layers(unwrap(subject.model), "text")]
+    both = bool(tower_prefixes(unwrap(subject.model), "text"))
+    text = [layer.name for layer in encoder_layers(unwrap(subject.model), "text")] if both else []
     in_text = sorted(path for path in adapted if any(path.startswith(f"{name}.") for name in text))
-    if text and text != [layer.name for layer in layers] and in_text:
+    if in_text:
         findings.note(
             "text_tower",
             f"{len(in_text)} of {len(adapted)} adapted modules are in the text tower.",
@@ -377,7 +380,7 @@ def _check_saved(findings: Findings, subject: Subject, trainable: dict[str, nn.P
         )
 
 
-def _check_scale(findings: Findings, subject: Subject, config: Any) -> None:
+def _check_scale(findings: Findings, subject: Subject, config: Any, adapted: dict[str, Any]) -> None:
     """The adapter's share of the output is multiplied by a number of the usual size."""
     dropout = float(getattr(config, "lora_dropout", 0.0) or 0.0)
     if subject.training and dropout > _MOST_DROPOUT:
@@ -408,7 +411,7 @@ def _check_scale(findings: Findings, subject: Subject, config: Any) -> None:
             f"Call set_adapter({idle[0]!r}) if it is to be trained.",
             active,
         )
-    scale = max((float(layer.scaling.get(active, 0)) for layer in adapted_layers(subject.model).values()), default=0.0)
+    scale = max((float(layer.scaling.get(active, 0)) for layer in adapted.values()), default=0.0)
     findings.measure("scale", round(scale, 4), f"<= {_USUAL_SCALE:g}")
     if scale > _USUAL_SCALE:
         formula = "lora_alpha / sqrt(r)" if getattr(config, "use_rslora", False) else "lora_alpha / r"
@@ -429,12 +432,20 @@ def _is_untrained(subject: Subject, adapter: str) -> bool:
     return bool(tensors) and not any(bool(tensor.any()) for tensor in tensors)
 
 
-def _check_effect(findings: Findings, subject: Subject) -> None:
-    """With weights of order one, every adapter moves the output of its own layer, in one forward pass."""
+def _check_effect(findings: Findings, subject: Subject, adapted: dict[str, Any]) -> None:
+    """With weights of order one, every adapter moves the output of its own layer, in one forward pass.
+
+    Behind a training whose adapter was tried out before, that it has learnt something is what is new.
+    """
     if is_sharded(subject.model):
         findings.skip("effect", "The parameters are sharded over several processes, so none can be tried out.")
         return
-    adapted = adapted_layers(subject.model)
+    trained = any(bool(tensor.any()) for layer in adapted.values() for tensor in zero_at_the_start(layer))
+    if subject.trained and not trained:
+        _name_untrained(findings, subject)
+    scales = sorted({scale for layer in adapted.values() for scale in layer.scaling.values()})
+    if subject.compared and len(scales) == 1 and scales[0] > _LEAST_EFFECT:
+        return
     effects: dict[str, float] = {}
 
     def hook(name: str) -> Any:
@@ -447,7 +458,6 @@ def _check_effect(findings: Findings, subject: Subject) -> None:
     handles = [layer.register_forward_hook(hook(name)) for name, layer in adapted.items()]
     generator = torch.Generator().manual_seed(0)
     kept: list[tuple[torch.Tensor, torch.Tensor]] = []
-    trained = any(bool(tensor.any()) for layer in adapted.values() for tensor in zero_at_the_start(layer))
     try:
         with undisturbed(subject.model), torch.no_grad():
             subject.model.eval()
@@ -466,7 +476,7 @@ def _check_effect(findings: Findings, subject: Subject) -> None:
             handle.remove()
     idle = [name for name in adapted if name not in effects]
     weak = [name for name, effect in effects.items() if not effect > _LEAST_EFFECT]
-    known = set(uncalled_linears(unwrap(subject.model)))
+    known = set(uncalled_linears(unwrap(subject.model))) if idle else set()
     idle = [name for name in idle if name not in known]
     findings.measure("least_effect", min(effects.values(), default=None), f"> {_LEAST_EFFECT}")
     if idle:
@@ -477,7 +487,6 @@ def _check_effect(findings: Findings, subject: Subject) -> None:
             idle[:5],
         )
     if weak:
-        scales = sorted({scale for layer in adapted.values() for scale in layer.scaling.values()})
         findings.fail(
             "effect",
             f"The adapter moves the output of {len(weak)} of {len(adapted)} layers by less than {_LEAST_EFFECT} of it, "
@@ -486,8 +495,6 @@ def _check_effect(findings: Findings, subject: Subject) -> None:
             max(effects[name] for name in weak),
             f"> {_LEAST_EFFECT}",
         )
-    if subject.trained and not trained:
-        _name_untrained(findings, subject)
 
 
 def _name_untrained(findings: Findings, subject: Subject) -> None:

@@ -72,8 +72,9 @@ _ABOVE_EVEN = 1.5
 """How many times its even share a class must have at least: of two classes, half of the images is no majority."""
 _RENAMED, _SPREAD = 0.6, 3.0
 """Accuracy, and standard deviations above a guess, from which a renaming of the classes explains the answers."""
-_PREDICTED, _FIRST, _HALF = 256, 16, 0.5
-"""Images whose answers are looked at, and how many training images tell by half of them that none is known by heart."""
+_PREDICTED, _SHARE, _FIRST, _HALF = 256, 0.375, 16, 0.5
+"""Most images whose answers are looked at, and their share of those that are compared; and how many training images
+tell by half of them that none is known by heart."""
 _BATCH = 32
 
 
@@ -359,14 +360,13 @@ def _check_given(findings: Findings, subject: Subject) -> None:
 
 def _check_predictions(findings: Findings, subject: Subject, evaluation: ImageSource) -> None:
     from scipy.optimize import linear_sum_assignment
-    from sklearn.metrics import balanced_accuracy_score, confusion_matrix, matthews_corrcoef
 
     predicted, truth = predict(subject, evaluation)
     if predicted is None or truth is None:
         findings.skip("predictions", "The model gives no class scores, or the data no labels.")
         return
     classes = int(max(predicted.max(), truth.max())) + 1
-    matrix = confusion_matrix(truth, predicted, labels=range(classes))
+    matrix = np.bincount(truth * classes + predicted, minlength=classes**2).reshape(classes, classes)
     accuracy = float((predicted == truth).mean())
     majority = float(np.bincount(truth).max() / len(truth))
     rows, columns = linear_sum_assignment(-matrix)
@@ -375,8 +375,9 @@ def _check_predictions(findings: Findings, subject: Subject, evaluation: ImageSo
     guess = max(majority, chance)
     least = max(_RENAMED, guess + _SPREAD * float(np.sqrt(guess * (1 - guess) / len(truth))))
     findings.measure("accuracy", round(accuracy, 4))
-    findings.measure("balanced_accuracy", round(float(balanced_accuracy_score(truth, predicted)), 4))
-    findings.measure("mcc", round(float(matthews_corrcoef(truth, predicted)), 4))
+    balanced, correlation = _balanced(matrix)
+    findings.measure("balanced_accuracy", round(balanced, 4))
+    findings.measure("mcc", round(correlation, 4))
     findings.measure("majority_baseline", round(majority, 4))
     findings.measure("relabelled_accuracy", round(relabelled, 4))
     named = getattr(getattr(subject.bare, "config", None), "id2label", None) or {}
@@ -424,10 +425,20 @@ def _check_predictions(findings: Findings, subject: Subject, evaluation: ImageSo
             findings.fail("learnt_by_heart", text, advice, round(accuracy, 4))
 
 
+def _balanced(matrix: Array) -> tuple[float, float]:
+    """The balanced accuracy and Matthews' correlation coefficient of a confusion matrix [C, C], rows the truth."""
+    right, truth, predicted = np.diag(matrix), matrix.sum(axis=1), matrix.sum(axis=0)
+    there = truth > 0
+    count = int(matrix.sum())
+    spread = float(count**2 - predicted @ predicted) * float(count**2 - truth @ truth)
+    correlation = float(right.sum() * count - predicted @ truth) / spread**0.5 if spread > 0 else 0.0
+    return float((right[there] / truth[there]).mean()), correlation
+
+
 def predict(subject: Subject, source: ImageSource, most: int = _PREDICTED) -> tuple[Array | None, Array | None]:
     """Predicted and true class of some items, [N] each; `None` where the model or the data has no classes."""
     predicted, truth = [], []
-    indices = source.spread(min(most, max(subject.sample // 2, 1)))
+    indices = source.spread(min(most, max(int(_SHARE * subject.sample), 1)))
     with undisturbed(subject.model), torch.no_grad():
         subject.model.eval()
         for start in range(0, len(indices), _BATCH):

@@ -53,8 +53,8 @@ class Subject:
         restored_from: A checkpoint of this training that must be in the model: the best one, or the resumed one.
         group_column: A column whose values must not be on both sides of the split.
         sample: How many images of a data set are compared with one another.
-        compared: Whether the two data sets have been compared before this training, so that only what the model answers
-            is new.
+        compared: Whether the two data sets were compared, and the adapter tried out, before this training, so that
+            only what the model has learnt and answers is new.
         epochs: How often the training has shown its data; `None` where that is not known.
         steps: How many steps the training has in all; `None` where that is not known.
         sequential: Whether the training shows its data in the order in which it is stored.

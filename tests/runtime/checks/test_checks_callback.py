@@ -147,6 +147,35 @@ def test_a_resumed_model_without_peft_is_not_restored_whole(checkpoints: Callabl
         bare(ValidationCallback(checks=["reload"])).train(resume_from_checkpoint=str(tmp_path / "checkpoint-2"))
 
 
+def test_a_rate_of_zero_in_every_step(checkpoints: Callable[..., Path], tmp_path: Path) -> None:
+    made = trainer(checkpoints("vit"), tmp_path, ValidationCallback(checks=["movement"]), learning_rate=0.0)
+    with pytest.raises(ValidationError, match=r"The learning rate was zero in each of 4 steps: nothing was trained"):
+        made.train()
+
+
+@pytest.mark.parametrize("length", [{"max_steps": 6}, {"max_steps": -1, "num_train_epochs": 1}])
+def test_a_resumed_run_that_has_no_step_left(
+    length: dict[str, int], checkpoints: Callable[..., Path], tmp_path: Path
+) -> None:
+    options: dict[str, Any] = {"save_strategy": "steps", "save_steps": 6, **length}
+    trainer(checkpoints("vit"), tmp_path, **options).train()
+    callback = ValidationCallback()
+    trainer(checkpoints("vit"), tmp_path, callback, **options).train(
+        resume_from_checkpoint=str(tmp_path / "checkpoint-6")
+    )
+    assert callback.report.failed == []
+    assert [result.status for result in callback.report.of("movement")] == ["skipped"]
+    assert "resumed at step 6 had no step left" in callback.report.of("movement")[0].detail
+
+
+def test_a_training_without_a_step(checkpoints: Callable[..., Path], tmp_path: Path) -> None:
+    callback = ValidationCallback("warn", checks=["movement"])
+    made = trainer(checkpoints("vit"), tmp_path, callback)
+    callback.on_train_begin(made.args, made.state, made.control, model=made.model)
+    callback.on_train_end(made.args, made.state, made.control, model=made.model)
+    assert [result.detail for result in callback.report.failed] == ["No step was taken: nothing was trained."]
+
+
 def test_a_wrong_option_is_said() -> None:
     with pytest.raises(UsageError, match="on_failure='stop': must be 'raise' or 'warn'"):
         ValidationCallback("stop")  # type: ignore[arg-type]

@@ -43,6 +43,33 @@ def test_a_sign_on_a_plain_ground_is_moved_and_not_cut_out() -> None:
     assert not cropped_from(Parts([whole]), Parts([whole.crop((8, 6, 88, 66))])).any()
 
 
+def test_a_whole_is_not_cut_out_of_itself() -> None:
+    assert not cropped_from(Parts(PICTURES), Parts(PICTURES)).any()
+
+
+def test_faint_details_are_left_out() -> None:
+    """Of a few levels in all, noise is most of what could be compared."""
+    slope = np.linspace(40, 200, 96)[:, None, None]
+    texture = np.stack([np.asarray(each.resize((128, 96)), dtype=float) for each in PICTURES])
+    for levels, found in ((40, 1.0), (4, 0.0)):
+        strength = levels / texture.std(axis=(1, 2, 3), keepdims=True)
+        shown = (slope + strength * (texture - texture.mean(axis=(1, 2, 3), keepdims=True))).clip(0, 255)
+        wholes = [Image.fromarray(each.astype(np.uint8)) for each in shown]
+        parts = [cut(image, 0.7, number / 23) for number, image in enumerate(wholes)]
+        assert abs(cropped_from(Parts(wholes), Parts(parts)).mean() - found) <= 0.1
+
+
+def test_pictures_that_are_alike_by_nature_are_not_found() -> None:
+    """Halves of digits beside a plain half: one fits into another, moved and stretched, and not exactly."""
+    digits = pytest.importorskip("sklearn.datasets").load_digits().images[:160]
+    halves = []
+    for digit in digits:
+        picture = Image.fromarray((digit * 15).astype(np.uint8)).resize((64, 48), Image.Resampling.BICUBIC)
+        picture.paste(127, (32, 0, 64, 48))
+        halves.append(picture)
+    assert cropped_from(Parts(halves[:96]), Parts(halves[96:])).sum() < 2
+
+
 def test_a_part_is_found_behind_a_border() -> None:
     padded = [ImageOps.expand(image, 20, (128, 128, 128)) for image in PICTURES]
     assert cropped_from(Parts(padded), Parts(PICTURES)).mean() >= 0.8

@@ -20,7 +20,7 @@ from PIL import Image, ImageOps
 from safetensors.torch import load_file, save_file
 from torch import nn
 from torch.utils.data import Dataset
-from transformers import Trainer, TrainerControl, TrainerState, TrainingArguments
+from transformers import Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from v5lint.runtime.checks import ValidationCallback
 from v5lint.runtime.checks.labels import learnt_by_heart
@@ -286,6 +286,21 @@ def test_a_scale_of_the_adapter(alpha: int, status: str, scene: Scene) -> None:
 
 
 @pytest.mark.parametrize("scene", ["siglip2"], indirect=True)
+def test_an_adapter_that_is_scaled_to_nothing_while_it_trains(scene: Scene) -> None:
+    """Before the training it has an effect, and behind it only what has changed is tried out again."""
+
+    class Muting(TrainerCallback):  # type: ignore[misc]
+        def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+            for layer in kwargs["model"].modules():
+                if isinstance(layer, Linear) and state.global_step == 3:
+                    layer.scaling["default"] = 0.0
+
+    scene.mode = "train"
+    assert said(scene.run(["parameters"]), "parameters") == ""
+    scene.trainer_options = lambda model: {"callbacks": [Muting()]}
+    assert "The adapter moves the output of" in said(scene.run(["parameters"]), "parameters")
+
+
 @pytest.mark.parametrize(("budget", "small", "status"), [
     (16, False, ""), (7, False, "note"), (3, False, "failed"), (3, True, ""),
 ])  # fmt: skip

@@ -559,3 +559,38 @@ def test_two_trained_adapters_are_both_saved() -> None:
         scene.close()
     assert [result.detail for result in report.failed] == []
     assert {"parameters", "reload"} <= {result.name for result in report.results if result.status == "passed"}
+
+
+@pytest.mark.parametrize("shorter", [35, 37, 48])
+def test_a_centre_crop_is_usual(shorter: int) -> None:
+    """The shorter side resized and the centre cropped, with torchvision's rounding, which tells at 32 pixels."""
+
+    def prepare(image: Image.Image) -> Any:
+        width, height = (int(shorter * side / min(image.size)) for side in image.size)
+        left, top = round((width - 32) / 2), round((height - 32) / 2)
+        return scene.prepared(image.resize((width, height)).crop((left, top, left + 32, top + 32)))
+
+    scene = Scene("vit", 0)
+    try:
+        scene.prepare_evaluation = prepare
+        report = scene.run(["preprocessing"])
+    finally:
+        scene.close()
+    assert [result.detail for result in report.failed] == []
+    assert any("in a usual way" in result.detail for result in report.of("preprocessing"))
+
+
+def test_pictures_that_a_collator_mixes_are_no_other_statistics() -> None:
+    def mixed(items: list[Any]) -> Any:
+        batch = default_data_collator(items)
+        batch["pixel_values"] = 0.7 * batch["pixel_values"] + 0.3 * batch["pixel_values"].flip(0)
+        return batch
+
+    scene = Scene("vit", 0)
+    try:
+        scene.known = {"data_collator": mixed}
+        report = scene.run(["preprocessing"])
+    finally:
+        scene.close()
+    assert [result.detail for result in report.failed] == []
+    assert any("mixes the pictures of a batch" in result.detail for result in report.of("preprocessing"))
