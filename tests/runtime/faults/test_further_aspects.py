@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 import torch
-from fault_scene import DIGITS, Scene
+from fault_scene import DIGITS, Scene, digits
 from peft import LoraConfig, get_peft_model, inject_adapter_in_model
 from PIL import Image, ImageEnhance
 from test_aspects import Files, results_of, said
@@ -18,6 +19,7 @@ from transformers import Trainer, default_data_collator
 from v5lint.runtime.checks import validate
 from v5lint.runtime.checks.loaders import source_of
 from v5lint.runtime.loading import load_model
+from v5lint.runtime.processors import load_processor
 from v5lint.runtime.roles import unwrap
 from v5lint.runtime.tiny import make_tiny_checkpoint
 
@@ -29,8 +31,8 @@ pytest.importorskip("sklearn", reason="needs scikit-learn")
 
 
 @pytest.fixture
-def scene() -> Iterator[Scene]:
-    made = Scene("vit", 0)
+def scene(request: pytest.FixtureRequest) -> Iterator[Scene]:
+    made = Scene(getattr(request, "param", "vit"), 0)
     yield made
     made.close()
 
@@ -287,6 +289,51 @@ def test_a_processor_that_cannot_prepare_an_image(scene: Scene) -> None:
     assert "The processor cannot prepare an image: no" in said(scene.run(["resolution"]), "resolution")
 
 
+def test_without_any_processor_images_are_not_looked_at(scene: Scene) -> None:
+    def finish(model: Any) -> Any:
+        unwrap(model).config._name_or_path = "nobody/nothing"
+        return model
+
+    processor, scene.processor = scene.processor, None
+    scene.prepare = lambda image: {name: tensor[0] for name, tensor in processor(image, return_tensors="pt").items()}
+    scene.finish = finish
+    report = scene.run(["preprocessing"])
+    assert "There is no processor to hold the images against." in results_of(report, "preprocessing", "skipped")
+
+
+@pytest.mark.parametrize("scene", ["dinov2"], indirect=True)
+@pytest.mark.parametrize("other", [False, True])
+def test_another_grid_that_the_model_takes_is_noted(other: bool, scene: Scene) -> None:
+    def enlarged(image: Image.Image) -> Any:
+        pixels = scene.prepared(image)["pixel_values"][None]
+        return {"pixel_values": nn.functional.interpolate(pixels, scale_factor=2)[0]}
+
+    if other:
+        scene.prepare = enlarged
+    report = scene.run(["resolution"])
+    assert ("the training data has a grid of" in results_of(report, "resolution", "note")) is other
+    assert report.failed == []
+
+
+@pytest.mark.parametrize("scene", ["siglip"], indirect=True)
+@pytest.mark.parametrize("rest", [False, True])
+def test_a_model_whose_own_size_leaves_a_rest_is_noted(rest: bool, scene: Scene) -> None:
+    """As SigLIP so400m-patch14-384 has it."""
+    if rest:
+        for name, path in ("config.json", ("vision_config", "image_size")), ("preprocessor_config.json", ("size",)):
+            file = scene.checkpoint / name
+            content = json.loads(file.read_text())
+            if path == ("size",):
+                content["size"] = {side: value + 1 for side, value in content["size"].items()}
+            else:
+                content["vision_config"]["image_size"] += 1
+            file.write_text(json.dumps(content))
+        scene.processor = load_processor(scene.checkpoint)
+    report = scene.run(["resolution"])
+    assert ("pixels are no multiple of" in results_of(report, "resolution", "note")) is rest
+    assert report.failed == []
+
+
 # --- split, data -----------------------------------------------------------------------------------------------------
 
 
@@ -296,6 +343,17 @@ def test_one_class_is_most_of_the_evaluation(wrong: bool, scene: Scene) -> None:
         scene.evaluation = (scene.evaluation[0], [3] * 44 + scene.evaluation[1][44:])
     report = scene.run(["split"])
     assert ("of the evaluation images have one class: an accuracy" in results_of(report, "split", "note")) is wrong
+
+
+@pytest.mark.parametrize("like", [False, True])
+def test_one_picture_that_looks_like_another_is_noted(like: bool, scene: Scene) -> None:
+    pairs = [pair for pair in zip(*digits(), strict=True) if not any(pair[0] is one for one in scene.train[0])][:60]
+    if like:
+        pairs.append((scene.train[0][0].resize((60, 45)), scene.train[1][0]))
+    scene.evaluation = ([picture for picture, _ in pairs], [target for _, target in pairs])
+    report = scene.run(["split"])
+    assert ("1 of 61 evaluation images look like a training image" in results_of(report, "split", "note")) is like
+    assert report.failed == []
 
 
 def test_a_group_column_that_is_not_there(scene: Scene) -> None:
@@ -388,6 +446,16 @@ def test_scores_that_are_reduced_before_they_are_measured(wrong: bool, scene: Sc
 def test_a_checkpoint_that_is_gone_is_said(scene: Scene) -> None:
     scene.known = {"restored_from": scene.folder / "gone"}
     assert "is not there any more" in results_of(scene.run(["reload"]), "reload", "skipped")
+
+
+@pytest.mark.parametrize("named", [False, True])
+def test_classes_without_names_are_noted(named: bool, scene: Scene) -> None:
+    scene.adapt = lambda model: model
+    if not named:
+        scene.load = lambda: load_model(scene.checkpoint, labels=10)
+    report = scene.run(["reload"])
+    assert ("The 10 classes have no names" in results_of(report, "reload", "note")) is not named
+    assert report.failed == []
 
 
 def test_a_batch_without_the_model_s_inputs_is_said(scene: Scene) -> None:
