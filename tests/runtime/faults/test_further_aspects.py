@@ -14,10 +14,11 @@ from PIL import Image, ImageEnhance
 from test_aspects import Files, results_of, said
 from torch import nn
 from torch.utils.data import DataLoader
-from transformers import Trainer, default_data_collator
+from transformers import BertConfig, BertForSequenceClassification, Trainer, default_data_collator
 
 from v5lint.runtime.checks import validate
 from v5lint.runtime.checks.loaders import source_of
+from v5lint.runtime.export import LABELS_FILE
 from v5lint.runtime.loading import load_model
 from v5lint.runtime.processors import load_processor
 from v5lint.runtime.roles import unwrap
@@ -216,6 +217,18 @@ def test_a_frozen_head_is_the_checkpoint_s(wrong: bool, scene: Scene) -> None:
     report = scene.run(["parameters"])
     assert ("is frozen at the values of the checkpoint" in results_of(report, "parameters", "note")) is not wrong
     assert ("is frozen, at random values" in said(report, "parameters")) is wrong
+
+
+def test_a_frozen_head_of_a_family_that_is_not_known_is_noted() -> None:
+    config = BertConfig(
+        hidden_size=32, num_hidden_layers=2, num_attention_heads=2, intermediate_size=64, vocab_size=100, num_labels=3
+    )
+    model: Any = get_peft_model(
+        BertForSequenceClassification(config), LoraConfig(r=4, target_modules=["query", "value"])
+    )
+    report = validate(model, checks=["parameters"], training=True)
+    assert "is frozen; whether it was trained before is not known" in results_of(report, "parameters", "note")
+    assert report.failed == []
 
 
 def test_adapters_in_the_text_tower_are_noted(tmp_path: Path) -> None:
@@ -455,6 +468,23 @@ def test_classes_without_names_are_noted(named: bool, scene: Scene) -> None:
         scene.load = lambda: load_model(scene.checkpoint, labels=10)
     report = scene.run(["reload"])
     assert ("The 10 classes have no names" in results_of(report, "reload", "note")) is not named
+    assert report.failed == []
+
+
+@pytest.mark.parametrize("named", [False, True])
+def test_an_adapter_without_class_names_is_noted(named: bool, scene: Scene) -> None:
+    folder = scene.folder / "adapter"
+
+    def finish(model: Any) -> Any:
+        model.save_pretrained(folder)
+        if named:
+            (folder / LABELS_FILE).write_text(json.dumps({"labels": DIGITS}))
+        return model
+
+    scene.finish = finish
+    scene.known = {"restored_from": folder}
+    report = scene.run(["reload"])
+    assert ("saved without class names" in results_of(report, "reload", "note")) is not named
     assert report.failed == []
 
 
