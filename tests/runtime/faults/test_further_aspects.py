@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 import torch
-from fault_scene import DIGITS, Scene
+from fault_scene import DIGITS, Scene, digits
 from peft import LoraConfig, get_peft_model, inject_adapter_in_model
 from PIL import Image, ImageEnhance
 from test_aspects import Files, results_of, said
 from torch import nn
 from torch.utils.data import DataLoader
-from transformers import Trainer, default_data_collator
+from transformers import BertConfig, BertForSequenceClassification, Trainer, default_data_collator
 
 from v5lint.runtime.checks import validate
 from v5lint.runtime.checks.loaders import source_of
+from v5lint.runtime.export import LABELS_FILE
 from v5lint.runtime.loading import load_model
+from v5lint.runtime.processors import load_processor
 from v5lint.runtime.roles import unwrap
 from v5lint.runtime.tiny import make_tiny_checkpoint
 
@@ -29,8 +32,8 @@ pytest.importorskip("sklearn", reason="needs scikit-learn")
 
 
 @pytest.fixture
-def scene() -> Iterator[Scene]:
-    made = Scene("vit", 0)
+def scene(request: pytest.FixtureRequest) -> Iterator[Scene]:
+    made = Scene(getattr(request, "param", "vit"), 0)
     yield made
     made.close()
 
@@ -216,6 +219,18 @@ def test_a_frozen_head_is_the_checkpoint_s(wrong: bool, scene: Scene) -> None:
     assert ("is frozen, at random values" in said(report, "parameters")) is wrong
 
 
+def test_a_frozen_head_of_a_family_that_is_not_known_is_noted() -> None:
+    config = BertConfig(
+        hidden_size=32, num_hidden_layers=2, num_attention_heads=2, intermediate_size=64, vocab_size=100, num_labels=3
+    )
+    model: Any = get_peft_model(
+        BertForSequenceClassification(config), LoraConfig(r=4, target_modules=["query", "value"])
+    )
+    report = validate(model, checks=["parameters"], training=True)
+    assert "is frozen; whether it was trained before is not known" in results_of(report, "parameters", "note")
+    assert report.failed == []
+
+
 def test_adapters_in_the_text_tower_are_noted(tmp_path: Path) -> None:
     model = load_model(make_tiny_checkpoint("siglip", tmp_path), "retrieval")
     for targets, noted in (["q_proj", "v_proj"], True), (r"vision_model\..*\.(q_proj|v_proj)", False):
@@ -287,6 +302,51 @@ def test_a_processor_that_cannot_prepare_an_image(scene: Scene) -> None:
     assert "The processor cannot prepare an image: no" in said(scene.run(["resolution"]), "resolution")
 
 
+def test_without_any_processor_images_are_not_looked_at(scene: Scene) -> None:
+    def finish(model: Any) -> Any:
+        unwrap(model).config._name_or_path = "nobody/nothing"
+        return model
+
+    processor, scene.processor = scene.processor, None
+    scene.prepare = lambda image: {name: tensor[0] for name, tensor in processor(image, return_tensors="pt").items()}
+    scene.finish = finish
+    report = scene.run(["preprocessing"])
+    assert "There is no processor to hold the images against." in results_of(report, "preprocessing", "skipped")
+
+
+@pytest.mark.parametrize("scene", ["dinov2"], indirect=True)
+@pytest.mark.parametrize("other", [False, True])
+def test_another_grid_that_the_model_takes_is_noted(other: bool, scene: Scene) -> None:
+    def enlarged(image: Image.Image) -> Any:
+        pixels = scene.prepared(image)["pixel_values"][None]
+        return {"pixel_values": nn.functional.interpolate(pixels, scale_factor=2)[0]}
+
+    if other:
+        scene.prepare = enlarged
+    report = scene.run(["resolution"])
+    assert ("the training data has a grid of" in results_of(report, "resolution", "note")) is other
+    assert report.failed == []
+
+
+@pytest.mark.parametrize("scene", ["siglip"], indirect=True)
+@pytest.mark.parametrize("rest", [False, True])
+def test_a_model_whose_own_size_leaves_a_rest_is_noted(rest: bool, scene: Scene) -> None:
+    """As SigLIP so400m-patch14-384 has it."""
+    if rest:
+        for name, path in ("config.json", ("vision_config", "image_size")), ("preprocessor_config.json", ("size",)):
+            file = scene.checkpoint / name
+            content = json.loads(file.read_text())
+            if path == ("size",):
+                content["size"] = {side: value + 1 for side, value in content["size"].items()}
+            else:
+                content["vision_config"]["image_size"] += 1
+            file.write_text(json.dumps(content))
+        scene.processor = load_processor(scene.checkpoint)
+    report = scene.run(["resolution"])
+    assert ("pixels are no multiple of" in results_of(report, "resolution", "note")) is rest
+    assert report.failed == []
+
+
 # --- split, data -----------------------------------------------------------------------------------------------------
 
 
@@ -296,6 +356,17 @@ def test_one_class_is_most_of_the_evaluation(wrong: bool, scene: Scene) -> None:
         scene.evaluation = (scene.evaluation[0], [3] * 44 + scene.evaluation[1][44:])
     report = scene.run(["split"])
     assert ("of the evaluation images have one class: an accuracy" in results_of(report, "split", "note")) is wrong
+
+
+@pytest.mark.parametrize("like", [False, True])
+def test_one_picture_that_looks_like_another_is_noted(like: bool, scene: Scene) -> None:
+    pairs = [pair for pair in zip(*digits(), strict=True) if not any(pair[0] is one for one in scene.train[0])][:60]
+    if like:
+        pairs.append((scene.train[0][0].resize((60, 45)), scene.train[1][0]))
+    scene.evaluation = ([picture for picture, _ in pairs], [target for _, target in pairs])
+    report = scene.run(["split"])
+    assert ("1 of 61 evaluation images look like a training image" in results_of(report, "split", "note")) is like
+    assert report.failed == []
 
 
 def test_a_group_column_that_is_not_there(scene: Scene) -> None:
@@ -388,6 +459,33 @@ def test_scores_that_are_reduced_before_they_are_measured(wrong: bool, scene: Sc
 def test_a_checkpoint_that_is_gone_is_said(scene: Scene) -> None:
     scene.known = {"restored_from": scene.folder / "gone"}
     assert "is not there any more" in results_of(scene.run(["reload"]), "reload", "skipped")
+
+
+@pytest.mark.parametrize("named", [False, True])
+def test_classes_without_names_are_noted(named: bool, scene: Scene) -> None:
+    scene.adapt = lambda model: model
+    if not named:
+        scene.load = lambda: load_model(scene.checkpoint, labels=10)
+    report = scene.run(["reload"])
+    assert ("The 10 classes have no names" in results_of(report, "reload", "note")) is not named
+    assert report.failed == []
+
+
+@pytest.mark.parametrize("named", [False, True])
+def test_an_adapter_without_class_names_is_noted(named: bool, scene: Scene) -> None:
+    folder = scene.folder / "adapter"
+
+    def finish(model: Any) -> Any:
+        model.save_pretrained(folder)
+        if named:
+            (folder / LABELS_FILE).write_text(json.dumps({"labels": DIGITS}))
+        return model
+
+    scene.finish = finish
+    scene.known = {"restored_from": folder}
+    report = scene.run(["reload"])
+    assert ("saved without class names" in results_of(report, "reload", "note")) is not named
+    assert report.failed == []
 
 
 def test_a_batch_without_the_model_s_inputs_is_said(scene: Scene) -> None:
