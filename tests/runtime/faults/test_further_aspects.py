@@ -471,6 +471,19 @@ def test_classes_without_names_are_noted(named: bool, scene: Scene) -> None:
     assert report.failed == []
 
 
+@pytest.mark.parametrize("wrong", [False, True])
+def test_scores_that_no_file_holds(wrong: bool, scene: Scene) -> None:
+    def finish(model: Any) -> Any:
+        if wrong:  # what a script does to its model beside its weights
+            unwrap(model).classifier.register_forward_hook(lambda module, inputs, output: output + torch.arange(10))
+        return model
+
+    scene.finish = finish
+    found = said(scene.run(["reload"]), "reload")
+    assert ("Saved and read again, the model gives other scores: they differ by" in found) is wrong
+    assert bool(found) is wrong
+
+
 @pytest.mark.parametrize("named", [False, True])
 def test_an_adapter_without_class_names_is_noted(named: bool, scene: Scene) -> None:
     folder = scene.folder / "adapter"
