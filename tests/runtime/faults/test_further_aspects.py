@@ -204,6 +204,15 @@ def test_an_adapter_on_what_is_never_called(wrong: bool, scene: Scene) -> None:
 
 
 @pytest.mark.parametrize("wrong", [False, True])
+def test_an_adapter_outside_the_encoder(wrong: bool, scene: Scene) -> None:
+    targets = ["projection"] if wrong else ["projection", "q_proj", "v_proj"]
+    scene.config = lambda model: LoraConfig(r=4, target_modules=targets, modules_to_save=["classifier"])
+    found = said(scene.run(["parameters"]), "parameters")
+    assert ("No layer of the encoder is adapted: the adapter sits on" in found) is wrong
+    assert bool(found) is wrong
+
+
+@pytest.mark.parametrize("wrong", [False, True])
 def test_a_frozen_head_is_the_checkpoint_s(wrong: bool, scene: Scene) -> None:
     make_tiny_checkpoint("vit", scene.checkpoint, labels=DIGITS)
     scene.config = lambda model: LoraConfig(r=4, target_modules=["q_proj", "v_proj"])
