@@ -152,7 +152,7 @@ def _fits(wholes: Array, parts: Array, starts: Array) -> Array:
     fits: Array = np.zeros(len(parts), dtype=bool)
     # At half of the resolution twice as far off is within reach.
     halved = [_averaged(values, (side // 2, side // 2)) for values, side in ((wholes, _WHOLE), (parts, _FINE))]
-    boxes, best = _fitted(*halved, starts.astype(np.float64))
+    boxes, best = _fitted(*halved, starts.astype(np.float64))  # type: ignore[call-arg]  # two of them
     near = np.flatnonzero(best >= _NEARLY)
     if not len(near):
         return fits

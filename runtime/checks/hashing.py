@@ -55,7 +55,7 @@ class Hashes:
     @cached_property
     def shows(self) -> list[bool]:
         """Of each image whether it has more than one colour: others are no pictures of something."""
-        return [bool(each) for each in self.rows.any(axis=1)]
+        return [bool(each) for each in self.rows.any(axis=1)]  # type: ignore[union-attr]  # of one axis: an array
 
 
 def hash_images(*groups: Sequence[Image.Image]) -> list[Hashes]:

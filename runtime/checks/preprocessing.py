@@ -538,7 +538,7 @@ def _usual_ways() -> Iterator[Callable[[Image.Image, tuple[int, int]], Image.Ima
     for scale in _CROPS:
         yield partial(_cropped, scale=scale)
         for longer, corner in product((round, math.floor), (math.floor, round)):
-            yield partial(_resized_and_cropped, scale=scale, longer=longer, corner=corner)
+            yield partial(_resized_and_cropped, scale=scale, longer=longer, corner=corner)  # type: ignore[arg-type]
     for fill in _FILLS:
         yield partial(_padded, fill=fill)
 

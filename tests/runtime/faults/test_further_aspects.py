@@ -204,6 +204,15 @@ def test_an_adapter_on_what_is_never_called(wrong: bool, scene: Scene) -> None:
 
 
 @pytest.mark.parametrize("wrong", [False, True])
+def test_an_adapter_outside_the_encoder(wrong: bool, scene: Scene) -> None:
+    targets = ["projection"] if wrong else ["projection", "q_proj", "v_proj"]
+    scene.config = lambda model: LoraConfig(r=4, target_modules=targets, modules_to_save=["classifier"])
+    found = said(scene.run(["parameters"]), "parameters")
+    assert ("No layer of the encoder is adapted: the adapter sits on" in found) is wrong
+    assert bool(found) is wrong
+
+
+@pytest.mark.parametrize("wrong", [False, True])
 def test_a_frozen_head_is_the_checkpoint_s(wrong: bool, scene: Scene) -> None:
     make_tiny_checkpoint("vit", scene.checkpoint, labels=DIGITS)
     scene.config = lambda model: LoraConfig(r=4, target_modules=["q_proj", "v_proj"])
@@ -469,6 +478,19 @@ def test_classes_without_names_are_noted(named: bool, scene: Scene) -> None:
     report = scene.run(["reload"])
     assert ("The 10 classes have no names" in results_of(report, "reload", "note")) is not named
     assert report.failed == []
+
+
+@pytest.mark.parametrize("wrong", [False, True])
+def test_scores_that_no_file_holds(wrong: bool, scene: Scene) -> None:
+    def finish(model: Any) -> Any:
+        if wrong:  # what a script does to its model beside its weights
+            unwrap(model).classifier.register_forward_hook(lambda module, inputs, output: output + torch.arange(10))
+        return model
+
+    scene.finish = finish
+    found = said(scene.run(["reload"]), "reload")
+    assert ("Saved and read again, the model gives other scores: they differ by" in found) is wrong
+    assert bool(found) is wrong
 
 
 @pytest.mark.parametrize("named", [False, True])
