@@ -53,6 +53,8 @@ def _ever(name: str) -> list[str]:
 
 def _is_lost(name: str, member: str) -> bool:
     removal = lookup.removed_member(name, member)
+    if removal is not None and name == "PreTrainedModel":  # it inherited from the mixin until 4.50
+        removal = lookup.removed_member("GenerationMixin", member) or removal
     if removal is None or member in (lookup.members("PreTrainedModel") or ()):
         return False
     if "Tokenizer" in name or name.endswith(("Cache", "Encoding")):

@@ -9,6 +9,7 @@ writes the table. Nothing is imported: what a class binds, and what its methods 
 from __future__ import annotations
 
 import argparse
+import keyword
 import re
 import zipfile
 from pathlib import Path
@@ -126,7 +127,7 @@ def table(read: dict[tuple[int, ...], Release]) -> str:
         is_model = _is_model(read[newest], name)
         since: dict[tuple[int, ...], list[str]] = {}
         for each in sorted(last.keys() - now - roots):
-            if not each.startswith("__") and (each.startswith("_") or not is_model):
+            if _is_attribute(each) and (each.startswith("_") or not is_model):
                 setting = _setting(read[last[each]], name, places[0], each) if "config" in now else ""
                 written = f"{each}={setting}" if setting else each
                 since.setdefault(min(minor for minor in read if minor > last[each]), []).append(written)
@@ -136,6 +137,11 @@ def table(read: dict[tuple[int, ...], Release]) -> str:
     for (minor, attributes), names in sorted(groups.items()):
         lines.append(f"  ['{'.'.join(map(str, minor))}', '{attributes}', '{' '.join(names)}'],")
     return "\n".join([*lines, "]"]) + "\n"
+
+
+def _is_attribute(name: str) -> bool:
+    """Whether a name is one that code reads from `self`: no keyword that stands alone in a line, no name of a class."""
+    return not name.startswith("__") and not keyword.iskeyword(name) and not name[0].isupper()
 
 
 def _is_model(release: Release, name: str) -> bool:
