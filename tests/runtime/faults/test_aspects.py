@@ -285,7 +285,6 @@ def test_a_scale_of_the_adapter(alpha: int, status: str, scene: Scene) -> None:
         assert ("What the adapter adds is multiplied by" in results_of(report, "parameters", each)) is (each == status)
 
 
-@pytest.mark.parametrize("scene", ["siglip2"], indirect=True)
 def test_an_adapter_that_is_scaled_to_nothing_while_it_trains(scene: Scene) -> None:
     """Before the training it has an effect, and behind it only what has changed is tried out again."""
 
@@ -301,6 +300,7 @@ def test_an_adapter_that_is_scaled_to_nothing_while_it_trains(scene: Scene) -> N
     assert "The adapter moves the output of" in said(scene.run(["parameters"]), "parameters")
 
 
+@pytest.mark.parametrize("scene", ["siglip2"], indirect=True)
 @pytest.mark.parametrize(("budget", "small", "status"), [
     (16, False, ""), (7, False, "note"), (3, False, "failed"), (3, True, ""),
 ])  # fmt: skip
