@@ -21,14 +21,21 @@ _BY_SUFFIX = {".py": "python", ".pyi": "python", ".pyw": "python", ".ipynb": "no
 _MARKDOWN = frozenset({".md", ".markdown", ".mdx"})
 
 #: Names of Markdown that tells what was: its code is old on purpose.
-_OF_THE_PAST = pattern(r"(?i)(?:change|history|release|news|upgrad)|.*(?:changelog|migrat|release.?notes|breaking|deprecat)")
+_OF_THE_PAST = pattern(
+    r"(?i)(?:change|history|release|news|upgrad)|.*(?:changelog|migrat|release.?notes|breaking|deprecat)"
+)
 
 #: Endings of files some of which are project metadata; the whole name decides.
 _MAYBE_METADATA = frozenset({".toml", ".cfg", ".txt", ".in", ".yml", ".yaml"})
 
 #: The kinds of regions that documents of a format have, where they have others than Python. What conda's
 #: environments are called other YAML is called, too.
-_KINDS = {"metadata": ("requirements", "script"), "script": ("script",), "notebook": ("python", "script"), "markdown": ("python", "script")}
+_KINDS = {
+    "metadata": ("requirements", "script"),
+    "script": ("script",),
+    "notebook": ("python", "script"),
+    "markdown": ("python", "script"),
+}
 
 #: Formats by the whole name, of files whose name has no ending.
 _BY_NAME = {"Pipfile": "metadata"}

@@ -1,7 +1,7 @@
 """Programs that a file holds in pieces: the code cells of a notebook, the fences of a Markdown file.
 
-The pieces are one module, so that one reads what another one binds; what of them is no Python (`%env`, `!pip`) is masked
-there, and read as a script of its own.
+The pieces are one module, so that one reads what another one binds; what of them is no Python (`%env`, `!pip`) is
+masked there, and read as a script of its own.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The fenced code of a Markdown file: where it stands, in which language, and whether it shows what is not to be done."""
+"""The fenced code of a Markdown file: where it stands, in which language, and whether it is old on purpose."""
 
 from __future__ import annotations
 
@@ -35,20 +35,25 @@ _HEADING = re.compile(r"[ \t>]*(#{1,6})[ \t]+(.*)")
 #: `transformers.js` reads environment variables of the same names.
 _FOR_NODE = re.compile(r"transformers\.js|@(?:xenova|huggingface)/transformers")
 
-_OLD_RELEASE = r"\bv4\b|\bv?4\.\d+(?:\.\d+)?\b|\btransformers\W{0,4}(?:<|4\b|v4)"
+_OLD_RELEASE = (
+    r"\btransformers[`'\" ]*(?:<|==\s*4|v?4(?![.\d]))|\b(?:in|until|up to) transformers[`'\" ]*v?4\.\d"
+    r"|\A\W*v4\b|\bv?4\.x\b|\bv4 (?:api|code|style|syntax|way|to v5)"
+)
 _OLD = r"\bdeprecat|\blegacy\b|\bobsolete|\boutdated|\bno longer\b|[\u274c\U0001f6ab]"
+_OLD_THING = r"\b(?:old|older|previous) (?:api|way|code|versions?|releases?|style|syntax|form|usage|behaviou?r)\b"
 _BEFORE = r"\bbefore(?=\W*\Z|\W*[(:/|-]|\s*(?:and|vs)\b|\s+(?:v?\d|transformers\b|the (?:change|fix|migration)))"
 
 #: Headings of what shows old code.
 _OLD_HEADING = re.compile(
-    rf"{_OLD}|{_OLD_RELEASE}|{_BEFORE}|\bold\b|\bremov(?:ed|al)|\bmigrat|\bupgrad|\bbreaking\b|\bchange ?log\b"
-    r"|\brelease notes\b|\bwhat'?s new\b|\banti-?pattern|\bdon'?ts?\b|\bmistakes?\b|\bpitfalls?\b|\bprevious(?:ly)?\b",
+    rf"{_OLD}|{_OLD_THING}|{_OLD_RELEASE}|{_BEFORE}|\A\W*old\b|\bremoved\b|\bmigrat"
+    r"|\bupgrad\w+ (?:guide|notes|from|to)\b|\bbreaking changes?\b|\bchange ?log\b|\brelease notes\b"
+    r"|\bwhat'?s new\b|\banti-?pattern|\bdon'?ts\b|\bmistakes?\b|\bpitfalls?\b",
     re.IGNORECASE,
 )
 
 #: Lines that lead to old code.
 _OLD_LINE = re.compile(
-    rf"{_OLD}|{_OLD_RELEASE}|{_BEFORE}|\bold(?:er)? (?:api|way|code|versions?|style|syntax|form|usage)\b|\bremoved\b"
+    rf"{_OLD}|{_OLD_THING}|{_OLD_RELEASE}|{_BEFORE}|\bremoved\b"
     r"|\A\W*(?:old|was|from|bad|wrong|incorrect|previous(?:ly)?|don'?t|do not|never|avoid)\b[^.]{0,30}\Z"
     r"|\binstead of\W*\Z|\bfails?\b|\braises\b|\bused to be\b|\b(?:replace|rename|change)\W*\Z",
     re.IGNORECASE,
@@ -56,20 +61,16 @@ _OLD_LINE = re.compile(
 
 #: Lines behind old code, which say that the new one follows.
 _BECOMES = re.compile(
-    r"\W*(?:becomes|after\W*\Z|new\b[^.]{0,25}\Z|(?:is|are) now\b|now\W*\Z|v5\b|to\W*\Z|with\W*\Z|should (?:be|become)\b"
-    r"|instead\b|use (?:this|the following) instead)",
+    r"\W*(?:becomes|after\W*\Z|new\b[^.]{0,25}\Z|(?:is|are) now\b|now\W*\Z|v5\b|to\W*\Z|with\W*\Z"
+    r"|should (?:be|become)\b|instead\b|use (?:this|the following) instead)",
     re.IGNORECASE,
 )
 
 #: Comments by which a fence shows old beside new.
 _OLD_COMMENT = re.compile(
-    rf"(?:#|//)[^\n\w]*(?:(?:{_OLD}|{_OLD_RELEASE})|(?:before|old|bad|wrong|incorrect|previous(?:ly)?|was|don'?t|do not)\b"
-    r"[^\n.]{0,25}$)|#[^\n]*(?:\bdeprecated\b|\bno longer\b|\bremoved in\b|\bnot supported\b)",
+    rf"#[^\n]*(?:{_OLD}|{_OLD_THING}|\bremoved in\b|\bnot supported\b)|#\W*(?:{_OLD_RELEASE})"
+    r"|^[ \t]*#\W*(?:before|old|bad|wrong|incorrect|previous(?:ly)?)\b(?:[^\n\w]*$|\s*[(:]|[^\n\w]+v?\d)",
     re.IGNORECASE | re.MULTILINE,
-)
-_OLD_BEGINNING = re.compile(
-    r"#\W*(?:before|old|bad|wrong|incorrect|previous(?:ly)?)\b(?:\W|\s+(?:way|code|api|style|version|approach))",
-    re.IGNORECASE,
 )
 
 #: A comment of the Markdown that leaves out the next fence, or all of them.
@@ -117,23 +118,23 @@ class Fence(Cell):
         begins = self._statements(new)
         result: list[str] = []
         for _, i1, i2, j1, j2 in SequenceMatcher(None, old, new, autojunk=False).get_opcodes():
-            for at in range(max(i2 - i1, j2 - j1)):
-                here, there = i1 + at, j1 + at
-                if here < i2 and there < j2 and old[here] == new[there]:
-                    result.append(raw[self.rows[here]])
-                elif there < j2:
-                    prefix = self.prefixes[min(here, i2 - 1)] if here < i2 else self._prefix(there, begins)
-                    result.append((prefix if new[there] else prefix.rstrip()) + new[there] + end)
+            for here in range(i1, max(i2, i1 + 1)):
+                there = j1 + here - i1
+                for at in range(there, j2 if here >= i2 - 1 else min(there + 1, j2)):
+                    if here < i2 and at == there and old[here] == new[at]:
+                        result.append(raw[self.rows[here]])
+                        continue
+                    is_there = here < i2 and at == there and old[here].strip() != ""
+                    prefix = self.prefixes[here] if is_there else self._prefix(at, begins)
+                    result.append((prefix if new[at] else prefix.rstrip()) + new[at] + end)
                 if here < i2:  # what is printed stays
                     result += raw[self.rows[here] + 1 : stops[here]]
         return result
 
     def _prefix(self, row: int, begins: set[int]) -> str:
         """What stands before a line that is added."""
-        first = next((each for each in self.prefixes if each.strip()), self.prefixes[0])
-        if ">>>" not in first:
-            return first
-        return first if row in begins else first.replace(">>>", "...")
+        longest = max(self.prefixes, key=len)  # that of a blank line may be cut off, and what goes on has no prompt
+        return longest if row in begins else longest.replace(">>>", "...")
 
     def _statements(self, lines: Sequence[str]) -> set[int]:
         """The rows in which the statements of a session begin."""
@@ -143,7 +144,9 @@ class Fence(Cell):
         from v5lint.view.parsing import parse
 
         tree = parse(Region("python", "\n".join(lines)))
-        return {min([each.lineno, *(at.lineno for at in getattr(each, "decorator_list", ()))]) - 1 for each in tree.body}
+        return {
+            min([each.lineno, *(at.lineno for at in getattr(each, "decorator_list", ()))]) - 1 for each in tree.body
+        }
 
 
 class _Raw:
@@ -249,9 +252,7 @@ def _fence(rows: Sequence[str], raw: _Raw, kind: str) -> Fence:
         row = rows[at].removesuffix("\r")
         if row.startswith(raw.prefix):
             prefix = raw.prefix
-        elif not row[len(blank) :].strip() and row.startswith(blank):
-            prefix = row
-        elif not row.strip():
+        elif not row.removeprefix(blank).strip():
             prefix = row
         else:
             return left
@@ -269,8 +270,7 @@ def _fence(rows: Sequence[str], raw: _Raw, kind: str) -> Fence:
     if not places:
         return left
     source = "\n".join(lines)
-    first = next((line for line in lines if line.strip()), "")
-    if _OLD_COMMENT.search(source) or _OLD_BEGINNING.match(first):
+    if _OLD_COMMENT.search(source):
         return left
     return Fence(kind, places, lines, prefixes, raw.end)
 
