@@ -115,8 +115,10 @@ class Linter:
             parse: whether regions that no rule wants to see are parsed as well, to know that they do parse.
         """
         checked = Checked(document)
-        rules = self._rules_for(document.searched)
+        rules = self._rules_for(document.searched) if len(document.regions) == 1 else ()
         for index, region in enumerate(document.regions):
+            if len(document.regions) > 1:  # each is a program of its own: most hold no token of most rules
+                rules = self._rules_for(region.text.encode("utf-8", "surrogatepass"))
             wanted = [rule for rule in rules if region.kind in rule.kinds]
             if not wanted and not parse:
                 continue

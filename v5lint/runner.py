@@ -41,6 +41,10 @@ _PROJECTS = 4
 _OBJECTS = 200_000
 
 
+#: Formats that may hold anything: what is no program in them is passed over.
+_NO_PROGRAMS = frozenset({"script", "markdown"})
+
+
 class Mode:
     """What a run does besides looking.
 
@@ -116,7 +120,7 @@ class Runner:
             if self._gate(settings, form).passes(text) or b"\0" in raw or self._directives.passes(raw):
                 return raw
         except TooLargeError as error:
-            return None if format_of(path) == "script" else _unreadable(path, error)  # data, whatever it is called
+            return None if format_of(path) in _NO_PROGRAMS else _unreadable(path, error)  # data, whatever it is called
         except UnreadableError as error:
             return _unreadable(path, error)
         except SettingsError as error:
@@ -125,8 +129,8 @@ class Runner:
 
     def check_syntax(self, path: str) -> FileResult | None:
         """See whether a file that no rule can fire on parses; give a result where it does not."""
-        if format_of(path) == "script":
-            return None  # it is read line by line, whatever is in it
+        if format_of(path) in _NO_PROGRAMS:
+            return None
         try:
             raw = read_bytes(path)
             document = read_document(path, raw, format_of(path) or format_of_text(raw))

@@ -122,7 +122,7 @@ def test_without_paths_the_current_folder_is_linted(lint: Lint, write: Write) ->
 
 
 def test_no_files(lint: Lint, write: Write) -> None:
-    write("README.md", "old\n")
+    write("README.rst", "old\n")
     outcome = lint(".")
     assert (outcome.status, outcome.out) == (0, "There are no files to lint.\n0 files checked.\n")
 

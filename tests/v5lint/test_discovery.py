@@ -243,15 +243,15 @@ def test_paths_that_are_no_files(lint: Lint, write: Write, folder: Path) -> None
 
 
 def test_files_of_other_kinds_are_skipped_and_counted(lint: Lint, write: Write) -> None:
-    write("README.md", "old\n")
+    write("README.rst", "old\n")
     write("script", "#!/usr/bin/env python3\nold\n")
     write("other", "#!/usr/bin/env ruby\nold\n")
-    outcome = lint("README.md", "script", "other", "-v", "--output-format", "concise")
+    outcome = lint("README.rst", "script", "other", "-v", "--output-format", "concise")
     assert outcome.status == 1
     assert outcome.out.splitlines()[0].startswith("script:2:1: T1001")
     assert outcome.out.splitlines()[-1] == "1 file checked, 2 skipped."
-    assert "1 file checked, 2 skipped (--verbose says why)." in lint("README.md", "script", "other").out
-    assert "skipped: README.md: not a kind of file that v5lint lints" in outcome.err
+    assert "1 file checked, 2 skipped (--verbose says why)." in lint("README.rst", "script", "other").out
+    assert "skipped: README.rst: not a kind of file that v5lint lints" in outcome.err
 
 
 def test_a_folder_that_may_not_be_read(start: Any, unprivileged: list[str], write: Write, folder: Path) -> None:

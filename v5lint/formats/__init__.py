@@ -8,6 +8,7 @@ from __future__ import annotations
 import os.path
 
 from v5lint import scripts
+from v5lint.patterns import pattern
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,12 +17,25 @@ if TYPE_CHECKING:
 #: Formats by the ending of the file name.
 _BY_SUFFIX = {".py": "python", ".pyi": "python", ".pyw": "python", ".ipynb": "notebook"}
 
+#: Endings of Markdown.
+_MARKDOWN = frozenset({".md", ".markdown", ".mdx"})
+
+#: Names of Markdown that tells what was: its code is old on purpose.
+_OF_THE_PAST = pattern(
+    r"(?i)(?:change|history|release|news|upgrad)|.*(?:changelog|migrat|release.?notes|breaking|deprecat)"
+)
+
 #: Endings of files some of which are project metadata; the whole name decides.
 _MAYBE_METADATA = frozenset({".toml", ".cfg", ".txt", ".in", ".yml", ".yaml"})
 
 #: The kinds of regions that documents of a format have, where they have others than Python. What conda's
 #: environments are called other YAML is called, too.
-_KINDS = {"metadata": ("requirements", "script"), "script": ("script",), "notebook": ("python", "script")}
+_KINDS = {
+    "metadata": ("requirements", "script"),
+    "script": ("script",),
+    "notebook": ("python", "script"),
+    "markdown": ("python", "script"),
+}
 
 #: Formats by the whole name, of files whose name has no ending.
 _BY_NAME = {"Pipfile": "metadata"}
@@ -32,6 +46,8 @@ def format_of(path: str) -> str | None:
     suffix = os.path.splitext(path)[1]
     if (known := _BY_SUFFIX.get(suffix)) is not None:
         return known
+    if suffix in _MARKDOWN:
+        return None if _OF_THE_PAST.match(os.path.basename(path)) is not None else "markdown"
     if not suffix and (known := _BY_NAME.get(os.path.basename(path))) is not None:
         return known
     if suffix in _MAYBE_METADATA:
@@ -54,11 +70,15 @@ def kinds_of(format_name: str) -> tuple[str, ...]:
 
 def searched(raw: bytes, format_name: str) -> bytes:
     """The bytes of a file in which the tokens of rules are looked for before it is read."""
-    if format_name != "notebook":
-        return raw
-    from v5lint.formats import notebook
+    if format_name == "notebook":
+        from v5lint.formats import notebook
 
-    return notebook.searched(raw)
+        return notebook.searched(raw)
+    if format_name == "markdown":
+        from v5lint.formats import markdown
+
+        return markdown.searched(raw)
+    return raw
 
 
 def read_document(path: str, raw: bytes, format_name: str) -> Document:

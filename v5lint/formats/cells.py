@@ -1,0 +1,239 @@
+"""Programs that a file holds in pieces: the code cells of a notebook, the fences of a Markdown file.
+
+The pieces are one module, so that one reads what another one binds; what of them is no Python (`%env`, `!pip`) is
+masked there, and read as a script of its own.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+
+from v5lint.document import Region, UnreadableError
+from v5lint.scripts.magics import BETWEEN
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+#: The signs that v5lint needs for itself.
+SIGNS = "\u241b\u241e"
+
+#: What stands for a line that is no Python; its number says which.
+_MASK = "pass  # \u241b {}"
+_MASKED = re.compile(r"pass  # \u241b (\d+)")
+
+_MAGIC = re.compile(r"\s*(?:%{1,2}\w|!|\?)|[^#'\"]*\?\s*$|\s*\w[\w, ]*=\s*(?:!|%\w)")
+
+#: Cell magics whose cell is run as Python in the notebook; what others are given is no program of it.
+_PYTHON_MAGICS = re.compile(r"\s*%%(?:time|timeit|capture|prun|memit|mprun|lprun|snakeviz)\b")
+
+
+class Cell:
+    """A piece.
+
+    Attributes:
+        source: its text.
+        number: of a notebook's cell, its place among all cells, from 1; None elsewhere.
+    """
+
+    def __init__(self, source: str, number: int | None = None) -> None:
+        self.source = source
+        self.number = number
+
+    def place(self, row: int, column: int) -> tuple[int, int]:
+        """The row and column that are shown for those in the source; all from 1."""
+        return row, column
+
+
+class CellsRegion(Region):
+    """Pieces as one text, with BETWEEN between two."""
+
+    def __init__(self, kind: str, cells: Sequence[Cell], parts: Sequence[str], form: str = "") -> None:
+        """Join the pieces.
+
+        Args:
+            kind: see Region.
+            cells: the pieces.
+            parts: the text of each, as it is to be read.
+            form: see Region.
+        """
+        super().__init__(kind, f"\n{BETWEEN}\n".join(parts))
+        self.form = form
+        self.starts: list[int] = []  # of the pieces
+        self._cells = cells
+        at = 0
+        for part in parts:
+            self.starts.append(at)
+            at += len(part) + len(BETWEEN) + 2
+
+    def position(self, offset: int) -> tuple[int, int]:
+        """Row and column in the cell of a notebook, or in another file; see Region."""
+        row, column = super().position(offset)
+        index = self.index_at(offset)
+        return self._cells[index].place(row - self.row_at(self.starts[index]), column)
+
+    def cell_at(self, offset: int) -> int | None:
+        """See Region."""
+        return self._cells[self.index_at(offset)].number
+
+    def index_at(self, offset: int) -> int:
+        """The piece of an offset, from 0."""
+        return max(0, bisect_right(self.starts, offset) - 1)
+
+
+class MagicsRegion(Region):
+    """The lines that are no Python: magics, and what a shell runs."""
+
+    form = "magics"
+
+    def __init__(self, code: CellsRegion, lines: Sequence[str]) -> None:
+        """Take the lines.
+
+        Args:
+            code: the pieces, in which each of the lines is masked.
+            lines: what is masked, by its number.
+        """
+        self._code = code
+        self.numbers: list[int] = []  # of the lines; -1 between two pieces
+        self._places: list[int] = []  # of the masks in the code
+        index = None
+        for found in _MASKED.finditer(code.text):
+            if index is not None and code.index_at(found.start()) != index:
+                self.numbers.append(-1)
+                self._places.append(found.start())
+            index = code.index_at(found.start())
+            self.numbers.append(int(found[1]))
+            self._places.append(found.start())
+        super().__init__("script", "\n".join(lines[each] if each >= 0 else BETWEEN for each in self.numbers))
+        self.beside = code.text
+
+    def position(self, offset: int) -> tuple[int, int]:
+        """Row and column as those of the code; see Region."""
+        index = self.row_at(offset)
+        row, column = self._code.position(self._places[index])
+        return row, column + offset - self.line_starts[index]
+
+    def cell_at(self, offset: int) -> int | None:
+        """See Region."""
+        return self._code.cell_at(self._places[self.row_at(offset)])
+
+
+class Program:
+    """Pieces of Python that run one after the other.
+
+    Attributes:
+        regions: the code, and, where there are any, the lines that are no Python.
+        causes: of the pieces that are not read: the offset of each in the code, and why.
+    """
+
+    def __init__(self, cells: Sequence[Cell]) -> None:
+        """Take the pieces.
+
+        Raises:
+            UnreadableError: one holds a sign that v5lint needs for itself.
+        """
+        if any(sign in cell.source for cell in cells for sign in SIGNS):
+            raise UnreadableError("it holds a sign that v5lint needs for itself: U+241B or U+241E")
+        self._lines: list[str] = []  # those that are masked
+        read = [as_python(cell.source, self._lines) for cell in cells]
+        self._parts = [part for part, _ in read]
+        code = CellsRegion("python", cells, self._parts)
+        self.causes = [(at, cause) for at, (_, cause) in zip(code.starts, read, strict=True) if cause]
+        self._magics = MagicsRegion(code, self._lines)
+        self.regions: tuple[Region, ...] = (code, self._magics) if self._lines else (code,)
+
+    def sources(self, texts: Sequence[str]) -> list[str | None]:
+        """The sources of the pieces after the regions' texts have become those given; None for one that stays.
+
+        Raises:
+            UnreadableError: there would be more or fewer pieces.
+        """
+        parts = split(texts[0], len(self._parts))
+        lines = self._changed_lines(texts[1]) if len(texts) > 1 else self._lines
+        sources: list[str | None] = []
+        for old, new in zip(self._parts, parts, strict=True):
+            masked = [int(number) for number in _MASKED.findall(new)]
+            changed = new != old or any(lines[each] != self._lines[each] for each in masked)
+            sources.append(_MASKED.sub(lambda found: lines[int(found[1])], new) if changed else None)
+        return sources
+
+    def _changed_lines(self, text: str) -> list[str]:
+        """The masked lines after a change of the magics.
+
+        Raises:
+            UnreadableError: there are more or fewer of them.
+        """
+        changed = text.split("\n")
+        if len(changed) != len(self._magics.numbers):
+            raise UnreadableError("lines that are no Python would be taken out or added")
+        lines = list(self._lines)
+        for number, line in zip(self._magics.numbers, changed, strict=True):
+            if number >= 0:
+                lines[number] = line
+        return lines
+
+
+def split(text: str, count: int) -> list[str]:
+    """The pieces of a joined text.
+
+    Raises:
+        UnreadableError: there are more or fewer than before.
+    """
+    parts: list[list[str]] = [[]]
+    for line in text.split("\n"):
+        if line == BETWEEN:
+            parts.append([])
+        else:
+            parts[-1].append(line)
+    if len(parts) != count:
+        raise UnreadableError("two pieces of the program would become one")
+    return ["\n".join(part) for part in parts]
+
+
+def as_python(source: str, lines: list[str]) -> tuple[str, str]:
+    """A piece with its lines that are no Python masked, and why it cannot be read, if it cannot.
+
+    Args:
+        source: the piece.
+        lines: takes the lines that are masked.
+    """
+    if not _cause(source):
+        return source, ""
+    rows = source.split("\n")
+    first = next((row for row in rows if row.strip()), "")
+    if first.lstrip().startswith("%%") and not _PYTHON_MAGICS.match(first):
+        return _masked(rows, lines, every=True), ""
+    before = len(lines)
+    masked = _masked(rows, lines)
+    if not (cause := _cause(masked)):
+        return masked, ""
+    del lines[before:]
+    return _masked(rows, lines, every=True), cause
+
+
+def _masked(rows: Sequence[str], lines: list[str], *, every: bool = False) -> str:
+    masked = []
+    indent: str | None = None  # of a magic that goes on in the next line
+    for row in rows:
+        if (every and row.strip()) or indent is not None or _MAGIC.match(row):
+            if indent is None:
+                indent = "" if every else row[: len(row) - len(row.lstrip())]
+            kept = indent if row.startswith(indent) else ""
+            lines.append(row[len(kept) :])
+            masked.append(kept + _MASK.format(len(lines) - 1))
+            indent = indent if not every and row.rstrip().endswith("\\") else None
+        else:
+            masked.append(row)
+    return "\n".join(masked)
+
+
+def _cause(source: str) -> str:
+    """Why a text is no Python; "" where it is."""
+    from v5lint.view.parsing import parse
+
+    try:
+        parse(Region("python", source))
+    except UnreadableError as error:
+        return f"{error.cause} (line {error.row})" if error.row else error.cause
+    return ""
