@@ -95,5 +95,5 @@ def _raised(view: AnyView, requirement: Requirement, needed: str) -> Fix | None:
     return Fix(
         f"Write `{versions}`",
         lambda: (metadata.new_versions(view, requirement, versions),),
-        applicability="unsafe",
+        applicability=metadata.level_of_fix(view),
     )

@@ -49,8 +49,9 @@ class PinExcludesV5(Rule):
     ## Fix safety
 
     Only a plain pin (`==4.31.0`, conda's `=4.31`) is rewritten, to the oldest release that `min-version` names, and
-    only with `--unsafe-fixes`: other packages of the file may not admit v5 yet. A range is for a person to widen, and
-    what another tool has generated (pip-compile, uv) or a hash holds to one release is for that tool to write anew.
+    only with `--unsafe-fixes`: other packages of the file may not admit v5 yet. What the readers of a Markdown file are
+    told to install is only shown. A range is for a person to widen, and what another tool has generated (pip-compile,
+    uv) or a hash holds to one release is for that tool to write anew.
 
     ## References
 
@@ -143,5 +144,5 @@ def _unpinned(view: AnyView, requirement: Requirement) -> Fix | None:
     return Fix(
         f"Write `{versions}`",
         lambda: (metadata.new_versions(view, requirement, versions),),
-        applicability="unsafe",
+        applicability=metadata.level_of_fix(view),
     )

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from packaging.specifiers import SpecifierSet
 
     from v5lint.metadata.requirement import Requirement
-    from v5lint.rule import Fix, Level
+    from v5lint.rule import Applicability, Fix, Level
     from v5lint.view.module import ModuleView
 
     AnyView = RequirementsView | ModuleView | ScriptView
@@ -47,6 +47,11 @@ def requirements_of(view: AnyView) -> Sequence[Requirement]:
     from v5lint.metadata import requirements_in
 
     return requirements_in("setup_py", view.text)
+
+
+def level_of_fix(view: AnyView) -> Applicability:
+    """How sure the fix of a pin is: what the readers of a Markdown file are told to install is for its author."""
+    return "display" if isinstance(view, ScriptView) and view.kind == "fences" else "unsafe"
 
 
 def lists_of(view: AnyView) -> Sequence[Sequence[Requirement]]:
