@@ -140,7 +140,7 @@ def table(read: dict[tuple[int, ...], Release]) -> str:
 
 
 def _is_attribute(name: str) -> bool:
-    """Whether a name is one that code reads from `self`: no keyword alone in its line, no name of a class or constant."""
+    """Whether code reads a name from `self`: no keyword alone in its line, no name of a class or constant."""
     is_other = name[0].isupper() and ("_" not in name or name.isupper())
     return not name.startswith("__") and not keyword.iskeyword(name) and not is_other
 
