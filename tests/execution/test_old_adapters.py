@@ -31,6 +31,9 @@ ROUNDED = {
     "siglip2_vision_other_grid": 5e-7,
 }
 """Cases whose base model computes otherwise since then, with how far the output may be from the old one."""
+EAGER = frozenset({"segformer"})
+"""Cases of families that attend by torch's fused function since 5.x and had the eager way alone: the base model without
+an adapter differs by a last bit (6e-8) between the two, and by nothing where both are eager."""
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +58,8 @@ def test_a_migrated_adapter_gives_the_same_bits(name: str, outputs: Path, tmp_pa
     base = OLD / json.loads((case / "adapter_config.json").read_text())["base_model_name_or_path"]
     architecture = json.loads((base / "config.json").read_text())["architectures"][0]
     migration = migrate_adapter(case, tmp_path / "new", base=base)
-    loaded = getattr(transformers, architecture).from_pretrained(base, dtype=torch.float32).eval()
+    way = {"attn_implementation": "eager"} if name in EAGER else {}
+    loaded = getattr(transformers, architecture).from_pretrained(base, dtype=torch.float32, **way).eval()
     recorded = load_file(case / "expected.safetensors")
     inputs = {key: tensor for key, tensor in recorded.items() if key != "output"}
     model = load_adapter(loaded, migration.output, inputs=inputs)
