@@ -24,15 +24,15 @@ if TYPE_CHECKING:
 _PACKAGE = "transformers"
 _GENERATE, _CONFIG = "generate", "GenerationConfig"
 
-#: The arguments that ask for a way of decoding which is code on the Hub now: the way, and its repository.
+#: The arguments that ask for a way of decoding which is code on the Hub now: the way, its repository, and since when
+#: `generate` refuses it without.
 _MODES = {
-    "penalty_alpha": ("contrastive search", "contrastive-search"),
-    "num_beam_groups": ("group beam search", "group-beam-search"),
-    "constraints": ("constrained beam search", "constrained-beam-search"),
-    "force_words_ids": ("constrained beam search", "constrained-beam-search"),
-    "dola_layers": ("DoLa decoding", "dola"),
+    "penalty_alpha": ("contrastive search", "contrastive-search", "4.56"),
+    "num_beam_groups": ("group beam search", "group-beam-search", "4.57"),
+    "constraints": ("constrained beam search", "constrained-beam-search", "4.57"),
+    "force_words_ids": ("constrained beam search", "constrained-beam-search", "4.57"),
+    "dola_layers": ("DoLa decoding", "dola", "4.56"),
 }
-_MOVED = "4.56"
 
 #: The arguments that no `generate` takes any more, and since when.
 _FORCED, _LEGACY = "forced_decoder_ids", "return_legacy_cache"
@@ -54,11 +54,11 @@ class RemovedGenerationArgument(Rule):
     ## What it does
 
     Finds, given to `generate` of a model of transformers (by keyword, in a dict, in a pipeline's `generate_kwargs`) or
-    to `GenerationConfig`, what asks for a way of decoding that left the library in 4.56: `penalty_alpha` above 0
-    without sampling or beams (contrastive search), `num_beam_groups` above 1 (group beam search), `constraints` and
-    `force_words_ids` (constrained beam search), `dola_layers` (DoLa); and, given to `generate`, `forced_decoder_ids`
-    (gone in 4.53) and `return_legacy_cache` (5.0). Values that switch nothing on, calls that name a `custom_generate`
-    or `trust_remote_code`, and the `generate` of other libraries are left alone.
+    to `GenerationConfig`, what asks for a way of decoding that left the library: `penalty_alpha` above 0 without
+    sampling or beams (contrastive search, 4.56), `num_beam_groups` above 1 (group beam search, 4.57), `constraints` and
+    `force_words_ids` (constrained beam search, 4.57), `dola_layers` (DoLa, 4.56); and, given to `generate`,
+    `forced_decoder_ids` (gone in 4.53) and `return_legacy_cache` (5.0). Values that switch nothing on, calls that name
+    a `custom_generate` or `trust_remote_code`, and the `generate` of other libraries are left alone.
 
     ## Why it breaks
 
@@ -85,12 +85,14 @@ class RemovedGenerationArgument(Rule):
 
     Taking `return_legacy_cache=False` out is safe. The ids of Whisper's prompt are replaced by the language and the
     task that they were made of, where these stand in the call that made them: unsafely, as `generate` refuses them for
-    a checkpoint whose generation config is of before 4.31 and lists no languages. A way of decoding that moved is for
-    a person: to name its repository is to run code from the Hub. `num_beams` alone, or `do_sample=True`, needs none.
+    a checkpoint whose generation config is outdated and lists no languages (a ValueError that says so). A way of
+    decoding that moved is for a person: to name its repository is to run code from the Hub. `num_beams` alone, or
+    `do_sample=True`, needs none.
 
     ## References
 
     - https://github.com/huggingface/transformers/releases/tag/v4.56.0
+    - https://github.com/huggingface/transformers/releases/tag/v4.57.0
     - https://huggingface.co/docs/transformers/generation_strategies#custom-generation-methods
     """
 
@@ -143,7 +145,7 @@ def _takers(call: CallSite, receiver: Receiver) -> Iterator[str]:
 
 
 def _removal(function: str, name: str, target: str) -> Removal | None:
-    gone = _GONE.get(name, _MOVED)
+    gone = _MODES[name][2] if name in _MODES else _GONE[name]
     if parse_release(target) < parse_release(gone) or (name in _GONE and function == _CONFIG):
         return None  # the settings keep what they do not know, and nothing reads it
     return Removal(f"{function}:{name}", "parameter", _PACKAGE, f"..{gone}", gone, None)
@@ -156,10 +158,10 @@ def _moved(view: ModuleView, given: Given) -> Iterator[Finding | Unseen]:
     if asked is None:
         yield view.unseen(given.node, f"`{given.name}=` may ask for a way of decoding that left transformers")
     elif asked:
-        what, repository = _MODES[given.name]
-        told = f"{what} is no part of transformers since {_MOVED}, and `generate` refuses `{given.name}`"
+        what, repository, since = _MODES[given.name]
+        told = f"{what} is no part of transformers since {since}, and `generate` refuses `{given.name}`"
         said = f'{told} unless it gets `custom_generate="transformers-community/{repository}", trust_remote_code=True`'
-        yield view.finding(given.node, said, since=_MOVED)
+        yield view.finding(given.node, said, since=since)
 
 
 def _asks(given: Given) -> bool | None:

@@ -85,7 +85,7 @@ class LostModuleAttribute(Rule):
 
     ## References
 
-    - https://github.com/huggingface/transformers/pull/35235
+    - https://github.com/huggingface/transformers/releases/tag/v4.48.0
     """
 
     code = "V5524"
