@@ -6,6 +6,7 @@ import ast
 
 from v5lint.rules.knowledge import lookup
 from v5lint.rules.parts import arguments, library
+from v5lint.rules.parts.training_classes import CLASS
 from v5lint.view.strings import last_name
 from v5lint.view.values import External, LocalClass
 
@@ -16,29 +17,12 @@ if TYPE_CHECKING:
     from v5lint.rule import Finding
     from v5lint.view.module import ModuleView
 
-_CLASS = "TrainingArguments"
-
 #: Functions and methods that give the fields of an object as a dict.
 _FUNCTIONS = frozenset({"asdict", "vars"})
 _METHODS = frozenset({"model_dump"})
 
 #: What is written behind `**` where they do: the tokens of the rule, for files that name no field themselves.
 TOKENS = ("**asdict(", "**dataclasses.asdict(", "**vars(", ".model_dump(", ".__dict__)")
-
-
-class _Field:
-    """A field of a class of the repository.
-
-    Attributes:
-        of: the class.
-        is_none: whether its default is None.
-    """
-
-    __slots__ = ("is_none", "of")
-
-    def __init__(self, of: LocalClass, *, is_none: bool) -> None:
-        self.of = of
-        self.is_none = is_none
 
 
 def findings(view: ModuleView, names: Collection[str]) -> Iterator[Finding]:
@@ -56,16 +40,16 @@ def findings(view: ModuleView, names: Collection[str]) -> Iterator[Finding]:
         if given is None or not isinstance(call, ast.Call) or view.guards.is_dead(call):
             continue
         made = [each for each in view.values(call.func) if isinstance(each, (External, LocalClass))]
-        if not any(lookup.is_subclass(name, _CLASS) for each in made for name in library.library_classes(view, each)):
+        if not any(lookup.is_subclass(name, CLASS) for each in made for name in library.library_classes(view, each)):
             continue
         for of in view.classes_of(given):
             fields = _fields(of) if isinstance(of, LocalClass) else {}
             for name in sorted(fields.keys() & set(names)):
-                removal = lookup.removed_parameter(_CLASS, name, target)
+                removal = lookup.removed_parameter(CLASS, name, target)
                 is_declared = any(isinstance(each, LocalClass) and arguments.declares(each, name) for each in made)
-                if removal is None or is_declared or _is_left_out(keyword.value, name, fields[name]):
+                if removal is None or is_declared or _is_left_out(keyword.value, name, is_none=fields[name]):
                     continue
-                message = f"`{of.name}` has a field `{name}`, and `{_CLASS}` has none since transformers {removal.gone}"
+                message = f"`{of.name}` has a field `{name}`, and `{CLASS}` has none since transformers {removal.gone}"
                 yield view.finding(keyword.value, f"{message}{arguments.advice(removal)}", since=removal.gone)
 
 
@@ -81,16 +65,16 @@ def _object(node: ast.expr) -> ast.expr | None:
     return node.func.value if name in _METHODS and isinstance(node.func, ast.Attribute) else None
 
 
-def _fields(of: LocalClass) -> dict[str, _Field]:
-    """The fields that a class declares or inherits within the repository, by name."""
-    found: dict[str, _Field] = {}
+def _fields(of: LocalClass) -> dict[str, bool]:
+    """The fields that a class declares or inherits within the repository, each with whether its default is None."""
+    found: dict[str, bool] = {}
     waiting, seen = [of], {of}
     while waiting:
         at = waiting.pop(0)
         for each in at.node.body:
             if isinstance(each, ast.AnnAssign) and isinstance(each.target, ast.Name):
                 is_none = isinstance(each.value, ast.Constant) and each.value.value is None
-                found.setdefault(each.target.id, _Field(at, is_none=is_none))
+                found.setdefault(each.target.id, is_none)
         for base in at.view.evaluator.bases(at):
             if isinstance(base, LocalClass) and base not in seen:
                 seen.add(base)
@@ -98,7 +82,7 @@ def _fields(of: LocalClass) -> dict[str, _Field]:
     return found
 
 
-def _is_left_out(node: ast.expr, name: str, field: _Field) -> bool:
+def _is_left_out(node: ast.expr, name: str, *, is_none: bool) -> bool:
     """Whether a dump leaves a field out: `model_dump(exclude={"name"})`, `exclude_none=True` with a default of None."""
     for each in node.keywords if isinstance(node, ast.Call) else ():
         written = ast.unparse(each.value)
@@ -106,6 +90,6 @@ def _is_left_out(node: ast.expr, name: str, field: _Field) -> bool:
             return True
         if each.arg == "include" and f"'{name}'" not in written:
             return True
-        if each.arg in ("exclude_none", "exclude_unset", "exclude_defaults", None) and field.is_none:
+        if each.arg in ("exclude_none", "exclude_unset", "exclude_defaults", None) and is_none:
             return True
     return False

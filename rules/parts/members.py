@@ -152,6 +152,14 @@ def owners(view: ModuleView, node: ast.expr, kinds: Container[str]) -> list[Owne
 
 def _asked_for(view: ModuleView, node: ast.expr, kinds: Container[str]) -> Iterator[Owner]:
     """What an expression is where it is read, as a test has found: `if isinstance(past, Cache): ...`, `assert ...`."""
+    for classes in classes_asked_for(view, node):
+        found = [[*_asked_class(view, node, one, kinds)] for one in classes]
+        if all(found):
+            yield from (one for group in found for one in group)
+
+
+def classes_asked_for(view: ModuleView, node: ast.expr) -> Iterator[list[ast.expr]]:
+    """The classes of one of which an expression is where it is read, for each `isinstance` that has found it so."""
     written = ast.dump(node) if isinstance(node, (ast.Name, ast.Attribute)) else ""
     for test, wanted in [*view.reach.conditions(node), *view.reach.required(node)] if written else ():
         if isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not):
@@ -160,10 +168,7 @@ def _asked_for(view: ModuleView, node: ast.expr, kinds: Container[str]) -> Itera
             is_question = isinstance(each, ast.Call) and isinstance(each.func, ast.Name) and len(each.args) == 2
             if is_question and each.func.id == "isinstance" and ast.dump(each.args[0]) == written:  # type: ignore[attr-defined]
                 asked = each.args[1]  # type: ignore[attr-defined]
-                classes = asked.elts if isinstance(asked, ast.Tuple) else [asked]
-                found = [[*_asked_class(view, node, one, kinds)] for one in classes]
-                if all(found):
-                    yield from (one for group in found for one in group)
+                yield asked.elts if isinstance(asked, ast.Tuple) else [asked]
 
 
 def _asked_class(view: ModuleView, node: ast.expr, asked: ast.expr, kinds: Container[str]) -> Iterator[Owner]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import os.path
 
-from v5lint.view.strings import last_name
+from v5lint.rules.parts import members
 from v5lint.view.values import External, LocalFunction
 
 TYPE_CHECKING = False
@@ -88,11 +88,6 @@ def _objects(view: ModuleView, node: ast.expr) -> Iterator[ClassValue]:
     yield from (each for each in known if isinstance(each, External) and each.package == "transformers")
     if known:
         return
-    written = ast.dump(node)
-    for test, wanted in view.reach.conditions(node):
-        for each in ast.walk(test) if wanted else ():
-            if not isinstance(each, ast.Call) or last_name(each.func) != "isinstance" or len(each.args) != _BOUND:
-                continue
-            if ast.dump(each.args[0]) == written:
-                for one in each.args[1].elts if isinstance(each.args[1], ast.Tuple) else each.args[1:]:
-                    yield from _classes(view.values(one))
+    for classes in members.classes_asked_for(view, node):
+        for one in classes:
+            yield from _classes(view.values(one))

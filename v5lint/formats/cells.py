@@ -83,29 +83,20 @@ class CellsRegion(Region):
 
 
 class MagicsRegion(Region):
-    """The lines that are no Python: magics, and what a shell runs."""
+    """The lines of a program that are no Python, as a script: magics, and what a shell runs."""
 
     form = "magics"
 
-    def __init__(self, code: CellsRegion, lines: Sequence[str]) -> None:
+    def __init__(self, code: Region, lines: Sequence[tuple[int, str]]) -> None:
         """Take the lines.
 
         Args:
-            code: the pieces, in which each of the lines is masked.
-            lines: what is masked, by its number.
+            code: the program.
+            lines: the offset in it at which each line begins, and the line; BETWEEN stands between two pieces.
         """
         self._code = code
-        self.numbers: list[int] = []  # of the lines; -1 between two pieces
-        self._places: list[int] = []  # of the masks in the code
-        index = None
-        for found in _MASKED.finditer(code.text):
-            if index is not None and code.index_at(found.start()) != index:
-                self.numbers.append(-1)
-                self._places.append(found.start())
-            index = code.index_at(found.start())
-            self.numbers.append(int(found[1]))
-            self._places.append(found.start())
-        super().__init__("script", "\n".join(lines[each] if each >= 0 else BETWEEN for each in self.numbers))
+        self._places = [place for place, _ in lines]
+        super().__init__("script", "\n".join(line for _, line in lines))
         self.beside = code.text
 
     def position(self, offset: int) -> tuple[int, int]:
@@ -140,8 +131,17 @@ class Program:
         self._parts = [part for part, _ in read]
         code = CellsRegion("python", cells, self._parts)
         self.causes = [(at, cause) for at, (_, cause) in zip(code.starts, read, strict=True) if cause]
-        self._magics = MagicsRegion(code, self._lines)
-        self.regions: tuple[Region, ...] = (code, self._magics) if self._lines else (code,)
+        self._numbers: list[int] = []  # of the lines in the order of the magics; -1 between two pieces
+        magics: list[tuple[int, str]] = []
+        index = None
+        for found in _MASKED.finditer(code.text):
+            if index is not None and code.index_at(found.start()) != index:
+                self._numbers.append(-1)
+                magics.append((found.start(), BETWEEN))
+            index = code.index_at(found.start())
+            self._numbers.append(int(found[1]))
+            magics.append((found.start(), self._lines[int(found[1])]))
+        self.regions: tuple[Region, ...] = (code, MagicsRegion(code, magics)) if magics else (code,)
 
     def sources(self, texts: Sequence[str]) -> list[str | None]:
         """The sources of the pieces after the regions' texts have become those given; None for one that stays.
@@ -165,10 +165,10 @@ class Program:
             UnreadableError: there are more or fewer of them.
         """
         changed = text.split("\n")
-        if len(changed) != len(self._magics.numbers):
+        if len(changed) != len(self._numbers):
             raise UnreadableError("lines that are no Python would be taken out or added")
         lines = list(self._lines)
-        for number, line in zip(self._magics.numbers, changed, strict=True):
+        for number, line in zip(self._numbers, changed, strict=True):
             if number >= 0:
                 lines[number] = line
         return lines

@@ -2,46 +2,26 @@
 
 from __future__ import annotations
 
-from v5lint.document import Document, Region, UnreadableError
+import re
+
+from v5lint.document import Document, UnreadableError, spliced
+from v5lint.formats.cells import MagicsRegion
+from v5lint.rule import Edit
 from v5lint.scripts.magics import BETWEEN
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from v5lint.formats.python import PythonDocument
 
 _HEAD = "# Databricks notebook source"
-_MAGIC = "# MAGIC "
+_MAGIC = re.compile(r"^# MAGIC (?P<line>[^\r\n]*)", re.MULTILINE)
 
 
 def is_notebook(text: str) -> bool:
     """Whether a module is such a notebook, and has magics."""
-    return text.startswith(_HEAD) and f"\n{_MAGIC}" in text
-
-
-class MagicsRegion(Region):
-    """The magics of the notebook, those of two cells apart."""
-
-    form = "magics"
-
-    def __init__(self, text: str) -> None:
-        """Take them from the text of the module."""
-        self._rows: list[int] = []
-        lines: list[str] = []
-        for row, line in _magics(text):
-            if self._rows and row != self._rows[-1] + 1:
-                lines.append(BETWEEN)
-                self._rows.append(self._rows[-1])
-            lines.append(line)
-            self._rows.append(row)
-        super().__init__("script", "\n".join(lines))
-        self.beside = text
-
-    def position(self, offset: int) -> tuple[int, int]:
-        """See Region."""
-        index = self.row_at(offset)
-        return self._rows[index] + 1, offset - self.line_starts[index] + len(_MAGIC) + 1
+    return text.startswith(_HEAD) and _MAGIC.search(text) is not None
 
 
 class DatabricksDocument(Document):
@@ -50,28 +30,25 @@ class DatabricksDocument(Document):
     def __init__(self, module: PythonDocument) -> None:
         self._module = module
         (code,) = module.regions
-        super().__init__(module.path, module.raw, (code, MagicsRegion(code.text)))
+        lines: list[tuple[int, str]] = []
+        end = 0
+        for found in _MAGIC.finditer(code.text):
+            if lines and code.row_at(found.start()) != code.row_at(end) + 1:
+                lines.append((found.start("line"), BETWEEN))
+            lines.append((found.start("line"), found["line"]))
+            end = found.end()
+        super().__init__(module.path, module.raw, (code, MagicsRegion(code, lines)))
 
     def replaced(self, texts: Sequence[str]) -> bytes:
         """See Document."""
         code, magics = texts
         lines = [each for each in magics.split("\n") if each != BETWEEN]
-        rows = [row for row, _ in _magics(code)]
-        if len(lines) != len(rows):
+        places = [found.span("line") for found in _MAGIC.finditer(code)]
+        if len(lines) != len(places):
             raise UnreadableError("magics of the notebook would be taken out or added")
-        whole = code.splitlines(keepends=True)
-        for row, line in zip(rows, lines, strict=True):
-            end = whole[row][len(whole[row].rstrip("\r\n")) :]
-            whole[row] = f"{_MAGIC}{line}{end}"
-        return self._module.replaced(["".join(whole)])
+        edits = [Edit(*place, line) for place, line in zip(places, lines, strict=True)]
+        return self._module.replaced([spliced(code, edits)])
 
     def reread(self, raw: bytes) -> Document:
         """See Document."""
         return self._module.reread(raw)
-
-
-def _magics(text: str) -> Iterator[tuple[int, str]]:
-    """The rows of the magics, from 0 on, each with its line."""
-    for row, line in enumerate(text.splitlines(keepends=True)):
-        if line.startswith(_MAGIC):
-            yield row, line[len(_MAGIC) :].rstrip("\r\n")

@@ -7,7 +7,7 @@ from itertools import pairwise
 
 from v5lint.patterns import pattern
 from v5lint.scripts import shell
-from v5lint.scripts.script import Command, Mention, Script, Word
+from v5lint.scripts.script import RUNS_TEXT, Command, Mention, Script, Word, braced
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -129,7 +129,7 @@ def _words(text: str, at: int, end: int) -> list[Span]:
 
 
 def _value(written: str) -> str:
-    return re.sub(r"\$(\w+)", r"${\1}", re.sub(r"[\"']", "", written.strip()))
+    return braced(re.sub(r"[\"']", "", written.strip()))
 
 
 def _set(script: Script, first: int, end: int, whole: Span, block: Block) -> None:
@@ -174,7 +174,7 @@ def _run(script: Script, first: int, end: int, block: Block) -> None:
         return
     words = [Word(found[1], found.start(1), found.end(1)) for found in _STRING.finditer(text, first, end)]
     for before, each in pairwise(words):
-        if re.fullmatch(r"-\w*c", before.text):
+        if RUNS_TEXT.match(before.text):
             shell.read_into(script, each.start, each.end, (*block, script.block()))
     if words:
         script.commands.append(Command(words, block))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from v5lint.patterns import pattern
-from v5lint.scripts.script import Mention, Script
+from v5lint.scripts.script import Mention, Script, braced
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -131,4 +131,4 @@ def _value(written: str, kind: str) -> str | None:
         written = written.replace("\\", "/")
     elif kind == "makefile":
         written = re.sub(r"\$\((\w+)\)", r"${\1}", written)
-    return re.sub(r"\$(\w+)", r"${\1}", written)
+    return braced(written)

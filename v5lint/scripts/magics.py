@@ -5,11 +5,9 @@ Read is the text that `v5lint.formats.notebook` makes of them: the lines in thei
 
 from __future__ import annotations
 
-import re
-
 from v5lint.patterns import pattern
 from v5lint.scripts import shell
-from v5lint.scripts.script import Mention, Script
+from v5lint.scripts.script import Mention, Script, braced
 
 #: The line between two cells.
 BETWEEN = "# \u241e"
@@ -45,7 +43,7 @@ def read(text: str) -> Script:
         elif _OTHER_CELL.match(line):
             is_skipped = True
         elif (found := _ENV.match(line)) is not None:
-            value = re.sub(r"\$(\w+)", r"${\1}", found["value"].strip().strip("\"'"))
+            value = braced(found["value"].strip().strip("\"'"))
             script.mentions.append(Mention(found["name"], at + found.start("name"), "set", (), value=value))
         elif (found := _SHELL.match(line)) is not None:
             end = _end(text, stop)

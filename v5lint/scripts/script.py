@@ -17,6 +17,15 @@ if TYPE_CHECKING:
     Span: TypeAlias = tuple[int, int]
 
 
+#: An option behind which a shell gets a program as text: `bash -c`, `sh -lc`.
+RUNS_TEXT = re.compile(r"-\w*c\Z")
+
+
+def braced(text: str) -> str:
+    """A text with every `$X` as `${X}`."""
+    return re.sub(r"\$(\w+)", r"${\1}", text)
+
+
 class Mention:
     """One mention of a variable.
 

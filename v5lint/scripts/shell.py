@@ -11,7 +11,7 @@ import re
 from itertools import pairwise
 
 from v5lint.patterns import pattern
-from v5lint.scripts.script import Command, Mention, Script, Word
+from v5lint.scripts.script import RUNS_TEXT, Command, Mention, Script, Word, braced
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -46,8 +46,6 @@ _ENVIRONMENT_OPTIONS = frozenset(
     "-e --env --env-vars --set-env-vars --update-env-vars --environment --environment-variables --export --setenv "
     "--build-arg -env".split()
 )
-
-_RUNS_TEXT = pattern(r"-\w*c\Z")
 
 #: How many programs in programs are looked into.
 _DEPTH = 4
@@ -551,7 +549,7 @@ class _Reader:
         """What a command is given: variables for what it starts, and programs as texts."""
         started = (*block, self.script.block())
         for before, each in pairwise(words):
-            if each.inner is not None and _RUNS_TEXT.match(before.text) and self.depth < _DEPTH:
+            if each.inner is not None and RUNS_TEXT.match(before.text) and self.depth < _DEPTH:
                 inner = _Reader(self.script, each.inner[1], docker=self.docker, text=self.is_text, depth=self.depth + 1)
                 inner.run(each.inner[0], (*block, self.script.block()), "")
                 continue
@@ -606,7 +604,7 @@ class _Reader:
         for each in _WORD_OF_VALUE.finditer(self.source, start, end):
             text = each[0].strip("\"'")
             first = each.start() + len(each[0]) - len(each[0].lstrip("\"'"))
-            found.append(Word(re.sub(r"\$(\w+)", r"${\1}", text), first, first + len(text)))
+            found.append(Word(braced(text), first, first + len(text)))
         return found
 
     def removal(self, words: list[_Read], word: _Read, whole: tuple[int, int, str]) -> Span | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from v5lint.patterns import pattern
-from v5lint.scripts.script import Mention
+from v5lint.scripts.script import Mention, braced
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -33,5 +33,5 @@ def read_into(script: Script, start: int, end: int, block: Block, *, access: Acc
     for form in (_SETS, _NAMES):
         for found in form.finditer(text):
             value = found.groupdict().get("value")
-            value = re.sub(r"\$(\w+)", r"${\1}", value.strip().strip("\"'\\")) if value is not None else None
+            value = braced(value.strip().strip("\"'\\")) if value is not None else None
             script.mentions.append(Mention(found["name"], start + found.start("name"), access, block, value=value))

@@ -10,7 +10,7 @@ from itertools import pairwise
 
 from v5lint.patterns import pattern
 from v5lint.scripts import shell, texts
-from v5lint.scripts.script import Command, Mention, Script, Word
+from v5lint.scripts.script import RUNS_TEXT, Command, Mention, Script, Word
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -198,7 +198,7 @@ class _Reader:
                 which = next(number for number in (1, 2, 3) if found[number] is not None)
                 words.append(Word(found[which].strip(), start + found.start(which), start + found.end(which)))
             for before, each in pairwise(words):
-                if re.fullmatch(r"-\w*c", before.text):
+                if RUNS_TEXT.match(before.text):
                     shell.read_into(self.script, each.start, each.end, (*block, self.script.block()))
             self.started(words, block)
             self.reads(start, start + len(value), block)
