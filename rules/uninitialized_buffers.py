@@ -7,7 +7,7 @@ import re
 
 from v5lint.patterns import pattern
 from v5lint.rule import Rule
-from v5lint.rules.parts import constructors, library, members
+from v5lint.rules.parts import constructors, library, members, model_families
 from v5lint.view.calls import CallSite
 from v5lint.view.values import Constant, External, LocalClass
 
@@ -128,8 +128,10 @@ def _models(view: ModuleView, *, elsewhere: bool) -> Iterator[LocalClass]:
     for node in view.tree.nodes.get(ast.ClassDef, ()) if elsewhere else ():
         assert isinstance(node, ast.ClassDef)
         for file in view.project.all_importers(view.path, node.name):
-            other = view.project.view(file, view.settings) if file not in met else None
+            if file in met or not model_families.may_hold_models(view.project, file):
+                continue
             met.add(file)
+            other = view.project.view(file, view.settings)
             if other is not None:
                 yield from constructors.loaded_models(other)
 

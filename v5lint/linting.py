@@ -128,7 +128,10 @@ class Linter:
 
                     if overflows(region.text):
                         raise RecursionError
-                view = view_of(region, document.path, self._settings, self._project)
+                if region.kind == "python" and len(document.regions) == 1:
+                    view = self._project.own_view(region, document.path, self._settings)
+                else:
+                    view = view_of(region, document.path, self._settings, self._project)
             except UnreadableError as error:
                 checked.unreadable[index] = error
                 continue

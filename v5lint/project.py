@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     Noted = TypeVar("Noted")
 
+    from v5lint.document import Region
     from v5lint.settings import Settings
     from v5lint.view.module import ModuleView
     from v5lint.view.script import ScriptView
@@ -86,6 +87,7 @@ class Project:
         self._roots: dict[str, list[str]] = {}
         self._found: dict[tuple[str, str], str | None] = {}
         self._folders: dict[str, str] = {}
+        self._packages: dict[str, str] = {}
         self._reals: dict[str, str] = {}
         self._importers: dict[bytes, list[tuple[str, str]]] | None = None
         self._stars: dict[str, set[str]] | None = None
@@ -129,15 +131,16 @@ class Project:
 
     def package_of(self, path: str) -> str:
         """The dotted name of the package that a file belongs to; "" for a script in a folder that is none."""
-        folder = os.path.dirname(os.path.abspath(path))
-        parts: list[str] = []
-        while _is_package(folder):
-            folder, _, name = folder.rpartition(os.sep)
-            parts.append(name)
-        if parts:
-            return ".".join(reversed(parts))
-        relative = os.path.relpath(folder, os.path.abspath(self.root))
-        return "" if relative.startswith(".") else relative.replace(os.sep, ".")
+        home = self._folder_of(path)
+        if home not in self._packages:
+            folder, parts = home, []
+            while _is_package(folder):
+                folder, _, name = folder.rpartition(os.sep)
+                parts.append(name)
+            relative = os.path.relpath(folder, os.path.abspath(self.root))
+            outside = "" if relative.startswith(".") else relative.replace(os.sep, ".")
+            self._packages[home] = ".".join(reversed(parts)) or outside
+        return self._packages[home]
 
     def member(self, module: str, name: str, view: ModuleView) -> Values | None:
         """The values of a name of a module, as seen from a file.
@@ -176,9 +179,28 @@ class Project:
             self._reals[path] = os.path.realpath(path)
         return self._reals[path]
 
+    def own_view(self, region: Region, path: str, settings: Settings) -> ModuleView:
+        """The view of a module that is linted: as long as its text is the same, the one that other files ask for.
+
+        Raises:
+            UnreadableError: it does not parse.
+        """
+        from v5lint.view.module import ModuleView
+
+        key = (self.root, os.path.abspath(path))
+        known = self._views.get(key)
+        if known is not None and known.text == region.text and known.settings is settings:
+            self._views[key] = self._views.pop(key)  # the last one used goes last
+            return known
+        view = ModuleView(region, path, settings, self)
+        if key not in self._views:
+            self._views[key] = view
+            self._forget_views()
+        return view
+
     def view(self, file: str, settings: Settings) -> ModuleView | None:
         """The view of another file of the repository; None where it cannot be read or parsed."""
-        key = (self.root, file)
+        key = (self.root, os.path.abspath(file))
         if key in self._views:
             self._views[key] = self._views.pop(key)  # the last one used goes last
         else:
@@ -439,13 +461,17 @@ class Project:
         """The file that an absolute import of a module reaches from a file of the repository."""
         if not module.strip("."):
             return None
-        if path not in self._folders:
-            self._folders[path] = os.path.dirname(os.path.abspath(path))
-        folder = self._folders[path]
+        folder = self._folder_of(path)
         key = (module, folder)
         if key not in self._found:
             self._found[key] = self._search(module, folder)
         return self._found[key]
+
+    def _folder_of(self, path: str) -> str:
+        """The absolute folder of a file, looked up once."""
+        if path not in self._folders:
+            self._folders[path] = os.path.dirname(os.path.abspath(path))
+        return self._folders[path]
 
     def _search(self, module: str, folder: str) -> str | None:
         parts = module.split(".")

@@ -26,14 +26,14 @@ def import_of(view: ModuleView, owner: ast.expr) -> Binding | None:
 
 def names_class(view: ModuleView, owner: ast.expr, old: str) -> bool:
     """Whether an expression is a class itself, written where it is used, and not a variable that holds it."""
-    if not all(isinstance(v, External) and v.package == "transformers" and v.name == old for v in view.values(owner)):
-        return False
     if isinstance(owner, ast.Attribute):
-        return owner.attr == old
-    if not isinstance(owner, ast.Name):
-        return False
-    bindings = view.links.bindings_read(owner)
-    return len(bindings) <= 1 and all(each.kind == "import" for each in bindings)
+        is_named = owner.attr == old
+    else:
+        bindings = view.links.bindings_read(owner) if isinstance(owner, ast.Name) else []
+        is_named = isinstance(owner, ast.Name) and len(bindings) <= 1 and all(b.kind == "import" for b in bindings)
+    return is_named and all(
+        isinstance(v, External) and v.package == "transformers" and v.name == old for v in view.values(owner)
+    )
 
 
 def swap(

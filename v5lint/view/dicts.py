@@ -8,11 +8,12 @@ from __future__ import annotations
 import ast
 import os.path
 
+from v5lint.view.carriers import carriers, words_of
 from v5lint.view.values import Constant, External, LocalClass, LocalFunction, Mapping
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from v5lint.view.module import ModuleView
     from v5lint.view.tree import Binding
@@ -274,12 +275,13 @@ class Dicts:
             isinstance(each, (ast.Name, ast.Attribute)) and ast.unparse(each) == asked for each in nodes
         )
 
-    def arrivals(self, home: ModuleView, makers: list[ast.expr]) -> Flow:
+    def arrivals(self, home: ModuleView, makers: list[ast.expr], names: Iterable[str]) -> Flow:
         """A dict of another module in this one: what is put into it here, and where it goes.
 
         Args:
             home: the module that makes it.
             makers: the expressions that make it there.
+            names: the names by which it may be had: of the variable, or of the member of a class.
         """
         found = Flow()
         follow = _Follow(self._view, found)
@@ -294,10 +296,14 @@ class Dicts:
                 for each in self._view.evaluator.values(node)
             )
 
+        words = carriers(self._view.tree, names)
         for kind in (ast.Name, ast.Attribute, ast.Subscript, ast.Call):
             for node in self._view.tree.nodes.get(kind, ()):
-                if not isinstance(getattr(node, "ctx", None), (ast.Store, ast.Del)) and is_it(node):  # type: ignore[arg-type]
-                    follow.expression(node, copied=False)  # type: ignore[arg-type]
+                assert isinstance(node, ast.expr)
+                if isinstance(getattr(node, "ctx", None), (ast.Store, ast.Del)) or words.isdisjoint(words_of(node)):
+                    continue
+                if is_it(node):
+                    follow.expression(node, copied=False)
         found.settle()
         return found
 
@@ -356,20 +362,55 @@ def _given_back(view: ModuleView, flow: Flow) -> Iterator[tuple[ModuleView, Flow
 
 def _imported(view: ModuleView, flow: Flow) -> Iterator[tuple[ModuleView, Flow]]:
     """A dict in the other modules that import it, or what holds it."""
-    names: dict[str, None] = {}
+    homes: dict[str, set[str]] = {}
     for maker in flow.makers:
         statement = view.tree.statement(maker)
-        for parent in (statement, *view.tree.ancestors(statement)):
+        around = [statement, *view.tree.ancestors(statement)]
+        for parent in around:
             if view.tree.parents.get(parent) is view.tree.root:
-                names |= dict.fromkeys(_bound_by(parent))
+                for name in _bound_by(parent):
+                    members = _members(view, flow, around) if isinstance(parent, ast.ClassDef) else {name}
+                    homes.setdefault(name, set()).update(members or {name})
     seen: set[str] = set()
-    for name in names:
-        for other in _importers(view, name):
+    for name, members in homes.items():
+        for other in _importers(view, name, members):
             if other.path not in seen:
                 seen.add(other.path)
-                there = other.dicts.arrivals(view, flow.makers)
+                there = other.dicts.arrivals(view, flow.makers, {each for every in homes.values() for each in every})
                 if there.aliases:
                     yield other, there
+
+
+def _members(view: ModuleView, flow: Flow, around: list[ast.AST]) -> set[str]:
+    """The names by which those who have a class, or an object of it, come by a dict that is made in it.
+
+    Args:
+        view: the module of the class.
+        flow: the dict.
+        around: the statement that makes it, and what is around that.
+
+    Returns:
+        Nothing where it may come out in other ways: handed to another class, given back by `__call__`, looped over as
+        a member of an enumeration.
+    """
+    if any(_is_enumeration(each) for each in around) or any(map(_leaves, flow.receivers)):
+        return set()
+    found = set(_bound_by(around[0])) if isinstance(view.tree.parents[around[0]], ast.ClassDef) else set()
+    for alias in flow.aliases:
+        statement = view.tree.statement(alias)
+        for target in statement.targets if isinstance(statement, ast.Assign) else [getattr(statement, "target", None)]:
+            found |= {each.attr for each in ast.walk(target) if isinstance(each, ast.Attribute)} if target else set()
+    found |= {getattr(each, "name", "") for each in flow.functions}
+    return set() if any(each.startswith("__") for each in found) else found
+
+
+def _is_enumeration(node: ast.AST) -> bool:
+    return isinstance(node, ast.ClassDef) and any(ast.unparse(base).endswith("Enum") for base in node.bases)
+
+
+def _leaves(receiver: Receiver) -> bool:
+    """Whether a dict goes where it is not followed, other than out of a function."""
+    return receiver.how == "argument" or (receiver.how == "escape" and isinstance(receiver.node, ast.expr))
 
 
 def _bound_by(statement: ast.AST) -> list[str]:
@@ -405,8 +446,13 @@ def _given_on(view: ModuleView, flow: Flow) -> Iterator[tuple[ModuleView, Flow]]
             yield given[0], given[0].dicts.flow_of(given[1])
 
 
-def _importers(view: ModuleView, name: str) -> Iterator[ModuleView]:
-    for file in view.project.all_importers(view.path, name):
+def _importers(view: ModuleView, name: str, members: Iterable[str] = ()) -> Iterator[ModuleView]:
+    """The other modules that have a name of a module and, where members are given, mention one of them."""
+    files = view.project.all_importers(view.path, name)
+    if members:
+        speaking = {file for each in members for file in view.project.mentioning(each.encode(), view.path)}
+        files = [file for file in files if file in speaking]
+    for file in files:
         other = view.project.view(file, view.settings)
         if other is not None and other is not view:
             yield other
