@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from v5lint.rule import Rule
 from v5lint.rules.knowledge.lookup import Removal
-from v5lint.rules.parts import arguments, loading
+from v5lint.rules.parts import arguments, loading, named_calls
+from v5lint.view.script import ScriptView
 from v5lint.view.values import External, Method
 
 TYPE_CHECKING = False
@@ -45,6 +46,9 @@ class RemovedAuthToken(Rule):
     takes the argument. Functions of transformers that fetch a file (`cached_file`, `has_file`) count, those of
     `huggingface_hub` are V5206's matter.
 
+    The same in settings that say what is called with them: `_target_: transformers.AutoModel.from_pretrained` and the
+    keys beside it in YAML or in a dict, and `dict(type=AutoModel.from_pretrained, ...)`, as mmengine has it.
+
     ## Why it breaks
 
     Models, `push_to_hub` and `pipeline` raise. Measured on 5.23.0:
@@ -83,10 +87,14 @@ class RemovedAuthToken(Rule):
     name = "removed-auth-token"
     since = "5.0"
     tokens = (_OLD,)
+    tokens_by_kind = {"script": named_calls.TOKENS}
+    kinds = ("python", "script")
 
-    def check(self, module: ModuleView) -> Iterator[Finding | Unseen]:
+    def check(self, module: ModuleView | ScriptView) -> Iterator[Finding | Unseen]:
         """See Rule."""
-        yield from loading.check(module, {_OLD}, _called, _results, _judge)
+        is_script = isinstance(module, ScriptView)
+        found = () if is_script else loading.check(module, {_OLD}, _called, _results, _judge)
+        yield from named_calls.findings(module, {_OLD}, found)
 
 
 _of_transformers = loading.functions(loading.LOAD | loading.SAVE | loading.SHARE, with_pipeline=True)
