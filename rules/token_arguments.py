@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from v5lint.rule import Rule
 from v5lint.rules.knowledge.lookup import Removal
-from v5lint.rules.parts import arguments, loading, named_calls
+from v5lint.rules.parts import arguments, carried_fields, loading, named_calls
 from v5lint.view.script import ScriptView
 from v5lint.view.values import External, Method
 
@@ -46,8 +46,10 @@ class RemovedAuthToken(Rule):
     takes the argument. Functions of transformers that fetch a file (`cached_file`, `has_file`) count, those of
     `huggingface_hub` are V5206's matter.
 
-    The same in settings that say what is called with them: `_target_: transformers.AutoModel.from_pretrained` and the
-    keys beside it in YAML or in a dict, and `dict(type=AutoModel.from_pretrained, ...)`, as mmengine has it.
+    Also found are settings that say what is called with them: `_target_: transformers.AutoModel.from_pretrained` and
+    the keys beside it in YAML or in a dict, and `dict(type=AutoModel.from_pretrained, ...)`, as mmengine has it.
+
+    So are the fields of an object that go into the call as a whole: `**asdict(config)`, `**vars(config)`.
 
     ## Why it breaks
 
@@ -92,9 +94,10 @@ class RemovedAuthToken(Rule):
 
     def check(self, module: ModuleView | ScriptView) -> Iterator[Finding | Unseen]:
         """See Rule."""
-        is_script = isinstance(module, ScriptView)
-        found = () if is_script else loading.check(module, {_OLD}, _called, _results, _judge)
+        found = () if isinstance(module, ScriptView) else loading.check(module, {_OLD}, _called, _results, _judge)
         yield from named_calls.findings(module, {_OLD}, found)
+        if not isinstance(module, ScriptView):
+            yield from carried_fields.reaching(module, {_OLD}, _called, _judge)
 
 
 _of_transformers = loading.functions(loading.LOAD | loading.SAVE | loading.SHARE, with_pipeline=True)

@@ -6,7 +6,7 @@ import ast
 
 from v5lint.rule import Rule
 from v5lint.rules.knowledge import lookup
-from v5lint.rules.parts import arguments, library, loading, named_calls, processor_parts, trl_trainers
+from v5lint.rules.parts import arguments, carried_fields, library, loading, named_calls, processor_parts, trl_trainers
 from v5lint.rules.parts.arguments import Given
 from v5lint.view.script import ScriptView
 from v5lint.view.values import External, Method
@@ -43,8 +43,10 @@ class RemovedTrainerArgument(Rule):
     A feature extractor or image processor given as `tokenizer=`, in a file that names feature extractors, is V5001's
     matter.
 
-    The same in settings that say what is called with them: `_target_: transformers.Trainer` and the keys
+    Also found are settings that say what is called with them: `_target_: transformers.Trainer` and the keys
     beside it in YAML or in a dict, and `dict(type=Trainer, ...)`, as mmengine has it.
+
+    So are the fields of an object that go into the call as a whole: `**asdict(config)`, `**vars(config)`.
 
     ## Why it breaks
 
@@ -94,6 +96,7 @@ def _given(view: ModuleView) -> Iterator[Finding]:
             new = each.removal.replacement
             fix = arguments.rename_fix(each, new.new, new.since, level) if new is not None else None
             yield loading.finding(each, fix, remark)
+    yield from carried_fields.reaching(view, NAMES, functions, _judge)
 
 
 def _judge(function: str, name: str, target: str) -> Removal | None:

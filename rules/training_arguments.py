@@ -53,7 +53,7 @@ class RemovedTrainingArgument(Rule):
     declares itself, `setfit.TrainingArguments` and a project's own parsers are left alone; but a subclass that declares
     a field anew, to give it another default, and never reads it, is found: nobody reads it under v5.
 
-    The same in settings that say what is called with them: `_target_: transformers.TrainingArguments` and the keys
+    Also found are settings that say what is called with them: `_target_: transformers.TrainingArguments` and the keys
     beside it in YAML or in a dict, and `dict(type=TrainingArguments, ...)`, as mmengine has it.
 
     ## Why it breaks
@@ -107,10 +107,9 @@ class RemovedTrainingArgument(Rule):
 
     def check(self, module: ModuleView | ScriptView) -> Iterator[Finding | Unseen]:
         """See Rule."""
-        is_script = isinstance(module, ScriptView)
-        found = () if is_script else _given(module)
+        found = () if isinstance(module, ScriptView) else _given(module)
         yield from named_calls.findings(module, FIELDS, found, lambda each: lookup.is_subclass(each, CLASS))
-        if is_script:
+        if isinstance(module, ScriptView):
             return
         yield from redeclared_fields.findings(module, FIELDS)
         yield from parsed_options.findings(module, FIELDS)
