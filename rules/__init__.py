@@ -17,7 +17,7 @@ def catalogue() -> Catalogue:
     What the engine must know of each at every start stands in `index.py`; a module that is not listed there (a new
     rule, before the index is written again) is imported at once.
     """
-    from v5lint.rule import Catalogue, DeferredRule
+    from v5lint.rule import Catalogue, DeferredRule, Facts
     from v5lint.rules.index import MODULES, RULES
     from v5lint.rules.knowledge import NEWEST
 
@@ -27,7 +27,7 @@ def catalogue() -> Catalogue:
     ]
     rules += (rule for module in modules() if module not in MODULES for rule in rules_of(module))
     rules.sort(key=lambda rule: rule.code)
-    return Catalogue(rules, newest=NEWEST)
+    return Catalogue(rules, newest=NEWEST, facts=Facts(f"{__name__}.knowledge.offered"))
 
 
 def modules() -> list[str]:

@@ -8,9 +8,10 @@ import re
 
 from v5lint.patterns import pattern
 from v5lint.rule import Edit, Fix, FixUnavailableError, Option, Rule
-from v5lint.rules.parts import library, members, script_caches
+from v5lint.rules.parts import library, members, script_caches, script_variables
 from v5lint.rules.parts.library import CACHE_VARIABLES
 from v5lint.rules.parts.standing import standing_of
+from v5lint.view.requirements import RequirementsView
 from v5lint.view.script import ScriptView
 from v5lint.view.values import Constant, External, LocalFunction
 
@@ -52,9 +53,10 @@ class RemovedCacheVariable(Rule):
 
     The same in shell scripts (`export`, `setenv`, before a command, `docker run -e`), Dockerfiles (`ENV`, `RUN`),
     `.env`, YAML (maps of variables, lists of `NAME=value`, pairs of `name:` and `value:`, the shell of CI), Makefiles,
-    systemd units, PowerShell and batch files, Nix, the magics and shell lines of notebooks, the fences of Markdown: the
-    variable and what reads it in the file are renamed together. Left alone are comments, what is only printed,
-    variables of a shell that are not exported, and what is for Node (transformers.js reads one of this name).
+    systemd units, PowerShell and batch files, Nix, the tables of variables in `pyproject.toml`, `setup.cfg`, `tox.ini`,
+    `pytest.ini`, `mise.toml`, `pixi.toml` and `devcontainer.json`, the magics and shell lines of notebooks, the fences
+    of Markdown: the variable and what reads it in the file are renamed together. Left alone are comments, what is only
+    printed, variables of a shell that are not exported, and what is for Node (transformers.js reads one of this name).
 
     ## Why it breaks
 
@@ -99,7 +101,7 @@ class RemovedCacheVariable(Rule):
     since = "5.0"
     tokens = ("TRANSFORMERS_CACHE", "PYTORCH_PRETRAINED_BERT_CACHE", "environ.update(", "environ |=")
     tokens_by_kind = {"script": ("TRANSFORMERS_CACHE", "PYTORCH_PRETRAINED_BERT_CACHE")}
-    kinds = ("python", "script")
+    kinds = ("python", "script", "requirements")
     options = {
         "replacement": Option(
             _HUB_CACHE,
@@ -108,11 +110,12 @@ class RemovedCacheVariable(Rule):
         )
     }
 
-    def check(self, module: ModuleView | ScriptView) -> Iterator[Finding | Unseen]:
+    def check(self, module: ModuleView | ScriptView | RequirementsView) -> Iterator[Finding | Unseen]:
         """See Rule."""
         replacement = module.settings.option(self.name, "replacement")
-        if isinstance(module, ScriptView):
-            yield from script_caches.findings(module, replacement)
+        if isinstance(module, (ScriptView, RequirementsView)):
+            script = script_variables.script_in(module)
+            yield from script_caches.findings(script, replacement) if script is not None else ()
             return
         for reference in module.references(CACHE_VARIABLES):
             if standing_of(module, reference).kind == "live" and not module.guards.handled(reference.node):

@@ -7,6 +7,7 @@ import ast
 from v5lint.rule import Edit, Fix, Rule
 from v5lint.rules.knowledge import lookup
 from v5lint.rules.parts import library, script_variables
+from v5lint.view.requirements import RequirementsView
 from v5lint.view.script import ScriptView
 
 TYPE_CHECKING = False
@@ -74,13 +75,14 @@ class RemovedEnvironmentVariable(Rule):
     name = "removed-environment-variable"
     since = "5.0"
     tokens = _VARIABLES
-    tokens_by_kind = {"script": _NOBODY_ELSES}
-    kinds = ("python", "script")
+    tokens_by_kind = {"script": _NOBODY_ELSES, "requirements": _NOBODY_ELSES}
+    kinds = ("python", "script", "requirements")
 
-    def check(self, module: ModuleView | ScriptView) -> Iterator[Finding | Unseen]:
+    def check(self, module: ModuleView | ScriptView | RequirementsView) -> Iterator[Finding | Unseen]:
         """See Rule."""
-        if isinstance(module, ScriptView):
-            yield from _in_script(module)
+        if isinstance(module, (ScriptView, RequirementsView)):
+            script = script_variables.script_in(module)
+            yield from _in_script(script) if script is not None else ()
             return
         for key in module.environment_keys(_VARIABLES):
             advice = lookup.environment_advice(key.name)

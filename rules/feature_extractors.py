@@ -7,9 +7,18 @@ import ast
 from v5lint.patterns import pattern
 from v5lint.rule import Edit, Fix, Option, Rule
 from v5lint.rules.knowledge import lookup
-from v5lint.rules.parts import auto_extractors, checkpoints, compared_names, library, modality, processor_parts
+from v5lint.rules.parts import (
+    auto_extractors,
+    checkpoints,
+    compared_names,
+    library,
+    modality,
+    processor_parts,
+    script_targets,
+)
 from v5lint.rules.parts.standing import standing_of
 from v5lint.view.calls import CallSite
+from v5lint.view.script import ScriptView
 from v5lint.view.values import External, Partial
 
 TYPE_CHECKING = False
@@ -38,6 +47,8 @@ class RemovedFeatureExtractor(Rule):
     read from such a processor, `Trainer(tokenizer=<feature extractor>)`, and the name of a removed class that is
     compared with `type(extractor).__name__`. Audio extractors, `AutoFeatureExtractor`
     on audio checkpoints and other libraries' classes of the same name are kept.
+
+    In YAML the same is found in paths of transformers that a program looks up: `_target_:` (Hydra), `class_path:`.
 
     ## Why it breaks
 
@@ -92,6 +103,8 @@ class RemovedFeatureExtractor(Rule):
     name = "removed-feature-extractor"
     since = "5.0"
     tokens = processor_parts.TOKENS
+    tokens_by_kind = {"script": ("FeatureExtractor",)}
+    kinds = ("python", "script")
     options = {
         "replacement": Option(
             "fitting",
@@ -101,8 +114,11 @@ class RemovedFeatureExtractor(Rule):
         )
     }
 
-    def check(self, module: ModuleView) -> Iterator[Finding | Unseen]:
+    def check(self, module: ModuleView | ScriptView) -> Iterator[Finding | Unseen]:
         """See Rule."""
+        if isinstance(module, ScriptView):
+            yield from script_targets.extractors(module)
+            return
         yield from _removed_classes(module, module.settings.option(self.name, "replacement"))
         yield from _dynamic_names(module)
         yield from compared_names.removed_extractors(module)

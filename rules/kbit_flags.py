@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import ast
 
-from v5lint.rule import Edit, Fix, Rule
-from v5lint.rules.parts import kbit_dicts, library, model_loads, quantization, standing
+from v5lint.rule import Edit, Finding, Fix, Rule
+from v5lint.rules.knowledge import lookup
+from v5lint.rules.parts import carried_fields, kbit_dicts, library, model_loads, named_calls, quantization, standing
 from v5lint.rules.parts.quantization import CONFIG, FLAGS, KEYWORD, SINCE, SKIP, TELL
+from v5lint.view.script import ScriptView
 from v5lint.view.values import Constant
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Container, Iterator
 
-    from v5lint.rule import Applicability, Finding, Unseen
+    from v5lint.rule import Applicability, Unseen
     from v5lint.view.calls import CallSite
     from v5lint.view.dicts import Entry
     from v5lint.view.module import ModuleView
     from v5lint.view.tree import Binding
+
+#: Kinds of classes whose loaders took the flags.
+_MODELS = frozenset({"model", "auto_model"})
 
 
 class RemovedKbitFlag(Rule):
@@ -31,6 +36,11 @@ class RemovedKbitFlag(Rule):
     `AutoPeftModel*`. `BitsAndBytesConfig(load_in_4bit=True)` itself, other libraries' loaders (unsloth) and
     configurations, and a project's own functions that take an argument of the name are left alone. Loads that are
     given a dict from elsewhere are counted as not followed.
+
+    Also found are settings that say what is called with them: `_target_: transformers.AutoModel.from_pretrained` and
+    the keys beside it in YAML or in a dict, and `dict(type=AutoModel.from_pretrained, ...)`, as mmengine has it.
+
+    So are the fields of an object that go into the call as a whole: `**asdict(config)`, `**vars(config)`.
 
     ## Why it breaks
 
@@ -80,22 +90,42 @@ class RemovedKbitFlag(Rule):
     name = "removed-kbit-flag"
     since = "5.0"
     tokens = (*FLAGS, "from_pretrained", "pipeline(")
+    tokens_by_kind = {"script": named_calls.TOKENS}
+    kinds = ("python", "script")
 
-    def check(self, module: ModuleView) -> Iterator[Finding | Unseen]:
+    def check(self, module: ModuleView | ScriptView) -> Iterator[Finding | Unseen]:
         """See Rule."""
-        seen: set[ast.Call] = set()
-        for call, _ in module.keywords(FLAGS):
-            if call.node not in seen:
-                seen.add(call.node)
-                yield from _call(module, call)
-        yield from kbit_dicts.check(module)
-        yield from _given_from_elsewhere(module)
+        places = set()
+        for each in () if isinstance(module, ScriptView) else _in_module(module):
+            places.add(each.start)
+            yield each
+        for setting in named_calls.settings(module, FLAGS):
+            holder, _, method = setting.function.rpartition(".")
+            if method == "from_pretrained" and lookup.kind_of(holder) in _MODELS and setting.start not in places:
+                message = f"{TELL.format(flag=setting.name)}: put a `{CONFIG}` into `{KEYWORD}`"
+                yield Finding(message, setting.start, setting.start + len(setting.name))
 
 
-def _given_from_elsewhere(view: ModuleView) -> Iterator[Unseen]:
-    """Loads that are given a dict which could not be followed: the flags may be in it."""
+def _in_module(view: ModuleView) -> Iterator[Finding | Unseen]:
+    seen: set[ast.Call] = set()
+    for call, _ in view.keywords(FLAGS):
+        if call.node not in seen:
+            seen.add(call.node)
+            yield from _call(view, call)
+    yield from kbit_dicts.check(view)
+    told = set()
+    for each in carried_fields.carried(view, FLAGS):
+        if model_loads.target(each.call, each.name).kind in ("model", "peft"):
+            message = f"{TELL.format(flag=each.name)}, and `{each.of.name}` has a field of the name"
+            told.add(each.call.node)
+            yield view.finding(each.node, f"{message}: put a `{CONFIG}` into `{KEYWORD}`")
+    yield from _given_from_elsewhere(view, told)
+
+
+def _given_from_elsewhere(view: ModuleView, told: Container[ast.AST]) -> Iterator[Unseen]:
+    """Loads that are given a dict which could not be followed: the flags may be in it; without those told already."""
     for call in view.calls({"from_pretrained", "pipeline"}):
-        if not call.splats or call.bound is not None or any(call.keyword(flag) for flag in FLAGS):
+        if not call.splats or call.node in told or call.bound is not None or any(call.keyword(flag) for flag in FLAGS):
             continue
         flows = [view.dicts.flow(splat) for splat in call.splats]
         if not any(flow.is_open for flow in flows) or any(each.key in FLAGS for flow in flows for each in flow.entries):

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from v5lint.rule import Rule
-from v5lint.rules.parts import removed_api
+from v5lint.rules.parts import removed_api, script_targets
 from v5lint.rules.parts.api_edits import Rewrites
+from v5lint.view.script import ScriptView
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from v5lint.rule import Applicability, Finding, Unseen
+    from v5lint.rules.parts.removed_api import Lost
     from v5lint.view.module import ModuleView
 
 
@@ -21,6 +23,8 @@ class MovedName(Rule):
 
     Finds names fetched from modules that no longer hold them while another one does: `prune_linear_layer` of
     `transformers.modeling_utils`, `transformers.deepspeed`, paths of 3.x such as `transformers.modeling_bert`.
+
+    In YAML the same is found in paths of transformers that a program looks up: `_target_:` (Hydra), `class_path:`.
 
     ## Why it breaks
 
@@ -53,9 +57,13 @@ class MovedName(Rule):
     name = "moved-name"
     since = "5.0"
     words = removed_api.WORDS
+    kinds = ("python", "script")
 
-    def check(self, module: ModuleView) -> Iterator[Finding | Unseen]:
+    def check(self, module: ModuleView | ScriptView) -> Iterator[Finding | Unseen]:
         """See Rule."""
+        if isinstance(module, ScriptView):
+            yield from script_targets.findings(module, "moved", _moved)
+            return
         rewrites = Rewrites(module)
         for lost in removed_api.lost(module, "moved"):
             swallowed = lost.standing.kind == "swallowed"
@@ -63,9 +71,14 @@ class MovedName(Rule):
             if lost.removal.note and not lost.is_drop_in:
                 safety = "display"
             fix = None if removed_api.is_of_backend(module) else rewrites.to_new(lost, safety)
-            message = f"`{lost.reference.path}` is gone since transformers {lost.removal.gone}: it is `{lost.new}` now"
-            if not lost.is_drop_in and lost.removal.note:
-                message += f" ({lost.removal.note.rstrip('.')})"
+            message = _moved(lost)
             if swallowed:
                 message += f" ({lost.standing.clause} hides the error: the program goes on without it)"
             yield module.finding(lost.reference.node, message, fix=fix, since=lost.removal.gone)
+
+
+def _moved(lost: Lost) -> str:
+    message = f"`{lost.reference.path}` is gone since transformers {lost.removal.gone}: it is `{lost.new}` now"
+    if not lost.is_drop_in and lost.removal.note:
+        message += f" ({lost.removal.note.rstrip('.')})"
+    return message

@@ -5,9 +5,10 @@ from __future__ import annotations
 import ast
 
 from v5lint.rule import Edit, Fix, Rule
-from v5lint.rules.parts import api_edits, library, passed_on_optimizers, removed_api
+from v5lint.rules.parts import api_edits, library, passed_on_optimizers, removed_api, script_targets
 from v5lint.rules.parts.api_edits import Rewrites
 from v5lint.rules.parts.handed_around import is_handed_around, partial
+from v5lint.view.script import ScriptView
 from v5lint.view.values import Constant, Mapping
 
 TYPE_CHECKING = False
@@ -54,6 +55,8 @@ class RemovedOptimizer(Rule):
     Finds `AdamW` imported from transformers or `transformers.optimization`, and calls of it; also where a module gets
     it from another one of the repository.
 
+    In YAML the same is found in paths of transformers that a program looks up: `_target_:` (Hydra), `class_path:`.
+
     ## Why it breaks
 
         ImportError: cannot import name 'AdamW' from 'transformers'
@@ -96,9 +99,13 @@ class RemovedOptimizer(Rule):
     name = "removed-optimizer"
     since = "4.50"
     words = (_NAME,)
+    kinds = ("python", "script")
 
-    def check(self, module: ModuleView) -> Iterator[Finding | Unseen]:
+    def check(self, module: ModuleView | ScriptView) -> Iterator[Finding | Unseen]:
         """See Rule."""
+        if isinstance(module, ScriptView):
+            yield from script_targets.findings(module, "optimizer", lambda lost: _message(lost, None))
+            return
         if removed_api.PACKAGE in module.text:
             rewrites = Rewrites(module)
             for lost in removed_api.lost(module, "optimizer"):

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from v5lint.rule import Rule
 from v5lint.rules import removed_names
-from v5lint.rules.parts import hub_folders, removed_api
+from v5lint.rules.parts import hub_folders, removed_api, script_targets
 from v5lint.rules.parts.api_edits import Rewrites
+from v5lint.view.script import ScriptView
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,6 +25,8 @@ class RemovedModule(Rule):
     Finds imports of modules and packages that the target release lacks (`import transformers.onnx`, `from
     transformers.commands import ...`, `importlib.import_module("transformers.data.processors")`), and attributes that
     lead through them. Names in them that have another home are V5103.
+
+    In YAML the same is found in paths of transformers that a program looks up: `_target_:` (Hydra), `class_path:`.
 
     ## Why it breaks
 
@@ -49,9 +52,13 @@ class RemovedModule(Rule):
     name = "removed-module"
     since = "5.0"
     words = removed_api.WORDS
+    kinds = ("python", "script")
 
-    def check(self, module: ModuleView) -> Iterator[Finding | Unseen]:
+    def check(self, module: ModuleView | ScriptView) -> Iterator[Finding | Unseen]:
         """See Rule."""
+        if isinstance(module, ScriptView):
+            yield from script_targets.findings(module, "module", _message)
+            return
         rewrites = Rewrites(module)
         for lost in removed_api.lost(module, "module"):
             fix = rewrites.without(lost)

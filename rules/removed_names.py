@@ -6,9 +6,19 @@ import ast
 
 from v5lint.rule import Edit, Fix, Rule
 from v5lint.rules.knowledge import lookup
-from v5lint.rules.parts import api_edits, hub, hub_folders, language_heads, library, processor_parts, removed_api
+from v5lint.rules.parts import (
+    api_edits,
+    hub,
+    hub_folders,
+    language_heads,
+    library,
+    processor_parts,
+    removed_api,
+    script_targets,
+)
 from v5lint.rules.parts.api_edits import Rewrites
 from v5lint.rules.parts.standing import standing_of
+from v5lint.view.script import ScriptView
 from v5lint.view.values import External, Partial
 
 TYPE_CHECKING = False
@@ -49,6 +59,8 @@ class RemovedName(Rule):
     followed. Names that moved (V5103) or have a successor (V5104), TensorFlow and Flax (V5105) and a few
     more families have rules of their own.
 
+    In YAML the same is found in paths of transformers that a program looks up: `_target_:` (Hydra), `class_path:`.
+
     ## Why it breaks
 
         ImportError: cannot import name 'find_pruneable_heads_and_indices' from 'transformers.pytorch_utils'
@@ -81,9 +93,13 @@ class RemovedName(Rule):
     name = "removed-name"
     since = "5.0"
     words = removed_api.WORDS
+    kinds = ("python", "script")
 
-    def check(self, module: ModuleView) -> Iterator[Finding | Unseen]:
+    def check(self, module: ModuleView | ScriptView) -> Iterator[Finding | Unseen]:
         """See Rule."""
+        if isinstance(module, ScriptView):
+            yield from script_targets.findings(module, "name", _message)
+            return
         rewrites = Rewrites(module)
         for lost in removed_api.lost(module, "name"):
             fix = rewrites.without(lost) or _without_calls(module, lost) or _without_decorators(module, lost)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from v5lint.rule import Rule
-from v5lint.rules.parts import removed_api
+from v5lint.rules.parts import removed_api, script_targets
 from v5lint.rules.parts.api_edits import Rewrites
 from v5lint.rules.parts.successor_calls import call_fix
+from v5lint.view.script import ScriptView
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,6 +29,8 @@ class ReplacedName(Rule):
     Finds names that the target release lacks and that have a successor: `AutoModelForVision2Seq`,
     `GreedySearchDecoderOnlyOutput` and the other outputs of generation, `MT5Tokenizer`, `HybridCache`, `LogitsWarper`,
     `is_torch_tpu_available`.
+
+    In YAML the same is found in paths of transformers that a program looks up: `_target_:` (Hydra), `class_path:`.
 
     ## Why it breaks
 
@@ -62,9 +65,13 @@ class ReplacedName(Rule):
     name = "replaced-name"
     since = "5.0"
     words = removed_api.WORDS
+    kinds = ("python", "script")
 
-    def check(self, module: ModuleView) -> Iterator[Finding | Unseen]:
+    def check(self, module: ModuleView | ScriptView) -> Iterator[Finding | Unseen]:
         """See Rule."""
+        if isinstance(module, ScriptView):
+            yield from script_targets.findings(module, "replaced", _message)
+            return
         rewrites = Rewrites(module)
         for lost in removed_api.lost(module, "replaced"):
             fix = rewrites.without(lost)

@@ -31,11 +31,17 @@ _KINDS = {
     "ImageProcessor": "processor",
     "ImageProcessorFast": "processor",
     "ImageProcessorPil": "processor",
+    "Config": "config",
+    "VisionConfig": "config",
 }
 _CLASS = pattern(rf"(Siglip2?)({'|'.join(_KINDS)})\Z")
 
 #: What the files of a checkpoint call the families ("siglip2_vision_model" is one tower of the second).
 _FAMILIES = {"siglip": "fixed", "siglip2": "naflex"}
+
+#: The tokenizer of the first SigLIP, and how checkpoints of the second are called.
+_TOKENIZER = "SiglipTokenizer"
+_SECOND = pattern(r"siglip2-(?:[\w.]+-)*(?:patch\d+|naflex)", re.IGNORECASE)
 
 #: "siglip2-base-patch16-naflex", and with a resolution behind the patch size: "siglip2-so400m-patch14-384".
 _NAFLEX = pattern(r"siglip2?[\w.]*(-[\w.]+)*-naflex", re.IGNORECASE)
@@ -74,7 +80,11 @@ class SiglipClassMismatch(Rule):
     With `ignore_mismatched_sizes=True`, which classification scripts pass to swap the head, there is no error: the
     model loads with a random patch embedding, and trains on it. A processor of the other family raises nothing either:
     it gives fixed-size pixels where patches are wanted, or the reverse. The text towers are alike: their weights load
-    whole, with a warning.
+    whole, with a warning. A configuration of the other family loads with a warning, too, and has a default where the
+    checkpoint has none: `image_size` 224, or `num_patches` 256 (measured on 5.24.0). The tokenizer of all SigLIP 2
+    checkpoints is Gemma's: `SiglipTokenizer` looks for a `spiece.model` that is not there.
+
+        ValueError: Either model_file or model_proto must be specified.
 
     ## Example
 
@@ -109,6 +119,17 @@ class SiglipClassMismatch(Rule):
                 where = library.origin(call.values_of(*library.CHECKPOINT)) or "an expression that v5lint cannot follow"
                 yield module.unseen(call.node, f"the checkpoint of `{name}` comes from {where}")
         yield from _findings(module, found)
+        for call in library.loads(module):
+            if library.loaders(call) == [_TOKENIZER]:
+                yield from _foreign_tokenizer(module, call)
+
+
+def _foreign_tokenizer(view: ModuleView, call: CallSite) -> Iterator[Finding]:
+    """The tokenizer of the first SigLIP on a checkpoint of the second, which has Gemma's."""
+    known = [each for each in library.texts(call.values_of(*library.CHECKPOINT)) if _SECOND.search(each)]
+    if known and not (view.guards.is_dead(call.node) or _is_chosen(view, call) or _tries_both(view, call)):
+        message = f"`{known[0]}` has the tokenizer of Gemma: `{_TOKENIZER}` finds no file of its own there (ValueError)"
+        yield view.finding(call.node, f"{message}: load it with `AutoTokenizer`")
 
 
 def mismatch(view: ModuleView, call: CallSite) -> tuple[str, str]:
@@ -149,7 +170,7 @@ def _findings(view: ModuleView, found: list[tuple[CallSite, str, str]]) -> Itera
             yield view.finding(
                 call.node,
                 message,
-                level="deprecated" if kind_of(name) == "text" else "breaks",
+                level="deprecated" if kind_of(name) in ("text", "config") else "breaks",
                 fix=None if right or call.node in later else fix,
             )
 
@@ -165,7 +186,7 @@ def _family(name: str) -> str:
 
 
 def kind_of(name: str) -> str:
-    """What a SigLIP class is: "model", "text", "processor", or "" where it is none."""
+    """What a SigLIP class is: "model", "text", "processor", "config", or "" where it is none."""
     found = _CLASS.match(name)
     return _KINDS[found[2]] if found else ""
 
@@ -190,6 +211,9 @@ def _message(name: str, mine: str, checkpoint: str, ignores: Values) -> str:
     kind = kind_of(name)
     if kind == "text":
         return start + "the text tower loads whole, with a warning"
+    if kind == "config":
+        lacks = "num_patches" if mine == "naflex" else "image_size"
+        return start + f"`{lacks}` silently is the default, whatever the checkpoint has"
     if kind == "processor":
         gives = "patches where pixels are wanted" if mine == "naflex" else "fixed-size pixels where patches are wanted"
         return start + f"it silently gives {gives}"

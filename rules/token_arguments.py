@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from v5lint.rule import Rule
 from v5lint.rules.knowledge.lookup import Removal
-from v5lint.rules.parts import arguments, loading
+from v5lint.rules.parts import arguments, carried_fields, loading, named_calls
+from v5lint.view.script import ScriptView
 from v5lint.view.values import External, Method
 
 TYPE_CHECKING = False
@@ -45,6 +46,11 @@ class RemovedAuthToken(Rule):
     takes the argument. Functions of transformers that fetch a file (`cached_file`, `has_file`) count, those of
     `huggingface_hub` are V5206's matter.
 
+    Also found are settings that say what is called with them: `_target_: transformers.AutoModel.from_pretrained` and
+    the keys beside it in YAML or in a dict, and `dict(type=AutoModel.from_pretrained, ...)`, as mmengine has it.
+
+    So are the fields of an object that go into the call as a whole: `**asdict(config)`, `**vars(config)`.
+
     ## Why it breaks
 
     Models, `push_to_hub` and `pipeline` raise. Measured on 5.23.0:
@@ -83,10 +89,15 @@ class RemovedAuthToken(Rule):
     name = "removed-auth-token"
     since = "5.0"
     tokens = (_OLD,)
+    tokens_by_kind = {"script": named_calls.TOKENS}
+    kinds = ("python", "script")
 
-    def check(self, module: ModuleView) -> Iterator[Finding | Unseen]:
+    def check(self, module: ModuleView | ScriptView) -> Iterator[Finding | Unseen]:
         """See Rule."""
-        yield from loading.check(module, {_OLD}, _called, _results, _judge)
+        found = () if isinstance(module, ScriptView) else loading.check(module, {_OLD}, _called, _results, _judge)
+        yield from named_calls.findings(module, {_OLD}, found)
+        if not isinstance(module, ScriptView):
+            yield from carried_fields.reaching(module, {_OLD}, _called, _judge)
 
 
 _of_transformers = loading.functions(loading.LOAD | loading.SAVE | loading.SHARE, with_pipeline=True)

@@ -6,8 +6,9 @@ import ast
 
 from v5lint.rule import Rule
 from v5lint.rules.knowledge import lookup
-from v5lint.rules.parts import arguments, library, loading, processor_parts, trl_trainers
+from v5lint.rules.parts import arguments, carried_fields, library, loading, named_calls, processor_parts, trl_trainers
 from v5lint.rules.parts.arguments import Given
+from v5lint.view.script import ScriptView
 from v5lint.view.values import External, Method
 
 TYPE_CHECKING = False
@@ -42,6 +43,11 @@ class RemovedTrainerArgument(Rule):
     A feature extractor or image processor given as `tokenizer=`, in a file that names feature extractors, is V5001's
     matter.
 
+    Also found are settings that say what is called with them: `_target_: transformers.Trainer` and the keys
+    beside it in YAML or in a dict, and `dict(type=Trainer, ...)`, as mmengine has it.
+
+    So are the fields of an object that go into the call as a whole: `**asdict(config)`, `**vars(config)`.
+
     ## Why it breaks
 
     Measured on 5.23.0:
@@ -72,17 +78,25 @@ class RemovedTrainerArgument(Rule):
     name = "removed-trainer-argument"
     since = "5.0"
     tokens = ("Trainer",)
+    tokens_by_kind = {"script": named_calls.TOKENS}
+    kinds = ("python", "script")
 
-    def check(self, module: ModuleView) -> Iterator[Finding | Unseen]:
+    def check(self, module: ModuleView | ScriptView) -> Iterator[Finding | Unseen]:
         """See Rule."""
-        for each in arguments.given(module, NAMES, functions, judge=_judge):
-            if isinstance(each, Given) and not _is_of_extractor(module, each):
-                level, remark = arguments.safety(each)
-                if each.removal.package == trl_trainers.PACKAGE and trl_trainers.may_be_old(module):
-                    level = "unsafe"
-                new = each.removal.replacement
-                fix = arguments.rename_fix(each, new.new, new.since, level) if new is not None else None
-                yield loading.finding(each, fix, remark)
+        found = () if isinstance(module, ScriptView) else _given(module)
+        yield from named_calls.findings(module, NAMES, found, lambda each: lookup.is_subclass(each, _BASE))
+
+
+def _given(view: ModuleView) -> Iterator[Finding]:
+    for each in arguments.given(view, NAMES, functions, judge=_judge):
+        if isinstance(each, Given) and not _is_of_extractor(view, each):
+            level, remark = arguments.safety(each)
+            if each.removal.package == trl_trainers.PACKAGE and trl_trainers.may_be_old(view):
+                level = "unsafe"
+            new = each.removal.replacement
+            fix = arguments.rename_fix(each, new.new, new.since, level) if new is not None else None
+            yield loading.finding(each, fix, remark)
+    yield from carried_fields.reaching(view, NAMES, functions, _judge)
 
 
 def _judge(function: str, name: str, target: str) -> Removal | None:

@@ -5,16 +5,19 @@ from __future__ import annotations
 import ast
 
 from v5lint.rule import Rule
+from v5lint.rules.knowledge import lookup
 from v5lint.rules.parts import (
     argument_files,
     arguments,
     carried_fields,
+    named_calls,
     parsed_options,
     redeclared_fields,
     training_fields,
 )
 from v5lint.rules.parts.arguments import Given
 from v5lint.rules.parts.training_classes import (
+    CLASS,
     DEFAULTS,
     FIELDS,
     FILLING,
@@ -24,6 +27,7 @@ from v5lint.rules.parts.training_classes import (
     parsed_local_classes,
     takers,
 )
+from v5lint.view.script import ScriptView
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -48,6 +52,9 @@ class RemovedTrainingArgument(Rule):
     4.51, `group_by_length` in 5.2, `warmup_ratio` and `logging_dir` in 5.15. A field of the name that a subclass
     declares itself, `setfit.TrainingArguments` and a project's own parsers are left alone; but a subclass that declares
     a field anew, to give it another default, and never reads it, is found: nobody reads it under v5.
+
+    Also found are settings that say what is called with them: `_target_: transformers.TrainingArguments` and the keys
+    beside it in YAML or in a dict, and `dict(type=TrainingArguments, ...)`, as mmengine has it.
 
     ## Why it breaks
 
@@ -95,23 +102,32 @@ class RemovedTrainingArgument(Rule):
     name = "removed-training-argument"
     since = "5.0"
     tokens = (*FIELDS, *argument_files.READERS, *carried_fields.TOKENS)
+    tokens_by_kind = {"script": named_calls.TOKENS}
+    kinds = ("python", "script")
 
-    def check(self, module: ModuleView) -> Iterator[Finding | Unseen]:
+    def check(self, module: ModuleView | ScriptView) -> Iterator[Finding | Unseen]:
         """See Rule."""
-        found = [
-            each
-            for each in arguments.given(module, FIELDS, functions, takers, judge)
-            if isinstance(each, Given) and not _is_of_another_class(each)
-        ]
-        for group in arguments.together(found):
-            for each, fix, remark in training_fields.fixes(group):
-                message = f"{arguments.shown(each)} has no field `{each.name}` since transformers {each.removal.gone}"
-                advice = arguments.advice(each.removal)
-                yield module.finding(each.node, f"{message}{advice}{remark}", fix=fix, since=each.removal.gone)
+        found = () if isinstance(module, ScriptView) else _given(module)
+        yield from named_calls.findings(module, FIELDS, found, lambda each: lookup.is_subclass(each, CLASS))
+        if isinstance(module, ScriptView):
+            return
         yield from redeclared_fields.findings(module, FIELDS)
         yield from parsed_options.findings(module, FIELDS)
         yield from carried_fields.findings(module, FIELDS)
         yield from argument_files.findings(module, FIELDS, parsed)
+
+
+def _given(view: ModuleView) -> Iterator[Finding]:
+    found = [
+        each
+        for each in arguments.given(view, FIELDS, functions, takers, judge)
+        if isinstance(each, Given) and not _is_of_another_class(each)
+    ]
+    for group in arguments.together(found):
+        for each, fix, remark in training_fields.fixes(group):
+            message = f"{arguments.shown(each)} has no field `{each.name}` since transformers {each.removal.gone}"
+            advice = arguments.advice(each.removal)
+            yield view.finding(each.node, f"{message}{advice}{remark}", fix=fix, since=each.removal.gone)
 
 
 def _is_of_another_class(given: Given) -> bool:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from v5lint.releases import Release
-    from v5lint.rule import Catalogue, Rule
+    from v5lint.rule import Catalogue, Facts, Rule
 
 #: The entry-point group in which a distribution registers a function that returns its Catalogue.
 GROUP = "v5lint.rules"
@@ -32,6 +32,7 @@ class Registry:
     Attributes:
         rules: in the order of their codes.
         newest: the newest transformers release that any catalogue was checked against.
+        facts: what the catalogues know of the releases.
     """
 
     def __init__(self, catalogues: Iterable[Catalogue]) -> None:
@@ -41,11 +42,14 @@ class Registry:
             RegistryError: there are none, or two share a code or a name.
         """
         self.newest: Release = (5,)
+        self.facts: list[Facts] = []
         self._urls: dict[str, str] = {}
         by_key: dict[str, Rule] = {}
         for catalogue in catalogues:
             if catalogue.newest:
                 self.newest = max(self.newest, parse_release(catalogue.newest))
+            if catalogue.facts is not None:
+                self.facts.append(catalogue.facts)
             for rule in catalogue.rules:
                 for key in (rule.code, rule.name):
                     if not key:

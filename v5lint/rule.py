@@ -1,4 +1,4 @@
-"""The contract between the engine and its rules: Rule, Finding, Unseen, Fix, Edit, Option.
+"""The contract between the engine and its rules: Rule, Finding, Unseen, Fix, Edit, Option, Facts.
 
 A rule is one class; its docstring is its documentation. It asks a view of a file (see `v5lint.view.module`) and
 yields a Finding for each thing that breaks, or an Unseen for each thing that might and that it could not follow.
@@ -288,6 +288,45 @@ class DeferredRule(Rule):
         return self.rule.check(module)
 
 
+class Facts:
+    """What a catalogue knows of releases of transformers: the answers to code that asks before it acts.
+
+    Args:
+        module: where the functions `has` and `takes` are; it is imported when something is asked.
+    """
+
+    __slots__ = ("_module",)
+
+    def __init__(self, module: str) -> None:
+        self._module = module
+
+    def has(self, path: str, release: str) -> bool | None:
+        """Whether a release, or what is installed beside it, has a dotted path; None where that is not known.
+
+        Args:
+            path: "transformers.AdamW", "transformers.Trainer.tokenizer", "transformers.deepspeed", "torch.optim.AdamW".
+            release: the release of transformers.
+        """
+        found: bool | None = self._asked("has", path, release)
+        return found
+
+    def takes(self, function: str, argument: str, release: str) -> bool | None:
+        """Whether the signature of a function or class names an argument; None where that is not known.
+
+        Args:
+            function: its dotted path.
+            argument: the name of the argument.
+            release: the release of transformers.
+        """
+        found: bool | None = self._asked("takes", function, argument, release)
+        return found
+
+    def _asked(self, name: str, *given: str) -> Any:
+        from importlib import import_module
+
+        return getattr(import_module(self._module), name)(*given)
+
+
 class Catalogue:
     """What a distribution registers under the entry-point group `v5lint.rules`: a function that returns one of these.
 
@@ -295,11 +334,13 @@ class Catalogue:
         rules: its rules, one instance each.
         newest: the newest transformers release that they were checked against, as "5.23": the default target.
         url: the page of a rule, with `{code}` and `{name}` in place of its own; "" where there are no pages.
+        facts: what it knows of the releases; None where it leaves that to another catalogue.
     """
 
-    __slots__ = ("newest", "rules", "url")
+    __slots__ = ("facts", "newest", "rules", "url")
 
-    def __init__(self, rules: Sequence[Rule], *, newest: str = "", url: str = "") -> None:
+    def __init__(self, rules: Sequence[Rule], *, newest: str = "", url: str = "", facts: Facts | None = None) -> None:
         self.rules = rules
         self.newest = newest
         self.url = url
+        self.facts = facts

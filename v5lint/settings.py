@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from v5lint.registry import Registry
     from v5lint.releases import Release
-    from v5lint.rule import Rule
+    from v5lint.rule import Facts, Rule
 
 __all__ = ["Settings", "SettingsError", "SettingsFinder"]
 
@@ -32,9 +32,10 @@ class Settings:
         target: the newest release of transformers whose breaks count.
         folder: the folder, as an absolute path.
         layers: where they come from, the one that has the last word first.
+        facts: what is known of the releases of transformers.
     """
 
-    __slots__ = ("_minimum", "_options", "folder", "layers", "rules", "target")
+    __slots__ = ("_minimum", "_options", "facts", "folder", "layers", "rules", "target")
 
     def __init__(
         self,
@@ -45,6 +46,7 @@ class Settings:
         options: Mapping[str, Mapping[str, Any]] | None = None,
         folder: str = "",
         layers: Sequence[Configuration] = (),
+        facts: Sequence[Facts] = (),
     ) -> None:
         """Make settings.
 
@@ -55,11 +57,13 @@ class Settings:
             options: those that differ from the rules' defaults, by the name of the rule.
             folder: see the class; empty for text that is in no folder.
             layers: see the class.
+            facts: see the class.
         """
         self.rules = tuple(rules)
         self.target = target
         self.folder = folder
         self.layers = tuple(layers)
+        self.facts = tuple(facts)
         self._minimum = minimum
         self._options = options or {}
 
@@ -105,6 +109,7 @@ class Settings:
             options=self._options,
             folder=folder,
             layers=self.layers,
+            facts=self.facts,
         )
 
     @property
@@ -220,6 +225,7 @@ class SettingsFinder:
                 for name in {*base.options, *self._top.options}
             },
             layers=(self._top, base),
+            facts=self._registry.facts,
         )
 
     def _selected(self, layers: Iterable[Configuration]) -> tuple[Rule, ...]:

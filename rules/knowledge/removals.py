@@ -122,7 +122,7 @@ def removed_in(path: str, release: AnyRelease = None) -> Removal | None:
         return Removal(module, "module", package, spans, gone, module_advice)
     if not rest:
         return None
-    found = _name_spans(module, rest[0])
+    found = name_spans(module, rest[0])
     gone = history.gone_in(found, wanted) if found else ""
     if not gone:
         return None
@@ -147,7 +147,7 @@ def resolves(path: str, release: AnyRelease = None) -> bool:
         return not rest and _is_name(module)
     if not rest:
         return True
-    spans = _name_spans(module, rest[0])
+    spans = name_spans(module, rest[0])
     if spans:
         return history.is_present(spans, wanted)
     return module not in packages()
@@ -188,7 +188,7 @@ def appeared_in(path: str) -> str | None:
         None for what is neither.
     """
     package, _, name = path.partition(".")
-    spans = (_name_spans(package, name) if package in packages() and name.isidentifier() else "") or _module_spans(path)
+    spans = (name_spans(package, name) if package in packages() and name.isidentifier() else "") or _module_spans(path)
     return history.appeared_in(spans) if spans else None
 
 
@@ -229,7 +229,7 @@ def _module_spans(module: str) -> str:
     return fields[0] if fields else ""
 
 
-def _name_spans(module: str, name: str) -> str:
+def name_spans(module: str, name: str) -> str:
     """Give the spans of a name of a module; "" when no release dropped it or, at the top level, ever had it."""
     if module in packages():
         found = store().holder("top", name, module)
@@ -260,7 +260,7 @@ def _advice(module: str, name: str) -> list[str] | None:
     if found is not None and found[0] != _NOTHING:
         return found
     package = module.partition(".")[0]
-    public = _name_spans(package, name)
+    public = name_spans(package, name)
     if module != package and public and history.is_present(public, None):
         return [f"{package}.{name}", "1", history.appeared_in(public), "", ""]
     advice = _pattern([f"{module}.{name}", f"{package}.{name}"] if public else [f"{module}.{name}"])

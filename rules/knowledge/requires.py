@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from v5lint.patterns import pattern
 from v5lint.releases import parse_release
 from v5lint.rules.knowledge.tables import table
 
@@ -10,6 +11,10 @@ if TYPE_CHECKING:
     from v5lint.releases import Release
 
 _NAME = "requires"
+
+_V5: Release = (5, 0)
+
+_BOUND = pattern(r"(>=|<)\s*(\d+)\.(\d+)")
 
 
 def required_packages() -> frozenset[str]:
@@ -33,6 +38,18 @@ def ranges(package: str, oldest: Release, newest: Release) -> list[tuple[str, st
         if begins <= newest and (ends is None or ends > oldest):
             found.append((since, specifier))
     return found
+
+
+def bounds(package: str, release: Release) -> dict[str, str]:
+    """The bounds of the versions of a package that a release asks for: by ">=" and "<", as far as it has them.
+
+    Args:
+        package: the normalised name.
+        release: the release; one before 5 asks for what 5.0 does.
+    """
+    target = max(release, _V5)
+    wanted = ranges(package, target, target)[-1][1]
+    return {found[1]: f"{found[2]}.{found[3]}" for found in _BOUND.finditer(wanted)}
 
 
 def extra_removed_in(extra: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 
 from v5lint.rules.knowledge import lookup
+from v5lint.rules.knowledge.offered import ELSEWHERE
 from v5lint.rules.parts import library
 from v5lint.view.guards import handler_kind
 from v5lint.view.reach import always_leaves
@@ -18,17 +19,9 @@ if TYPE_CHECKING:
     from v5lint.view.tree import Binding
 
 
-#: What takes the place of names of transformers in other packages, and is there beside every release of v5: looked up
-#: beside 5.24 with huggingface_hub 2.4 and torch 2.
-_ELSEWHERE = frozenset({
-    "huggingface_hub.constants.HF_HUB_CACHE", "huggingface_hub.constants.HUGGINGFACE_HUB_CACHE",
-    "huggingface_hub.constants.HF_HOME", "huggingface_hub.constants.default_cache_path", "torch.optim.AdamW",
-})  # fmt: skip
-
-
 def is_there(view: ModuleView, path: str) -> bool:
     """Whether a program finds a name of transformers, or what took its place elsewhere, under the target release."""
-    return path in _ELSEWHERE or library.resolves(view, path)
+    return path in ELSEWHERE or library.resolves(view, path)
 
 
 def fetched(view: ModuleView, around: ast.AST) -> Iterator[str]:
@@ -36,12 +29,12 @@ def fetched(view: ModuleView, around: ast.AST) -> Iterator[str]:
     for node in ast.walk(around):
         if isinstance(node, ast.ImportFrom):
             paths = [f"{node.module}.{alias.name}" for alias in node.names if alias.name != "*" and not node.level]
-            yield from (each for each in paths if each.startswith("transformers.") or each in _ELSEWHERE)
+            yield from (each for each in paths if each.startswith("transformers.") or each in ELSEWHERE)
         elif isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names if alias.name.startswith("transformers."))
         elif isinstance(node, (ast.Attribute, ast.Call)):
             for value in view.values(node):
-                if isinstance(value, External) and (value.path.startswith("transformers.") or value.path in _ELSEWHERE):
+                if isinstance(value, External) and (value.path.startswith("transformers.") or value.path in ELSEWHERE):
                     yield value.path
 
 
@@ -49,6 +42,12 @@ def try_succeeds(view: ModuleView, statement: ast.Try | ast.With) -> bool:
     """Whether the body of a `try` fetches names of transformers, and only such as the target release has."""
     paths = [path for each in statement.body for path in fetched(view, each)]
     return bool(paths) and all(is_there(view, path) for path in paths)
+
+
+def try_fails(view: ModuleView, statement: ast.Try) -> bool:
+    """Whether the body of a `try` asks for something of transformers that the target release does not have."""
+    paths = [path for each in statement.body for path in fetched(view, each)]
+    return any(lookup.removed_in(path, library.release_text(view.settings.target)) is not None for path in paths)
 
 
 def is_second_choice(view: ModuleView, node: ast.AST) -> bool:

@@ -1,12 +1,16 @@
-"""Fields of an object that all go into TrainingArguments, as `TrainingArguments(**asdict(config))`: a part of V5301."""
+"""Fields of an object that all go into one call: `AutoModel.from_pretrained(name, **asdict(config))`.
+
+A part of the rules of arguments: what the call no longer takes may be a field of a class of the repository.
+"""
 
 from __future__ import annotations
 
 import ast
 
 from v5lint.rules.knowledge import lookup
-from v5lint.rules.parts import arguments, library
+from v5lint.rules.parts import arguments, library, standing
 from v5lint.rules.parts.training_classes import CLASS
+from v5lint.view.calls import CallSite
 from v5lint.view.strings import last_name
 from v5lint.view.values import External, LocalClass
 
@@ -15,42 +19,150 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
     from v5lint.rule import Finding
+    from v5lint.rules.parts.arguments import Functions, Judge
     from v5lint.view.module import ModuleView
 
 #: Functions and methods that give the fields of an object as a dict.
-_FUNCTIONS = frozenset({"asdict", "vars"})
+_FUNCTIONS = frozenset({"asdict", "vars", "to_container"})
 _METHODS = frozenset({"model_dump"})
+
+#: What gives the attributes of any object.
+_OF_OBJECTS = frozenset({"vars", "__dict__"})
 
 #: What is written behind `**` where they do: the tokens of the rule, for files that name no field themselves.
 TOKENS = ("**asdict(", "**dataclasses.asdict(", "**vars(", ".model_dump(", ".__dict__)")
 
+#: Through so many assignments and copies a dict is followed back.
+_FOLLOWED = 4
+
+
+class Carried:
+    """A field that goes into a call with all the others of its object.
+
+    Attributes:
+        node: what is splatted into the call.
+        call: the call.
+        of: the class of the object.
+        name: the field.
+    """
+
+    __slots__ = ("call", "name", "node", "of")
+
+    def __init__(self, node: ast.expr, call: CallSite, of: LocalClass, name: str) -> None:
+        self.node = node
+        self.call = call
+        self.of = of
+        self.name = name
+
+
+def carried(view: ModuleView, names: Collection[str]) -> Iterator[Carried]:
+    """The fields of some names that go into calls with all the others of their object.
+
+    Args:
+        view: the module.
+        names: the fields.
+    """
+    for keyword in view.tree.nodes.get(ast.keyword, ()):
+        assert isinstance(keyword, ast.keyword)
+        call = view.tree.parents[keyword]
+        if keyword.arg is not None or not isinstance(call, ast.Call):
+            continue
+        for source in _sources(view, keyword.value):
+            given = _object(source)
+            assert given is not None
+            if standing.never_runs(view, call):
+                continue
+            for of in view.classes_of(given):
+                fields = _fields(of) if isinstance(of, LocalClass) else {}
+                if isinstance(of, LocalClass) and last_name(getattr(source, "func", source)) in _OF_OBJECTS:
+                    fields = {**dict.fromkeys(of.view.links.self_assignments(of.node), False), **fields}
+                for name in sorted(fields.keys() & set(names)):
+                    if not _is_left_out(source, name, is_none=fields[name]) and not _is_lost(view, keyword.value, name):
+                        yield Carried(keyword.value, CallSite(view, call), of, name)  # type: ignore[arg-type]
+
 
 def findings(view: ModuleView, names: Collection[str]) -> Iterator[Finding]:
-    """Yield the fields of some names that reach TrainingArguments with all the others of their object.
+    """Yield the fields of some names that reach TrainingArguments: a part of V5301.
 
     Args:
         view: the module.
         names: the removed fields.
     """
     target = library.release_text(view.settings.target)
-    for keyword in view.tree.nodes.get(ast.keyword, ()):
-        assert isinstance(keyword, ast.keyword)
-        given = _object(keyword.value) if keyword.arg is None else None
-        call = view.tree.parents[keyword]
-        if given is None or not isinstance(call, ast.Call) or view.guards.is_dead(call):
+    for each in carried(view, names):
+        made = [value for value in each.call.callees if isinstance(value, (External, LocalClass))]
+        if not any(lookup.is_subclass(name, CLASS) for of in made for name in library.library_classes(view, of)):
             continue
-        made = [each for each in view.values(call.func) if isinstance(each, (External, LocalClass))]
-        if not any(lookup.is_subclass(name, CLASS) for each in made for name in library.library_classes(view, each)):
+        removal = lookup.removed_parameter(CLASS, each.name, target)
+        is_declared = any(isinstance(of, LocalClass) and arguments.declares(of, each.name) for of in made)
+        if removal is None or is_declared:
             continue
-        for of in view.classes_of(given):
-            fields = _fields(of) if isinstance(of, LocalClass) else {}
-            for name in sorted(fields.keys() & set(names)):
-                removal = lookup.removed_parameter(CLASS, name, target)
-                is_declared = any(isinstance(each, LocalClass) and arguments.declares(each, name) for each in made)
-                if removal is None or is_declared or _is_left_out(keyword.value, name, is_none=fields[name]):
-                    continue
-                message = f"`{of.name}` has a field `{name}`, and `{CLASS}` has none since transformers {removal.gone}"
-                yield view.finding(keyword.value, f"{message}{arguments.advice(removal)}", since=removal.gone)
+        message = (
+            f"`{each.of.name}` has a field `{each.name}`, and `{CLASS}` has none since transformers {removal.gone}"
+        )
+        yield view.finding(each.node, f"{message}{arguments.advice(removal)}", since=removal.gone)
+
+
+def reaching(
+    view: ModuleView, names: Collection[str], functions: Functions, judge: Judge = arguments.removal_of
+) -> Iterator[Finding]:
+    """Yield the fields of some names that reach a callable which no longer takes them.
+
+    Args:
+        view: the module.
+        names: the arguments.
+        functions: see `arguments.Functions`.
+        judge: see `arguments.Judge`.
+    """
+    target = library.release_text(view.settings.target)
+    for each in carried(view, names):
+        reached = [name for callee in sorted(each.call.callees, key=repr) for name in functions(each.call, callee)]
+        for function in dict.fromkeys(reached):
+            removal = judge(function, each.name, target) if function != arguments.UNKNOWN_CALLEE else None
+            if removal is not None:
+                does = "ignores it without a word" if removal.effect == "ignored" else "takes none"
+                shown = function.rpartition(":")[2]
+                message = f"`{each.of.name}` has a field `{each.name}`, and `{shown}` {does} since transformers"
+                message = f"{message} {removal.gone}{arguments.advice(removal)}"
+                yield view.finding(each.node, message, since=removal.gone)
+                break
+
+
+def _sources(view: ModuleView, node: ast.expr, depth: int = 0) -> Iterator[ast.expr]:
+    """The expressions that give the fields of an object, of which a dict is made."""
+    if _object(node) is not None:
+        yield node
+        return
+    inner: list[ast.expr] = []
+    if isinstance(node, ast.Name):
+        bindings = view.links.bindings_read(node)
+        inner = [each.value for each in bindings if each.kind == "assign" and each.value is not None]
+    elif isinstance(node, ast.Dict):
+        inner = [value for key, value in zip(node.keys, node.values, strict=True) if key is None]
+    elif isinstance(node, ast.Call) and last_name(node.func) == "dict":
+        inner = [*node.args, *(each.value for each in node.keywords if each.arg is None)]
+    elif isinstance(node, ast.BinOp) and isinstance(node.op, ast.BitOr):
+        inner = [node.left, node.right]
+    elif isinstance(node, ast.DictComp):
+        inner = _filtered(node)
+    for each in inner if depth < _FOLLOWED else ():
+        yield from _sources(view, each, depth + 1)
+
+
+def _filtered(copy: ast.DictComp) -> list[ast.expr]:
+    """The dict that a comprehension copies whatever the keys: `{k: v for k, v in d.items() if v is not None}`."""
+    only = copy.generators[0]
+    if len(copy.generators) > 1 or not isinstance(copy.key, ast.Name) or not isinstance(only.iter, ast.Call):
+        return []
+    asked = {each.id for test in only.ifs for each in ast.walk(test) if isinstance(each, ast.Name)}
+    func = only.iter.func
+    is_whole = isinstance(func, ast.Attribute) and func.attr == "items" and copy.key.id not in asked
+    return [func.value] if is_whole else []  # type: ignore[attr-defined]
+
+
+def _is_lost(view: ModuleView, node: ast.expr, name: str) -> bool:
+    """Whether a key is taken out of a dict before it goes anywhere."""
+    return isinstance(node, ast.Name) and view.dicts.may_lose(view.dicts.flow(node), name)
 
 
 def _object(node: ast.expr) -> ast.expr | None:

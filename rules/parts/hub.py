@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from v5lint.patterns import pattern
 from v5lint.pins import excludes_from
 from v5lint.releases import parse_release
 from v5lint.rules.knowledge import lookup
-from v5lint.rules.knowledge.requires import ranges
+from v5lint.rules.knowledge.requires import bounds, ranges
 from v5lint.view.values import External, Method
 
 TYPE_CHECKING = False
@@ -25,8 +24,6 @@ PACKAGE = "huggingface_hub"
 _DISTRIBUTION = "huggingface-hub"
 
 _V5: Release = (5, 0)
-
-_BOUND = pattern(r"(>=|<)\s*(\d+)\.(\d+)")
 
 #: Stands for the last minor release of a major one.
 _LAST_MINOR = 999
@@ -71,7 +68,7 @@ def _wanted(view: ModuleView | ScriptView) -> str:
 
 
 def _bound(view: ModuleView | ScriptView, operator: str) -> str:
-    return next(f"{found[2]}.{found[3]}" for found in _BOUND.finditer(_wanted(view)) if found[1] == operator)
+    return bounds(_DISTRIBUTION, view.settings.target)[operator]
 
 
 def is_of_another(view: ModuleView) -> bool:

@@ -172,6 +172,9 @@ def _destination(
         if not under and view.dicts.is_taken_out(flow, receiver, flag):
             continue
         if receiver.how == "splat" and receiver.call is not None:
+            if standing.never_runs(view, receiver.call):
+                found.is_sure = False  # that call is for older releases, and still wants what is in the dict
+                continue
             call = CallSite(view, receiver.call)
             reached = model_loads.target(call, under or flag)
             kind = reached.kind

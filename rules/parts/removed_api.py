@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from v5lint.rules.knowledge.lookup import Removal
     from v5lint.rules.parts.standing import Standing
     from v5lint.view.module import ModuleView
+    from v5lint.view.script import ScriptView
 
     Family = Literal["moved", "replaced", "backend", "optimizer", "availability", "documentation", "module", "name"]
 
@@ -193,7 +194,7 @@ def names_a_type(view: ModuleView, use: ast.expr) -> bool:
     return False
 
 
-def removed(view: ModuleView, path: str) -> Removal | None:
+def removed(view: ModuleView | ScriptView, path: str) -> Removal | None:
     """What is gone under the target release of what a dotted path leads to."""
     key = (path, view.settings.target)
     if key not in _removals:

@@ -8,6 +8,8 @@ import re
 
 from v5lint.patterns import pattern
 from v5lint.rule import Edit
+from v5lint.view.requirements import RequirementsView
+from v5lint.view.script import ScriptView
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -15,7 +17,6 @@ if TYPE_CHECKING:
 
     from v5lint.scripts.script import Mention
     from v5lint.view.module import ModuleView
-    from v5lint.view.script import ScriptView
 
 #: What renames a mention: it is the variable itself that is named there.
 _RENAMED = frozenset({"set", "child", "assign", "export", "read", "pass", "unset", "text"})
@@ -23,9 +24,22 @@ _RENAMED = frozenset({"set", "child", "assign", "export", "read", "pass", "unset
 #: Kinds of files whose variables other files read as they are written: `${NAME}` in compose, say.
 _GIVES = frozenset({"dotenv", "shell", "makefile", "batch", "powershell"})
 
+#: Metadata in which tools keep the environments that they make.
+_SETTINGS = frozenset({"pyproject.toml", "setup.cfg"})
+
 _NODE = pattern(r"(?:.*/)?(?:node|bun|deno)(?:[:@-]|\Z)", re.IGNORECASE)
 _PYTHON = pattern(r"\bpython|\bpip3?\b|\bconda\b|\buv\b", re.IGNORECASE)
 _LABEL = pattern(r"^[ \t]*FROM[ \t]+(?:--\S+[ \t]+)*(\S+)[ \t]+AS[ \t]+(\S+)", re.IGNORECASE | re.MULTILINE)
+
+
+def script_in(module: object) -> ScriptView | None:
+    """The view of the variables in a file that is no module of Python; None where it is one, or sets none.
+
+    A `pyproject.toml` states requirements, and may set variables as other TOML does.
+    """
+    if isinstance(module, RequirementsView) and os.path.basename(module.path) in _SETTINGS:
+        return ScriptView(module.region, module.path, module.settings, module.project)
+    return module if isinstance(module, ScriptView) else None
 
 
 class Group:

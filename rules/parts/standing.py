@@ -39,6 +39,8 @@ def standing_of(view: ModuleView, reference: Reference) -> Standing:
     node = reference.place
     if view.guards.is_dead(node) or view.guards.is_dead(reference.node) or _is_for_older_hub(view, node):
         return Standing("prepared")
+    if _is_behind_a_failure(view, node):
+        return Standing("prepared")
     if view.guards.in_fallback(node, lambda each: alternatives.try_succeeds(view, each)):
         return Standing("prepared")
     is_second = alternatives.is_second_choice(view, node) or _is_after_a_try(view, node) or _is_passed_over(view, node)
@@ -76,7 +78,23 @@ def never_runs(view: ModuleView, node: ast.AST) -> bool:
         view.guards.is_dead(node)
         or view.guards.in_fallback(node, lambda each: _imports(each) and alternatives.try_succeeds(view, each))
         or _is_passed_over(view, node)
+        or _is_behind_a_failure(view, node)
     )
+
+
+def _is_behind_a_failure(view: ModuleView, node: ast.AST) -> bool:
+    """Whether a node stands in the `else` of a `try` whose import fails under the target release, for which it cares.
+
+    `try: import_module("transformers.deepspeed")`, `except ImportError: ...`, `else: ...`.
+    """
+    child = node
+    for parent in view.tree.ancestors(node):
+        if isinstance(parent, ast.Try) and child in parent.orelse:
+            handled = view.guards.handled(parent.body[0])  # a failure that nothing makes up for is to be mended
+            if handled is not None and handled.kind == "fallback" and alternatives.try_fails(view, parent):
+                return True
+        child = parent
+    return False
 
 
 def _imports(statement: ast.Try) -> bool:

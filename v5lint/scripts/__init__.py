@@ -35,6 +35,9 @@ _BY_NAME = {
     **dict.fromkeys(("Makefile", "makefile", "GNUmakefile"), "makefile"),
     **dict.fromkeys((".bashrc", ".bash_profile", ".profile", ".zshrc", ".zshenv", ".envrc"), "shell"),
     ".env": "dotenv",
+    **dict.fromkeys("pyproject.toml mise.toml .mise.toml pixi.toml fly.toml hatch.toml tox.toml".split(), "toml"),
+    **dict.fromkeys("setup.cfg tox.ini pytest.ini supervisord.conf".split(), "ini"),
+    **dict.fromkeys(("devcontainer.json", ".devcontainer.json", "launch.json", "tasks.json"), "json"),
 }
 
 #: Kinds by the beginning of the name.

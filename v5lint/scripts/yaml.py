@@ -1,6 +1,7 @@
 """YAML of CI, compose, Kubernetes and the like: variables in maps, lists and pairs of `name` and `value`, and shell.
 
-Read are lines and their indentation, no more: an anchor is not followed, and a template's `{{ }}` is text.
+Read are lines and their indentation, no more: what has an anchor may be merged into anything, and so holds for the
+whole file; a template's `{{ }}` is text.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ _LINE = pattern(
     re.VERBOSE,
 )
 _BLOCK = pattern(r"(?:&\S+[ ]+|!\S+[ ]+)*[|>][+-]?\d*[+-]?[ ]*(?:#.*)?\Z")
+_ANCHOR = pattern(r"&[\w.-]+[ ]*")
 _COMMENT = pattern(r"(?:^|(?<=[ \t]))#.*")
 _NAME = pattern(r"[A-Za-z_]\w*\Z")
 _ITEM = pattern(r"[\"']?([A-Za-z_]\w*)=([^\"'\r\n]*)[\"']?\Z")
@@ -45,14 +47,15 @@ ENVIRONMENTS = pattern(r"(?:\A|[_-])(?:env|envs|environment|variables|vars|env_?
 
 
 class _Level:
-    """One step into the structure: a map, or an item of a list."""
+    """One step into the structure: a map, or an item of a list; `is_shared` where it has an anchor."""
 
-    __slots__ = ("block", "indent", "key")
+    __slots__ = ("block", "indent", "is_shared", "key")
 
-    def __init__(self, indent: int, key: str, block: Block) -> None:
+    def __init__(self, indent: int, key: str, block: Block, *, is_shared: bool = False) -> None:
         self.indent = indent
         self.key = key
         self.block = block
+        self.is_shared = is_shared
 
 
 class _Pair:
@@ -122,8 +125,11 @@ class _Reader:
             self.block_text(key, stop, end, around.block)
             self.levels.pop()
             return end
+        if (anchor := _ANCHOR.match(value)) is not None:
+            value, start = value[anchor.end() :], start + anchor.end()
+            level.is_shared = True
         if value.startswith(("'", '"')) and not self.is_closed(value):
-            stop = self.end_of_string(at + found.start("value"), stop)
+            stop = self.end_of_string(start, stop)
             self.reads(start, stop, around.block)
             return stop
         if not value:
@@ -134,6 +140,12 @@ class _Reader:
             self.reads(start, start + len(value), around.block)
         self.flow(value, start, key, around.block)
         return stop
+
+    def owner(self, depth: int) -> Block:
+        """The block of what holds a variable, so many levels up: all of the file where it is shared by an anchor."""
+        if len(self.levels) < depth or any(level.is_shared for level in self.levels):
+            return ()
+        return self.levels[-depth].block
 
     def close_items(self, indent: int) -> None:
         """Leave the items of a list at the indentation of one that begins."""
@@ -221,7 +233,7 @@ class _Reader:
         level = self.levels[-1]
         in_list = level.key == "-"
         parent = self.levels[-2].key if in_list and len(self.levels) > 1 else level.key
-        owner = self.levels[-3].block if in_list and len(self.levels) > 2 else level.block[:-1]
+        owner = self.owner(3) if in_list and len(self.levels) > 2 else level.block[:-1]
         if _BLOCK.match(value):
             end = self.end_of_block(stop, level.indent)
             self.block_text(parent, stop, end, level.block)
@@ -259,7 +271,7 @@ class _Reader:
         if key == "key" and _NAME.match(value.strip("\"'")):  # of a ConfigMap: not this program's
             self.script.silent.append((start, start + len(value)))
         if key == "name" and is_first and _NAME.match(value.strip("\"'")):
-            owner = self.levels[-3].block if len(self.levels) > 2 else ()
+            owner = self.owner(3)
             name = value.strip("\"'")
             mention = Mention(name, start + (value.startswith(("'", '"'))), "set", owner)
             self.script.mentions.append(mention)
@@ -275,8 +287,7 @@ class _Reader:
             return
         if _NAME.match(key) and not is_first and len(self.levels) > 1:
             access: Access = "set" if ENVIRONMENTS.search(level.key) else "text"
-            owner = self.levels[-2].block if len(self.levels) > 1 else ()
-            mention = Mention(key, at, access, owner, value=_value(value), removal=line)
+            mention = Mention(key, at, access, self.owner(2), value=_value(value), removal=line)
             if not value or value[:1] in "|>&{[":
                 mention.value = mention.removal = None
             self.script.mentions.append(mention)

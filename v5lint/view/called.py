@@ -18,6 +18,7 @@ from v5lint.view.values import (
     Mapping,
     Method,
     Result,
+    Table,
     Unknown,
     Value,
     any_of,
@@ -104,10 +105,10 @@ class Calls:
         """The values that a call may give."""
         found: set[Value] = set()
         if isinstance(node.func, ast.Attribute) and node.func.attr in ("get", "pop") and node.args:
-            tables = [each for each in self._evaluator.values(node.func.value) if isinstance(each, Mapping)]
+            holders = self._evaluator.values(node.func.value)
+            tables = frozenset(each for each in holders if isinstance(each, (Mapping, Table)))
             if tables:
-                for table in tables:
-                    found |= self._evaluator.of(table.view).looked_up(table, self._evaluator.values(node.args[0]))
+                found |= self._evaluator.items_of(tables, self._evaluator.values(node.args[0]), "")
                 return found | self._evaluator.values(node.args[1]) if len(node.args) > 1 else found
             if len(node.args) == 2 and all(
                 isinstance(each, (Unknown, Result)) for each in self._evaluator.values(node.func.value)
@@ -152,7 +153,7 @@ class Calls:
         """Whether a call lists what is in a dict that is known: `d.values()`."""
         if not isinstance(node.func, ast.Attribute) or node.func.attr not in _LISTINGS or node.args:
             return False
-        return any(isinstance(each, Mapping) for each in self._evaluator.values(node.func.value))
+        return any(isinstance(each, (Mapping, Table)) for each in self._evaluator.values(node.func.value))
 
     def _text_made(self, text: Value, method: str, node: ast.Call) -> Values:
         """What a method of strings makes of a text: `.format(...)`, `.join([...])`, `.strip()`, `.split(",")`."""

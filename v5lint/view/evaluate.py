@@ -5,9 +5,11 @@ from __future__ import annotations
 import ast
 
 from v5lint.view import strings
+from v5lint.view.annotations import Annotations
 from v5lint.view.called import MODULE_NAME, NAMED_TUPLE, Calls
 from v5lint.view.dicts import written_entries
 from v5lint.view.links import PROPERTIES
+from v5lint.view.tested import Tests, is_decorated
 from v5lint.view.tree import COMPREHENSIONS, Binding, Scope
 from v5lint.view.values import (
     NOTHING_KNOWN,
@@ -22,6 +24,7 @@ from v5lint.view.values import (
     Method,
     Placed,
     Result,
+    Table,
     Unknown,
     Value,
     any_of,
@@ -67,8 +70,6 @@ _GIVES_WHAT_IT_YIELDS = ("contextmanager", "asynccontextmanager", "fixture")
 #: Where a LightningModule keeps the arguments of its constructor, and the call that puts them there.
 _HYPERPARAMETERS, _SAVES_THEM = "hparams", "save_hyperparameters"
 
-_WRAPPERS_OF_TYPES = frozenset({"Optional", "Union", "Annotated", "ClassVar", "Final", "Type", "type"})
-
 
 class Evaluator:
     """Follows the expressions of one module; asks the evaluators of siblings about what they define."""
@@ -82,6 +83,8 @@ class Evaluator:
         """
         self._view = view
         self._calls = Calls(view, self)
+        self._tests = Tests(view, self)
+        self._annotations = Annotations(view, self)
         self._constants = Placed if placed else Constant
         self._width = _PLACES if placed else _WIDTH
         self._known: dict[ast.AST, Values] = {}
@@ -91,7 +94,6 @@ class Evaluator:
         self._open: dict[object, tuple[Values, int]] = {}  # what was found on a cycle, and where that began
         self._begun: dict[int, list[object]] = {}  # the same by that place
         self._steps = 0
-        self._aliases: set[ast.expr] = set()  # of types, that are being looked into
 
     def values(self, node: ast.expr) -> Values:
         """The values that an expression may have, never an empty set."""
@@ -226,7 +228,8 @@ class Evaluator:
             found = self.values(value)
             if binding.annotation is not None and UNKNOWN in found:
                 return found | self.annotated(binding.annotation)
-            if binding.annotation is not None and found == _NOTHING:  # `processor: Optional[TrOCRProcessor] = None`
+            # `processor: Optional[TrOCRProcessor] = None`, `models: list[ViTModel] = []`
+            if binding.annotation is not None and (found == _NOTHING or _is_empty(value)):
                 return found | self.annotated(binding.annotation) - NOTHING_KNOWN
             return found
         if kind == "augment" and isinstance(node, ast.AugAssign) and isinstance(node.op, ast.Add):
@@ -237,16 +240,16 @@ class Evaluator:
         if kind == "declare" and binding.annotation is not None:
             return self.annotated(binding.annotation)
         if kind == "unpack" and value is not None:
-            return self._item(self.values(value), binding.index)
+            return self.item(self.values(value), binding.index)
         if kind == "for" and value is not None:
             items = self.iterated(value)
-            return items if binding.index < 0 else self._item(items, binding.index)
+            return items if binding.index < 0 else self.item(items, binding.index)
         if kind == "with" and value is not None:
             return self.values(value)
         if kind == "nested" and value is not None:
             found = self.iterated(value) if binding.is_looped else self.values(value)
             for place in binding.places:
-                found = self._item(found, place) if isinstance(place, int) else _part(found, place)
+                found = self.item(found, place) if isinstance(place, int) else _part(found, place)
             return found
         return NOTHING_KNOWN
 
@@ -261,7 +264,7 @@ class Evaluator:
             if "staticmethod" not in decorators:
                 of = LocalClass(self._view, owner)
                 return {of if "classmethod" in decorators else Instance(of)}
-        if tried := self._parametrized(function, binding.node.arg) or self._fixture(function, binding):
+        if tried := self._tests.given(function, binding.node.arg):
             return tried
         found: set[Value] = set()
         if binding.annotation is not None:
@@ -288,26 +291,6 @@ class Evaluator:
                     if isinstance(each, External) and each.name[:1].isupper():
                         yield each
 
-    def _parametrized(self, function: ast.AST, name: str) -> Values:
-        """What `@pytest.mark.parametrize("a, b", [...])` gives to a parameter of a test, one at a time."""
-        for decorator in getattr(function, "decorator_list", ()):
-            if isinstance(decorator, ast.Call) and strings.last_name(decorator.func) == "parametrize":
-                names = strings.listed(decorator.args[0]) if len(decorator.args) > 1 else []
-                if name in names:
-                    items = self.iterated(decorator.args[1])
-                    return items if len(names) == 1 else self._item(items, names.index(name))
-        return frozenset()
-
-    def _fixture(self, function: ast.AST, binding: Binding) -> Values:
-        """What a parameter of a test, or of a fixture, gets from the fixture of its name in this module."""
-        name = getattr(function, "name", "")
-        if not name.startswith("test") and not _is_decorated(function, "fixture"):
-            return frozenset()
-        for made in self._view.tree.scope.bindings.get(binding.name, ()):
-            if made.kind == "def" and made.node is not function and _is_decorated(made.node, "fixture"):
-                return self.returned(LocalFunction(self._view, made.node))  # type: ignore[arg-type]
-        return frozenset()
-
     def _default(self, value: ast.expr) -> Iterable[Value]:
         """A parameter's default, or the default inside `typer.Option("x")`."""
         if isinstance(value, ast.Call) and value.args:
@@ -323,49 +306,12 @@ class Evaluator:
         return bool(positional) and positional[0] is arg
 
     def annotated(self, annotation: ast.expr) -> Values:
-        """Objects of the classes that an annotation names, through Optional, Union, `|` and strings."""
-        found: set[Value] = set()
-        for each in self.annotation_classes(annotation):
-            if isinstance(each, External) and each.package == "builtins":
-                continue
-            found.add(Instance(each))
-        return frozenset(found) or NOTHING_KNOWN
+        """What an annotation says of a value: see `v5lint.view.annotations`."""
+        return self._annotations.values(annotation)
 
     def annotation_classes(self, annotation: ast.expr) -> Iterator[ClassValue]:
         """The classes that an annotation names."""
-        if isinstance(annotation, ast.Constant) and isinstance(annotation.value, str):
-            parsed = self._view.names.parsed_annotation(annotation)
-            if parsed is not None:
-                yield from self.annotation_classes(parsed)
-        elif isinstance(annotation, ast.BinOp) and isinstance(annotation.op, ast.BitOr):
-            yield from self.annotation_classes(annotation.left)
-            yield from self.annotation_classes(annotation.right)
-        elif isinstance(annotation, ast.Subscript):
-            wrapper = strings.dotted(annotation.value).rpartition(".")[2]
-            if wrapper in _WRAPPERS_OF_TYPES:
-                inside = annotation.slice
-                yield from (
-                    found
-                    for each in (inside.elts if isinstance(inside, ast.Tuple) else [inside])
-                    for found in self.annotation_classes(each)
-                )
-        elif isinstance(annotation, (ast.Name, ast.Attribute)):
-            classes = [each for each in self.values(annotation) if isinstance(each, (External, LocalClass))]
-            yield from classes or self._aliased_classes(annotation)
-
-    def _aliased_classes(self, annotation: ast.expr) -> Iterator[ClassValue]:
-        """The classes that an alias stands for: `Tokenizer = Union[A, B]`, `T = TypeVar("T", bound=A)`."""
-        bindings = self._view.links.bindings_read(annotation) if isinstance(annotation, ast.Name) else []
-        for binding in bindings:
-            value = binding.value
-            if binding.kind != "assign" or value is None or value in self._aliases:
-                continue
-            self._aliases.add(value)
-            try:
-                for each in _types_of_variable(value) if isinstance(value, ast.Call) else [value]:
-                    yield from self.annotation_classes(each)
-            finally:
-                self._aliases.discard(value)
+        yield from self._annotations.classes(annotation)
 
     # Expressions
 
@@ -474,11 +420,12 @@ class Evaluator:
                 for given in self._view.links.field_arguments(of.node, name) if instance else ():
                     found |= self.values(given)
         if instance:
-            for assigned in self._view.links.self_assignments(of.node).get(name, ()):
-                found |= self.values(assigned)
+            assigned = self._view.links.self_assignments(of.node).get(name, ())
+            for each in assigned:
+                found |= self.values(each)
             for whole, place in self._view.links.self_unpackings(of.node).get(name, ()):
-                found |= self._item(self.values(whole), place)
-            if all(isinstance(each, Unknown) for each in found):
+                found |= self.item(self.values(whole), place)
+            if all(isinstance(each, Unknown) for each in found) or any(map(_is_empty, assigned)):
                 for annotation in self._view.links.self_annotations(of.node, name):
                     found |= self.annotated(annotation)
         if found:
@@ -534,37 +481,16 @@ class Evaluator:
         found: set[Value] = set()
         for each in self._view.links.returns(node):
             found |= self.values(each) if each is not None else {Constant(None)}
-        if not found and any(_is_decorated(node, each) for each in _GIVES_WHAT_IT_YIELDS):
+        if not found and any(is_decorated(node, each) for each in _GIVES_WHAT_IT_YIELDS):
             for given in self._view.links.yields(node):
                 found |= self.values(given)
         if node.returns is not None and all(isinstance(each, (Unknown, Result)) for each in found):
-            several = self._annotated_tuple(node.returns, set())
+            several = self._annotations.several(node.returns)
             if several is not None:
                 return frozenset({several})
         if not found or found == {UNKNOWN}:
             return self.annotated(node.returns) if node.returns is not None else NOTHING_KNOWN
         return frozenset(found)
-
-    def _annotated_tuple(self, annotation: ast.expr, seen: set[ast.expr]) -> Elements | None:
-        """What an annotation says of the items of a tuple: `Tuple[A, B]`, or a name for it; None where it is none."""
-        if annotation in seen:
-            return None
-        seen.add(annotation)
-        if isinstance(annotation, ast.Constant) and isinstance(annotation.value, str):
-            parsed = self._view.names.parsed_annotation(annotation)
-            return self._annotated_tuple(parsed, seen) if parsed is not None else None
-        if isinstance(annotation, ast.Name):
-            bindings = self._view.links.bindings_read(annotation)
-            value = bindings[0].value if len(bindings) == 1 and bindings[0].kind == "assign" else None
-            return self._annotated_tuple(value, seen) if value is not None else None
-        if not isinstance(annotation, ast.Subscript) or not isinstance(annotation.slice, ast.Tuple):
-            return None
-        items = annotation.slice.elts
-        if strings.dotted(annotation.value).rpartition(".")[2] not in ("Tuple", "tuple"):
-            return None
-        if any(isinstance(each, ast.Constant) and each.value is ... for each in items):
-            return None
-        return Elements(tuple(self.annotated(each) for each in items))
 
     def _joined_str(self, node: ast.JoinedStr) -> Iterable[Value]:
         pieces = []
@@ -675,7 +601,9 @@ class Evaluator:
             elif isinstance(container, Elements):
                 for key in keys:
                     index = key.value if isinstance(key, Constant) and isinstance(key.value, int) else None
-                    found |= self._item(frozenset({container}), index)
+                    found |= self.item(frozenset({container}), index)
+            elif isinstance(container, Table):
+                found |= container.items
             elif container == _MODULES:
                 found |= {External(each.value) for each in keys if _names_module(each)} or NOTHING_KNOWN  # type: ignore[attr-defined]
             elif isinstance(container, Result) and container.of == _VARIABLES and len(container.node.args) == 1:
@@ -724,21 +652,24 @@ class Evaluator:
                 return self.iterated(node.args[0])
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and not node.args:
             for container in self.values(node.func.value):
-                if isinstance(container, Mapping):
+                if isinstance(container, (Mapping, Table)):
                     return self.iterated_mapping(container, node.func.attr)
         found: set[Value] = set()
         for container in self.values(node):
             if isinstance(container, Elements):
                 for item in container.items:
                     found |= item
-            elif isinstance(container, Mapping):
+            elif isinstance(container, (Mapping, Table)):
                 found |= self.iterated_mapping(container, "keys")
             else:
                 found.add(container if isinstance(container, Unknown) else UNKNOWN)
         return frozenset(found) or NOTHING_KNOWN
 
-    def iterated_mapping(self, container: Mapping, what: str) -> Values:
+    def iterated_mapping(self, container: Mapping | Table, what: str) -> Values:
         """What a loop over the "keys", "values" or "items" of a dict takes."""
+        if isinstance(container, Table):
+            pair = frozenset({Elements((NOTHING_KNOWN, container.items))})
+            return {"items": pair, "values": container.items}.get(what, NOTHING_KNOWN)
         entries = container.view.dicts.entries(container.node)
         keys: set[Value] = {
             self._constants(each.key, each.node if isinstance(each.node, (ast.expr, ast.keyword)) else None)
@@ -755,7 +686,8 @@ class Evaluator:
         return frozenset(values if what == "values" else keys) or NOTHING_KNOWN
 
     @staticmethod
-    def _item(containers: Values, index: int | None) -> Values:
+    def item(containers: Values, index: int | None) -> Values:
+        """What some sequences hold at a place; anything that they hold where it is not known."""
         found: set[Value] = set()
         for container in containers:
             if not isinstance(container, Elements):
@@ -782,6 +714,11 @@ def _part(containers: Values, place: slice) -> Values:
     return frozenset(found)
 
 
+def _is_empty(value: ast.expr) -> bool:
+    """Whether a literal is a list or dict that is filled later."""
+    return (isinstance(value, ast.List) and not value.elts) or (isinstance(value, ast.Dict) and not value.keys)
+
+
 def _integer(values: Values) -> int | None:
     only = next(iter(values)) if len(values) == 1 else None
     return only.value if isinstance(only, Constant) and type(only.value) is int else None
@@ -794,19 +731,6 @@ def _is_constant(values: Values) -> bool:
 def _names_module(value: Value) -> bool:
     """Whether a value is the name of a module: the key of `sys.modules["transformers"]`."""
     return isinstance(value, Constant) and isinstance(value.value, str) and MODULE_NAME.match(value.value) is not None
-
-
-def _types_of_variable(call: ast.Call) -> list[ast.expr]:
-    """The types that a `TypeVar` stands for."""
-    if strings.last_name(call.func) != "TypeVar":
-        return []
-    return [*call.args[1:], *(each.value for each in call.keywords if each.arg == "bound")]
-
-
-def _is_decorated(function: ast.AST, name: str) -> bool:
-    """Whether a function has a decorator of a name, called or not: `@pytest.fixture(scope="module")`."""
-    decorators = getattr(function, "decorator_list", ())
-    return any(strings.last_name(each.func if isinstance(each, ast.Call) else each) == name for each in decorators)
 
 
 def _is_property(function: LocalFunction) -> bool:

@@ -12,7 +12,8 @@ import re
 
 from v5lint.patterns import pattern
 from v5lint.releases import parse_release
-from v5lint.view.strings import dotted, last_name
+from v5lint.view import questions
+from v5lint.view.strings import dotted
 from v5lint.view.values import Constant, External, LocalFunction, Method, Result
 
 TYPE_CHECKING = False
@@ -251,16 +252,6 @@ _DISTRIBUTIONS = frozenset({"get_distribution", "distribution"})
 _MADE = frozenset({"assign", "unpack"})
 _VERSION_FUNCTIONS = frozenset({"importlib.metadata.version", "importlib_metadata.version"})
 
-#: What gives the parameters of a function, or the fields of a class.
-_PARAMETERS = frozenset(
-    "signature getfullargspec getargspec co_varnames __dataclass_fields__ __annotations__ model_fields".split()
-)
-
-_FIELDS = frozenset({"fields", "dataclasses.fields"})
-
-#: Through so many assignments a collection is followed.
-_FOLLOWED = 3
-
 #: How many expressions one test may lead to: names that are assigned of each other branch without end.
 _STEPS = 1_000
 
@@ -272,6 +263,7 @@ class _Condition:
         self.view = view
         self.package = package
         target = view.settings.target
+        self.told = not release  # what the target release has is asked; of another one a test tells no version
         self.version = release or ".".join(str(part) for part in (*target, 0, 0)[: max(3, len(target))])
         self.depth = 0
         self.steps = 0
@@ -328,10 +320,12 @@ class _Condition:
         return not value
 
     def compare(self, node: ast.Compare) -> Any:
-        if isinstance(node.ops[0], (ast.In, ast.NotIn)) and self.asks_names(node.comparators[0]):
-            self.asks_version = True
-            return _NO_VALUE
         left = self.compute(node.left)
+        if isinstance(node.ops[0], (ast.In, ast.NotIn)):
+            answer = questions.membership(self.view, self.package, node, left, self.told)
+            if answer is not questions.NONE:
+                held = self.answered(answer)
+                return held if held is _NO_VALUE or isinstance(node.ops[0], ast.In) else not held
         result = True
         for op, right_node in zip(node.ops, node.comparators, strict=True):
             right = self.compute(right_node)
@@ -342,31 +336,10 @@ class _Condition:
             left = right
         return result
 
-    def asks_names(self, node: ast.expr) -> bool:
-        """Whether a collection is what the package has, or what a function of some release takes."""
-        return self.lists_package(node) or self.asks_parameters(node)
-
-    def asks_parameters(self, node: ast.expr, depth: int = 0) -> bool:
-        """Whether a collection is the parameters that a function takes, or the fields of a class.
-
-        `"processing_class" in inspect.signature(Trainer.__init__).parameters` is a question about the release.
-        """
-        for each in ast.walk(node):
-            name = last_name(each) if isinstance(each, (ast.Name, ast.Attribute)) else ""
-            if name in _PARAMETERS or (isinstance(each, ast.Call) and dotted(each.func) in _FIELDS):
-                return True
-            if isinstance(each, ast.Name) and depth < _FOLLOWED:
-                given = [made.value for made in self.view.links.bindings_read(each) if made.kind == "assign"]
-                if any(value is not node and self.asks_parameters(value, depth + 1) for value in given if value):
-                    return True
-        return False
-
-    def lists_package(self, node: ast.expr) -> bool:
-        """Whether an expression lists what is in the package: `dir(transformers)`, `transformers.__all__`."""
-        if isinstance(node, ast.Call):
-            name = dotted(node.func)
-            return name in ("dir", "vars") and len(node.args) == 1 and self.is_of_package(node.args[0])
-        return isinstance(node, ast.Attribute) and self.is_of_package(node.value)
+    def answered(self, answer: object) -> Any:
+        """The truth of a question for a name or an argument, which is a question about the release."""
+        self.asks_version = True
+        return _NO_VALUE if answer is None else answer
 
     def is_of_package(self, node: ast.expr) -> bool:
         """Whether an expression stands for something of the package."""
@@ -467,7 +440,7 @@ class _Condition:
             given: what the parameters of the function are.
         """
         inner = _Condition(view, self.package, self.version)
-        inner.given = given or {}
+        inner.given, inner.told = given or {}, self.told
         inner.steps, inner.depth = self.steps, self.depth
         value = inner.compute(node)
         self.steps = inner.steps
@@ -493,14 +466,14 @@ class _Condition:
             2
         ]
         arguments = [self.compute(each) for each in node.args]
-        if name == "hasattr" and len(node.args) == 2:
-            return self.hasattr(node)
+        if name == "hasattr" or (arguments and questions.is_path_in(self.package, arguments[0])):
+            answer = questions.call(self.view, self.package, node, arguments, self.told)
+            if answer is not questions.NONE:
+                held = self.answered(answer)
+                return None if held is False and name != "hasattr" else held  # a module that is not found is None
         if name == "getattr" and arguments[1:2] == ["__version__"] and self.is_of_package(node.args[0]):
             self.asks_version = True
             return self.version
-        if name in ("find_spec", "find_loader") and str(next(iter(arguments), "")).startswith(f"{self.package}."):
-            self.asks_version = True  # whether it has a module
-            return _NO_VALUE
         if name in ("Version", "parse", "LooseVersion", "StrictVersion", "parse_version") and arguments:
             return _parsed(arguments[0])
         if arguments == [self.package] and (name == "version" or self.asks_metadata(node)):
@@ -543,11 +516,6 @@ class _Condition:
     def comprehension(self, node: ast.ListComp) -> Any:
         """`[int(part) for part in version.split(".")]`."""
         return self.numbers(node.generators[0].iter) if dotted(getattr(node.elt, "func", node)) == "int" else _NO_VALUE
-
-    def hasattr(self, node: ast.Call) -> Any:
-        if self.is_of_package(node.args[0]):
-            self.asks_version = True
-        return _NO_VALUE
 
     def method(self, node: ast.Call, name: str, arguments: list[Any]) -> Any:
         assert isinstance(node.func, ast.Attribute)

@@ -24,6 +24,7 @@ class RequirementsView:
         text: the text.
         path: the file.
         settings: those of the file.
+        project: what can be known of the files around it.
         requirements: what it requires, in the order of the places.
     """
 
@@ -37,6 +38,7 @@ class RequirementsView:
         self.text = region.text
         self.path = path
         self.settings = settings
+        self.project = project
         kind = kind_of(path)
         assert kind is not None
         self.requirements: Sequence[Requirement] = requirements_in(kind, region.text)

@@ -257,6 +257,25 @@ class Elements(Value):
         return f"{type(self).__name__}({[sorted(map(repr, each)) for each in self.items]}, {self.is_open})"
 
 
+class Table(Value):
+    """A dict of which only is known what its values are, whatever the key: `models: dict[str, ViTModel]`.
+
+    Attributes:
+        items: the values that each of its values may have.
+    """
+
+    __slots__ = ("items",)
+
+    def __init__(self, items: Values) -> None:
+        self.items = items
+
+    def _key(self) -> tuple[Any, ...]:
+        return (self.items,)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({sorted(map(repr, self.items))})"
+
+
 UNKNOWN = Unknown()
 NOTHING_KNOWN: Values = frozenset({UNKNOWN})
 

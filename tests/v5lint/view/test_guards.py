@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.v5lint.view.viewed import asked, view_of
+from v5lint.rule import Facts
 
 
 @pytest.mark.parametrize(
@@ -76,3 +77,47 @@ def test_names_that_are_made_of_each_other_are_not_followed_without_end() -> Non
     chain = "".join(f"x = step(x, x, x, {number})\n" for number in range(14))
     view = view_of(f"import transformers\nx = len(transformers.__file__)\n{chain}if x > 3:\n    ask(1)\n")
     assert not view.guards.is_dead(asked(view))
+
+
+class _Known(Facts):
+    """Knows two names and the arguments of one class."""
+
+    def __init__(self) -> None:
+        super().__init__("nowhere")
+
+    def has(self, path: str, release: str) -> bool | None:
+        return {"transformers.New": True, "transformers.Old": False, "torch.optim.AdamW": True}.get(path)
+
+    def takes(self, function: str, argument: str, release: str) -> bool | None:
+        return argument == "new" if function.startswith("transformers.Trainer") else None
+
+
+@pytest.mark.parametrize(
+    ("test", "dead", "dead_otherwise"),
+    [
+        ('hasattr(transformers, "New")', False, True),
+        ('hasattr(transformers, "Old")', True, False),
+        ('hasattr(transformers, "Unknown")', True, True),
+        ('"Old" in dir(transformers)', True, False),
+        ('"New" not in transformers.__all__', True, False),
+        ('hasattr(torch.optim, "AdamW")', False, True),
+        ('hasattr(torch, "compile")', False, False),
+        ('find_spec("transformers.New") is not None', False, True),
+        ('find_spec("transformers.Old") is not None', True, False),
+        ('find_spec("transformers")', False, False),
+        ('"new" in inspect.signature(transformers.Trainer.__init__).parameters', False, True),
+        ('"old" in inspect.signature(transformers.Trainer).parameters', True, False),
+        ('"elsewhere" in inspect.signature(function).parameters', True, True),
+        ('"nowhere" in inspect.signature(function).parameters', False, False),
+        ('"new" in inspect.signature(torch.load).parameters', False, False),
+        ("name in transformers.CONFIG_MAPPING", False, False),
+    ],
+)
+def test_code_under_a_question_for_a_name(test: str, dead: bool, dead_otherwise: bool) -> None:
+    for wanted, way in ((dead, test), (dead_otherwise, f"not ({test})")):
+        view = view_of(
+            "import inspect\nimport torch, transformers\nfrom importlib.util import find_spec\n"
+            f"def f(function, name):\n    if {way}:\n        ask(1)\n    print('elsewhere')\n"
+        )
+        view.settings.facts = (_Known(),)
+        assert view.guards.is_dead(asked(view)) is wanted
