@@ -7,7 +7,7 @@ import ast
 from v5lint.patterns import pattern
 from v5lint.rule import Rule
 from v5lint.rules.knowledge import lookup
-from v5lint.rules.parts import generating
+from v5lint.rules.parts import generating, lost_generate
 from v5lint.view.values import External, LocalClass, LocalFunction
 
 TYPE_CHECKING = False
@@ -103,7 +103,7 @@ class RenamedCacheParameter(Rule):
             given = _old_parameter(forward, is_handed_on=False)
             if given is None:
                 continue
-            if generating.generates(of):
+            if lost_generate.is_to_generate(of):
                 if generating.is_written_here(of, _PREPARE):
                     effect = "computes without it"
                 elif generating.hands_cache_on(of, forward):

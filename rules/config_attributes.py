@@ -7,7 +7,7 @@ import ast
 from v5lint.rule import Edit, Fix, Rule
 from v5lint.rules import generation_parameters
 from v5lint.rules.parts import library, members, named_settings, origins, own_rotary, rotary_settings, second_choices
-from v5lint.view.values import Constant, External, LocalClass
+from v5lint.view.values import Constant, External, Instance, LocalClass
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -134,6 +134,8 @@ def _rotary(view: ModuleView, node: ast.expr) -> list[Owner]:
     found = members.owners(view, node, ("config",))
     if any(isinstance(each.of, LocalClass) or each.shown in members.BASES_OF_CONFIGS for each in found):
         return []  # a class of the repository, or one that its annotation does not name
+    if any(isinstance(each, Instance) and isinstance(each.of, LocalClass) for each in view.values(node)):
+        return []  # one of the repository, as another branch has it
     if any(not each.is_exact for each in found) and _is_of_remote_code(view, node):
         return []
     if any(each.shown == _OF_ANY_MODEL for each in found) and _has_own_configurations(view):

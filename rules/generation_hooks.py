@@ -6,7 +6,7 @@ import ast
 
 from v5lint.rule import Finding, Rule
 from v5lint.rules.knowledge import lookup
-from v5lint.rules.parts import generating, library
+from v5lint.rules.parts import generating, library, lost_generate
 from v5lint.view.values import LocalClass
 
 TYPE_CHECKING = False
@@ -115,7 +115,7 @@ class GenerationHookMismatch(Rule):
         for node in module.tree.nodes.get(ast.ClassDef, ()):
             assert isinstance(node, ast.ClassDef)
             methods = [each for each in node.body if isinstance(each, ast.FunctionDef) and each.name in _METHODS]
-            if not methods or module.guards.is_dead(node) or not generating.generates(LocalClass(module, node)):
+            if not methods or module.guards.is_dead(node) or not lost_generate.is_to_generate(LocalClass(module, node)):
                 continue
             for method in methods:
                 if module.guards.is_dead(method):

@@ -7,7 +7,7 @@ import os.path
 
 from v5lint.rule import Edit, Fix, FixUnavailableError, Rule
 from v5lint.rules.knowledge import lookup
-from v5lint.rules.parts import constructors
+from v5lint.rules.parts import constructors, hand_made
 from v5lint.view.values import External, LocalClass
 
 TYPE_CHECKING = False
@@ -22,9 +22,6 @@ _OLD = "init_weights"
 
 #: The bases whose constructors leave the call to their subclasses.
 _ABSTRACT = "PreTrainedModel"
-
-#: What loading gives a constructor: `self` and the configuration.
-_LOADED_WITH = 2
 
 #: How many bases back a class is followed.
 _DEPTH = 8
@@ -97,7 +94,7 @@ class MissingPostInit(Rule):
                 continue
             if _OLD not in _called_on_self(init) and _is_part(of):
                 continue
-            if _OLD not in _called_on_self(init) and (_is_made_by_hand(of, init) or _leaves_it_to_others(of)):
+            if _OLD not in _called_on_self(init) and (hand_made.is_made_by_hand(of, init) or _leaves_it_to_others(of)):
                 continue
             if _OLD not in _called_on_self(init) and (_is_for_a_test(of) or _loads_itself(of)):
                 continue
@@ -138,7 +135,7 @@ def _leaves_it_to_others(of: LocalClass) -> bool:
     view = of.view
     if any(_is_made(view, each) for each in view.links.mentions(of.name)):
         return False
-    below = [each for other in _modules_with(of) for each in _classes(other) if _inherits(each, of)]
+    below = [each for other in hand_made.modules_with(of) for each in _classes(other) if _inherits(each, of)]
     return bool(below) and all(_is_called(each) or _builds_itself(each, of) for each in below)
 
 
@@ -146,76 +143,6 @@ def _builds_itself(below: LocalClass, of: LocalClass) -> bool:
     """Whether a class has another constructor than the one that it inherits from."""
     init = _init_of(below)
     return init is not None and not _is_same(init, of)
-
-
-def _is_made_by_hand(of: LocalClass, init: ast.FunctionDef) -> bool:
-    """Whether a constructor cannot do without more than the configuration, and no call of loading gives it the rest."""
-    positional = [*init.args.posonlyargs, *init.args.args]
-    further = [each.arg for each in positional[_LOADED_WITH : len(positional) - len(init.args.defaults)]]
-    by_name = zip(init.args.kwonlyargs, init.args.kw_defaults, strict=True)
-    further += [each.arg for each, default in by_name if default is None]
-    if further:
-        return not _is_loaded_with(of, set(further))
-    given = [each.arg for each in init.args.args[1:2]]
-    return any(  # `super().__init__(model.config)`: what it gets is a model
-        isinstance(node, ast.Call)
-        and isinstance(node.func, ast.Attribute)
-        and node.func.attr == "__init__"
-        and [ast.unparse(each) for each in node.args[:1]] == [f"{name}.config" for name in given]
-        and bool(given)
-        for node in ast.walk(init)
-    )
-
-
-def _is_loaded_with(of: LocalClass, further: set[str]) -> bool:
-    """Whether a class is loaded somewhere, which gives its constructor what it needs beside the configuration.
-
-    `Tagger.from_pretrained(path, config=config, args=args)`, or that of a class taken out of a table
-    (`MODEL_CLASSES = {"bert": (BertConfig, Tagger)}`), where the names of the arguments tell whose it is.
-    """
-    for view in _modules_with(of):
-        for mention in view.links.mentions(of.name):
-            if _loading(view, view.tree.parents.get(mention)) is not None:
-                return True
-            table = _table_around(view, mention)
-            if table is not None and any(
-                (call := _loading(other, node)) is not None and further <= {each.arg for each in call.keywords}
-                for other in (view, *_importers(view, table))
-                for node in other.tree.nodes.get(ast.Attribute, ())
-            ):
-                return True
-    return False
-
-
-def _loading(view: ModuleView, node: ast.AST | None) -> ast.Call | None:
-    """The call of a `from_pretrained`, given its attribute."""
-    call = view.tree.parents.get(node) if isinstance(node, ast.Attribute) and node.attr == "from_pretrained" else None
-    return call if isinstance(call, ast.Call) and call.func is node else None
-
-
-def _table_around(view: ModuleView, mention: ast.Name) -> str | None:
-    """The name of the table that a class is written in."""
-    node: ast.AST | None = view.tree.parents.get(mention)
-    while isinstance(node, (ast.Tuple, ast.List, ast.Dict)):
-        parent = view.tree.parents.get(node)
-        if isinstance(parent, ast.Assign) and isinstance(parent.targets[0], ast.Name):
-            return parent.targets[0].id
-        node = parent
-    return None
-
-
-def _modules_with(of: LocalClass) -> Iterator[ModuleView]:
-    """The modules of the repository that may name a class, by way of packages that import it for others, too."""
-    yield of.view
-    yield from _importers(of.view, of.name)
-
-
-def _importers(view: ModuleView, name: str) -> Iterator[ModuleView]:
-    """The other modules of the repository that get a name from a module, by way of packages, too."""
-    for file in view.project.all_importers(view.path, name):
-        other = view.project.view(file, view.settings)
-        if other is not None:
-            yield other
 
 
 def _classes(view: ModuleView) -> list[LocalClass]:
@@ -241,7 +168,7 @@ def _init_of(of: LocalClass, depth: int = 0) -> LocalClass | None:
 def _is_part(of: LocalClass) -> bool:
     """Whether a class is only built inside of other ones, whose call covers it, and never loaded."""
     inside = False
-    for view in _modules_with(of):
+    for view in hand_made.modules_with(of):
         for mention in view.links.mentions(of.name):
             parent = view.tree.parents.get(mention)
             if isinstance(parent, ast.Attribute) and parent.attr == "from_pretrained":

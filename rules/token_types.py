@@ -7,7 +7,7 @@ import re
 
 from v5lint.patterns import pattern
 from v5lint.rule import Rule
-from v5lint.rules.parts import generating, library, models
+from v5lint.rules.parts import generating, library, lost_generate, models
 from v5lint.view.values import LocalClass
 
 TYPE_CHECKING = False
@@ -226,7 +226,7 @@ def _forwards(view: ModuleView) -> Iterator[Finding]:
         of = LocalClass(view, node)
         if grid is None or not any(_FAMILY_CLASS.match(name) for name in library.library_classes(view, of)):
             continue
-        if generating.generates(of) and (forward.args.kwarg is None or ".generate(" in view.text):
+        if lost_generate.is_to_generate(of) and (forward.args.kwarg is None or ".generate(" in view.text):
             said = f"`generate` refuses `{_TYPES}`, which the processor gives since transformers 5.3"
         elif forward.args.kwarg is None:
             said = f"the processor gives `{_TYPES}` since transformers 5.3, a TypeError in this `forward`"

@@ -149,7 +149,7 @@ def is_own(of: object) -> bool:
 def _holders(view: ModuleView) -> dict[ast.ClassDef, tuple[LocalClass, str]]:
     """The classes of a module that are given a configuration of the repository: which, and the parameter's name."""
     found: dict[ast.ClassDef, tuple[LocalClass, str]] = {}
-    for model in constructors.loaded_models(view):
+    for model in constructors.models(view):
         own = _config_class(model)
         if own is None:
             continue

@@ -174,7 +174,7 @@ class Linter:
 
     def _suppress(self, checked: Checked) -> None:
         document = checked.document
-        if not any(checked.findings) and not any(checked.unseen) and not self._directives.passes(document.raw):
+        if not any(checked.findings) and not any(checked.unseen) and not self._directives.passes(document.searched):
             return
         from v5lint.suppress import Suppressions
 

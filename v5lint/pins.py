@@ -181,9 +181,10 @@ def _requirement_files(folder: str) -> Iterator[str]:
 
 def _text(path: str) -> str:
     from v5lint.document import UnreadableError
-    from v5lint.reading import read_bytes
+    from v5lint.reading import mark_of, read_bytes
 
     try:
-        return read_bytes(path).decode(errors="replace")
+        raw = read_bytes(path)
     except UnreadableError:
         return ""
+    return raw.decode(mark_of(raw)[1], errors="replace").lstrip("\ufeff")

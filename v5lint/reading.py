@@ -13,6 +13,15 @@ MAX_BYTES = 10_000_000
 #: Notebooks hold their pictures.
 MAX_NOTEBOOK_BYTES = 50_000_000
 
+#: Byte-order marks with what they announce; that of UTF-32 begins with that of UTF-16.
+_MARKS = (
+    (b"\xef\xbb\xbf", "utf-8"),
+    (b"\xff\xfe\0\0", "utf-32-le"),
+    (b"\0\0\xfe\xff", "utf-32-be"),
+    (b"\xff\xfe", "utf-16-le"),
+    (b"\xfe\xff", "utf-16-be"),
+)
+
 
 class VanishedError(UnreadableError):
     """A file that is not there, or not any more."""
@@ -47,6 +56,11 @@ def read_bytes(path: str) -> bytes:
         raise VanishedError("it has vanished") from None
     except OSError as error:
         raise UnreadableError(f"it cannot be read: {reason(error)}") from None
+
+
+def mark_of(raw: bytes) -> tuple[bytes, str]:
+    """The byte-order mark of a requirement file and its encoding, as pip takes them: PowerShell writes UTF-16."""
+    return next(((mark, encoding) for mark, encoding in _MARKS if raw.startswith(mark)), (b"", "utf-8"))
 
 
 def _opened(path: str, flags: int) -> int:

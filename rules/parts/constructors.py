@@ -6,7 +6,7 @@ import ast
 import os.path
 
 from v5lint.rules.knowledge import lookup
-from v5lint.rules.parts import library, members
+from v5lint.rules.parts import hand_made, library, members
 from v5lint.view.calls import CallSite
 from v5lint.view.values import LocalClass, LocalFunction, Method
 
@@ -63,7 +63,18 @@ class Run:
 
 
 def loaded_models(view: ModuleView) -> Iterator[LocalClass]:
-    """The classes of a module that are models which transformers' own `from_pretrained` builds."""
+    """The classes of a module that are models which transformers' own `from_pretrained` builds.
+
+    Not those whose constructor needs more than loading gives it, where nothing loads them.
+    """
+    for of in models(view):
+        init = method_of(of, INIT)
+        if init is None or not hand_made.is_made_by_hand(of, init[1]):
+            yield of
+
+
+def models(view: ModuleView) -> Iterator[LocalClass]:
+    """The classes of a module that are models which transformers' own `from_pretrained` can build."""
     for node in view.tree.nodes.get(ast.ClassDef, ()):
         assert isinstance(node, ast.ClassDef)
         of = LocalClass(view, node)

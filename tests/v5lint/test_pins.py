@@ -81,6 +81,11 @@ def test_where_requirements_are_read(write: Write, folder: Path, name: str, text
     assert pinned_minimum(str(folder)) == (4, 40)
 
 
+def test_requirement_files_of_powershell(folder: Path) -> None:
+    (folder / "requirements.txt").write_bytes(b"\xff\xfe" + "torch\r\ntransformers>=4.40\r\n".encode("utf-16-le"))
+    assert pinned_minimum(str(folder)) == (4, 40)
+
+
 @pytest.mark.parametrize(
     ("name", "text"),
     [

@@ -13,7 +13,10 @@ _FEATURE_METHOD = re.compile(r"get_\w+_features\Z")
 _NO_FIELD = re.compile(r"init=False|: (?:typing\.)?ClassVar\b")
 _TABLES = re.compile(r"models/auto/|pipelines/__init__\.py|convert_slow_tokenizer\.py")
 
-FACTS_VERSION = 5
+#: What stands for the result of a method that hands its call on to the method of its name of `self.model`.
+PASSED_ON = "self.model"
+
+FACTS_VERSION = 6
 """Raised with every change of what `read_source` returns, so that cached facts are made anew."""
 
 
@@ -287,7 +290,7 @@ def read_class(node: ast.ClassDef) -> dict[str, Any]:
         - `constants` attributes that are a string, None or a list of strings
         - `names` attributes set to a name, as written, and the annotation of `config`
         - `properties`
-        - `returns` the annotated results of `get_..._features`
+        - `returns` the annotated results of `get_..._features`; `PASSED_ON` of those that give what `self.model` does
         - `dataclass` when decorated as one
     """
     methods: dict[str, list[str]] = {}
@@ -300,8 +303,9 @@ def read_class(node: ast.ClassDef) -> dict[str, Any]:
     for statement in _class_statements(node.body):
         if isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef)):
             methods[statement.name] = parameters(statement)
-            if statement.returns is not None and _FEATURE_METHOD.match(statement.name):
-                returns[statement.name] = ast.unparse(statement.returns)
+            if _FEATURE_METHOD.match(statement.name):
+                result = ast.unparse(statement.returns) if statement.returns is not None else _passed_on(statement)
+                returns.update({statement.name: result} if result else {})
             if any("property" in ast.unparse(decorator) for decorator in statement.decorator_list):
                 properties.append(statement.name)
             attributes.update(_self_attributes(statement))
@@ -415,6 +419,13 @@ def _class_statements(body: list[ast.stmt]) -> list[ast.stmt]:
         else:
             found.append(statement)
     return found
+
+
+def _passed_on(method: ast.FunctionDef | ast.AsyncFunctionDef) -> str:
+    last = method.body[-1]
+    call = last.value if isinstance(last, ast.Return) else None
+    is_same = isinstance(call, ast.Call) and ast.unparse(call.func) == f"{PASSED_ON}.{method.name}"
+    return PASSED_ON if is_same else ""
 
 
 def _self_attributes(function: ast.FunctionDef | ast.AsyncFunctionDef) -> set[str]:
