@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     import argparse
 
 SUMMARY = "compare images with labels by SigLIP or SigLIP 2, without training"
+WRITES = ("predictions.csv", "predictions.json", "report.json")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
