@@ -313,5 +313,6 @@ def _training_arguments(config: RetrievalConfig, pairs: int) -> TrainingArgument
         dataloader_pin_memory=torch.cuda.is_available(),
     )
     batches = pairs // (config.batch_size * arguments.world_size) or 1
-    arguments.warmup_steps = math.ceil(config.warmup * batches * config.epochs)
+    steps = math.ceil(batches * config.epochs)
+    arguments.warmup_steps = min(math.ceil(config.warmup * steps), steps - 1)  # one step of warm-up has a rate of zero
     return arguments

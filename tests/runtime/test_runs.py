@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from v5lint.runtime.commands.zero_shot import lines_of
 from v5lint.runtime.config import FinetuneConfig
 from v5lint.runtime.demo import run_demo
-from v5lint.runtime.errors import UsageError
+from v5lint.runtime.errors import AdapterError, OutputError, UsageError
+from v5lint.runtime.export import known_base, read_labels, whole_folder
 from v5lint.runtime.restore import is_complete
 from v5lint.runtime.runs import claim_output
 
@@ -82,3 +84,31 @@ def test_a_demonstration_does_not_replace_data_of_the_users(overwrite: bool, tmp
     with pytest.raises(UsageError, match="has data"):
         run_demo("vit", tmp_path, overwrite=overwrite)
     assert (tmp_path / "data" / "mine.txt").read_text(encoding="utf-8") == "mine"
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("mine", encoding="utf-8")
+    with (
+        pytest.raises(OutputError, match=r"file/adapter cannot be written: "),
+        whole_folder(tmp_path / "file" / "adapter"),
+    ):
+        pass
+
+
+def test_class_names_of_an_editor_with_a_byte_order_mark(tmp_path: Path) -> None:
+    (tmp_path / "labels.json").write_text('{"labels": ["ape", "bee"]}', encoding="utf-8-sig")
+    assert read_labels(tmp_path) == ["ape", "bee"]
+    (tmp_path / "labels.txt").write_text("ape\n\nbee\n", encoding="utf-8-sig")
+    assert lines_of(tmp_path / "labels.txt") == ["ape", "bee"]
+
+
+def test_a_base_model_that_is_relative_to_another_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "base").mkdir()
+    (tmp_path / "base" / "config.json").write_text("{}", encoding="utf-8")
+    (tmp_path / "adapter_config.json").write_text('{"base_model_name_or_path": "./base"}', encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    assert known_base(tmp_path) == "./base"
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    with pytest.raises(AdapterError, match=r"names, \./base, cannot be read from .*elsewhere; pass base="):
+        known_base(tmp_path)
