@@ -139,7 +139,7 @@ def _in_flags(message: str, parser: argparse.ArgumentParser | None) -> str:
         option = options.get(match[1])
         return match[0] if option is None else option + " " * (match[2] is None and match[3] is not None)
 
-    first = re.match(r"([a-z]\w*) (?=\S+(?: cannot|:))", message)  # `top_k 0: must be at least 1`
+    first = re.match(r"([a-z]\w*) (?=\S+:|'[^']*' cannot)", message)  # `top_k 0: must be at least 1`
     if first is not None and first[1] in options:
         message = f"{options[first[1]]} {message[first.end() :]}"
     return re.sub(r"(?<![\w./-])([a-z]\w*)=(True\b)?(?=(['\"\w-])?)", flag, message)

@@ -193,7 +193,7 @@ def check_space(folder: Path, needed: int) -> None:
         raise OutputError(f"{existing} cannot be used: {error.strerror or error}") from error
     if free < needed * _MARGIN:
         raise OutputError(
-            f"{folder}: the results need about {needed * _MARGIN / 2**20:,.0f} MiB, and the disk has "
-            f"{free / 2**20:,.0f} free. Make room, choose another output, or keep fewer checkpoints "
+            f"{folder}: the results need about {needed * _MARGIN / 2**20:,.1f} MiB, and the disk has "
+            f"{free / 2**20:,.1f} free. Make room, choose another output, or keep fewer checkpoints "
             "(keep_checkpoints)."
         )

@@ -195,7 +195,7 @@ class ImageTrainer(Trainer):
                 shutil.rmtree(folder, ignore_errors=True)
             raise OutputError(
                 f"checkpoint {folder} cannot be written ({str(error).strip() or type(error).__name__}), and was "
-                "removed. Make room, and go on from the one before with --resume."
+                "removed. Make room, and go on from the one before (resume=True)."
             ) from error
 
 

@@ -55,6 +55,14 @@ def test_importing_the_commands_imports_no_library() -> None:
     assert done.returncode == 0, done.stderr
 
 
+def test_the_package_is_the_same_program() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "v5lint.runtime", "--version"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("v5lint-runtime")
+
+
 def test_an_unknown_command_names_those_that_there_are(said) -> None:
     status, _, err = said("finetun")
     assert status == 2
@@ -126,6 +134,7 @@ def test_a_message_of_the_library_is_said_in_flags(said, monkeypatch: pytest.Mon
         ("batch_size 0: must be at least 1", "error: --batch-size 0: must be at least 1"),
         ("task 'x' cannot be used", "error: --task 'x' cannot be used"),
         ("labels 0: must", "error: labels 0: must"),
+        ("task /data/x cannot be written", "error: task /data/x cannot be written"),
     ]
     for message, shown in said_by_library:
 
