@@ -172,7 +172,8 @@ def load_config(checkpoint: str | Path, **options: Any) -> PreTrainedConfig:
     if content is None:
         adapter = read_json(checkpoint, "adapter_config.json", **options)
         hint = (
-            f"It is an adapter of {adapter.get('base_model_name_or_path')}: name that where a base model is asked for."
+            f"It is an adapter of {adapter.get('base_model_name_or_path')}: name that, the base model, here. In code, "
+            "load_adapter() loads the adapter onto it."
             if adapter
             else "Save the model with save_pretrained()."
         )
