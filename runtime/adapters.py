@@ -163,7 +163,7 @@ def _check_fits(model: nn.Module, adapter: str | Path, weights: Mapping[str, tor
         raise AdapterError(
             f"{adapter} adapts {len(unknown)} modules that {type(model).__name__} does not have in transformers "
             f"{transformers.__version__}, such as {unknown[0]}. If it was trained under an older release, rename it "
-            f"with migrate_adapter({str(adapter)!r}); otherwise it belongs to another base model."
+            f"with migrate_adapter() (v5lint-runtime migrate-adapter {adapter}); else it belongs to another base model."
         )
     for key, tensor in weights.items():
         path, rest = module_of(key)

@@ -9,13 +9,14 @@ from __future__ import annotations
 import argparse
 import contextlib
 import pkgutil
+import re
 import sys
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, cast
 
 from v5lint.runtime import commands
-from v5lint.runtime.errors import RuntimeSetupError, ValidationError, missing_library
+from v5lint.runtime.errors import RuntimeSetupError, UsageError, ValidationError, missing_library
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,6 +29,7 @@ class Command(Protocol):
     """What a module of `commands/` is."""
 
     SUMMARY: str
+    WRITES: tuple[str, ...]
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         """Add the options of the subcommand."""
@@ -53,7 +55,7 @@ def load_command(name: str) -> Command:
 
 
 def command_parser(name: str) -> argparse.ArgumentParser:
-    """The parser of one subcommand, with `--output`, which all have."""
+    """The parser of one subcommand, with `--output` and, where it writes by itself, `--overwrite`."""
     command = load_command(name)
     parents = command.parents() if hasattr(command, "parents") else []
     parser = argparse.ArgumentParser(
@@ -64,6 +66,9 @@ def command_parser(name: str) -> argparse.ArgumentParser:
     command.add_arguments(parser)
     with contextlib.suppress(argparse.ArgumentError):  # the command has an --output of its own
         parser.add_argument("--output", type=Path, metavar="DIR", help="write report.json, and what else is made, here")
+    if hasattr(command, "WRITES"):
+        with contextlib.suppress(argparse.ArgumentError):
+            parser.add_argument("--overwrite", action="store_true", help="replace the results of an earlier command")
     return parser
 
 
@@ -80,16 +85,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
+    parser = None
     try:
         if not words or words[0] not in command_names():
             _top_parser().parse_args(words or ["--help"])
             return 2
-        arguments = command_parser(words[0]).parse_args(words[1:])
-        return load_command(words[0]).run(arguments)
+        parser = command_parser(words[0])
+        arguments = parser.parse_args(words[1:])
+        command = load_command(words[0])
+        _check_free(command, arguments)
+        return command.run(arguments)
     except ValidationError as error:
-        return _fail(str(error), 1)
+        return _fail(_in_flags(str(error), parser), 1)
     except RuntimeSetupError as error:
-        return _fail(str(error))
+        return _fail(_in_flags(str(error), parser))
     except ModuleNotFoundError as error:
         message = missing_library(error, f"{PROGRAM} {words[0]}")
         if message is None:
@@ -100,6 +109,40 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print(f"{PROGRAM}: interrupted", file=sys.stderr)
         return _INTERRUPTED
+
+
+def _check_free(command: Command, arguments: argparse.Namespace) -> None:
+    """Raise where results of an earlier command would be lost unasked, before any work is done."""
+    if not hasattr(command, "WRITES") or arguments.output is None or arguments.overwrite:
+        return
+    output = arguments.output
+    if output.exists() and not output.is_dir():
+        raise UsageError(f"{output} is a file, and --output needs a folder")
+    made = [name for name in command.WRITES if (output / name).exists()]
+    if made:
+        raise UsageError(
+            f"{output} has the results of another command ({', '.join(made)}): replace them (--overwrite), or choose "
+            "another --output"
+        )
+
+
+def _in_flags(message: str, parser: argparse.ArgumentParser | None) -> str:
+    """A message of the library in the words of the command line: `base=` is `--base`, `resume=True` is `--resume`."""
+    if parser is None:
+        return message
+    options: dict[str, str] = {}
+    for action in parser._actions:
+        if action.option_strings:
+            options.setdefault(action.dest, action.option_strings[-1])  # of --progress and --no_progress the first
+
+    def flag(match: re.Match[str]) -> str:
+        option = options.get(match[1])
+        return match[0] if option is None else option + " " * (match[2] is None and match[3] is not None)
+
+    first = re.match(r"([a-z]\w*) (?=\S+:|'[^']*' cannot)", message)  # `top_k 0: must be at least 1`
+    if first is not None and first[1] in options:
+        message = f"{options[first[1]]} {message[first.end() :]}"
+    return re.sub(r"(?<![\w./-])([a-z]\w*)=(True\b)?(?=(['\"\w-])?)", flag, message)
 
 
 def _top_parser() -> argparse.ArgumentParser:

@@ -77,7 +77,12 @@ def load_data(config: FinetuneConfig) -> ImageData:
     evaluation = _given_evaluation(config, splits, image_column, label_column, labels)
     if evaluation is None:
         groups = _groups(train, config.group_column, config.data)
-        indices = stratified_split(column_of(train, label_column), labels, config.eval_fraction, config.seed, groups)
+        try:
+            indices = stratified_split(
+                column_of(train, label_column), labels, config.eval_fraction, config.seed, groups
+            )
+        except DataError as error:
+            raise DataError(f"{config.data}: {error}") from error
         train, evaluation = train.select(indices[0]), train.select(indices[1])
     train = _limited(train, label_column, config.max_train_samples, config.seed)
     evaluation = _limited(evaluation, label_column, config.max_eval_samples, config.seed)
@@ -314,18 +319,18 @@ def _given_evaluation(
     evaluation, own_labels = _with_class_labels(evaluation, label_column, source)
     if own_labels == labels:
         return evaluation
-    return _aligned(evaluation, label_column, own_labels, labels)
+    return _aligned(evaluation, label_column, own_labels, labels, source)
 
 
-def _aligned(dataset: Any, column: str, own: tuple[str, ...], labels: tuple[str, ...]) -> Any:
+def _aligned(dataset: Any, column: str, own: tuple[str, ...], labels: tuple[str, ...], source: str) -> Any:
     import datasets
 
     indices = column_of(dataset, column)
     unknown = sorted({own[index] for index in np.unique(indices)} - set(labels))
     if unknown:
         raise DataError(
-            f"The evaluation data has {', '.join(unknown[:_SHOWN])}, which no training image is labelled with. "
-            f"The training classes are {', '.join(labels[:10])}{', ...' if len(labels) > 10 else ''}."
+            f"{source}: the evaluation data has {', '.join(unknown[:_SHOWN])}, which no training image is labelled "
+            f"with. The training classes are {', '.join(labels[:10])}{', ...' if len(labels) > 10 else ''}."
         )
     position = {name: index for index, name in enumerate(labels)}
     return _replaced(dataset, column, [position[own[i]] for i in indices], datasets.ClassLabel(names=list(labels)))

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from v5lint.runtime.config import FinetuneConfig
+from v5lint.runtime.errors import UsageError
 from v5lint.runtime.export import whole_folder
 from v5lint.runtime.families import all_families, missing_libraries
 from v5lint.runtime.report import RunReport
@@ -57,7 +58,9 @@ def demo_config(family: str, folder: Path, *, overwrite: bool = False, **options
 
     Raises:
         MissingDependencyError: The family needs timm and torchvision.
+        UsageError: There are folders of these names already, and they are not to be replaced, or no demonstration's.
     """
+    _check_free(folder, overwrite=overwrite)
     with whole_folder(folder / "checkpoint") as unfinished:
         make_tiny_checkpoint(family, unfinished)
     with whole_folder(folder / "data") as unfinished:
@@ -79,6 +82,22 @@ def demo_config(family: str, folder: Path, *, overwrite: bool = False, **options
         "overwrite": overwrite,
     }
     return FinetuneConfig(**{**own, **options})
+
+
+def _check_free(folder: Path, *, overwrite: bool) -> None:
+    """Raise where the checkpoint and the data would take the place of something else."""
+    there = [name for name in ("checkpoint", "data") if (folder / name).exists()]
+    if there and not overwrite:
+        raise UsageError(
+            f"{folder} has {' and '.join(there)} already: replace an earlier demonstration (overwrite=True), or choose "
+            "another output"
+        )
+    known = (folder / "checkpoint" / "config.json", folder / "data" / "state.json")
+    if there and not all(file.is_file() for file in known):
+        raise UsageError(
+            f"{folder} has {' and '.join(there)}, which no demonstration wrote: it is not replaced. Choose another "
+            "output."
+        )
 
 
 def run_demo(family: str, folder: Path, *, overwrite: bool = False, **options: Any) -> RunReport:

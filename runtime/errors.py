@@ -27,6 +27,10 @@ class CheckpointError(RuntimeSetupError, RuntimeError):
     """A checkpoint does not fill the model: tensors are missing or have other shapes outside the head."""
 
 
+class NoHeadError(CheckpointError):
+    """A checkpoint has no trained classification head, and none is to be trained."""
+
+
 class LoraTargetError(RuntimeSetupError, ValueError):
     """LoRA targets match nothing, or only a part of what they should."""
 

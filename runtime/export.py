@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from v5lint.runtime.adapters import ADAPTER_CONFIG, adapter_base, load_adapter
-from v5lint.runtime.errors import AdapterError, OutputError, RuntimeSetupError
+from v5lint.runtime.errors import AdapterError, CheckpointError, OutputError, RuntimeSetupError
 from v5lint.runtime.hub import read_json
 from v5lint.runtime.loading import load_model
 from v5lint.runtime.processors import load_processor
@@ -36,8 +36,11 @@ def whole_folder(target: Path) -> Iterator[Path]:
     Raises:
         OutputError: It cannot be written; what stood there before is untouched.
     """
-    target.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        unfinished = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
+    except OSError as error:
+        raise OutputError(f"{target} cannot be written: {error.strerror or error}") from error
     try:
         yield unfinished
         unfinished.chmod(0o755)
@@ -124,7 +127,8 @@ def known_base(adapter: str | Path) -> str:
     """The base model that an adapter names.
 
     Raises:
-        AdapterError: It names none, or a folder that is not there any more.
+        AdapterError: It names none, or one that cannot be read: a folder that is not there any more, or a path that is
+            relative to another folder than this.
     """
     checkpoint = adapter_base(adapter)
     if not checkpoint:
@@ -133,6 +137,13 @@ def known_base(adapter: str | Path) -> str:
         raise AdapterError(
             f"{adapter}: the base model that {ADAPTER_CONFIG} names, {checkpoint}, is not there any more; pass base="
         )
+    try:
+        read_json(checkpoint, "config.json")
+    except CheckpointError as error:
+        raise AdapterError(
+            f"{adapter}: the base model that {ADAPTER_CONFIG} names, {checkpoint}, cannot be read from {Path.cwd()}; "
+            f"pass base=. {error}"
+        ) from error
     return checkpoint
 
 
@@ -144,7 +155,7 @@ def read_labels(folder: str | Path) -> list[str]:
     """
     path = Path(folder) / LABELS_FILE
     try:
-        labels = json.loads(path.read_text(encoding="utf-8"))["labels"]
+        labels = json.loads(path.read_text(encoding="utf-8-sig"))["labels"]
         if not isinstance(labels, list) or not labels:
             raise TypeError("no list of names")
     except (OSError, ValueError, KeyError, TypeError) as error:
@@ -182,7 +193,7 @@ def check_space(folder: Path, needed: int) -> None:
         raise OutputError(f"{existing} cannot be used: {error.strerror or error}") from error
     if free < needed * _MARGIN:
         raise OutputError(
-            f"{folder}: the results need about {needed * _MARGIN / 2**20:,.0f} MiB, and the disk has "
-            f"{free / 2**20:,.0f} free. Make room, choose another output, or keep fewer checkpoints "
+            f"{folder}: the results need about {needed * _MARGIN / 2**20:,.1f} MiB, and the disk has "
+            f"{free / 2**20:,.1f} free. Make room, choose another output, or keep fewer checkpoints "
             "(keep_checkpoints)."
         )

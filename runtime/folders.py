@@ -120,8 +120,14 @@ def _split_folders(path: Path) -> dict[str, Path]:
     """The folders of the splits by name; the folder itself where it has classes.
 
     `train` is a split where it has class folders, and a class (of vehicles) where it has pictures alone.
+
+    Raises:
+        DataError: There are splits, and none to train on.
     """
     named = {_SPLITS[entry.name.lower()]: entry for entry in _folders(path) if entry.name.lower() in _SPLITS}
+    if named and "train" not in named and len(named) == len(_folders(path)) and all(map(_folders, named.values())):
+        there = " and ".join(entry.name for entry in named.values())
+        raise DataError(f"{path} has class folders in {there} alone, and no folder train")
     if "train" not in named or not (_folders(named["train"]) or _has_metadata(named["train"])):
         return {"train": path}
     return named

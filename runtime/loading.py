@@ -21,7 +21,7 @@ from safetensors import SafetensorError
 from torch import nn
 from transformers import AutoConfig, AutoModel, PreTrainedConfig, PreTrainedModel
 
-from v5lint.runtime.errors import CheckpointError, MissingDependencyError
+from v5lint.runtime.errors import CheckpointError, MissingDependencyError, NoHeadError
 from v5lint.runtime.families import TASKS, Task, find_family, require_libraries
 from v5lint.runtime.heads import OWN_HEADS, classification_class
 from v5lint.runtime.hub import hub_options, read_json
@@ -100,8 +100,8 @@ def load_model(
         The model in evaluation mode, every tensor outside a fresh head from the checkpoint.
 
     Raises:
-        CheckpointError: A tensor outside the head would not come from the checkpoint, or there is no head and no
-            `labels`.
+        CheckpointError: A tensor outside the head would not come from the checkpoint, or (`NoHeadError`) there is no
+            head and no `labels`.
         FamilyError: No class for this task exists for the checkpoint's `model_type`.
         MissingDependencyError: The family needs timm, or the quantisation bitsandbytes.
     """
@@ -145,7 +145,7 @@ def load_with_report(
     if labels is not None and _other_classes(config, labels) and not report.fresh_head:
         report = _with_fresh_head(model, report)
     if task == "classification" and labels is None and report.fresh_head:
-        raise CheckpointError(
+        raise NoHeadError(
             f"{checkpoint} has no trained classification head ({', '.join(report.head)} would be random). "
             "Pass labels= with the class names to train one."
         )
@@ -172,7 +172,8 @@ def load_config(checkpoint: str | Path, **options: Any) -> PreTrainedConfig:
     if content is None:
         adapter = read_json(checkpoint, "adapter_config.json", **options)
         hint = (
-            f"It is an adapter: load {adapter.get('base_model_name_or_path')} first, then it with load_adapter()."
+            f"It is an adapter of {adapter.get('base_model_name_or_path')}: name that, the base model, here. In code, "
+            "load_adapter() loads the adapter onto it."
             if adapter
             else "Save the model with save_pretrained()."
         )

@@ -9,9 +9,7 @@ from __future__ import annotations
 
 import importlib
 import json
-import os
 import shutil
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -32,6 +30,7 @@ from v5lint.runtime.adapters import (
     read_adapter_weights,
 )
 from v5lint.runtime.errors import AdapterError, RuntimeSetupError
+from v5lint.runtime.export import whole_folder
 from v5lint.runtime.families import TASKS
 from v5lint.runtime.heads import OWN_HEADS
 from v5lint.runtime.loading import build_on_meta, class_for, load_config
@@ -104,6 +103,7 @@ def migrate_adapter(
 
     Raises:
         AdapterError: It is no LoRA adapter, its base model is not known, or a name has no counterpart in this release.
+        OutputError: The new folder cannot be written.
     """
     source = Path(adapter)
     if not source.is_dir():
@@ -383,18 +383,11 @@ def _check_matches(model: PreTrainedModel, config: Mapping[str, Any], adapted: l
 
 
 def _write(source: Path, destination: Path, config: Mapping[str, Any], weights: dict[str, torch.Tensor]) -> None:
-    """Write the new folder beside its place and move it there, with the other files of the source in it."""
-    destination.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = Path(tempfile.mkdtemp(prefix=f".{destination.name}-", dir=destination.parent))
-    try:
+    """Write the new folder, with the other files of the source in it."""
+    with whole_folder(destination) as unfinished:
         for file in source.iterdir():
             if file.is_file() and file.name not in (ADAPTER_CONFIG, *ADAPTER_WEIGHTS):
                 shutil.copy2(file, unfinished / file.name)
         save_file(weights, unfinished / ADAPTER_WEIGHTS[0], metadata={"format": "pt"})
         text = json.dumps(cast("dict[str, Any]", config), indent=2, sort_keys=True) + "\n"
         (unfinished / ADAPTER_CONFIG).write_text(text, encoding="utf-8")
-        unfinished.chmod(0o755)
-        os.replace(unfinished, destination)
-    except BaseException:
-        shutil.rmtree(unfinished, ignore_errors=True)
-        raise

@@ -5,7 +5,9 @@ The scripts themselves stand in `templates/`, as programs with `$names`; here th
 
 from __future__ import annotations
 
+import ast
 import json
+import re
 import textwrap
 from dataclasses import dataclass
 from importlib import resources
@@ -23,7 +25,10 @@ if TYPE_CHECKING:
     from transformers import PreTrainedConfig
 
 _WIDTH = 118
+_PART = 50
+"""Characters of a long constant in a line: each may be twice as wide, or escaped."""
 _INDENT = "    "
+_CONSTANT = re.compile(r'(?P<indent> *)(?P<before>(?:[A-Z]+ = |[a-z]+=)(?:Path\()?)(?P<text>".*")(?P<after>\)?,?)')
 
 
 @dataclass(frozen=True)
@@ -76,7 +81,7 @@ def write_script(
     if task not in TASKS:
         raise UsageError(f"task {task!r}: must be one of {', '.join(TASKS)}")
     if target.exists() and not overwrite:
-        raise UsageError(f"{target} is there already: choose another name, or replace it (--overwrite)")
+        raise UsageError(f"{target} is there already: choose another name, or replace it (overwrite=True)")
     stated = state_backbone(checkpoint)
     family = stated.family
     if task == "retrieval" and not family.dual_encoder:
@@ -84,9 +89,14 @@ def write_script(
         raise FamilyError(f"{checkpoint} ({family.title}) has no text tower; retrieval takes {dual}")
     model_class, processor_class = _classes(stated.config, family, task)
     versions = installed_versions()
+    backbone = Path(checkpoint).name if Path(checkpoint).is_dir() else checkpoint  # a path may be longer than a line
     docstring = {
+        "backbone": backbone,
         "sentence": textwrap.fill(
-            stated.sentence, _WIDTH, initial_indent=" " * len("Backbone: "), subsequent_indent=_INDENT
+            stated.sentence.replace(checkpoint, backbone, 1),
+            _WIDTH,
+            initial_indent=" " * len("Backbone: "),
+            subsequent_indent=_INDENT,
         ).strip(),
         "licence": stated.licence or "not stated: find out before you train",
         "model_class": model_class,
@@ -96,7 +106,8 @@ def write_script(
     places = {"checkpoint": checkpoint, "data": data, "output": output, "script": target.name}
     values = {name: _escaped(value) for name, value in {**docstring, **places}.items()}
     template = resources.files(f"{__package__}.templates").joinpath(f"{task}.py").read_text(encoding="utf-8")
-    write_text(target, Template(template).substitute(values))
+    lines = Template(template).substitute(values).split("\n")
+    write_text(target, "\n".join(map(_wrapped, lines)))
     return NewScript(target, family, stated.sentence, stated.licence, model_class, processor_class)
 
 
@@ -106,6 +117,20 @@ def _classes(config: PreTrainedConfig, family: Family, task: Task) -> tuple[str,
     if task == "retrieval":
         processor = processor.replace("ImageProcessor", "Processor")
     return class_for(config, task).__name__, processor
+
+
+def _wrapped(line: str) -> str:
+    """A line with a long constant as several: strings that stand side by side are one."""
+    match = _CONSTANT.fullmatch(line)
+    if match is None or len(line) <= _WIDTH:
+        return line
+    text = ast.literal_eval(match["text"])
+    parts = [json.dumps(text[start : start + _PART], ensure_ascii=False) for start in range(0, len(text), _PART)]
+    before, after = match["before"], match["after"]
+    if not before.endswith("("):
+        before, after = f"{before}(", f"){after}"
+    indent = match["indent"]
+    return "\n".join([indent + before, *(indent + _INDENT + part for part in parts), indent + after])
 
 
 def _escaped(text: str) -> str:

@@ -11,6 +11,7 @@ says so. Models wrapped by PEFT are not affected.
 
 from __future__ import annotations
 
+import json
 import re
 from contextlib import contextmanager
 from pathlib import Path
@@ -74,8 +75,15 @@ def checkpoints(folder: Path) -> Iterator[Path]:
 
 
 def is_complete(checkpoint: Path) -> bool:
-    """Whether a checkpoint was written to its end, which that of a killed run may not be."""
-    return all((checkpoint / name).is_file() for name in _PARTS)
+    """Whether a checkpoint was written to its end, which that of a killed run may not be.
+
+    Trainer writes its state last, and not in one go: it can be there in part.
+    """
+    try:
+        json.loads((checkpoint / STATE_FILE).read_text(encoding="utf-8"))
+        return all((checkpoint / name).stat().st_size > 0 for name in _PARTS)
+    except (OSError, ValueError):
+        return False
 
 
 class MovingAverage:

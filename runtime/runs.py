@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -40,26 +41,44 @@ _MAY_CHANGE = frozenset(
 def claim_output(config: FinetuneConfig) -> Path | None:
     """Take the output folder for this run.
 
+    A run that is to be resumed and has no checkpoint yet starts from the beginning, which is said: whoever starts a job
+    again and again until it is done passes `--resume` the first time too.
+
     Returns:
         The checkpoint from which to go on; `None` to start from the beginning.
 
     Raises:
-        UsageError: Another run's results are there, or the run to resume had other options.
+        UsageError: Another run's results are there, or the run to resume had other options, or is done and its
+            checkpoints are gone.
         OutputError: The folder cannot be written to.
     """
     output = Path(config.output)
     made = [name for name in _MADE if (output / name).exists()]
     if made and not config.resume and not config.overwrite:
         raise UsageError(
-            f"{output} has the results of another run ({', '.join(made)}): replace them (--overwrite), choose another "
-            "output, or go on with that run (finetune --resume)"
+            f"{output} has the results of another run ({', '.join(made)}): replace them (overwrite=True), choose "
+            "another output, or go on with that run (resume=True)"
+        )
+    if config.overwrite and not (output / CONFIG_FILE).is_file() and any(name != REPORT_FILE for name in made):
+        raise UsageError(
+            f"{output} has {', '.join(made)}, and no {CONFIG_FILE}: they are not of a fine-tune, and are not replaced. "
+            "Choose another output, or remove them."
         )
     if output.exists() and not output.is_dir():
         raise OutputError(f"{output} is a file, and a folder is needed")
     if config.resume:
         _check_same_options(config, output / CONFIG_FILE)
     found = list(checkpoints(output / TRAINING_FOLDER)) if config.resume else []
+    whole = next((checkpoint for checkpoint in found if is_complete(checkpoint)), None)
+    results = [name for name in made if name != TRAINING_FOLDER]
+    if config.resume and whole is None and results:
+        raise UsageError(
+            f"{output} has the results of a run ({', '.join(results)}), and no whole checkpoint in {TRAINING_FOLDER} "
+            "to go on from: replace them (overwrite=True), or choose another output"
+        )
     if is_main_process():
+        if config.resume:
+            print(_where_it_begins(output / TRAINING_FOLDER, found, whole), file=sys.stderr)
         if config.overwrite:
             for name in made:
                 _remove(output / name)
@@ -67,7 +86,16 @@ def claim_output(config: FinetuneConfig) -> Path | None:
             if not is_complete(checkpoint):
                 _remove(checkpoint)
         write_json(output / CONFIG_FILE, config.as_dict())
-    return next((checkpoint for checkpoint in found if is_complete(checkpoint)), None)
+    return whole
+
+
+def _where_it_begins(training: Path, found: list[Path], whole: Path | None) -> str:
+    """From where a run goes on, and what of it was left half-written."""
+    broken = ", ".join(checkpoint.name for checkpoint in found if not is_complete(checkpoint))
+    left = f" {broken} was not written to the end, and is removed." if broken else ""
+    if whole is not None:
+        return f"resume: going on from {whole}.{left}"
+    return f"resume: there is no whole checkpoint in {training}: the training starts at its first step.{left}"
 
 
 def _check_same_options(config: FinetuneConfig, path: Path) -> None:

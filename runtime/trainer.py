@@ -31,7 +31,6 @@ from transformers import (
 from transformers.integrations import get_available_reporting_integrations, get_reporting_integration_callbacks
 from transformers.trainer_utils import TrainOutput
 
-from v5lint.runtime.adapters import ADAPTER_CONFIG
 from v5lint.runtime.distributed import has_accelerator
 from v5lint.runtime.errors import MissingDependencyError, OutputError, UsageError
 from v5lint.runtime.export import is_saved, write_labels
@@ -96,7 +95,7 @@ class ImageTrainer(Trainer):
             compute_loss_func=classification_loss(weights, config.label_smoothing),
             compute_metrics=classification_metrics,
             processing_class=processor if processor is not None and is_saved(processor) else None,
-            callbacks=[_SetEpoch(train, sampler), *extra, *(callbacks or [])],
+            callbacks=[_SetEpoch(train, sampler), _FindBest(), *extra, *(callbacks or [])],
             optimizer_cls_and_kwargs=_optimizer(config),
         )
         self.model_accepts_loss_kwargs = False  # the loss above is ours, and a model may choke on the argument
@@ -184,18 +183,19 @@ class ImageTrainer(Trainer):
         """Save a checkpoint whole, and so that `load_finetuned` can open it, or leave none."""
         folder = Path(str(self.args.output_dir)) / f"checkpoint-{self.state.global_step}"
         try:
+            # First what Trainer does not write: its own state is written last, and says that all is there.
             if self._average is not None and self.args.should_save:
                 folder.mkdir(parents=True, exist_ok=True)
                 self._average.save(folder)
-            super()._save_checkpoint(*args, **kwargs)
-            if self._labels and self.args.should_save and (folder / ADAPTER_CONFIG).is_file():
+            if self._labels and self.args.should_save and hasattr(self.model, "peft_config"):
                 write_labels(self._labels, folder)
+            super()._save_checkpoint(*args, **kwargs)
         except Exception as error:  # a full disk is an OSError, a RuntimeError of torch or an exception of safetensors
             if self.args.should_save:
                 shutil.rmtree(folder, ignore_errors=True)
             raise OutputError(
                 f"checkpoint {folder} cannot be written ({str(error).strip() or type(error).__name__}), and was "
-                "removed. Make room, and go on from the one before with --resume."
+                "removed. Make room, and go on from the one before (resume=True)."
             ) from error
 
 
@@ -208,6 +208,15 @@ class _SetEpoch(TrainerCallback):
     def on_epoch_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         for listener in self._listeners:
             listener.set_epoch(int((state.epoch or 0) + 1e-6))
+
+
+class _FindBest(TrainerCallback):
+    """Look for the best checkpoint where the run is now: its path is that of the run that wrote it, and may be gone."""
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        here = Path(args.output_dir) / Path(state.best_model_checkpoint or "").name
+        if state.best_model_checkpoint and here.is_dir():
+            state.best_model_checkpoint = str(here)
 
 
 class _NothingLeftError(Exception):

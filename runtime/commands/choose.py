@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     import argparse
 
 SUMMARY = "choose a backbone by task, resolution, licence and compute"
+WRITES = ("report.json",)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     import argparse
 
 SUMMARY = "check versions, environment variables, cache, device and access before anything is trained"
+WRITES = ("report.json",)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

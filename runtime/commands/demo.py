@@ -56,9 +56,10 @@ def _shown(reports: Iterator[RunReport]) -> Iterator[RunReport]:
 
 def _table(reports: Sequence[RunReport]) -> int:
     from rich.console import Console
-    from rich.table import Table
+    from rich.table import Column, Table
 
-    table = Table("family", "trained", "loss", "accuracy", "seconds", "checks")
+    named = [Column(name, no_wrap=True) for name in ("family", "trained", "loss", "accuracy", "seconds")]
+    table = Table(*named, "checks")
     for report in reports:
         trained = [loss.loss for loss in report.losses if loss.split == "train"]
         counts = Counter(check.status for check in report.checks)

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     import argparse
 
 SUMMARY = "write the patch features of images as maps, and as pictures of their principal components"
+WRITES = ("components", "features.safetensors", "report.json")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     import argparse
 
 SUMMARY = "state task, licence and native resolution of a backbone, and what a LoRA step on it costs"
+WRITES = ("report.json",)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

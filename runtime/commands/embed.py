@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     import argparse
 
 SUMMARY = "write one embedding an image (or a text) to embeddings.parquet"
+WRITES = ("embeddings.parquet", "report.json")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

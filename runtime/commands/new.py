@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import argparse
 
 SUMMARY = "write a training script for a backbone, chosen by name or by what it is for"
+WRITES = ("report.json",)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -25,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--compute", metavar="GPU", help="GPU memory ('16GB') or 'cpu'; by default no limit")
     parser.add_argument("--data", default="data", metavar="DIR", help="where the script finds its data (default: data)")
     parser.add_argument("--results", default="output", metavar="DIR", help="where it writes to (default: output)")
-    parser.add_argument("--overwrite", action="store_true", help="replace a script that is there")
+    parser.add_argument("--overwrite", action="store_true", help="replace a script, and a report, that is there")
 
 
 def run(arguments: argparse.Namespace) -> int:

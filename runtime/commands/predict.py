@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     import argparse
 
 SUMMARY = "classify images with a fine-tuned checkpoint or adapter"
+WRITES = ("predictions.csv", "predictions.json", "report.json")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

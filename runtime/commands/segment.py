@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     import argparse
 
 SUMMARY = "train a linear segmentation head on frozen patch features, and measure its mean IoU"
+WRITES = ("head", "report.json")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

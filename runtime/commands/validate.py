@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 SUMMARY = "check a checkpoint or an adapter, and the data that it is evaluated on"
 HTML_FILE = "validation.html"
 PICTURES = "pictures"
+WRITES = (HTML_FILE, PICTURES, "report.json")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     import argparse
 
 SUMMARY = "compare images with labels by SigLIP or SigLIP 2, without training"
+WRITES = ("predictions.csv", "predictions.json", "report.json")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -51,7 +52,7 @@ def lines_of(path: Path) -> list[str]:
         UsageError: It cannot be read.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")  # some editors put a byte-order mark in front
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}") from error
     return [line.strip() for line in text.splitlines() if line.strip()]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from v5lint.runtime.adapters import ADAPTER_CONFIG, load_adapter, module_of, read_adapter_weights
-from v5lint.runtime.errors import AdapterError, CheckpointError, FamilyError, UsageError
+from v5lint.runtime.errors import AdapterError, CheckpointError, FamilyError, NoHeadError, UsageError
 from v5lint.runtime.export import ADAPTER_FOLDER, MODEL_FOLDER, known_base, load_finetuned
 from v5lint.runtime.families import Family, Task, all_families, find_family
 from v5lint.runtime.hub import read_json
@@ -77,6 +77,7 @@ def open_checkpoint(
     Raises:
         AdapterError: An adapter does not do this task, or does not fit its base.
         FamilyError: The model is of no known family, or has no text tower where one is needed.
+        NoHeadError: It is a base model, and classes are asked for.
         UsageError: The dtype or the device cannot be, or a base is given for what is no adapter.
     """
     options: dict[str, Any] = {"dtype": _dtype(dtype), "quantization": quantization}
@@ -91,7 +92,14 @@ def open_checkpoint(
             raise UsageError(f"base {base}: is for an adapter, and {source} has no {ADAPTER_CONFIG}")
         checkpoint = str(path) if path.is_dir() else str(source)
         _check_towers(checkpoint, task)
-        model, processor = load_model(checkpoint, task, **options), load_processor(checkpoint, task)
+        try:
+            model = load_model(checkpoint, task, **options)
+        except NoHeadError as error:
+            raise NoHeadError(
+                f"{source} has no trained classification head: it is a base model, whose classes would be random. "
+                "Fine-tune it first (v5lint-runtime finetune), and name the output of that here."
+            ) from error
+        processor = load_processor(checkpoint, task)
     family = find_family(model)
     if family is None:
         raise FamilyError(f"{source}: {type(model).__name__} is of no family that the runtime knows.")

@@ -23,6 +23,7 @@ from v5lint.runtime.export import ADAPTER_FOLDER, whole_folder
 from v5lint.runtime.lora import attach_lora
 from v5lint.runtime.report import REPORT_FILE, Loss, RunReport
 from v5lint.runtime.roles import unwrap
+from v5lint.runtime.runs import TRAINING_FOLDER
 from v5lint.runtime.tasks.checkpoint import OpenCheckpoint, open_checkpoint
 from v5lint.runtime.tasks.pairs import Pairs, load_pairs
 from v5lint.runtime.tasks.retrieval import pair_logits, retrieval_metrics, sigmoid_loss
@@ -124,9 +125,11 @@ def finetune_retrieval(config: RetrievalConfig) -> RetrievalResult:
     """
     check_launch()
     output = Path(config.output)
-    if not config.overwrite and any((output / name).exists() for name in (ADAPTER_FOLDER, REPORT_FILE)):
+    made = [name for name in (ADAPTER_FOLDER, TRAINING_FOLDER, REPORT_FILE) if (output / name).exists()]
+    if made and not config.overwrite:
         raise UsageError(
-            f"{output} has the results of another run: replace them (--overwrite) or choose another output"
+            f"{output} has the results of another run ({', '.join(made)}): replace them (overwrite=True), or choose "
+            "another output"
         )
     train, evaluation = load_pairs(
         config.data,
@@ -286,7 +289,7 @@ class _Collate:
 
 def _training_arguments(config: RetrievalConfig, pairs: int) -> TrainingArguments:
     arguments = TrainingArguments(
-        output_dir=str(Path(config.output) / "training"),
+        output_dir=str(Path(config.output) / TRAINING_FOLDER),
         num_train_epochs=config.epochs,
         per_device_train_batch_size=config.batch_size,
         per_device_eval_batch_size=config.batch_size,
@@ -310,5 +313,6 @@ def _training_arguments(config: RetrievalConfig, pairs: int) -> TrainingArgument
         dataloader_pin_memory=torch.cuda.is_available(),
     )
     batches = pairs // (config.batch_size * arguments.world_size) or 1
-    arguments.warmup_steps = math.ceil(config.warmup * batches * config.epochs)
+    steps = math.ceil(batches * config.epochs)
+    arguments.warmup_steps = min(math.ceil(config.warmup * steps), steps - 1)  # one step of warm-up has a rate of zero
     return arguments

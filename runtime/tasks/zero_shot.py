@@ -59,9 +59,10 @@ def zero_shot_images(
         DataError: An image cannot be decoded.
     """
     texts = embed_texts(dual_encoder, prompts(labels, template), normalize=True)
+    shown = len(labels) if top_k is None else top_k
     for batch in files.batches(batch_size):
         logits = similarity_logits(dual_encoder, dual_encoder.inputs(batch.images), texts)
-        yield from ranked(batch.paths, list(labels), logits.float().sigmoid(), top_k or len(labels))
+        yield from ranked(batch.paths, list(labels), logits.float().sigmoid(), shown)
 
 
 def prompts(labels: Sequence[str], template: str = PROMPT) -> list[str]:

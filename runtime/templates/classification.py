@@ -1,4 +1,4 @@
-"""Fine-tune $checkpoint with LoRA to classify images.
+"""Fine-tune $backbone with LoRA to classify images.
 
 Backbone: $sentence
 Licence: $licence
@@ -19,7 +19,14 @@ import torch
 from datasets import load_dataset
 from sklearn.metrics import accuracy_score, balanced_accuracy_score
 from transformers import Trainer, TrainingArguments, set_seed
-from v5lint.runtime import ValidationCallback, attach_lora, check_contract, load_model, load_processor
+from v5lint.runtime import (
+    ValidationCallback,
+    attach_lora,
+    check_contract,
+    load_model,
+    load_processor,
+)
+from v5lint.runtime.data import decode_image
 from v5lint.runtime.distributed import has_accelerator
 
 CHECKPOINT = "$checkpoint"
@@ -48,7 +55,7 @@ def main() -> None:
     model.print_trainable_parameters()
 
     def collate(rows: list[dict[str, Any]]) -> dict[str, torch.Tensor]:
-        inputs = processor([row["image"].convert("RGB") for row in rows], return_tensors="pt")
+        inputs = processor([decode_image(row["image"]) for row in rows], return_tensors="pt")
         return {**inputs, "labels": torch.tensor([row["label"] for row in rows])}
 
     def metrics(prediction: Any) -> dict[str, float]:
@@ -94,7 +101,7 @@ def main() -> None:
 
     adapter = OUTPUT / "adapter"
     model.save_pretrained(str(adapter))
-    # PEFT saves no class names; `v5lint-runtime predict $output IMAGES` finds them here.
+    # PEFT saves no class names; `v5lint-runtime predict OUTPUT IMAGES` finds them here.
     (adapter / "labels.json").write_text(json.dumps({"labels": labels}), encoding="utf-8")
 
 

@@ -1,4 +1,4 @@
-"""Train a linear segmentation head on the frozen patch features of $checkpoint.
+"""Train a linear segmentation head on the frozen patch features of $backbone.
 
 Backbone: $sentence
 Licence: $licence

@@ -1,4 +1,4 @@
-"""Fine-tune $checkpoint with LoRA to find images by text and texts by image.
+"""Fine-tune $backbone with LoRA to find images by text and texts by image.
 
 Backbone: $sentence
 Licence: $licence
@@ -14,7 +14,8 @@ from v5lint.runtime import RetrievalConfig, check_contract, finetune_retrieval
 
 CONFIG = RetrievalConfig(
     checkpoint="$checkpoint",
-    data="$data",  # images with metadata.csv (file_name, text), or one folder of images a class
+    # Images with metadata.csv (file_name, text), or one folder of images a class.
+    data="$data",
     output="$output",
     tower="both",
     lora_r=16,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from v5lint.runtime import cli
-from v5lint.runtime.errors import ValidationError
+from v5lint.runtime.errors import UsageError, ValidationError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -55,6 +55,14 @@ def test_importing_the_commands_imports_no_library() -> None:
     assert done.returncode == 0, done.stderr
 
 
+def test_the_package_is_the_same_program() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "v5lint.runtime", "--version"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("v5lint-runtime")
+
+
 def test_an_unknown_command_names_those_that_there_are(said) -> None:
     status, _, err = said("finetun")
     assert status == 2
@@ -84,7 +92,7 @@ def test_a_choice_of_a_backbone_with_its_report(said, tmp_path: Path) -> None:
     [
         (["choose", "--resolution", "large"], "--resolution large: must be a number of pixels"),
         (["choose", "--licence", "nonsense"], "None of"),
-        (["choose", "--batch-size", "-3", "--compute", "16GB"], "batch_size=-3: must be at least 1"),
+        (["choose", "--batch-size", "-3", "--compute", "16GB"], "--batch-size -3: must be at least 1"),
         (["contract", "--space", "nan"], "--space nan: must be a number of GiB"),
         (["migrate-adapter", "/nowhere"], "/nowhere is no folder"),
         (["describe", "/nowhere"], "/nowhere"),
@@ -98,6 +106,54 @@ def test_what_cannot_be_done_is_one_line_and_status_2(words: list[str], message:
     assert status == 2
     assert message in err
     assert "Traceback" not in err
+
+
+def test_results_of_an_earlier_command_are_not_replaced_unasked(said, tmp_path: Path) -> None:
+    words = ("choose", "--output", str(tmp_path))
+    assert said(*words)[0] == 0
+    before = (tmp_path / "report.json").read_bytes()
+    status, _, err = said(*words, "--resolution", "384")
+    assert status == 2
+    assert "(report.json): replace them (--overwrite)" in err
+    assert (tmp_path / "report.json").read_bytes() == before
+    assert said(*words, "--resolution", "384", "--overwrite")[0] == 0
+    assert (tmp_path / "report.json").read_bytes() != before
+
+
+@pytest.mark.parametrize("name", cli.command_names())
+def test_every_command_asks_before_it_replaces(name: str, said) -> None:
+    if name in ("finetune",):
+        pytest.importorskip("transformers", reason="its options are made by transformers")
+    if name == "migrate-adapter":  # never does
+        return
+    assert "--overwrite" in said(name, "--help")[1]
+
+
+def test_a_message_of_the_library_is_said_in_flags(said, monkeypatch: pytest.MonkeyPatch) -> None:
+    said_by_library = [
+        ("batch_size 0: must be at least 1", "error: --batch-size 0: must be at least 1"),
+        ("task 'x' cannot be used", "error: --task 'x' cannot be used"),
+        ("labels 0: must", "error: labels 0: must"),
+        ("task /data/x cannot be written", "error: task /data/x cannot be written"),
+    ]
+    for message, shown in said_by_library:
+
+        def fail_shortly(arguments: object, message: str = message) -> int:
+            raise UsageError(message)
+
+        monkeypatch.setattr(cli.load_command("choose"), "run", fail_shortly)
+        assert shown in said("choose")[2]
+
+    def fail(arguments: object) -> int:
+        raise UsageError(
+            "/data/base=1: pass base=, or allow_gated=True, batch_size=-3, licence='x'; overwrite=True. labels= stays"
+        )
+
+    monkeypatch.setattr(cli.load_command("choose"), "run", fail)
+    assert (
+        "/data/base=1: pass base=, or --allow-gated, --batch-size -3, --licence 'x'; --overwrite. labels= stays"
+        in said("choose")[2]
+    )
 
 
 def test_the_contract_as_a_command(said, tmp_path: Path) -> None:

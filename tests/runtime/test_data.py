@@ -170,7 +170,7 @@ class TestWhatCannotBeTrainedOn:
     def test_a_label_that_was_never_trained(self, tmp_path: Path) -> None:
         class_folders(tmp_path / "d" / "train", {"cat": 3, "dog": 3})
         class_folders(tmp_path / "d" / "val", {"dog": 2, "emu": 1})
-        with pytest.raises(DataError, match="The evaluation data has emu, which no training image"):
+        with pytest.raises(DataError, match="the evaluation data has emu, which no training image"):
             load(tmp_path / "d")
 
     def test_more_classes_than_images(self, tmp_path: Path) -> None:

@@ -208,7 +208,7 @@ class TestWhatIsRefused:
         config = demo_config("vit", tmp_path)
         usage = shutil.disk_usage(tmp_path)
         monkeypatch.setattr(shutil, "disk_usage", lambda path: usage._replace(free=1000))
-        self.refused(config, OutputError, "the disk has 0 free")
+        self.refused(config, OutputError, "the disk has 0.0 free")
 
     @pytest.mark.skipif(TIMM, reason="timm is installed")
     @pytest.mark.parametrize("options", [{"mixup": 0.2}, {"augmentation": "randaugment"}])
@@ -240,6 +240,21 @@ class TestTheOutputFolder:
         finetune(config)
         with pytest.raises(UsageError, match=r"other options: learning_rate was 0\.01, now 0\.5"):
             finetune(changed(config, learning_rate=0.5, resume=True))
+
+    def test_a_run_goes_on_where_its_folder_was_moved_to(self, tmp_path: Path) -> None:
+        """The best checkpoint, here the first of two that are alike, is named by the path that it had then."""
+        before = tmp_path / "before"
+        config = demo_config("vit", tmp_path / "made", **SHORT, output=str(before), learning_rate=1e-9)
+        first = finetune(config)
+        assert first.report.metrics["best_step"] == 2
+        shutil.rmtree(before / "training" / "checkpoint-4")
+        before.rename(tmp_path / "after")
+        again = finetune(changed(config, output=str(tmp_path / "after"), resume=True))
+        assert again.report.losses == first.report.losses
+        assert again.report.metrics["best_step"] == 2
+        expected = first.model.state_dict()
+        assert all(torch.equal(tensor, expected[key]) for key, tensor in again.model.state_dict().items())
+        assert not before.exists()
 
     def test_an_output_that_is_a_file(self, tmp_path: Path) -> None:
         config = demo_config("vit", tmp_path, **SHORT)

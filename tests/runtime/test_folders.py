@@ -46,6 +46,12 @@ def test_splits_in_other_words(tmp_path: Path) -> None:
     }
 
 
+def test_splits_without_one_to_train_on(tmp_path: Path) -> None:
+    class_folders(tmp_path / "test", {"cat": 4, "dog": 4})
+    with pytest.raises(DataError, match="has class folders in test alone, and no folder train"):
+        load_folder(tmp_path)
+
+
 def test_images_below_a_class_have_no_clear_class(tmp_path: Path) -> None:
     """The loader of `datasets` takes the innermost folder: black cats and black dogs would be one class."""
     class_folders(tmp_path / "cat", {"black": 2, "white": 2})

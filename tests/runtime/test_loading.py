@@ -232,7 +232,7 @@ def test_no_checkpoint_is_an_error_that_says_what_is_missing(checkpoints: Callab
     with pytest.raises(CheckpointError, match=r"no config\.json"):
         load_model(tmp_path)
     (tmp_path / "adapter_config.json").write_text('{"base_model_name_or_path": "google/vit"}')
-    with pytest.raises(CheckpointError, match="It is an adapter: load google/vit first"):
+    with pytest.raises(CheckpointError, match="It is an adapter of google/vit: name that, the base model"):
         load_model(tmp_path)
     bare = copied(checkpoints("vit"), tmp_path / "bare")
     (bare / "model.safetensors").unlink()

@@ -66,10 +66,15 @@ def test_feature_extraction(name: str, image: Image.Image, checkpoints: Callable
     model, processor = load_model(folder, "dense"), load_processor(folder)
     inputs = processor([image], return_tensors="pt")
     with torch.no_grad():
-        assert image_embeddings(model, inputs).shape == (1, 64)
+        output = model(**inputs)
+        assert torch.equal(image_embeddings(model, inputs), output.pooler_output)
         (features,) = patch_features(model, inputs)
     assert features.shape[0] == 64
-    assert features[0].numel() <= 16
+    assert 1 < features[0].numel() <= 16
+    # Class and register tokens come before the patches, and the padding of NaFlex after them.
+    tokens = output.last_hidden_state[0]
+    patches = tokens[: features[0].numel()] if name == "siglip2" else tokens[-features[0].numel() :]
+    assert torch.equal(features.flatten(1).T, patches)
 
 
 def test_timm_naflexvit_classification_features_and_embeddings(image: Image.Image, tmp_path: Path) -> None:
@@ -80,10 +85,16 @@ def test_timm_naflexvit_classification_features_and_embeddings(image: Image.Imag
     inputs = processor([image])
     with torch.no_grad():
         probabilities, classes = model(**inputs).logits.softmax(dim=1).topk(5)
-        assert image_embeddings(model, inputs).shape == (1, 64)
-        assert patch_features(model, inputs)[0].shape == (64, 4, 4)
-    assert probabilities.sum() <= 1
-    assert classes.shape == (1, 5)
+        embeddings = image_embeddings(model, inputs)
+        features = patch_features(model, inputs)[0]
+        tokens = model.timm_model.forward_features(inputs["pixel_values"])
+        expected = model.timm_model(inputs["pixel_values"]).softmax(dim=1)
+        pooled = model.timm_model.forward_head(tokens, pre_logits=True)
+    assert classes.tolist() == [expected[0].argsort(descending=True)[:5].tolist()]
+    torch.testing.assert_close(probabilities, expected.gather(1, classes))
+    torch.testing.assert_close(embeddings, pooled)
+    assert features.shape == (64, 4, 4)
+    torch.testing.assert_close(features.flatten(1).T, tokens[0, -16:])  # before the patches stand four registers
 
 
 @pytest.mark.parametrize(

@@ -3,8 +3,10 @@ from __future__ import annotations
 import ast
 import json
 import runpy
+import shutil
 import subprocess
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy
@@ -28,7 +30,8 @@ from v5lint.runtime.tasks.predict import predict_images
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
+
+    from v5lint.runtime.families import Task
 
 pytestmark = pytest.mark.filterwarnings("ignore:DINOv3's image processor needs torchvision")
 
@@ -80,10 +83,17 @@ def test_a_script_is_in_order_where_v5lint_is_a_third_party(
 ) -> None:
     pytest.importorskip("ruff", reason="needs ruff")
     write_script(tmp_path / "train.py", str(checkpoints("siglip2")), task)  # type: ignore[arg-type]
-    options = ["--isolated", "--line-length", "120"]
-    for words in (["check", "--select", "E,F,W,I,UP,B,C4,SIM,RUF"], ["format", "--check"]):
+    wide = ["--line-length", "120"]
+    for words in (
+        ["check", "--select", "E,F,W,I,UP,B,C4,SIM,RUF", *wide],
+        ["format", "--check", *wide],
+        ["check"],  # what ruff asks for by itself
+    ):
         done = subprocess.run(
-            [sys.executable, "-m", "ruff", *words, *options, "train.py"], cwd=tmp_path, capture_output=True, text=True
+            [sys.executable, "-m", "ruff", *words, "--isolated", "train.py"],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
         )
         assert done.returncode == 0, done.stdout
 
@@ -184,6 +194,19 @@ def test_a_path_with_quotes_and_backslashes_stays_what_it_is(checkpoints: Callab
     }
     assert values["DATA"] == odd
     assert values["CHECKPOINT"] == str(checkpoints("vit"))
+
+
+@pytest.mark.parametrize("task", ["classification", "retrieval", "dense"])
+def test_a_long_path_is_wrapped(task: Task, checkpoints: Callable[..., Path], tmp_path: Path) -> None:
+    long = str(tmp_path / "a rather long name" / ("画像 " * 30))
+    folder = Path(long, "siglip2")
+    shutil.copytree(checkpoints("siglip2"), folder)
+    write_script(tmp_path / "train.py", str(folder), task, data=long, output=long)
+    text = (tmp_path / "train.py").read_text(encoding="utf-8")
+    assert max(map(len, text.splitlines())) <= 120
+    constants = [node.value for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Constant)]
+    assert constants.count(long) == 2
+    assert constants.count(str(folder)) == 1
 
 
 def test_a_script_that_is_there_is_not_replaced_unasked(checkpoints: Callable[..., Path], tmp_path: Path) -> None:

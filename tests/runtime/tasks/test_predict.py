@@ -122,7 +122,10 @@ def test_a_model_without_a_head_is_refused(
     pictures: Path, checkpoints: Callable[..., Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["predict", str(checkpoints("dinov2")), str(pictures)]) == 2
-    assert "has no trained classification head" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "has no trained classification head" in said
+    assert "labels=" not in said  # which no flag of the command is
+    assert "finetune" in said
 
 
 def test_an_adapter_of_features_predicts_nothing(checkpoints: Callable[..., Path], tmp_path: Path) -> None:

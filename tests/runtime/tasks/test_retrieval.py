@@ -17,7 +17,7 @@ from v5lint.runtime.errors import DataError, FamilyError, UsageError
 from v5lint.runtime.tasks.checkpoint import open_checkpoint
 from v5lint.runtime.tasks.pairs import load_pairs
 from v5lint.runtime.tasks.retrieval import pair_logits, recall_at, retrieval_metrics, sigmoid_loss
-from v5lint.runtime.tasks.retrieval_training import RetrievalConfig, finetune_retrieval
+from v5lint.runtime.tasks.retrieval_training import RetrievalConfig, _training_arguments, finetune_retrieval
 from v5lint.runtime.tasks.zero_shot import text_inputs
 
 if TYPE_CHECKING:
@@ -202,6 +202,13 @@ def test_data_without_texts_is_refused(captioned: Path, tmp_path: Path) -> None:
 def test_options_that_cannot_be(option: dict[str, Any]) -> None:
     with pytest.raises(UsageError, match=f"{next(iter(option))} {next(iter(option.values()))}"):
         RetrievalConfig("checkpoint", "data", "output", **option)
+
+
+@pytest.mark.parametrize(("pairs", "epochs", "warmup"), [(6, 1.0, 0), (6, 0.1, 0), (6, 2.0, 1), (400, 3.0, 30)])
+def test_a_short_training_is_not_all_warm_up(pairs: int, epochs: float, warmup: int) -> None:
+    """The rate of a first step of warm-up is zero: with one step, an adapter would be saved that was never trained."""
+    config = RetrievalConfig("checkpoint", "data", "output", batch_size=4, epochs=epochs)
+    assert _training_arguments(config, pairs).warmup_steps == warmup
 
 
 def test_a_model_without_texts_is_refused(captioned: Path, checkpoints: Callable[..., Path], tmp_path: Path) -> None:

@@ -120,6 +120,13 @@ def test_a_quantised_model_says_nearly_the_same(
 
 
 @pytest.mark.texts
+def test_no_label_an_image_is_an_error(opened: Callable[..., OpenCheckpoint], tmp_path: Path) -> None:
+    path = tmp_path / "a.png"
+    Image.new("RGB", (8, 8)).save(path)
+    with pytest.raises(UsageError, match="top_k 0: must be at least 1"):
+        list(zero_shot_images(opened("siglip", "retrieval"), find_images([path]), ["a", "b"], top_k=0))
+
+
 def test_the_command_prints_the_most_probable_first(
     pictures: Path, checkpoints: Callable[..., Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
