@@ -177,7 +177,8 @@ def _check_fits(model: nn.Module, adapter: str | Path, weights: Mapping[str, tor
 
 def check_arrived(model: PeftModel, adapter: str | Path, weights: Mapping[str, torch.Tensor]) -> None:
     """Every tensor of the file is in the model, with the file's values."""
-    state = get_peft_model_state_dict(model)
+    # The model's own names too: PEFT before 0.21 loads the biases of `bias="lora_only"`, and lists none of them.
+    state = {**model.state_dict(), **get_peft_model_state_dict(model)}
     lost = [key for key, tensor in weights.items() if not _same(state.get(key), tensor)]
     if lost or not adapted_modules(model):
         raise AdapterError(

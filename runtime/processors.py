@@ -5,16 +5,18 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import warnings
 from typing import TYPE_CHECKING, Any
 
 import transformers
-from transformers import AutoImageProcessor, AutoProcessor
+from transformers import AutoImageProcessor, AutoProcessor, AutoTokenizer
+from transformers.utils.import_utils import DummyObject
 
 from v5lint.runtime.errors import MissingDependencyError, ProcessorError
 from v5lint.runtime.families import Family, Task, find_family, require_libraries
-from v5lint.runtime.hub import read_json
+from v5lint.runtime.hub import hub_options, read_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -50,11 +52,11 @@ def load_processor(checkpoint: str | Path, task: Task = "classification", **opti
         _check_saved_processor(checkpoint, family, saved, saved_type)
     try:
         if family is not None and family.dual_encoder and task == "retrieval":
-            return _whole_processor(checkpoint, options)
+            return _whole_processor(checkpoint, saved_type, options)
         return _image_processor(checkpoint, saved_type, options)
     except MissingDependencyError:
         raise
-    except ImportError as error:  # SigLIP 2's for PIL also needs torchvision in transformers 5.4
+    except ImportError as error:  # a processor that exists for torchvision only
         reason = " ".join(str(error).split()).partition(" Check out ")[0]
         raise MissingDependencyError(
             f"{checkpoint}: {reason} Install it, or another transformers than {transformers.__version__}."
@@ -97,23 +99,31 @@ def _image_processor(checkpoint: str | Path, saved_type: str, options: Mapping[s
             return AutoImageProcessor.from_pretrained(checkpoint, **options)
         except ValueError as error:
             # A release before 5.4 does not know the names that later ones save, where the model_type says nothing.
-            processor_class = _pil_class(saved_type.removesuffix("Fast").removesuffix("Pil"))
+            processor_class = _pil_class(_plain(saved_type))
             if processor_class is None:
                 raise ProcessorError(f"{checkpoint}: transformers cannot read its processor: {error}") from error
             return processor_class.from_pretrained(checkpoint, **options)
     # Without torchvision, AutoImageProcessor itself cannot be used in transformers 5.4 to 5.17, and DINOv3's
     # processor in none: it exists for torchvision only. ViT's has the same squash, filter and statistics, and resizes
     # before it scales.
-    name = saved_type.removesuffix("Fast").removesuffix("Pil")
+    name = _plain(saved_type)
     processor_class = _dinov3_pil() if name == "DINOv3ViTImageProcessor" else _pil_class(name)
     if processor_class is None:
         return AutoImageProcessor.from_pretrained(checkpoint, **options)
     return processor_class.from_pretrained(checkpoint, **options)
 
 
+def _plain(name: str) -> str:
+    """The name of a processor without its backend."""
+    return name.removesuffix("Fast").removesuffix("Pil")
+
+
 def _pil_class(name: str) -> Any:
     """The PIL class of a processor: a class of its own since transformers 5.4, the class itself before."""
-    return getattr(transformers, f"{name}Pil", None) or getattr(transformers, name, None)
+    own = getattr(transformers, f"{name}Pil", None)
+    if isinstance(own, DummyObject):  # SigLIP 2's, kept behind torchvision in 5.4, which it does not use
+        own = getattr(importlib.import_module(own.__module__), own.__name__)
+    return own or getattr(transformers, name, None)
 
 
 def _dinov3_pil() -> type[Any]:
@@ -131,7 +141,13 @@ def _dinov3_pil() -> type[Any]:
     return type("DINOv3ViTImageProcessorPil", (base,), {"to_dict": to_dict, "__module__": base.__module__})
 
 
-def _whole_processor(checkpoint: str | Path, options: Mapping[str, Any]) -> Any:
+def _whole_processor(checkpoint: str | Path, saved_type: str, options: Mapping[str, Any]) -> Any:
+    if isinstance(getattr(transformers, f"{_plain(saved_type)}Pil", None), DummyObject):
+        # The one of _pil_class, which AutoProcessor does not find.
+        tokenizer = AutoTokenizer.from_pretrained(checkpoint, **hub_options(options))
+        return _with_own_budget(
+            transformers.Siglip2Processor(_image_processor(checkpoint, saved_type, options), tokenizer)
+        )
     pil = {"backend": "pil"} if importlib.util.find_spec("torchvision") is None else {}
     try:
         processor = AutoProcessor.from_pretrained(checkpoint, **{**pil, **options})

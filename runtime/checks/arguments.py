@@ -64,28 +64,52 @@ def check_accumulation(findings: Findings, subject: Subject) -> None:
     """Whether the loss of accumulated batches is their mean.
 
     Trainer leaves the division to a model whose forward takes any keyword. SigLIP and SigLIP 2 take it and do not
-    divide: the loss that is logged, and the gradient, are too large by the number of batches.
+    divide: the loss that is logged, and the gradient, are too large by the number of batches. In transformers 5.2 to
+    5.5, accelerate divides once more, behind the loss that is logged: the gradient of every model is too small.
     """
     batches = int(getattr(subject.args, "gradient_accumulation_steps", 1) or 1)
-    if batches < 2 or not subject.divides_loss or subject.family is None:
+    if batches < 2:
         return
-    with undisturbed(subject.model), torch.no_grad():
-        subject.model.eval()
-        batch = subject.probe(subject.train, count=2)
-        if "labels" not in batch:
-            return
-        items = [torch.tensor(count, device=subject.device) for count in (1, 1000)]
-        losses = [float(subject.model(**batch, num_items_in_batch=count)["loss"]) for count in items]
-    findings.measure("accumulated_loss", losses)
-    if losses[0] == losses[1]:
+    undivided = subject.divides_loss and subject.family is not None and _model_does_not_divide(findings, subject)
+    again = _divides_once_more(subject.trainer)
+    if undivided:
         findings.note(
             "accumulated_loss",
             f"{type(subject.bare).__name__} is told the number of items in a step and does not divide its loss by it, "
-            f"and Trainer leaves the division to it: loss and gradients are {batches} times too large.",
+            f"and Trainer leaves the division to it: {'the loss is' if again else 'loss and gradients are'} {batches} "
+            "times too large.",
             "Set trainer.model_accepts_loss_kwargs = False, or pass compute_loss_func=.",
             batches,
             1,
         )
+    elif again:
+        findings.note(
+            "accumulated_loss",
+            f"Trainer divides the loss of a batch by the {batches} batches of a step, and in this release accelerate "
+            f"does so once more: gradients are {batches} times too small, whatever the loss says.",
+            "Set trainer.accelerator.gradient_accumulation_steps = 1, or take transformers 5.6 or later.",
+            1 / batches,
+            1,
+        )
+
+
+def _model_does_not_divide(findings: Findings, subject: Subject) -> bool:
+    """Whether the number of items in a step leaves the loss of the model as it is."""
+    with undisturbed(subject.model), torch.no_grad():
+        subject.model.eval()
+        batch = subject.probe(subject.train, count=2)
+        if "labels" not in batch:
+            return False
+        items = [torch.tensor(count, device=subject.device) for count in (1, 1000)]
+        losses = [float(subject.model(**batch, num_items_in_batch=count)["loss"]) for count in items]
+    findings.measure("accumulated_loss", losses)
+    return losses[0] == losses[1]
+
+
+def _divides_once_more(trainer: Any) -> bool:
+    """Whether accelerate divides a loss that Trainer has divided (DeepSpeed is told not to)."""
+    steps = getattr(getattr(trainer, "accelerator", None), "gradient_accumulation_steps", 1)
+    return isinstance(steps, int) and steps > 1 and not getattr(trainer, "is_deepspeed_enabled", False)
 
 
 def leaves_division_to_the_model(trainer: Any) -> bool:

@@ -50,6 +50,7 @@ def test_supported_versions_pass(installed: dict[str, str]) -> None:
         ("transformers", "6.0.0"),
         ("peft", "0.17.1"),
         ("torch", "2.3.1"),
+        ("accelerate", "1.2.1"),
         ("accelerate", None),
     ],
 )

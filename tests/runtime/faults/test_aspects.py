@@ -114,6 +114,15 @@ def test_an_accumulation_that_is_not_asked_for_ends_the_training(scene: Scene, t
         callback.on_step_end(args, state, control, model=model)
 
 
+@pytest.mark.parametrize(("steps", "notes"), [(4, True), (1, False)])
+def test_a_loss_that_accelerate_divides_once_more(steps: int, notes: bool, scene: Scene, tmp_path: Path) -> None:
+    """What transformers 5.2 to 5.5 make of gradient_accumulation_steps=4."""
+    trainer = SimpleNamespace(accelerator=SimpleNamespace(gradient_accumulation_steps=steps))
+    args = arguments(tmp_path, gradient_accumulation_steps=4)
+    results = check_setup(Subject(scene.load(), args=args, trainer=trainer))
+    assert any("gradients are 4 times too small" in result.detail for result in results) is notes
+
+
 # --- parameters, weights, reload -------------------------------------------------------------------------------------
 
 
