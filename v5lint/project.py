@@ -192,11 +192,7 @@ class Project:
         if known is not None and known.text == region.text and known.settings is settings:
             self._views[key] = self._views.pop(key)  # the last one used goes last
             return known
-        view = ModuleView(region, path, settings, self)
-        if key not in self._views:
-            self._views[key] = view
-            self._forget_views()
-        return view
+        return ModuleView(region, path, settings, self)
 
     def view(self, file: str, settings: Settings) -> ModuleView | None:
         """The view of another file of the repository; None where it cannot be read or parsed."""
