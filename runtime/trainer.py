@@ -100,7 +100,7 @@ class ImageTrainer(Trainer):
         )
         self.model_accepts_loss_kwargs = False  # the loss above is ours, and a model may choke on the argument
         if not self.is_deepspeed_enabled:
-            self.accelerator.gradient_accumulation_steps = 1  # 5.2 to 5.5 have it divide the loss, which is divided
+            self.accelerator.gradient_accumulation_steps = 1  # up to 5.5.3 it divides the loss once more
         if self._average is not None:
             self.add_callback(_UpdateAverage(self._average))
         if not config.progress:

@@ -48,9 +48,9 @@ def _files_with_models(project: Project) -> frozenset[str]:
     waiting = [name for name in derived if members.kind_of(name.decode("ascii", "replace")) == "model"]
     waiting += found
     while waiting:
-        new = derived.get(waiting.pop(), set()) - found
-        found |= new
-        waiting += new
+        further = derived.get(waiting.pop(), set()) - found
+        found |= further
+        waiting += further
     return frozenset(file for file, names in defined.items() if not names.isdisjoint(found))
 
 

@@ -64,8 +64,8 @@ def check_accumulation(findings: Findings, subject: Subject) -> None:
     """Whether the loss of accumulated batches is their mean.
 
     Trainer leaves the division to a model whose forward takes any keyword. SigLIP and SigLIP 2 take it and do not
-    divide: the loss that is logged, and the gradient, are too large by the number of batches. In transformers 5.2 to
-    5.5, accelerate divides once more, behind the loss that is logged: the gradient of every model is too small.
+    divide: the loss that is logged, and the gradient, are too large by the number of batches. In transformers 5.2.0
+    to 5.5.3, accelerate divides once more, behind the loss that is logged: the gradient of every model is too small.
     """
     batches = int(getattr(subject.args, "gradient_accumulation_steps", 1) or 1)
     if batches < 2:
@@ -87,7 +87,7 @@ def check_accumulation(findings: Findings, subject: Subject) -> None:
             "accumulated_loss",
             f"Trainer divides the loss of a batch by the {batches} batches of a step, and in this release accelerate "
             f"does so once more: gradients are {batches} times too small, whatever the loss says.",
-            "Set trainer.accelerator.gradient_accumulation_steps = 1, or take transformers 5.6 or later.",
+            "Set trainer.accelerator.gradient_accumulation_steps = 1, or take transformers 5.5.4 or later.",
             1 / batches,
             1,
         )

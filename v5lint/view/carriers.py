@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 
+from v5lint.view.strings import last_name
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -49,64 +51,57 @@ def words_of(node: ast.AST | None) -> set[str]:
 
 def _passed(tree: Tree) -> Iterator[tuple[set[str], set[str]]]:
     """From what to what a value may go: the words of an expression, and those that stand for it afterwards."""
-    nodes = tree.nodes
-    for kind in (ast.Import, ast.ImportFrom):
-        for node in nodes.get(kind, ()):
-            assert isinstance(node, (ast.Import, ast.ImportFrom))
-            for alias in node.names:
-                if alias.asname:
-                    yield set(alias.name.split(".")), {alias.asname}
-    for node in nodes.get(ast.Assign, ()):
-        assert isinstance(node, ast.Assign)
-        yield words_of(node.value), {word for target in node.targets for word in words_of(target)}
-    for kind in (ast.AnnAssign, ast.AugAssign, ast.NamedExpr):
-        for node in nodes.get(kind, ()):
-            assert isinstance(node, (ast.AnnAssign, ast.AugAssign, ast.NamedExpr))
-            yield words_of(node.value), words_of(node.target)
-    for kind in (ast.For, ast.AsyncFor, ast.comprehension):
-        for node in nodes.get(kind, ()):
-            assert isinstance(node, (ast.For, ast.AsyncFor, ast.comprehension))
-            yield words_of(node.iter), words_of(node.target)
-    for node in nodes.get(ast.withitem, ()):
-        assert isinstance(node, ast.withitem)
-        yield words_of(node.context_expr), words_of(node.optional_vars)
+    for node in _all(tree, ast.Import, ast.ImportFrom):
+        assert isinstance(node, (ast.Import, ast.ImportFrom))
+        for alias in node.names:
+            if alias.asname:
+                yield set(alias.name.split(".")), {alias.asname}
+    for assigned in _all(tree, ast.Assign):
+        assert isinstance(assigned, ast.Assign)
+        yield words_of(assigned.value), {word for target in assigned.targets for word in words_of(target)}
+    for single in _all(tree, ast.AnnAssign, ast.AugAssign, ast.NamedExpr):
+        assert isinstance(single, (ast.AnnAssign, ast.AugAssign, ast.NamedExpr))
+        yield words_of(single.value), words_of(single.target)
+    for loop in _all(tree, ast.For, ast.AsyncFor, ast.comprehension):
+        assert isinstance(loop, (ast.For, ast.AsyncFor, ast.comprehension))
+        yield words_of(loop.iter), words_of(loop.target)
+    for item in _all(tree, ast.withitem):
+        assert isinstance(item, ast.withitem)
+        yield words_of(item.context_expr), words_of(item.optional_vars)
     yield from _given_by_functions(tree)
     yield from _given_to_functions(tree)
 
 
 def _given_by_functions(tree: Tree) -> Iterator[tuple[set[str], set[str]]]:
     """What functions give back, and what their parameters are by default."""
-    for kind in (ast.Return, ast.Yield):
-        for node in tree.nodes.get(kind, ()):
-            assert isinstance(node, (ast.Return, ast.Yield))
-            around = next((each for each in tree.ancestors(node) if hasattr(each, "args")), None)
-            yield words_of(node.value), {getattr(around, "name", "")}
-    for kind in (ast.FunctionDef, ast.AsyncFunctionDef):
-        for node in tree.nodes.get(kind, ()):
-            assert isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))
-            defaults = [each for each in (*node.args.defaults, *node.args.kw_defaults) if each is not None]
-            yield {word for each in defaults for word in words_of(each)}, _parameters(node)
+    for node in _all(tree, ast.Return, ast.Yield):
+        assert isinstance(node, (ast.Return, ast.Yield))
+        around = next((each for each in tree.ancestors(node) if hasattr(each, "args")), None)
+        yield words_of(node.value), {getattr(around, "name", "")}
+    for function in _all(tree, ast.FunctionDef, ast.AsyncFunctionDef):
+        assert isinstance(function, (ast.FunctionDef, ast.AsyncFunctionDef))
+        defaults = [each for each in (*function.args.defaults, *function.args.kw_defaults) if each is not None]
+        yield {word for each in defaults for word in words_of(each)}, _parameters(function)
 
 
 def _given_to_functions(tree: Tree) -> Iterator[tuple[set[str], set[str]]]:
     """What functions of the module are called with, and what objects are given by their methods."""
     parameters: dict[str, set[str]] = {}
-    for kind in (ast.FunctionDef, ast.AsyncFunctionDef):
-        for node in tree.nodes.get(kind, ()):
-            assert isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))
-            parameters.setdefault(node.name, set()).update(_parameters(node))
-            owner = tree.parents[node]
-            if isinstance(owner, ast.ClassDef) and node.name == "__init__":
-                parameters.setdefault(owner.name, set()).update(_parameters(node))
-    for node in tree.nodes.get(ast.Call, ()):
+    for function in _all(tree, ast.FunctionDef, ast.AsyncFunctionDef):
+        assert isinstance(function, (ast.FunctionDef, ast.AsyncFunctionDef))
+        parameters.setdefault(function.name, set()).update(_parameters(function))
+        owner = tree.parents[function]
+        if isinstance(owner, ast.ClassDef) and function.name == "__init__":
+            parameters.setdefault(owner.name, set()).update(_parameters(function))
+    for node in _all(tree, ast.Call):
         assert isinstance(node, ast.Call)
         words = {word for each in (*node.args, *(each.value for each in node.keywords)) for word in words_of(each)}
         called = node.func
-        last = called.id if isinstance(called, ast.Name) else getattr(called, "attr", "")
+        last = last_name(called)
         given = parameters.get(last, set()) | {each.arg for each in node.keywords if each.arg}
         if isinstance(called, ast.Attribute):  # `table.update(x)`, `rows.append(x)`
             given = given | words_of(called.value)
-        elif last == "setattr" and node.args:
+        elif last == "setattr":
             given = given | words
         yield words, given
 
@@ -115,3 +110,8 @@ def _parameters(node: ast.FunctionDef | ast.AsyncFunctionDef) -> set[str]:
     arguments = node.args
     every = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs, arguments.vararg, arguments.kwarg]
     return {each.arg for each in every if each is not None}
+
+
+def _all(tree: Tree, *kinds: type[ast.AST]) -> list[ast.AST]:
+    """The nodes of some kinds."""
+    return [node for kind in kinds for node in tree.nodes.get(kind, ())]
