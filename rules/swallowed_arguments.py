@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 
 from v5lint.patterns import pattern
 from v5lint.project import bytes_of
@@ -31,7 +32,7 @@ _EFFECTS = {
 }
 
 #: The body of CLIP's text tower, whatever the model is that it is reached through.
-_TEXT_BODY = ".text_model.encoder"
+_TEXT_BODY = pattern(r"(?:text|clip)\w*\.encoder\Z", re.IGNORECASE)
 
 #: A `def` with a parameter for the mask: an encoder of one's own reads it.
 _TAKES_CAUSAL = pattern(rb"\bdef[ \t]+\w+\([^)]*\bcausal_attention_mask\b")
@@ -50,8 +51,8 @@ class SwallowedArgument(Rule):
     whose `forward` has no such parameter any more, and takes any keyword. The table of the classes is read in the
     wheels. A value that is None, and a mask of heads that is only handed on, changes nothing and is left alone.
 
-    `causal_attention_mask` of `x.text_model.encoder(...)` is found where `x` is not known, too, as long as no function
-    of the repository takes such an argument.
+    `causal_attention_mask` of `x.text_model.encoder(...)`, or of another encoder of what is called after texts or CLIP,
+    is found where `x` is not known, too, as long as no function of the repository takes such an argument.
 
     ## Why it breaks
 
@@ -134,7 +135,7 @@ def _is_replaced(view: ModuleView, func: ast.expr) -> bool:
 
 def _is_text_body(view: ModuleView, func: ast.expr) -> bool:
     """Whether the encoder of CLIP's text tower is called, of a model that is not known."""
-    if not f".{dotted(func)}".endswith(_TEXT_BODY) or _is_replaced(view, func):
+    if not _TEXT_BODY.search(dotted(func)) or _is_replaced(view, func):
         return False
     if any(not isinstance(each, Unknown) for each in view.values(func)):
         return False
