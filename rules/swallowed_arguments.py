@@ -9,7 +9,7 @@ from v5lint.patterns import pattern
 from v5lint.project import bytes_of
 from v5lint.rule import Fix, Rule
 from v5lint.rules.parts import inner_parts
-from v5lint.view.strings import dotted
+from v5lint.view.strings import dotted, last_name
 from v5lint.view.values import Constant, Unknown
 
 TYPE_CHECKING = False
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 _CAUSAL, _MASK = "causal_attention_mask", "attention_mask"
 _CACHE, _NEW_CACHE = "past_key_value", "past_key_values"
 _HEADS = ("head_mask", "layer_head_mask", "cross_attn_head_mask", "cross_attn_layer_head_mask")
+
+#: What made the masks of all layers of the one that a model was given, most often of None.
+_HANDS_THROUGH = "get_head_mask"
 
 _EFFECTS = {
     _CAUSAL: f"each token sees those behind it; pass it as `{_MASK}`",
@@ -49,7 +52,7 @@ class SwallowedArgument(Rule):
     Finds `causal_attention_mask=`, `past_key_value=`, `layer_past=` and the masks of heads in calls of parts of models
     of transformers (`model.text_model.encoder(...)`, `layer(...)` of `for layer in self.layers`, `self.self_attn(...)`)
     whose `forward` has no such parameter any more, and takes any keyword. The table of the classes is read in the
-    wheels. A value that is None, and a mask of heads that is only handed on, changes nothing and is left alone.
+    wheels. None is left alone, and so is a mask of heads that is handed through and not made there.
 
     `causal_attention_mask` of `x.text_model.encoder(...)`, or of another encoder of what is called after texts or CLIP,
     is found where `x` is not known, too, as long as no function of the repository takes such an argument.
@@ -118,13 +121,12 @@ class SwallowedArgument(Rule):
 
 
 def _says_something(view: ModuleView, keyword: ast.keyword) -> bool:
-    """Whether a value is not None, and no mask of heads that is None unless a caller says otherwise."""
+    """Whether a value is not None; of a mask of heads, which copies of models hand through, whether it is made here."""
     values = view.values(keyword.value)
-    if values and all(each == Constant(None) for each in values):
-        return False
-    return keyword.arg not in _HEADS or not (
-        Constant(None) in values and all(each == Constant(None) or isinstance(each, Unknown) for each in values)
-    )
+    if keyword.arg in _HEADS:
+        made = view.links.defining_call(keyword.value)
+        return made is not None and last_name(made.func) != _HANDS_THROUGH and Constant(None) not in values
+    return not values or any(each != Constant(None) for each in values)
 
 
 def _is_replaced(view: ModuleView, func: ast.expr) -> bool:
