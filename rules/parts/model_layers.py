@@ -49,16 +49,16 @@ class Layer:
 
 def layer(view: ModuleView, node: ast.expr) -> Layer | None:
     """The layer of transformers that an expression stands for, if it gives no tuple in the target release."""
-    _load()
-    names = _named(view, node)
-    if not names or not all(name in _layers for name in names):
+    found = names(view, node)
+    if not found or not all(name in _layers for name in found):
         return None
-    name, since = max(((each, _layers[each]) for each in names), key=lambda pair: parse_release(pair[1]))
+    name, since = max(((each, _layers[each]) for each in found), key=lambda pair: parse_release(pair[1]))
     return Layer(name, since) if view.settings.target >= parse_release(since) else None
 
 
-def _named(view: ModuleView, node: ast.expr) -> set[str]:
+def names(view: ModuleView, node: ast.expr) -> set[str]:
     """The classes of layers that an expression may be an object of; empty where it is not known to be a layer."""
+    _load()
     found = _of_classes(view, view.classes_of(node))
     if found:
         return found
@@ -70,7 +70,7 @@ def _named(view: ModuleView, node: ast.expr) -> set[str]:
             items = module_paths.iterated(bindings[0].value, bindings[0].index)
             found = _held(view, items) if items is not None else set()
         elif len(bindings) == 1 and bindings[0].kind == "assign" and isinstance(bindings[0].value, ast.Subscript):
-            found = _named(view, bindings[0].value)
+            found = names(view, bindings[0].value)
     if found:
         return found
     place = module_paths.place(view, node)

@@ -13,8 +13,12 @@ import ast
 import re
 import zipfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from v5lint.rules.knowledge.collect.wheels import version_key
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 HEAD = """\
 # Layers whose `forward` gave a tuple, the hidden states its first, and gives these alone since a release: the release,
@@ -54,13 +58,17 @@ def wheels_of(cache: Path, since: tuple[int, ...] = _SINCE) -> dict[tuple[int, .
 
 def sources(wheel: Path) -> dict[str, str]:
     """The source of each class of the models in a wheel, by its name."""
-    found: dict[str, str] = {}
     with zipfile.ZipFile(wheel) as archive:
-        for name in archive.namelist():
-            if _MODELING.match(name):
-                for part in re.split(r"(?m)^(?=class |def |@)", archive.read(name).decode()):
-                    if match := _CLASS.match(part):
-                        found.setdefault(match.group(1), part)
+        return classes_in(archive.read(name).decode() for name in archive.namelist() if _MODELING.match(name))
+
+
+def classes_in(texts: Iterable[str]) -> dict[str, str]:
+    """The source of each class in some modules, by its name."""
+    found: dict[str, str] = {}
+    for text in texts:
+        for part in re.split(r"(?m)^(?=class |def |@)", text):
+            if match := _CLASS.match(part):
+                found.setdefault(match.group(1), part)
     return found
 
 

@@ -1,0 +1,107 @@
+"""Reads from the wheels which arguments the `forward` of parts of models has lost and takes all the same, unread.
+
+    python -m v5lint.rules.knowledge.collect.swallowed_arguments CACHE rules/knowledge/swallowed_arguments.toml
+
+reads the wheels of transformers that are in the folder CACHE (of each minor since 4.46 one; see `wheels.download`), and
+writes the table. Nothing is imported: the parameters of `forward` are read in its source, and the old names that a
+decorator still translates (`deprecate_kwarg`).
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+from pathlib import Path
+
+from v5lint.rules.knowledge.collect.layer_outputs import sources, wheels_of
+
+HEAD = """\
+# Arguments that the `forward` of parts of models has lost, and takes by its `**kwargs` without a word: the first
+# release that does not read it, the argument, and the classes.
+# Generated from the wheels: see collect/swallowed_arguments.py.
+"""
+
+#: Those without which something else is computed; what only chooses the form of an output is said elsewhere.
+ARGUMENTS = (
+    "causal_attention_mask",
+    "cross_attn_head_mask",
+    "cross_attn_layer_head_mask",
+    "head_mask",
+    "layer_head_mask",
+    "layer_past",
+    "past_key_value",
+)
+
+_PARTS = ("Attention", "Block", "Decoder", "Encoder", "Layer")
+_DECORATOR = "deprecate_kwarg"
+
+
+class Forward:
+    """What a `forward` takes.
+
+    Attributes:
+        names: the arguments that it reads.
+        is_open: whether it takes any other.
+    """
+
+    def __init__(self, names: frozenset[str], *, is_open: bool) -> None:
+        self.names = names
+        self.is_open = is_open
+
+
+def main() -> None:
+    """Read the wheels and write the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("cache", type=Path)
+    parser.add_argument("table", type=Path)
+    options = parser.parse_args()
+    wheels = wheels_of(options.cache)
+    read = {minor: forwards(sources(wheels[minor])) for minor in sorted(wheels)}
+    options.table.write_text(table(read), encoding="utf-8")
+
+
+def forwards(classes: dict[str, str]) -> dict[str, Forward]:
+    """What the `forward` of each part of a model takes, of the classes' sources."""
+    found = {}
+    for name, source in classes.items():
+        if not name.endswith(_PARTS):
+            continue
+        for method in getattr(ast.parse(source).body[0], "body", ()):
+            if isinstance(method, ast.FunctionDef) and method.name == "forward":
+                arguments = method.args
+                taken = {each.arg for each in (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs)}
+                found[name] = Forward(frozenset(taken | _translated(method)), is_open=arguments.kwarg is not None)
+    return found
+
+
+def _translated(method: ast.FunctionDef) -> set[str]:
+    """The old names that decorators of a method give on under the new one."""
+    return {
+        str(decorator.args[0].value)
+        for decorator in method.decorator_list
+        if isinstance(decorator, ast.Call)
+        and getattr(decorator.func, "id", "") == _DECORATOR
+        and decorator.args
+        and isinstance(decorator.args[0], ast.Constant)
+    }
+
+
+def table(read: dict[tuple[int, ...], dict[str, Forward]]) -> str:
+    """The text of the table, of what each minor release takes, the oldest first."""
+    lost: dict[tuple[tuple[int, ...], str], list[str]] = {}
+    for name in read[max(read)]:
+        of = {minor: found[name] for minor, found in read.items() if name in found}
+        for argument in ARGUMENTS:
+            readers = [minor for minor, forward in of.items() if argument in forward.names]
+            since = next((minor for minor in of if readers and minor > readers[-1]), None)
+            if since is not None and all(forward.is_open for minor, forward in of.items() if minor >= since):
+                lost.setdefault((since, argument), []).append(name)
+    lines = [
+        f"  ['{'.'.join(map(str, since))}', '{argument}', '{' '.join(sorted(names))}'],"
+        for (since, argument), names in sorted(lost.items())
+    ]
+    return "\n".join([HEAD, "lost = [", *lines, "]"]) + "\n"
+
+
+if __name__ == "__main__":
+    main()
