@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -49,7 +50,7 @@ def test_two_processes_give_the_losses_of_one(name: str, tmp_path: Path) -> None
     """Also with patches, with augmentation, which hangs on the image alone, and where the last batches differ."""
     options = {**OPTIONS, "augmentation": "basic", "bucketing": False, "max_eval_samples": 90}
     one = demo_config(name, tmp_path, **options, batch_size=32)
-    two = demo_config(name, tmp_path, **options, batch_size=16)
+    two = replace(one, batch_size=16)
     alone = run(["v5lint.runtime.cli"], one, tmp_path / "one")
     assert alone.returncode == 0, alone.stderr
     launcher = ["torch.distributed.run", "--standalone", "--nproc_per_node", "2", "-m", "v5lint.runtime.cli"]
