@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from v5lint.configuration import Configuration
     from v5lint.settings import SettingsFinder
 
-#: Folders that hold no source of the project: version control, environments, caches, builds.
+#: Folders that hold no source of the project: version control, environments, caches, builds, records of runs.
 DEFAULT_EXCLUDES = frozenset(
-    ".bzr .direnv .eggs .git .git-rewrite .hg .ipynb_checkpoints .mypy_cache .nox .pants.d .pyenv .pytest_cache "
+    ".bzr .direnv .eggs .git .git-rewrite .hg .hydra .ipynb_checkpoints .mypy_cache .nox .pants.d .pyenv .pytest_cache "
     ".pytype .ruff_cache .svn .tox .venv .vscode __pycache__ __pypackages__ _build buck-out build dist node_modules "
     "site-packages venv".split()
 )

@@ -47,11 +47,19 @@ def test_paths_are_shown_as_they_were_named(tree: Any, folder: Path) -> None:
 
 
 def test_default_exclusions(tree: Any) -> None:
-    tree("a.py", ".venv/x.py", "node_modules/x.py", "build/lib/x.py", "sub/__pycache__/x.py", "builder/x.py")
+    tree(
+        "a.py",
+        ".venv/x.py",
+        "node_modules/x.py",
+        "outputs/.hydra/x.py",
+        "build/lib/x.py",
+        "sub/__pycache__/x.py",
+        "builder/x.py",
+    )
     tree("my-environment/pyvenv.cfg", "my-environment/lib/x.py", "build.py")
     discovered = found()
     assert discovered.files == ["a.py", "build.py", "builder/x.py"]
-    assert discovered.excluded == 5
+    assert discovered.excluded == 6
     assert found("build").files == ["build/lib/x.py"]
     assert found("my-environment").files == ["my-environment/lib/x.py"]
 
