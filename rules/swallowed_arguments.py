@@ -24,6 +24,9 @@ _CAUSAL, _MASK = "causal_attention_mask", "attention_mask"
 _CACHE, _NEW_CACHE = "past_key_value", "past_key_values"
 _HEADS = ("head_mask", "layer_head_mask", "cross_attn_head_mask", "cross_attn_layer_head_mask")
 
+#: What an encoder is told to keep, and the field of its output.
+_KEPT = {"output_attentions": "attentions", "output_hidden_states": "hidden_states"}
+
 #: What made the masks of all layers of the one that a model was given, most often of None.
 _HANDS_THROUGH = "get_head_mask"
 
@@ -32,6 +35,7 @@ _EFFECTS = {
     _CACHE: f"what is computed is not kept; it is `{_NEW_CACHE}`",
     "layer_past": f"what is computed is not kept; it is `{_NEW_CACHE}`",
     **dict.fromkeys(_HEADS, "every head counts"),
+    **{name: f"the `{state}` of its output are None" for name, state in _KEPT.items()},
 }
 
 #: The body of CLIP's text tower, whatever the model is that it is reached through.
@@ -51,8 +55,9 @@ class SwallowedArgument(Rule):
 
     Finds `causal_attention_mask=`, `past_key_value=`, `layer_past=` and the masks of heads in calls of parts of models
     of transformers (`model.text_model.encoder(...)`, `layer(...)` of `for layer in self.layers`, `self.self_attn(...)`)
-    whose `forward` has no such parameter any more, and takes any keyword. The table of the classes is read in the
-    wheels. None is left alone, and so is a mask of heads that is handed through and not made there.
+    whose `forward` has no such parameter any more, and takes any keyword, and `output_hidden_states=True` and
+    `output_attentions=True` in calls of encoders. The table of the classes is read in the wheels. None is left alone,
+    and so is a mask of heads that is handed through and not made there.
 
     `causal_attention_mask` of `x.text_model.encoder(...)`, or of another encoder of what is called after texts or CLIP,
     is found where `x` is not known, too, as long as no function of the repository takes such an argument.
@@ -66,6 +71,13 @@ class SwallowedArgument(Rule):
 
     `past_key_value` was translated up to 4.57. Since 5.0 a layer of Llama that is given a cache so leaves it empty
     (measured: 0 tokens in it, and 3 with `past_key_values`, on 5.0.0, 5.18 and 5.24). Masks of heads: see V5908.
+
+    Only models keep their hidden states and attention maps now. The encoder of BERT or CLIP that is called by itself
+    gives None for both, which is met where they are read:
+
+        TypeError: 'NoneType' object is not subscriptable
+
+    Call the model with `output_hidden_states=True`, or keep them with forward hooks.
 
     ## Example
 
@@ -123,6 +135,8 @@ class SwallowedArgument(Rule):
 def _says_something(view: ModuleView, keyword: ast.keyword) -> bool:
     """Whether a value is not None; of a mask of heads, which copies of models hand through, whether it is made here."""
     values = view.values(keyword.value)
+    if keyword.arg in _KEPT:
+        return values == {Constant(True)}
     if keyword.arg in _HEADS:
         made = view.links.defining_call(keyword.value)
         return made is not None and last_name(made.func) != _HANDS_THROUGH and Constant(None) not in values

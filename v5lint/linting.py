@@ -128,10 +128,9 @@ class Linter:
 
                     if overflows(region.text):
                         raise RecursionError
-                if region.kind == "python" and len(document.regions) == 1:
-                    view = self._project.own_view(region, document.path, self._settings)
-                else:
-                    view = view_of(region, document.path, self._settings, self._project)
+                is_module = region.kind == "python" and len(document.regions) == 1
+                known = self._project.known_view(region, document.path, self._settings) if is_module else None
+                view = known or view_of(region, document.path, self._settings, self._project)
             except UnreadableError as error:
                 checked.unreadable[index] = error
                 continue

@@ -179,20 +179,14 @@ class Project:
             self._reals[path] = os.path.realpath(path)
         return self._reals[path]
 
-    def own_view(self, region: Region, path: str, settings: Settings) -> ModuleView:
-        """The view of a module that is linted: as long as its text is the same, the one that other files ask for.
-
-        Raises:
-            UnreadableError: it does not parse.
-        """
-        from v5lint.view.module import ModuleView
-
+    def known_view(self, region: Region, path: str, settings: Settings) -> ModuleView | None:
+        """The view of a module that is linted, if other files have asked for it and its text is the same."""
         key = (self.root, os.path.abspath(path))
         known = self._views.get(key)
-        if known is not None and known.text == region.text and known.settings is settings:
-            self._views[key] = self._views.pop(key)  # the last one used goes last
-            return known
-        return ModuleView(region, path, settings, self)
+        if known is None or known.text != region.text or known.settings is not settings:
+            return None
+        self._views[key] = self._views.pop(key)  # the last one used goes last
+        return known
 
     def view(self, file: str, settings: Settings) -> ModuleView | None:
         """The view of another file of the repository; None where it cannot be read or parsed."""

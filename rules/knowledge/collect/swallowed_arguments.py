@@ -32,8 +32,15 @@ ARGUMENTS = (
     "past_key_value",
 )
 
+#: What the body of a model was told to keep: one that is no model of its own keeps it no more.
+KEPT = ("output_attentions", "output_hidden_states")
+
+_BODIES = ("Decoder", "Encoder")
 _PARTS = ("Attention", "Block", "Decoder", "Encoder", "Layer")
 _DECORATOR = "deprecate_kwarg"
+
+#: What keeps states and maps around a `forward` that does not name them.
+_KEEPERS = frozenset({"capture_outputs", "check_model_inputs"})
 
 
 class Forward:
@@ -66,24 +73,31 @@ def forwards(classes: dict[str, str]) -> dict[str, Forward]:
     for name, source in classes.items():
         if not name.endswith(_PARTS):
             continue
-        for method in getattr(ast.parse(source).body[0], "body", ()):
+        of = next(each for each in ast.walk(ast.parse(source)) if isinstance(each, ast.ClassDef))
+        kept = (
+            KEPT if any(ast.unparse(base).endswith("PreTrainedModel") for base in of.bases) else ()
+        )  # by its own part
+        for method in of.body:
             if isinstance(method, ast.FunctionDef) and method.name == "forward":
                 arguments = method.args
                 taken = {each.arg for each in (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs)}
-                found[name] = Forward(frozenset(taken | _translated(method)), is_open=arguments.kwarg is not None)
+                names = frozenset({*taken, *_translated(method), *kept})
+                found[name] = Forward(names, is_open=arguments.kwarg is not None)
     return found
 
 
 def _translated(method: ast.FunctionDef) -> set[str]:
-    """The old names that decorators of a method give on under the new one."""
-    return {
-        str(decorator.args[0].value)
-        for decorator in method.decorator_list
-        if isinstance(decorator, ast.Call)
-        and getattr(decorator.func, "id", "") == _DECORATOR
-        and decorator.args
-        and isinstance(decorator.args[0], ast.Constant)
-    }
+    """What decorators of a method read for it: old names that they give on under the new one, and what they keep."""
+    found: set[str] = set()
+    for decorator in method.decorator_list:
+        called = decorator.func if isinstance(decorator, ast.Call) else decorator
+        name = getattr(called, "id", "")
+        if name in _KEEPERS:
+            found.update(KEPT)
+        elif name == _DECORATOR and isinstance(decorator, ast.Call) and decorator.args:
+            old = decorator.args[0]
+            found.update([str(old.value)] if isinstance(old, ast.Constant) else [])
+    return found
 
 
 def table(read: dict[tuple[int, ...], dict[str, Forward]]) -> str:
@@ -91,7 +105,7 @@ def table(read: dict[tuple[int, ...], dict[str, Forward]]) -> str:
     lost: dict[tuple[tuple[int, ...], str], list[str]] = {}
     for name in read[max(read)]:
         of = {minor: found[name] for minor, found in read.items() if name in found}
-        for argument in ARGUMENTS:
+        for argument in (*ARGUMENTS, *(KEPT if name.endswith(_BODIES) else ())):
             readers = [minor for minor, forward in of.items() if argument in forward.names]
             since = next((minor for minor in of if readers and minor > readers[-1]), None)
             if since is not None and all(forward.is_open for minor, forward in of.items() if minor >= since):

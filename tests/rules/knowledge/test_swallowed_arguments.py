@@ -33,6 +33,29 @@ REFUSES = """class ALayer(nn.Module):
 """
 
 
+KEEPS = """class AEncoder(nn.Module):
+    def forward(self, hidden, output_hidden_states=False):
+        return hidden
+"""
+
+IS_TOLD = """class AEncoder(nn.Module):
+    @check_model_inputs()
+    def forward(self, hidden, **kwargs):
+        return hidden
+"""
+
+IS_A_MODEL = """@auto_docstring
+class AEncoder(APreTrainedModel):
+    def forward(self, hidden, **kwargs):
+        return self.encoder(hidden, **kwargs)
+"""
+
+FORGETS = """class AEncoder(nn.Module):
+    def forward(self, hidden, **kwargs):
+        return hidden
+"""
+
+
 def _table(*sources: str) -> object:
     read = {(5, minor): layer_outputs.classes_in([source]) for minor, source in enumerate(sources)}
     forwards = {minor: swallowed_arguments.forwards(classes) for minor, classes in read.items()}
@@ -51,6 +74,11 @@ def test_an_argument_that_raises_is_not_listed() -> None:
 
 def test_an_argument_that_no_release_read_is_not_listed() -> None:
     assert _table(REFUSES, SWALLOWS) == []
+
+
+def test_an_encoder_keeps_its_states_by_a_decorator_or_as_a_model() -> None:
+    expected = [["5.3", "output_attentions", "AEncoder"], ["5.3", "output_hidden_states", "AEncoder"]]
+    assert _table(KEEPS, IS_TOLD, IS_A_MODEL, FORGETS) == expected
 
 
 def test_the_installed_release_swallows_what_the_table_says() -> None:
