@@ -82,7 +82,8 @@ class SiglipClassMismatch(Rule):
     it gives fixed-size pixels where patches are wanted, or the reverse. The text towers are alike: their weights load
     whole, with a warning. A configuration of the other family loads with a warning, too, and has a default where the
     checkpoint has none: `image_size` 224, or `num_patches` 256 (measured on 5.24.0). The tokenizer of all SigLIP 2
-    checkpoints is Gemma's: `SiglipTokenizer` looks for a `spiece.model` that is not there.
+    checkpoints is Gemma's: `SiglipTokenizer` looks for a `spiece.model` that is not there (5.24.0, with
+    Gemma's files; the first issue below has it with the checkpoint itself):
 
         ValueError: Either model_file or model_proto must be specified.
 
@@ -100,6 +101,7 @@ class SiglipClassMismatch(Rule):
 
     ## References
 
+    - https://github.com/huggingface/transformers/issues/36665
     - https://huggingface.co/docs/transformers/model_doc/siglip2
     """
 

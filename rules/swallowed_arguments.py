@@ -33,7 +33,7 @@ _HANDS_THROUGH = "get_head_mask"
 _EFFECTS = {
     _CAUSAL: f"each token sees those behind it; pass it as `{_MASK}`",
     _CACHE: f"what is computed is not kept; it is `{_NEW_CACHE}`",
-    "layer_past": f"what is computed is not kept; it is `{_NEW_CACHE}`",
+    "layer_past": "what is computed is not kept; pass it under the name that `forward` has for it now",
     **dict.fromkeys(_HEADS, "every head counts"),
     **{name: f"the `{state}` of its output are None" for name, state in _KEPT.items()},
 }
@@ -146,7 +146,9 @@ def _says_something(view: ModuleView, keyword: ast.keyword) -> bool:
 def _is_replaced(view: ModuleView, func: ast.expr) -> bool:
     """Whether a file puts another `forward` in the place of what is called: `model.encoder.forward = forward`."""
     last = func.attr if isinstance(func, ast.Attribute) else ""
-    return bool(last) and f"{last}.forward = " in view.text
+    return bool(last) and any(
+        isinstance(each.ctx, ast.Store) and last_name(each.value) == last for each in view.attributes({"forward"})
+    )
 
 
 def _is_text_body(view: ModuleView, func: ast.expr) -> bool:

@@ -47,7 +47,7 @@ def _is_loaded_with(of: LocalClass, further: set[str]) -> bool:
             table = _table_around(view, mention)
             if table is not None and any(
                 (call := _loading(other, node)) is not None and further <= {each.arg for each in call.keywords}
-                for other in (view, *importers(view, table))
+                for other in (view, *view.importers(table))
                 for node in other.tree.nodes.get(ast.Attribute, ())
             ):
                 return True
@@ -74,12 +74,4 @@ def _table_around(view: ModuleView, mention: ast.Name) -> str | None:
 def modules_with(of: LocalClass) -> Iterator[ModuleView]:
     """The modules of the repository that may name a class, by way of packages that import it for others, too."""
     yield of.view
-    yield from importers(of.view, of.name)
-
-
-def importers(view: ModuleView, name: str) -> Iterator[ModuleView]:
-    """The other modules of the repository that get a name from a module, by way of packages, too."""
-    for file in view.project.all_importers(view.path, name):
-        other = view.project.view(file, view.settings)
-        if other is not None:
-            yield other
+    yield from of.view.importers(of.name)

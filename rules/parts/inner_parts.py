@@ -9,15 +9,14 @@ import ast
 
 from v5lint.releases import parse_release
 from v5lint.rules.knowledge.tables import table
-from v5lint.rules.parts import generating, library, model_layers, module_paths
-from v5lint.view.values import External, LocalClass
+from v5lint.rules.parts import library, model_layers, module_paths
+from v5lint.view.values import LocalClass
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from v5lint.view.module import ModuleView
-    from v5lint.view.values import ClassValue
 
 #: What holds a part, and how the class of it ends.
 _ATTENTIONS = dict.fromkeys(("self_attn", "attn", "attention", "self_attention"), "Attention")
@@ -58,7 +57,7 @@ def _lost_by(argument: str) -> dict[str, str]:
 
 def _named(view: ModuleView, func: ast.expr, lost: dict[str, str]) -> set[str]:
     """The classes that an expression may be an object of."""
-    found = _of_classes(view, view.classes_of(func), lost) or model_layers.names(view, func)
+    found = model_layers.of_classes(view, view.classes_of(func), lost) or model_layers.names(view, func)
     if found or not isinstance(func, ast.Attribute):
         return found
     if func.attr in _ATTENTIONS:
@@ -69,22 +68,6 @@ def _named(view: ModuleView, func: ast.expr, lost: dict[str, str]) -> set[str]:
         models = {each.name for each in place.models} if place is not None else _own_roots(view, func)
         return {*_of_family(models, _BODIES[func.attr], lost)}
     return set()
-
-
-def _of_classes(view: ModuleView, classes: Iterable[ClassValue], lost: dict[str, str]) -> set[str]:
-    found: set[str] = set()
-    for each in classes:
-        if isinstance(each, LocalClass) and generating.is_written_here(each, "forward"):
-            return set()
-        names = [root.name for root in view.roots(each) if _is_part(root) and root.name in lost]
-        if not names:
-            return set()
-        found.update(names)
-    return found
-
-
-def _is_part(of: External) -> bool:
-    return of.package == "transformers"
 
 
 def _own_roots(view: ModuleView, func: ast.Attribute) -> set[str]:

@@ -6,7 +6,7 @@ import ast
 import os.path
 
 from v5lint.rules.knowledge import lookup
-from v5lint.rules.parts import generating, members
+from v5lint.rules.parts import generating, hand_made, members
 from v5lint.view.values import External, Instance, LocalClass
 
 #: The method that says that a class is made for `generate`.
@@ -60,10 +60,7 @@ def _is_known(of: LocalClass) -> bool:
 
 def _is_used(of: LocalClass) -> bool:
     """Whether the repository names a class as what it is: it makes or loads it, and gives it no `generate`."""
-    views = [of.view]
-    for file in of.view.project.all_importers(of.view.path, of.name):
-        other = of.view.project.view(file, of.view.settings)
-        views += [other] if other is not None else []
+    views = [*hand_made.modules_with(of)]
     used = len(views) > 1
     for view in views:
         for mention in view.links.mentions(of.name):

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from v5lint.project import Project
 
 # Each begins with a byte that can be looked for: a search for words tries every letter.
-_CLASS = pattern(rb"\n[ \t]*class[ \t]+(\w+)[ \t]*\(([^)]*)\)")
+_CLASS = pattern(rb"\n[ \t]*class[ \t]+(\w+)[ \t]*(?:\[[^\]]*\][ \t]*)?\(([^)]*)\)")
 _ASSIGNED = pattern(rb"\n(\w+)[ \t]*=[ \t]*(?:\w+\.)*(\w+)[ \t]*(?=[\r\n])")
 _AS = b" as "
 _WORD = pattern(rb"\w+")

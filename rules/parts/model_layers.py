@@ -12,11 +12,11 @@ from v5lint.releases import parse_release
 from v5lint.rules.knowledge import lookup
 from v5lint.rules.knowledge.tables import table
 from v5lint.rules.parts import generating, library, module_paths
-from v5lint.view.values import External, LocalClass
+from v5lint.view.values import LocalClass
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Container, Iterable
 
     from v5lint.rules.parts.module_paths import Place
     from v5lint.view.module import ModuleView
@@ -59,7 +59,7 @@ def layer(view: ModuleView, node: ast.expr) -> Layer | None:
 def names(view: ModuleView, node: ast.expr) -> set[str]:
     """The classes of layers that an expression may be an object of; empty where it is not known to be a layer."""
     _load()
-    found = _of_classes(view, view.classes_of(node))
+    found = of_classes(view, view.classes_of(node), _layers)
     if found:
         return found
     if isinstance(node, ast.Subscript) and not isinstance(node.slice, ast.Slice):
@@ -77,21 +77,17 @@ def names(view: ModuleView, node: ast.expr) -> set[str]:
     return _at(place) if place is not None else set()
 
 
-def _of_classes(view: ModuleView, classes: Iterable[ClassValue]) -> set[str]:
-    """The names of classes of which all are layers of transformers, with its `forward`."""
+def of_classes(view: ModuleView, classes: Iterable[ClassValue], known: Container[str]) -> set[str]:
+    """The names of classes of which all are some of transformers, with the `forward` of these; else none."""
     found: set[str] = set()
     for each in classes:
         if isinstance(each, LocalClass) and generating.is_written_here(each, "forward"):
             return set()
-        names = [root.name for root in view.roots(each) if _is_layer(root)]
-        if not names:
+        of_library = [root.name for root in view.roots(each) if root.package == "transformers" and root.name in known]
+        if not of_library:
             return set()
-        found.update(names)
+        found.update(of_library)
     return found
-
-
-def _is_layer(of: External) -> bool:
-    return of.package == "transformers" and of.name in _layers
 
 
 def _held(view: ModuleView, items: ast.expr) -> set[str]:
@@ -111,7 +107,7 @@ def _held(view: ModuleView, items: ast.expr) -> set[str]:
     found: set[str] = set()
     for each in given:
         made = _items(each)
-        names_made = _of_classes(view, view.classes_of(made)) if made is not None else set()
+        names_made = of_classes(view, view.classes_of(made), _layers) if made is not None else set()
         if not names_made:
             return set()
         found |= names_made

@@ -32,16 +32,8 @@ def patched_classes(view: ModuleView, function: ast.FunctionDef) -> list[ClassVa
         view: the module that defines the function.
         function: the function.
     """
-    found = {of: None for other in _modules(view, function.name) for of in _patches(other, view, function)}
+    found = {of: None for other in (view, *view.importers(function.name)) for of in _patches(other, view, function)}
     return list(found)
-
-
-def _modules(view: ModuleView, name: str) -> Iterator[ModuleView]:
-    yield view
-    for file in view.project.all_importers(view.path, name):
-        other = view.project.view(file, view.settings)
-        if other is not None:
-            yield other
 
 
 def _patches(other: ModuleView, view: ModuleView, function: ast.FunctionDef) -> Iterator[ClassValue]:

@@ -52,7 +52,7 @@ def assign(script: Script, table: Table, name: str, start: int, value: str | Non
         value: what it is set to; None where that is not known.
         removal: as of Mention.
     """
-    access: Access = "set" if _ENVIRONMENT.search(table.name) else "text"
+    access: Access = "set" if is_environment(table.name) else "text"
     written = braced(value.strip().strip("\"'")) if value is not None else None
     script.mentions.append(Mention(name, start, access, table.block, value=written, removal=removal))
 

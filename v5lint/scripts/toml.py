@@ -19,7 +19,7 @@ _TOKENS = pattern(
     re.MULTILINE,
 )
 _PAIR = pattern(rf"(?:[A-Z]:)*(?P<name>{NAME})[ \t]*=(?P<value>.*)", re.DOTALL)
-_VALUE = pattern(_STRING)
+_VALUE = pattern(rf"[ \t]*(?P<text>{_STRING})")
 
 
 def read(text: str) -> Script:
@@ -56,16 +56,9 @@ def _key(script: Script, table: Table, name: str, found: re.Match[str], *, is_al
     if re.fullmatch(NAME, name) is None:
         return
     start = found.start("key") + found["key"].rindex(name)
-    value = _VALUE.match(script.text, found.end() + len(_blanks(script.text, found.end())))
+    value = _VALUE.match(script.text, found.end())
     removal = line_of(script.text, found.start("key"), value.end()) if is_alone and value is not None else None
-    assign(script, table, name, start, value[0] if value is not None else None, removal)
-
-
-def _blanks(text: str, at: int) -> str:
-    end = at
-    while text[end : end + 1] in (" ", "\t") and end < len(text):
-        end += 1
-    return text[at:end]
+    assign(script, table, name, start, value["text"] if value is not None else None, removal)
 
 
 def _last(path: str) -> str:

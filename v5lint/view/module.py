@@ -184,6 +184,15 @@ class ModuleView:
         start, end = self.span(node)
         return Edit(start, end, content)
 
+    # Surroundings
+
+    def importers(self, name: str) -> Iterator[ModuleView]:
+        """The other modules of the repository that get a name from this one, by way of packages, too."""
+        for file in self.project.all_importers(self.path, name):
+            other = self.project.view(file, self.settings)
+            if other is not None:
+                yield other
+
     # Values
 
     def values(self, node: ast.expr) -> Values:

@@ -32,6 +32,9 @@ ARGUMENTS = (
     "past_key_value",
 )
 
+#: What is read in the place of some; a part that reads none of it has no cache any more.
+SUCCESSORS = {"layer_past": ("cache", "past_key_values"), "past_key_value": ("past_key_values",)}
+
 #: What the body of a model was told to keep: one that is no model of its own keeps it no more.
 KEPT = ("output_attentions", "output_hidden_states")
 
@@ -73,10 +76,9 @@ def forwards(classes: dict[str, str]) -> dict[str, Forward]:
     for name, source in classes.items():
         if not name.endswith(_PARTS):
             continue
-        of = next(each for each in ast.walk(ast.parse(source)) if isinstance(each, ast.ClassDef))
-        kept = (
-            KEPT if any(ast.unparse(base).endswith("PreTrainedModel") for base in of.bases) else ()
-        )  # by its own part
+        of = next(each for each in ast.parse(source).body if isinstance(each, ast.ClassDef))
+        is_model = any(ast.unparse(base).endswith("PreTrainedModel") for base in of.bases)
+        kept = KEPT if is_model else ()  # a model hands them to what is in it, which keeps them
         for method in of.body:
             if isinstance(method, ast.FunctionDef) and method.name == "forward":
                 arguments = method.args
@@ -106,6 +108,8 @@ def table(read: dict[tuple[int, ...], dict[str, Forward]]) -> str:
     for name in read[max(read)]:
         of = {minor: found[name] for minor, found in read.items() if name in found}
         for argument in (*ARGUMENTS, *(KEPT if name.endswith(_BODIES) else ())):
+            if argument in SUCCESSORS and of[max(of)].names.isdisjoint(SUCCESSORS[argument]):
+                continue
             readers = [minor for minor, forward in of.items() if argument in forward.names]
             since = next((minor for minor in of if readers and minor > readers[-1]), None)
             if since is not None and all(forward.is_open for minor, forward in of.items() if minor >= since):
