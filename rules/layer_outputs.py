@@ -12,6 +12,7 @@ from v5lint.view.values import LocalFunction
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from typing import TypeGuard
 
     from v5lint.rule import Finding
     from v5lint.rules.parts.model_layers import Layer
@@ -81,15 +82,22 @@ class LayerOutput(Rule):
 
     def check(self, module: ModuleView) -> Iterator[Finding]:
         """See Rule."""
+        firsts = _names_of_firsts(module)
         for call in module.tree.nodes.get(ast.Call, ()):
             assert isinstance(call, ast.Call)
             if isinstance(call.func, ast.Attribute) and call.func.attr == _HOOK and call.args:
                 yield from _hooked(module, call)
             else:
-                yield from _called(module, call)
+                yield from _called(module, call, firsts)
 
 
-def _called(view: ModuleView, call: ast.Call) -> Iterator[Finding]:
+def _names_of_firsts(view: ModuleView) -> set[str]:
+    """The names of which `x[0]` is read somewhere: nothing has to be asked of the others."""
+    nodes = (each for each in view.tree.nodes.get(ast.Subscript, ()) if _is_first(each))
+    return {node.value.id for node in nodes if isinstance(node.value, ast.Name)}
+
+
+def _called(view: ModuleView, call: ast.Call, firsts: set[str]) -> Iterator[Finding]:
     """What is read of the output of a layer that is called."""
     parent = view.tree.parents[call]
     func = call.func
@@ -103,7 +111,7 @@ def _called(view: ModuleView, call: ast.Call) -> Iterator[Finding]:
         if isinstance(target, ast.Tuple):
             if found := _layer(view, func, call):
                 yield view.finding(call, _said(found, taken="it is taken apart along the batch"), since=found.since)
-        elif isinstance(target, ast.Name):
+        elif isinstance(target, ast.Name) and target.id in firsts:
             yield from _read(view, view.links.bindings_at(target), func, call)
 
 
@@ -157,7 +165,7 @@ def _layer(view: ModuleView, func: ast.expr, call: ast.Call) -> Layer | None:
     return model_layers.layer(view, func) if not _is_asked(view, call) else None
 
 
-def _is_first(node: ast.AST, value: ast.expr | None = None) -> bool:
+def _is_first(node: ast.AST, value: ast.expr | None = None) -> TypeGuard[ast.Subscript]:
     """Whether a node is `x[0]`."""
     if not isinstance(node, ast.Subscript) or (value is not None and node.value is not value):
         return False

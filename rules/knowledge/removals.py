@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 from v5lint.rules.knowledge import history
 from v5lint.rules.knowledge.data import as_release, label_at, leads_to, packages, store
 
@@ -192,6 +194,7 @@ def appeared_in(path: str) -> str | None:
     return history.appeared_in(spans) if spans else None
 
 
+@functools.cache
 def dropped_names(package: str = "transformers") -> frozenset[str]:
     """Give the bare names that some release dropped from somewhere: of modules, and of what stands in them.
 

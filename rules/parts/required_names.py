@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 
     from v5lint.view.module import ModuleView, Reference
 
-_dropped: dict[str, frozenset[str]] = {}
-
 
 def lost(view: ModuleView, package: str, release: str | None = None) -> Iterator[Lost]:
     """The places that fetch what a release of a package lacks, and that nothing is prepared for.
@@ -51,9 +49,7 @@ def _is_said_of_more(view: ModuleView, node: ast.AST, found: Container[ast.AST])
 
 def _references(view: ModuleView, package: str) -> Iterator[Reference]:
     yield from view.imports(package)
-    if package not in _dropped:
-        _dropped[package] = lookup.dropped_names(package)
-    for reference in view.references(_dropped[package], package):
+    for reference in view.references(lookup.dropped_names(package), package):
         if reference.how not in ("import", "string") or (reference.how == "string" and _is_resolved(view, reference)):
             yield reference
 

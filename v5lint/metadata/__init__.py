@@ -30,13 +30,14 @@ _OF_A_RUN = re.compile(r"(?:offline-)?run-\d{8}_\d{6}-\w+\Z")
 def kind_of(path: str) -> str | None:
     """Which module reads a file, or None where it is no metadata: `setup.py`, say, is Python first."""
     folder, name = os.path.split(path)
-    if any(_OF_A_RUN.match(os.path.basename(each)) for each in (folder, os.path.dirname(folder))):
+    if (kind := _BY_NAME.get(name)) is None:
+        if name.endswith((".txt", ".in")) and os.path.basename(folder) == "requirements":
+            kind = "requirement_file"
+        else:
+            kind = next((kind for form, kind in _BY_FORM if form.match(name)), None)
+    if kind is None or any(_OF_A_RUN.match(os.path.basename(each)) for each in (folder, os.path.dirname(folder))):
         return None
-    if name in _BY_NAME:
-        return _BY_NAME[name]
-    if os.path.basename(folder) == "requirements" and name.endswith((".txt", ".in")):
-        return "requirement_file"
-    return next((kind for form, kind in _BY_FORM if form.match(name)), None)
+    return kind
 
 
 def requirements_in(kind: str, text: str) -> Sequence[Requirement]:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Container, Iterable, Iterator
 
     from v5lint.view.module import ModuleView
+    from v5lint.view.tree import Scope
     from v5lint.view.values import Value, Values
 
 
@@ -26,6 +27,7 @@ class Links:
     def __init__(self, view: ModuleView) -> None:
         self._view = view
         self._names: dict[str, list[ast.Name]] | None = None
+        self._reads: dict[str, dict[Scope | None, list[ast.Name]]] = {}
         self._calls: dict[str, list[ast.Call]] | None = None
         self._about: dict[str, list[tuple[int, ast.Call]]] | None = None
         self._assigned: dict[ast.ClassDef, dict[str, list[ast.expr]]] | None = None
@@ -48,14 +50,22 @@ class Links:
 
     def uses(self, binding: Binding) -> list[ast.Name]:
         """The reads of a name that may see what this binding gave it."""
-        evaluator, reach = self._view.evaluator, self._view.reach
-        owner = binding.owner
-        found = []
-        for node in self.mentions(binding.name):
+        owner, name, reach = binding.owner, binding.name, self._view.reach
+        return [node for node in self._reads_of(name).get(owner, ()) if binding in reach.reaching(owner, name, node)]
+
+    def _reads_of(self, name: str) -> dict[Scope | None, list[ast.Name]]:
+        """The reads of a name by the scope whose name it is, in the order of `mentions`."""
+        if (known := self._reads.get(name)) is not None:
+            return known
+        found: dict[Scope | None, list[ast.Name]] = {}
+        owners: dict[Scope, Scope | None] = {}
+        for node in self.mentions(name):
             if isinstance(node.ctx, ast.Load):
                 scope = self._view.tree.scopes[node]
-                if evaluator.owner(node.id, scope) is owner and binding in reach.reaching(owner, node.id, node):
-                    found.append(node)
+                if scope not in owners:
+                    owners[scope] = self._view.evaluator.owner(name, scope)
+                found.setdefault(owners[scope], []).append(node)
+        self._reads[name] = found
         return found
 
     def bindings_read(self, node: ast.Name) -> list[Binding]:
