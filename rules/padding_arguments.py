@@ -1,4 +1,4 @@
-"""V5410: arguments of a tokenizer's call that spell padding and truncation as transformers 2 did."""
+"""V5410: arguments of a tokenizer's call that spell padding and truncation as transformers 2 did, or a prefix."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from v5lint.rule import Fix, Rule
 from v5lint.rules.knowledge.lookup import Removal
 from v5lint.rules.parts import arguments, called_tokenizers, library, members
 from v5lint.rules.parts.arguments import Given
-from v5lint.view.values import Unknown
+from v5lint.view.values import External, LocalClass, Unknown
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,25 +19,30 @@ if TYPE_CHECKING:
     from v5lint.view.module import ModuleView
     from v5lint.view.values import Value
 
-_PADS, _CUTS = "pad_to_max_length", "truncation_strategy"
+_PADS, _CUTS, _PREFIX = "pad_to_max_length", "truncation_strategy", "add_prefix_space"
 _SINCE = "4.52"
+_PREFIX_SINCE = "5.0"
 
 #: The arguments, and what takes their place; measured, for no signature names them.
 _REMOVALS = {
     old: Removal(f"{members.TOKENIZER}.{old}", "parameter", "transformers", "", _SINCE, [new, "", "4.20", "", ""])
     for old, new in ((_PADS, "padding"), (_CUTS, "truncation"))
 }
-_METHODS = frozenset({"encode", "encode_plus", "batch_encode_plus", "__call__", "prepare_for_model", "pad"})
+_REMOVALS[_PREFIX] = Removal(
+    f"{members.TOKENIZER}.{_PREFIX}", "parameter", "transformers", "", _PREFIX_SINCE, ["", "", "", "", ""]
+)
+_METHODS = frozenset({"encode", "encode_plus", "batch_encode_plus", "__call__", "prepare_for_model", "pad", "tokenize"})
 
 
 class IgnoredPaddingArgument(Rule):
-    """`pad_to_max_length=` or `truncation_strategy=` given to a tokenizer.
+    """`pad_to_max_length=`, `truncation_strategy=` or `add_prefix_space=True` given to a tokenizer.
 
     ## What it does
 
     Finds the arguments in calls of a tokenizer and of its methods, by keyword and in dicts that are splatted into the
     call: `tokenizer(..., pad_to_max_length=True)`, `tokenizer.encode(..., truncation_strategy="only_first")`. Settings
-    and parameters of these names that are a project's own are left alone.
+    and parameters of these names that are a project's own are left alone, and so is `add_prefix_space=` where a
+    tokenizer is loaded or made, which both majors read.
 
     ## Why it breaks
 
@@ -52,6 +57,11 @@ class IgnoredPaddingArgument(Rule):
 
         TypeError: transformers.tokenization_utils_tokenizers.TokenizersBackend._encode_plus() got multiple values for
         keyword argument 'truncation_strategy'
+
+    `add_prefix_space=True` in a call is ignored since 5.0: tokenizers written in Python (`GPT2Tokenizer`,
+    `RobertaTokenizer`, `BartTokenizer`) put a space in front of the text, and those in Rust raised a TypeError.
+    Measured on 4.57.6 and on 5.0.0 and 5.24: `tokenizer.tokenize("hello", add_prefix_space=True)` of GPT-2 begins with
+    `Ġ` and without it, so that a list of `bad_words_ids`, say, names other tokens.
 
     ## Example
 
@@ -76,12 +86,12 @@ class IgnoredPaddingArgument(Rule):
     code = "V5410"
     name = "ignored-padding-argument"
     since = "4.52"
-    tokens = (_PADS, _CUTS)
+    tokens = (_PADS, _CUTS, _PREFIX)
 
     def check(self, module: ModuleView) -> Iterator[Finding]:
         """See Rule."""
         for each in arguments.given(module, _REMOVALS, _functions, judge=lambda _, name, __: _REMOVALS[name]):
-            if isinstance(each, Given):
+            if isinstance(each, Given) and (each.name != _PREFIX or _asks_for_prefix(each)):
                 message = f"a tokenizer {_told(each)}"
                 level: Level = "deprecated" if _is_idle(each) and module.settings.target >= (5, 0) else "breaks"
                 yield module.finding(each.node, message, fix=_fix(each), level=level)
@@ -89,6 +99,9 @@ class IgnoredPaddingArgument(Rule):
 
 def _told(given: Given) -> str:
     """What becomes of an argument, and what to do, for a message."""
+    if given.name == _PREFIX:
+        advice = "load the tokenizer with it, or begin the text with a space"
+        return f"ignores `{_PREFIX}=True` in a call since transformers {_PREFIX_SINCE}: {advice}"
     if given.name == _CUTS:
         return f"takes no `{_CUTS}=` since transformers {_SINCE}: pass `truncation=`"
     said = f"ignores `{_PADS}=` since transformers {_SINCE}"
@@ -97,6 +110,12 @@ def _told(given: Given) -> str:
     if given.other("padding") is not None:
         return f"{said}: `padding=` alone counts"
     return f'{said} and pads nothing: pass `padding="max_length"`'
+
+
+def _asks_for_prefix(given: Given) -> bool:
+    """Whether a call about a text asks for the space: a constructor keeps it for all texts."""
+    made = any(isinstance(each, (External, LocalClass)) for each in given.call.callees)
+    return given.constants == [True] and not made
 
 
 def _is_idle(given: Given) -> bool:
