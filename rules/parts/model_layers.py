@@ -106,7 +106,7 @@ def _held(view: ModuleView, items: ast.expr) -> set[str]:
         return set() if any(_has_another(view, name) for name in inherited) else inherited
     found: set[str] = set()
     for each in given:
-        made = _items(each)
+        made = listed(each)
         names_made = of_classes(view, view.classes_of(made), _layers) if made is not None else set()
         if not names_made:
             return set()
@@ -121,7 +121,7 @@ def _has_another(view: ModuleView, name: str) -> bool:
     )
 
 
-def _items(node: ast.expr) -> ast.expr | None:
+def listed(node: ast.expr) -> ast.expr | None:
     """What a list of modules is made of: `BertLayer(config)` of `nn.ModuleList([BertLayer(config) for _ in ...])`."""
     if not isinstance(node, ast.Call) or len(node.args) != 1:
         return None
