@@ -6,7 +6,16 @@ import ast
 
 from v5lint.rule import Rule
 from v5lint.rules.knowledge import lookup
-from v5lint.rules.parts import arguments, carried_fields, library, loading, named_calls, processor_parts, trl_trainers
+from v5lint.rules.parts import (
+    arguments,
+    carried_fields,
+    library,
+    loading,
+    named_calls,
+    parsed_options,
+    processor_parts,
+    trl_trainers,
+)
 from v5lint.rules.parts.arguments import Given
 from v5lint.view.script import ScriptView
 from v5lint.view.values import External, Method
@@ -97,6 +106,7 @@ def _given(view: ModuleView) -> Iterator[Finding]:
             fix = arguments.rename_fix(each, new.new, new.since, level) if new is not None else None
             yield loading.finding(each, fix, remark)
     yield from carried_fields.reaching(view, NAMES, functions, _judge)
+    yield from parsed_options.reaching(view, NAMES, functions, _judge)
 
 
 def _judge(function: str, name: str, target: str) -> Removal | None:

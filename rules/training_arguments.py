@@ -13,6 +13,7 @@ from v5lint.rules.parts import (
     named_calls,
     parsed_options,
     redeclared_fields,
+    settings_files,
     training_fields,
 )
 from v5lint.rules.parts.arguments import Given
@@ -27,6 +28,7 @@ from v5lint.rules.parts.training_classes import (
     parsed_local_classes,
     takers,
 )
+from v5lint.view.calls import CallSite
 from v5lint.view.script import ScriptView
 
 TYPE_CHECKING = False
@@ -47,11 +49,14 @@ class RemovedTrainingArgument(Rule):
     into the call, in `functools.partial`, `dataclasses.replace`, `super().__init__`, and `parse_dict` and
     `set_defaults` of an `HfArgumentParser`; the options of a parser that `TrainingArguments(**vars(args))` gets; the
     fields of a class of the repository whose object it gets as a whole (`TrainingArguments(**asdict(config))`,
-    `**config.model_dump()`); and the keys of a file in the repository that `parse_json_file` or `parse_yaml_file`
-    reads. Which fields the target release lacks is known from its wheel: most went in 5.0, `evaluation_strategy` in
-    4.51, `group_by_length` in 5.2, `warmup_ratio` and `logging_dir` in 5.15. A field of the name that a subclass
-    declares itself, `setfit.TrainingArguments` and a project's own parsers are left alone; but a subclass that declares
-    a field anew, to give it another default, and never reads it, is found: nobody reads it under v5.
+    `**config.model_dump()`), both also by way of a dict (`given.update(asdict(config))`); the entries of what is made
+    of a dict (`OmegaConf.create({...})`, `EasyDict(...)`); the keys of a file in the repository that
+    `parse_json_file` or `parse_yaml_file` reads, or of which a part is given on
+    (`TrainingArguments(**yaml.safe_load(open("config.yaml"))["training"])`). Which fields the target release lacks
+    is known from its wheel: most went in 5.0, `evaluation_strategy` in 4.51, `group_by_length` in 5.2,
+    `warmup_ratio` and `logging_dir` in 5.15. A field of the name that a subclass declares itself,
+    `setfit.TrainingArguments` and a project's own parsers are left alone; but a subclass that declares a field
+    anew, to give it another default, and never reads it, is found: nobody reads it under v5.
 
     Also found are settings that say what is called with them: `_target_: transformers.TrainingArguments` and the keys
     beside it in YAML or in a dict, and `dict(type=TrainingArguments, ...)`, as mmengine has it.
@@ -101,7 +106,7 @@ class RemovedTrainingArgument(Rule):
     code = "V5301"
     name = "removed-training-argument"
     since = "5.0"
-    tokens = (*FIELDS, *argument_files.READERS, *carried_fields.TOKENS)
+    tokens = (*FIELDS, *argument_files.READERS, *carried_fields.TOKENS, *settings_files.TOKENS)
     tokens_by_kind = {"script": named_calls.TOKENS}
     kinds = ("python", "script")
 
@@ -112,8 +117,10 @@ class RemovedTrainingArgument(Rule):
         if isinstance(module, ScriptView):
             return
         yield from redeclared_fields.findings(module, FIELDS)
-        yield from parsed_options.findings(module, FIELDS)
+        yield from parsed_options.reaching(module, FIELDS, functions, judge)
+        yield from parsed_options.unseen(module, _makes_arguments)
         yield from carried_fields.findings(module, FIELDS)
+        yield from settings_files.reaching(module, FIELDS, functions, judge)
         yield from argument_files.findings(module, FIELDS, parsed)
 
 
@@ -128,6 +135,10 @@ def _given(view: ModuleView) -> Iterator[Finding]:
             message = f"{arguments.shown(each)} has no field `{each.name}` since transformers {each.removal.gone}"
             advice = arguments.advice(each.removal)
             yield view.finding(each.node, f"{message}{advice}{remark}", fix=fix, since=each.removal.gone)
+
+
+def _makes_arguments(view: ModuleView, call: ast.Call) -> bool:
+    return any(True for each in view.values(call.func) for _ in functions(CallSite(view, call), each))
 
 
 def _is_of_another_class(given: Given) -> bool:

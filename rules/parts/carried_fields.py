@@ -24,13 +24,19 @@ if TYPE_CHECKING:
 
 #: Functions and methods that give the fields of an object as a dict.
 _FUNCTIONS = frozenset({"asdict", "vars", "to_container"})
-_METHODS = frozenset({"model_dump"})
+_METHODS = frozenset({"model_dump", "dict", "_asdict"})
+
+#: The one of them whose name other classes have for other things.
+_DICT = "dict"
+
+#: Makes a configuration with the fields of a dataclass.
+_STRUCTURED = "structured"
 
 #: What gives the attributes of any object.
 _OF_OBJECTS = frozenset({"vars", "__dict__"})
 
-#: What is written behind `**` where they do: the tokens of the rule, for files that name no field themselves.
-TOKENS = ("**asdict(", "**dataclasses.asdict(", "**vars(", ".model_dump(", ".__dict__)")
+#: What is written where they do: the tokens of the rule, for files that name no field themselves.
+TOKENS = ("asdict(", "vars(", ".model_dump(", ".__dict__")
 
 #: Through so many assignments and copies a dict is followed back.
 _FOLLOWED = 4
@@ -62,23 +68,19 @@ def carried(view: ModuleView, names: Collection[str]) -> Iterator[Carried]:
         view: the module.
         names: the fields.
     """
-    for keyword in view.tree.nodes.get(ast.keyword, ()):
-        assert isinstance(keyword, ast.keyword)
-        call = view.tree.parents[keyword]
-        if keyword.arg is not None or not isinstance(call, ast.Call):
-            continue
-        for source in _sources(view, keyword.value):
-            given = _object(source)
-            assert given is not None
+    for call, splatted in splats(view):
+        for source in sources(view, splatted):
             if standing.never_runs(view, call):
                 continue
-            for of in view.classes_of(given):
-                fields = _fields(of) if isinstance(of, LocalClass) else {}
-                if isinstance(of, LocalClass) and last_name(getattr(source, "func", source)) in _OF_OBJECTS:
+            for of in view.classes_of(object_of(view, source)):
+                if not isinstance(of, LocalClass) or (_is_dict_method(source) and arguments.declares(of, _DICT)):
+                    continue
+                fields = _fields(of)
+                if is_of_attributes(source):
                     fields = {**dict.fromkeys(of.view.links.self_assignments(of.node), False), **fields}
                 for name in sorted(fields.keys() & set(names)):
-                    if not _is_left_out(source, name, is_none=fields[name]) and not _is_lost(view, keyword.value, name):
-                        yield Carried(keyword.value, CallSite(view, call), of, name)  # type: ignore[arg-type]
+                    if not _is_left_out(source, name, is_none=fields[name]) and not is_lost(view, source, name):
+                        yield Carried(splatted, CallSite(view, call), of, name)
 
 
 def findings(view: ModuleView, names: Collection[str]) -> Iterator[Finding]:
@@ -128,25 +130,83 @@ def reaching(
                 break
 
 
+def sources(view: ModuleView, node: ast.expr) -> Iterator[ast.expr]:
+    """The expressions that give the attributes of an object, of which what is splatted into a call is made.
+
+    `asdict(o)` of `f(**asdict(o))`, of `f(**{**asdict(o), "a": 1})`, and of `d.update(asdict(o)); f(**d)`.
+
+    Args:
+        view: the module.
+        node: what is splatted.
+    """
+    yield from dict.fromkeys(_sources(view, node))
+
+
+def object_of(view: ModuleView, source: ast.expr) -> ast.expr:
+    """The object of which a source gives the attributes."""
+    given = _object(source)
+    return given if given is not None else source
+
+
+def is_of_attributes(source: ast.expr) -> bool:
+    """Whether a source gives the attributes of any object: `vars(o)`, `o.__dict__`."""
+    return last_name(getattr(source, "func", source)) in _OF_OBJECTS
+
+
+def is_lost(view: ModuleView, source: ast.expr, name: str) -> bool:
+    """Whether an attribute is taken out again of a dict that a source gives, or of a copy."""
+    return view.dicts.may_lose(view.dicts.flow(source), name)
+
+
+def splats(view: ModuleView) -> Iterator[tuple[ast.Call, ast.expr]]:
+    """What is splatted into calls, in modules in which it may be the attributes of objects."""
+    if not any(map(view.links.calls_named, (*_FUNCTIONS, *_METHODS, _STRUCTURED))) and not (
+        "__dict__" in view.text or "hydra" in view.text
+    ):
+        return
+    for keyword in view.tree.nodes.get(ast.keyword, ()):
+        assert isinstance(keyword, ast.keyword)
+        call = view.tree.parents[keyword]
+        if keyword.arg is None and isinstance(call, ast.Call):
+            yield call, keyword.value
+
+
 def _sources(view: ModuleView, node: ast.expr, depth: int = 0) -> Iterator[ast.expr]:
-    """The expressions that give the fields of an object, of which a dict is made."""
-    if _object(node) is not None:
+    if _object(node) is not None or _is_structured(view, node):
         yield node
         return
-    inner: list[ast.expr] = []
-    if isinstance(node, ast.Name):
-        bindings = view.links.bindings_read(node)
-        inner = [each.value for each in bindings if each.kind == "assign" and each.value is not None]
-    elif isinstance(node, ast.Dict):
-        inner = [value for key, value in zip(node.keys, node.values, strict=True) if key is None]
-    elif isinstance(node, ast.Call) and last_name(node.func) == "dict":
-        inner = [*node.args, *(each.value for each in node.keywords if each.arg is None)]
-    elif isinstance(node, ast.BinOp) and isinstance(node.op, ast.BitOr):
-        inner = [node.left, node.right]
-    elif isinstance(node, ast.DictComp):
-        inner = _filtered(node)
-    for each in inner if depth < _FOLLOWED else ():
-        yield from _sources(view, each, depth + 1)
+    if depth == _FOLLOWED:
+        return
+    if isinstance(node, ast.DictComp):
+        for each in _filtered(node):
+            yield from _sources(view, each, depth + 1)
+        return
+    for entry in view.dicts.flow(node).entries:
+        if entry.how == "unknown" and isinstance(entry.node, ast.expr) and entry.node is not node:
+            yield from _sources(view, entry.node, depth + 1)
+        elif entry.how == "unknown" and isinstance(entry.node, ast.arg):
+            function = view.links.function_around(entry.node)
+            given = view.links.arguments_for(function, entry.node)[0] if function is not None else ()
+            for each in given:
+                yield from _sources(view, each, depth + 1)
+
+
+def _is_structured(view: ModuleView, node: ast.expr) -> bool:
+    """Whether an expression is a configuration of OmegaConf or Hydra that has the fields of a dataclass.
+
+    An object of the dataclass itself cannot be splatted.
+    """
+    is_made = isinstance(node, ast.Call) and last_name(node.func) == _STRUCTURED
+    if not (is_made or isinstance(node, (ast.Name, ast.Attribute))) or not (
+        "omegaconf" in view.text or "hydra" in view.text
+    ):
+        return False
+    classes = [each for each in view.classes_of(node) if isinstance(each, LocalClass)]
+    return bool(classes) and all(
+        any(last_name(getattr(each, "func", each)) == "dataclass" for each in of.node.decorator_list)
+        and not arguments.declares(of, "keys")
+        for of in classes
+    )
 
 
 def _filtered(copy: ast.DictComp) -> list[ast.expr]:
@@ -160,9 +220,8 @@ def _filtered(copy: ast.DictComp) -> list[ast.expr]:
     return [func.value] if is_whole else []  # type: ignore[attr-defined]
 
 
-def _is_lost(view: ModuleView, node: ast.expr, name: str) -> bool:
-    """Whether a key is taken out of a dict before it goes anywhere."""
-    return isinstance(node, ast.Name) and view.dicts.may_lose(view.dicts.flow(node), name)
+def _is_dict_method(source: ast.expr) -> bool:
+    return isinstance(source, ast.Call) and isinstance(source.func, ast.Attribute) and source.func.attr == _DICT
 
 
 def _object(node: ast.expr) -> ast.expr | None:

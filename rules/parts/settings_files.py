@@ -1,0 +1,228 @@
+"""Files of settings that go into one call: `TrainingArguments(**yaml.safe_load(open("config.yaml"))["training"])`.
+
+A part of the rules of arguments: what the call no longer takes may be a key of a YAML or JSON file of the repository.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+import os.path
+
+from v5lint.patterns import pattern
+from v5lint.project import bytes_of
+from v5lint.rules.parts import arguments, library, standing
+from v5lint.view.calls import CallSite
+from v5lint.view.strings import last_name
+from v5lint.view.values import Constant, Result
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterator
+
+    from v5lint.rule import Finding
+    from v5lint.rules.parts.arguments import Functions, Judge
+    from v5lint.view.module import ModuleView
+
+#: What reads a file of settings.
+_READERS = frozenset(
+    "yaml.safe_load yaml.load yaml.full_load yaml.unsafe_load json.load json.loads omegaconf.OmegaConf.load".split()
+)
+
+#: How that is written: the tokens of the rule, for files that name no argument themselves.
+TOKENS = ("safe_load(", "yaml.load(", "full_load(", "json.load", "OmegaConf.load(")
+
+#: Methods that give a file, or the text in it.
+_OPENERS = frozenset({"open", "read_text", "read", "read_bytes"})
+
+#: Functions that give the settings on, as they are or as a plain dict.
+_COPIERS = frozenset({"dict", "to_container", "to_object", "deepcopy", "copy"})
+
+#: Through so many assignments settings are followed back.
+_FOLLOWED = 6
+
+#: A line of YAML with a key.
+_LINE = pattern(
+    r"""(?P<indent>[ ]*)(?P<dashes>(?:-[ ]+)*)(?:(?P<quote>["']?)(?P<key>[\w./-]+)(?P=quote)[ ]*:(?=[ ]|$))?"""
+)
+_BLOCK = pattern(r":[ ]*(?:[&!]\S+[ ]+)*[|>][-+\d]*[ ]*(?:#.*)?$")
+_FLOW_KEY = pattern(r"""[{,]\s*["']?([\w./-]+)["']?\s*:(?=\s)""")
+
+
+class Setting:
+    """A key of a file that goes into a call with all the others of its map.
+
+    Attributes:
+        node: what is splatted into the call.
+        call: the call.
+        file: the file, as the program names it.
+        name: the key.
+    """
+
+    __slots__ = ("call", "file", "name", "node")
+
+    def __init__(self, node: ast.expr, call: CallSite, file: str, name: str) -> None:
+        self.node = node
+        self.call = call
+        self.file = file
+        self.name = name
+
+
+def given(view: ModuleView, names: Collection[str], is_asked: Callable[[CallSite], bool]) -> Iterator[Setting]:
+    """The keys of some names that go into calls.
+
+    Args:
+        view: the module.
+        names: the keys.
+        is_asked: whether a call is one of those asked about.
+    """
+    for keyword in view.tree.nodes.get(ast.keyword, ()):
+        assert isinstance(keyword, ast.keyword)
+        node = view.tree.parents[keyword]
+        if keyword.arg is not None or not isinstance(node, ast.Call) or not is_asked(CallSite(view, node)):
+            continue
+        if standing.never_runs(view, node):
+            continue
+        for result, path in _origins(view, keyword.value, (), 0):
+            for file in _files(result):
+                keys = _keys(result.view, file, path) & set(names)
+                for name in sorted(keys):
+                    if not view.dicts.may_lose(view.dicts.flow(keyword.value), name):
+                        yield Setting(keyword.value, CallSite(view, node), file, name)
+
+
+def reaching(
+    view: ModuleView, names: Collection[str], functions: Functions, judge: Judge = arguments.removal_of
+) -> Iterator[Finding]:
+    """Yield the keys of some names that reach a callable which no longer takes them.
+
+    Args:
+        view: the module.
+        names: the arguments.
+        functions: see `arguments.Functions`.
+        judge: see `arguments.Judge`.
+    """
+    target = library.release_text(view.settings.target)
+
+    def called(call: CallSite) -> list[str]:
+        found = [name for callee in sorted(call.callees, key=repr) for name in functions(call, callee)]
+        return [each for each in dict.fromkeys(found) if each != arguments.UNKNOWN_CALLEE]
+
+    for each in given(view, names, lambda call: bool(called(call))):
+        for function in called(each.call):
+            removal = judge(function, each.name, target)
+            if removal is not None:
+                does = "ignores it without a word" if removal.effect == "ignored" else "takes none"
+                message = f"`{each.file}` has a key `{each.name}`, and `{function.rpartition(':')[2]}` {does} since"
+                message = f"{message} transformers {removal.gone}{arguments.advice(removal)}"
+                yield view.finding(each.node, message, since=removal.gone)
+                break
+
+
+# Which file
+
+
+def _origins(
+    view: ModuleView, node: ast.expr, path: tuple[str, ...], depth: int
+) -> Iterator[tuple[Result, tuple[str, ...]]]:
+    """The calls that read what an expression is a part of, each with the keys under which it stands there."""
+    if depth == _FOLLOWED:
+        return
+    read = [each for each in view.values(node) if isinstance(each, Result) and each.of in _READERS]
+    if read:
+        yield from ((each, path) for each in sorted(read, key=repr))
+        return
+    if isinstance(node, ast.Subscript):
+        keys = [each.value for each in view.values(node.slice) if isinstance(each, Constant)]
+        if len(keys) == 1 and isinstance(keys[0], str):
+            yield from _origins(view, node.value, (keys[0], *path), depth + 1)
+    elif isinstance(node, ast.Call):
+        func, first = node.func, node.args[0] if node.args else None
+        if isinstance(func, ast.Attribute) and func.attr in ("get", "pop") and isinstance(first, ast.Constant):
+            yield from _origins(view, func.value, (str(first.value), *path), depth + 1)
+        elif last_name(func) in _COPIERS and first is not None:
+            yield from _origins(view, first, path, depth + 1)
+    elif isinstance(node, ast.Attribute):
+        for value in view.links.attribute_assignments(node):
+            yield from _origins(view, value, path, depth + 1)
+        yield from _origins(view, node.value, (node.attr, *path), depth + 1)
+    elif isinstance(node, ast.Name):
+        for binding in view.links.bindings_read(node):
+            if binding.kind == "assign" and binding.value is not None:
+                yield from _origins(view, binding.value, path, depth + 1)
+
+
+def _files(read: Result) -> Iterator[str]:
+    """The files that a call may read, as far as they are written in the program."""
+    given = [*read.node.args, *(each.value for each in read.node.keywords)]
+    if given:
+        yield from dict.fromkeys(str(each) for each in read.view.constants(_opened(read.view, given[0])))
+
+
+def _opened(view: ModuleView, node: ast.expr, depth: int = 0) -> ast.expr:
+    """The name of the file that an expression is, or is the text of."""
+    if isinstance(node, ast.Name) and depth < _FOLLOWED:
+        values = [each.value for each in view.links.bindings_read(node) if each.kind in ("assign", "with")]
+        if len(values) == 1 and isinstance(values[0], ast.Call):
+            return _opened(view, values[0], depth + 1)
+    if isinstance(node, ast.Call) and depth < _FOLLOWED:
+        if isinstance(node.func, ast.Name) and node.func.id == "open" and node.args:
+            return node.args[0]
+        if isinstance(node.func, ast.Attribute) and node.func.attr in _OPENERS:
+            return _opened(view, node.func.value, depth + 1)
+    return node
+
+
+# What is in it
+
+
+def _keys(view: ModuleView, file: str, path: tuple[str, ...]) -> frozenset[str]:
+    """The keys of a map in a file, which a script looks for beside itself or where the repository begins."""
+    for folder in (os.path.dirname(os.path.abspath(view.path)), os.path.abspath(view.project.root)):
+        place = os.path.join(folder, file)
+        if file.endswith((".yaml", ".yml", ".json")) and os.path.isfile(place):
+            text = bytes_of(place).decode("utf-8", "replace")
+            return _keys_of_json(text, path) if file.endswith(".json") else frozenset(_keys_of_yaml(text, path))
+    return frozenset()
+
+
+def _keys_of_json(text: str, path: tuple[str, ...]) -> frozenset[str]:
+    try:
+        at = json.loads(text)
+    except ValueError:
+        return frozenset()  # the program that reads it fails, whatever the release
+    for key in path:
+        at = at.get(key) if isinstance(at, dict) else None
+    return frozenset(at) if isinstance(at, dict) else frozenset()
+
+
+def _keys_of_yaml(text: str, path: tuple[str, ...]) -> Iterator[str]:
+    """The keys of a map in YAML: read are lines and their indentation, and braces on one line."""
+    above: list[tuple[int, str]] = []
+    skipped = -1  # the indentation of a key whose block of text is skipped
+    for line in text.splitlines():
+        found = _LINE.match(line)
+        said = line.strip()
+        if found is None or not said or said.startswith("#"):
+            continue
+        indent = len(found["indent"])
+        if 0 <= skipped < indent:
+            continue
+        skipped = -1
+        while above and above[-1][0] >= indent:
+            above.pop()
+        if found["dashes"]:
+            above.append((indent, "-"))  # an item of a list is no map of ours
+            indent += len(found["dashes"])
+        key = found["key"]
+        if key is None:
+            continue
+        here = tuple(name for _, name in above)
+        if here == path:
+            yield key
+        rest = line[found.end() + 1 :].strip()
+        if (*here, key) == path and rest.startswith("{"):
+            yield from _FLOW_KEY.findall(rest)
+        above.append((indent, key))
+        if _BLOCK.search(line):
+            skipped = indent
