@@ -93,7 +93,13 @@ class RemovedTrainerArgument(Rule):
     def check(self, module: ModuleView | ScriptView) -> Iterator[Finding | Unseen]:
         """See Rule."""
         found = () if isinstance(module, ScriptView) else _given(module)
-        yield from named_calls.findings(module, NAMES, found, lambda each: lookup.is_subclass(each, _BASE))
+        is_new = not trl_trainers.is_of_old_release(module)
+
+        def is_asked(function: str) -> bool:
+            package, _, name = function.rpartition(":")
+            return trl_trainers.took_tokenizer(name) and is_new if package else lookup.is_subclass(name, _BASE)
+
+        yield from named_calls.findings(module, NAMES, found, is_asked, _judge)
 
 
 def _given(view: ModuleView) -> Iterator[Finding]:

@@ -10,6 +10,7 @@ from v5lint.rules.parts import (
     argument_files,
     arguments,
     carried_fields,
+    command_files,
     named_calls,
     parsed_options,
     redeclared_fields,
@@ -59,7 +60,10 @@ class RemovedTrainingArgument(Rule):
     anew, to give it another default, and never reads it, is found: nobody reads it under v5.
 
     Also found are settings that say what is called with them: `_target_: transformers.TrainingArguments` and the keys
-    beside it in YAML or in a dict, and `dict(type=TrainingArguments, ...)`, as mmengine has it.
+    beside it in YAML or in a dict, `class_path:` and the keys below its `init_args:`, and
+    `dict(type=TrainingArguments, ...)`, as mmengine has it; and the files that commands in shell scripts, Dockerfiles
+    and YAML give to scripts which put them into TrainingArguments (`python train.py args.json`,
+    `accelerate launch train.py --config recipe.yaml` where trl's parser reads it, `trl sft --config recipe.yaml`).
 
     ## Why it breaks
 
@@ -70,6 +74,10 @@ class RemovedTrainingArgument(Rule):
     and from `HfArgumentParser.parse_dict`:
 
         ValueError: Some keys are not used by the HfArgumentParser: ['evaluation_strategy']
+
+    and from trl's parser, of a file:
+
+        ValueError: Unknown arguments from config file: ['--evaluation_strategy', 'epoch']. Please remove them, ...
 
     A subclass that declares the field anew raises nothing: with `warmup_ratio: float = field(default=0.03)` there is no
     warm-up (measured on 5.24.0: `get_warmup_steps(100)` gives 0, where 4.57.6 gave 3).
@@ -107,14 +115,15 @@ class RemovedTrainingArgument(Rule):
     name = "removed-training-argument"
     since = "5.0"
     tokens = (*FIELDS, *argument_files.READERS, *carried_fields.TOKENS, *settings_files.TOKENS)
-    tokens_by_kind = {"script": named_calls.TOKENS}
+    tokens_by_kind = {"script": (*named_calls.TOKENS, *command_files.TOKENS)}
     kinds = ("python", "script")
 
     def check(self, module: ModuleView | ScriptView) -> Iterator[Finding | Unseen]:
         """See Rule."""
         found = () if isinstance(module, ScriptView) else _given(module)
-        yield from named_calls.findings(module, FIELDS, found, lambda each: lookup.is_subclass(each, CLASS))
+        yield from named_calls.findings(module, FIELDS, found, _is_asked, judge)
         if isinstance(module, ScriptView):
+            yield from command_files.findings(module, FIELDS)
             return
         yield from redeclared_fields.findings(module, FIELDS)
         yield from parsed_options.reaching(module, FIELDS, functions, judge)
@@ -135,6 +144,10 @@ def _given(view: ModuleView) -> Iterator[Finding]:
             message = f"{arguments.shown(each)} has no field `{each.name}` since transformers {each.removal.gone}"
             advice = arguments.advice(each.removal)
             yield view.finding(each.node, f"{message}{advice}{remark}", fix=fix, since=each.removal.gone)
+
+
+def _is_asked(function: str) -> bool:
+    return lookup.is_subclass(function.rpartition(":")[2], CLASS)
 
 
 def _makes_arguments(view: ModuleView, call: ast.Call) -> bool:

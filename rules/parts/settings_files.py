@@ -9,9 +9,8 @@ import ast
 import json
 import os.path
 
-from v5lint.patterns import pattern
 from v5lint.project import bytes_of
-from v5lint.rules.parts import arguments, library, standing
+from v5lint.rules.parts import arguments, library, standing, yaml_maps
 from v5lint.view.calls import CallSite
 from v5lint.view.strings import last_name
 from v5lint.view.values import Constant, Result
@@ -40,13 +39,6 @@ _COPIERS = frozenset({"dict", "to_container", "to_object", "deepcopy", "copy"})
 
 #: Through so many assignments settings are followed back.
 _FOLLOWED = 6
-
-#: A line of YAML with a key.
-_LINE = pattern(
-    r"""(?P<indent>[ ]*)(?P<dashes>(?:-[ ]+)*)(?:(?P<quote>["']?)(?P<key>[\w./-]+)(?P=quote)[ ]*:(?=[ ]|$))?"""
-)
-_BLOCK = pattern(r":[ ]*(?:[&!]\S+[ ]+)*[|>][-+\d]*[ ]*(?:#.*)?$")
-_FLOW_KEY = pattern(r"""[{,]\s*["']?([\w./-]+)["']?\s*:(?=\s)""")
 
 
 class Setting:
@@ -182,7 +174,9 @@ def _keys(view: ModuleView, file: str, path: tuple[str, ...]) -> frozenset[str]:
         place = os.path.join(folder, file)
         if file.endswith((".yaml", ".yml", ".json")) and os.path.isfile(place):
             text = bytes_of(place).decode("utf-8", "replace")
-            return _keys_of_json(text, path) if file.endswith(".json") else frozenset(_keys_of_yaml(text, path))
+            if file.endswith(".json"):
+                return _keys_of_json(text, path)
+            return frozenset(each.name for each in yaml_maps.at_path(text, path))
     return frozenset()
 
 
@@ -194,35 +188,3 @@ def _keys_of_json(text: str, path: tuple[str, ...]) -> frozenset[str]:
     for key in path:
         at = at.get(key) if isinstance(at, dict) else None
     return frozenset(at) if isinstance(at, dict) else frozenset()
-
-
-def _keys_of_yaml(text: str, path: tuple[str, ...]) -> Iterator[str]:
-    """The keys of a map in YAML: read are lines and their indentation, and braces on one line."""
-    above: list[tuple[int, str]] = []
-    skipped = -1  # the indentation of a key whose block of text is skipped
-    for line in text.splitlines():
-        found = _LINE.match(line)
-        said = line.strip()
-        if found is None or not said or said.startswith("#"):
-            continue
-        indent = len(found["indent"])
-        if 0 <= skipped < indent:
-            continue
-        skipped = -1
-        while above and above[-1][0] >= indent:
-            above.pop()
-        if found["dashes"]:
-            above.append((indent, "-"))  # an item of a list is no map of ours
-            indent += len(found["dashes"])
-        key = found["key"]
-        if key is None:
-            continue
-        here = tuple(name for _, name in above)
-        if here == path:
-            yield key
-        rest = line[found.end() + 1 :].strip()
-        if (*here, key) == path and rest.startswith("{"):
-            yield from _FLOW_KEY.findall(rest)
-        above.append((indent, key))
-        if _BLOCK.search(line):
-            skipped = indent
