@@ -155,7 +155,7 @@ def _brace_before(text: str, at: int) -> int:
 def _in_braces(text: str, brace: int) -> Iterator[Key]:
     """The keys of a map in braces; of one that does not end nearby, none."""
     depth = 0
-    found = []
+    found: list[Key] = []
     awaited = True
     for token in _TOKEN.finditer(text, brace, brace + _FAR):
         if token["open"]:
