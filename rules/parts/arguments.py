@@ -9,6 +9,7 @@ from v5lint.rules.knowledge import lookup
 from v5lint.rules.parts import library, standing
 from v5lint.view import namespaces
 from v5lint.view.calls import CallSite
+from v5lint.view.dicts import started_by_pairs
 from v5lint.view.guards import CALL_ERRORS
 from v5lint.view.values import Constant, External, LocalClass, LocalFunction, Method, Unknown
 
@@ -389,6 +390,9 @@ def starts(view: ModuleView, names: Container[str]) -> list[ast.expr]:
         key = each.slice
         if isinstance(each.ctx, ast.Store) and isinstance(key, ast.Constant) and _is_text(key) and key.value in names:
             found[each.value] = None
+    for call in view.calls({"dict", "update"}):
+        if (start := started_by_pairs(call, names)) is not None:
+            found[start] = None
     for call in view.calls({"setdefault"}):
         first = call.argument("", 0)
         if not isinstance(call.func, ast.Attribute) or not isinstance(first, ast.Constant):

@@ -10,7 +10,7 @@ from v5lint.rules.parts import library, model_loads, quantization, standing
 from v5lint.rules.parts.quantization import CONFIG, FLAGS, KEYWORD, SINCE
 from v5lint.view import namespaces
 from v5lint.view.calls import CallSite
-from v5lint.view.dicts import Entry, asked_of, written_entries
+from v5lint.view.dicts import Entry, asked_of, started_by_pairs, written_entries
 from v5lint.view.values import Constant, External, LocalClass, LocalFunction, Method, Partial
 
 TYPE_CHECKING = False
@@ -95,6 +95,9 @@ def _starts(view: ModuleView) -> list[ast.expr]:
         assert isinstance(node, ast.Subscript)
         if isinstance(node.ctx, ast.Store) and _names_flag(view, node.slice):
             found[node.value] = None
+    for call in view.calls({"dict", "update"}):
+        if (start := started_by_pairs(call, FLAGS)) is not None:
+            found[start] = None
     for call in view.calls({"setdefault"}):
         first = call.argument("", 0)
         if isinstance(first, ast.Constant) and first.value in FLAGS and isinstance(call.func, ast.Attribute):

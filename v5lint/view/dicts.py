@@ -14,8 +14,9 @@ from v5lint.view.values import Constant, External, LocalClass, LocalFunction, Ma
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Container, Iterable, Iterator
 
+    from v5lint.view.calls import CallSite
     from v5lint.view.module import ModuleView
     from v5lint.view.tree import Binding
 
@@ -808,6 +809,15 @@ def written_entries(owner: ast.AST) -> list[Entry]:
     if isinstance(owner, ast.Call):
         return [Entry(each.arg, each, each.value, owner, "keyword") for each in owner.keywords if each.arg]
     return []
+
+
+def started_by_pairs(call: CallSite, names: Container[str]) -> ast.expr | None:
+    """The dict into which pairs with one of some keys are put: `dict([("a", 1)])`, `d.update([("a", 1)])`; or None."""
+    first = call.args[0] if call.args else None
+    keys = [each.elts[0] for each in getattr(first, "elts", ()) if _is_pair(each)]
+    if not any(isinstance(key, ast.Constant) and isinstance(key.value, str) and key.value in names for key in keys):
+        return None
+    return call.func.value if isinstance(call.func, ast.Attribute) and call.name == "update" else call.node
 
 
 def asked_of(view: ModuleView, mapping: ast.expr) -> ast.expr | None:
