@@ -124,21 +124,25 @@ def _in_module(view: ModuleView) -> Iterator[Finding | Unseen]:
             yield from _call(view, call)
     yield from kbit_dicts.check(view)
     told = set()
-    for each in carried_fields.carried(view, FLAGS):
+    for each in carried_fields.carried(view, FLAGS, _may_load):
         if _loads(each.call, each.name):
             message = f"{TELL.format(flag=each.name)}, and `{each.of.name}` has a field of the name"
             told.add(each.call.node)
             yield view.finding(each.node, f"{message}: put a `{CONFIG}` into `{KEYWORD}`")
-    for option in parsed_options.options(view, FLAGS):
+    for option in parsed_options.options(view, FLAGS, _may_load):
         if _loads(option.call, option.name):
             message = f"{TELL.format(flag=option.name)}, and line {option.call.node.lineno} gives all options to it"
             told.add(option.call.node)
             yield view.finding(option.place, f"{message}: put a `{CONFIG}` into `{KEYWORD}`")
-    for setting in settings_files.given(view, FLAGS, lambda call: _loads(call, FLAGS[0])):
+    for setting in settings_files.given(view, FLAGS, _may_load):
         message = f"{TELL.format(flag=setting.name)}, and `{setting.file}` has a key of the name"
         told.add(setting.call.node)
         yield view.finding(setting.node, f"{message}: put a `{CONFIG}` into `{KEYWORD}`")
     yield from _given_from_elsewhere(view, told)
+
+
+def _may_load(call: CallSite) -> bool:
+    return _loads(call, FLAGS[0])
 
 
 def _loads(call: CallSite, flag: str) -> bool:

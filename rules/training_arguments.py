@@ -11,6 +11,7 @@ from v5lint.rules.parts import (
     arguments,
     carried_fields,
     command_files,
+    library,
     named_calls,
     parsed_options,
     redeclared_fields,
@@ -29,14 +30,15 @@ from v5lint.rules.parts.training_classes import (
     parsed_local_classes,
     takers,
 )
-from v5lint.view.calls import CallSite
 from v5lint.view.script import ScriptView
+from v5lint.view.values import External, LocalClass
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from v5lint.rule import Finding, Unseen
+    from v5lint.view.calls import CallSite
     from v5lint.view.module import ModuleView
 
 
@@ -114,7 +116,7 @@ class RemovedTrainingArgument(Rule):
     code = "V5301"
     name = "removed-training-argument"
     since = "5.0"
-    tokens = (*FIELDS, *argument_files.READERS, *carried_fields.TOKENS, *settings_files.TOKENS)
+    tokens = (*FIELDS, *argument_files.READERS, *carried_fields.TOKENS)
     tokens_by_kind = {"script": (*named_calls.TOKENS, *command_files.TOKENS)}
     kinds = ("python", "script")
 
@@ -128,7 +130,7 @@ class RemovedTrainingArgument(Rule):
         yield from redeclared_fields.findings(module, FIELDS)
         yield from parsed_options.reaching(module, FIELDS, functions, judge)
         yield from parsed_options.unseen(module, _makes_arguments)
-        yield from carried_fields.findings(module, FIELDS)
+        yield from carried_fields.findings(module, FIELDS, _makes_arguments)
         yield from settings_files.reaching(module, FIELDS, functions, judge)
         yield from argument_files.findings(module, FIELDS, parsed)
 
@@ -150,8 +152,13 @@ def _is_asked(function: str) -> bool:
     return lookup.is_subclass(function.rpartition(":")[2], CLASS)
 
 
-def _makes_arguments(view: ModuleView, call: ast.Call) -> bool:
-    return any(True for each in view.values(call.func) for _ in functions(CallSite(view, call), each))
+def _makes_arguments(call: CallSite) -> bool:
+    return any(
+        lookup.is_subclass(name, CLASS)
+        for each in call.callees
+        if isinstance(each, (External, LocalClass))
+        for name in library.library_classes(call.view, each)
+    )
 
 
 def _is_of_another_class(given: Given) -> bool:

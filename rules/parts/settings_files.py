@@ -8,12 +8,13 @@ from __future__ import annotations
 import ast
 import json
 import os.path
+import re
 
 from v5lint.project import bytes_of
-from v5lint.rules.parts import arguments, library, standing, yaml_maps
+from v5lint.rules.parts import arguments, carried_fields, library, standing, yaml_maps
 from v5lint.view.calls import CallSite
 from v5lint.view.strings import last_name
-from v5lint.view.values import Constant, Result
+from v5lint.view.values import Constant, External, LocalFunction, Partial, Result
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,14 +23,12 @@ if TYPE_CHECKING:
     from v5lint.rule import Finding
     from v5lint.rules.parts.arguments import Functions, Judge
     from v5lint.view.module import ModuleView
+    from v5lint.view.values import Values
 
 #: What reads a file of settings.
 _READERS = frozenset(
     "yaml.safe_load yaml.load yaml.full_load yaml.unsafe_load json.load json.loads omegaconf.OmegaConf.load".split()
 )
-
-#: How that is written: the tokens of the rule, for files that name no argument themselves.
-TOKENS = ("safe_load(", "yaml.load(", "full_load(", "json.load", "OmegaConf.load(")
 
 #: Methods that give a file, or the text in it.
 _OPENERS = frozenset({"open", "read_text", "read", "read_bytes"})
@@ -75,12 +74,10 @@ def given(view: ModuleView, names: Collection[str], is_asked: Callable[[CallSite
             continue
         if standing.never_runs(view, node):
             continue
-        for result, path in _origins(view, keyword.value, (), 0):
-            for file in _files(result):
-                keys = _keys(result.view, file, path) & set(names)
-                for name in sorted(keys):
-                    if not view.dicts.may_lose(view.dicts.flow(keyword.value), name):
-                        yield Setting(keyword.value, CallSite(view, node), file, name)
+        for home, file, path in _origins(view, keyword.value, (), 0):
+            for name in sorted(_keys(home, file, path) & set(names)):
+                if not carried_fields.is_lost(view, keyword.value, name):
+                    yield Setting(keyword.value, CallSite(view, node), file, name)
 
 
 def reaching(
@@ -116,15 +113,22 @@ def reaching(
 
 def _origins(
     view: ModuleView, node: ast.expr, path: tuple[str, ...], depth: int
-) -> Iterator[tuple[Result, tuple[str, ...]]]:
-    """The calls that read what an expression is a part of, each with the keys under which it stands there."""
+) -> Iterator[tuple[ModuleView, str, tuple[str, ...]]]:
+    """The files of which an expression is a part, each with the module that reads it and the keys down to the part."""
     if depth == _FOLLOWED:
         return
     read = [each for each in view.values(node) if isinstance(each, Result) and each.of in _READERS]
     if read:
-        yield from ((each, path) for each in sorted(read, key=repr))
+        for each in sorted(read, key=repr):
+            yield from ((each.view, file, path) for file in _files(view, each, view.links.defining_call(node)))
         return
-    if isinstance(node, ast.Subscript):
+    if isinstance(node, ast.Dict):
+        for value in (value for key, value in zip(node.keys, node.values, strict=True) if key is None):
+            yield from _origins(view, value, path, depth + 1)
+    elif isinstance(node, ast.BinOp) and isinstance(node.op, ast.BitOr):
+        yield from _origins(view, node.left, path, depth + 1)
+        yield from _origins(view, node.right, path, depth + 1)
+    elif isinstance(node, ast.Subscript):
         keys = [each.value for each in view.values(node.slice) if isinstance(each, Constant)]
         if len(keys) == 1 and isinstance(keys[0], str):
             yield from _origins(view, node.value, (keys[0], *path), depth + 1)
@@ -142,13 +146,58 @@ def _origins(
         for binding in view.links.bindings_read(node):
             if binding.kind == "assign" and binding.value is not None:
                 yield from _origins(view, binding.value, path, depth + 1)
+            elif binding.kind == "parameter":
+                yield from ((view, file, path) for file in _given_by_hydra(view, binding.scope.node))
 
 
-def _files(read: Result) -> Iterator[str]:
-    """The files that a call may read, as far as they are written in the program."""
+def _given_by_hydra(view: ModuleView, function: ast.AST) -> Iterator[str]:
+    """The file that `@hydra.main(config_path="conf", config_name="train")` gives a function."""
+    for decorator in getattr(function, "decorator_list", ()):
+        if not isinstance(decorator, ast.Call) or External("hydra.main") not in view.values(decorator.func):
+            continue
+        made = CallSite(view, decorator)
+        folders, names = (
+            [*map(str, view.constants(each))] if each is not None else []
+            for each in (made.argument("config_path", 0), made.argument("config_name", 1))
+        )
+        for name in names:
+            yield from (os.path.join(folder, f"{name.removesuffix('.yaml')}.yaml") for folder in folders or [""])
+
+
+def _files(view: ModuleView, read: Result, made: ast.Call | None) -> Iterator[str]:
+    """The files that a call may read, as far as they are written in the program.
+
+    Args:
+        view: the module that has what was read.
+        read: what was read.
+        made: how it came by it, if by a call: of a function that is told the file, say.
+    """
     given = [*read.node.args, *(each.value for each in read.node.keywords)]
-    if given:
-        yield from dict.fromkeys(str(each) for each in read.view.constants(_opened(read.view, given[0])))
+    named = _opened(read.view, given[0]) if given else None
+    if named is None:
+        return
+    values = read.view.values(named)
+    if isinstance(named, ast.Name) and made is not None and made is not read.node:
+        values |= _told(view, made, named)
+    for value in sorted(values, key=repr):
+        if isinstance(value, Constant):
+            yield str(value.value)
+        elif isinstance(value, Partial) and value.parts[-1].startswith("/"):
+            yield value.parts[-1].lstrip("/")  # `Path(__file__).parent / "config.yaml"`
+
+
+def _told(view: ModuleView, made: ast.Call, name: ast.Name) -> Values:
+    """What a call gives the parameter of a name of the function that it calls."""
+    found: Values = frozenset()
+    for callee in view.values(made.func):
+        if isinstance(callee, LocalFunction) and callee.view is not view:
+            for number, argument in enumerate([*made.args, *made.keywords]):
+                keyword = argument if isinstance(argument, ast.keyword) else None
+                place = -1 if keyword is not None else number
+                bound = view.links.parameter_for(callee, made, (keyword.arg or "") if keyword else "", place)
+                if bound is not None and bound.name == name.id:
+                    found |= view.values(keyword.value if keyword is not None else argument)  # type: ignore[arg-type]
+    return found
 
 
 def _opened(view: ModuleView, node: ast.expr, depth: int = 0) -> ast.expr:
@@ -176,8 +225,19 @@ def _keys(view: ModuleView, file: str, path: tuple[str, ...]) -> frozenset[str]:
             text = bytes_of(place).decode("utf-8", "replace")
             if file.endswith(".json"):
                 return _keys_of_json(text, path)
-            return frozenset(each.name for each in yaml_maps.at_path(text, path))
+            found = yaml_maps.at_path(text, path)
+            if not found and path and (part := _composed(text, path[0])):
+                return _keys(view, os.path.join(os.path.dirname(file), path[0], part), path[1:])
+            return frozenset(each.name for each in found)
     return frozenset()
+
+
+def _composed(text: str, group: str) -> str:
+    """The file that stands for a part of a configuration of Hydra: of `defaults: [training: base]` "base.yaml"."""
+    found = re.search(
+        rf"^[ \t]*-[ \t]+(?:override[ \t]+)?{re.escape(group)}[ \t]*:[ \t]*([\w./-]+)", text, re.MULTILINE
+    )
+    return f"{found[1].removesuffix('.yaml')}.yaml" if found is not None and "defaults:" in text else ""
 
 
 def _keys_of_json(text: str, path: tuple[str, ...]) -> frozenset[str]:

@@ -79,6 +79,9 @@ _DOWNLOAD = "huggingface_hub.snapshot_download"
 #: Makes a configuration that has the fields of a dataclass, or of an object of one.
 _STRUCTURED = "omegaconf.OmegaConf.structured"
 
+#: Functions that make an object of a class of what a command line says.
+_FILLERS_OF_CLASSES = frozenset({"tyro.cli", "simple_parsing.parse", "pyrallis.parse", "draccus.parse"})
+
 #: Reads a file of settings.
 _LOADED = "omegaconf.OmegaConf.load"
 
@@ -233,6 +236,10 @@ class Calls:
             )
         if path == "functools.partial" and node.args:
             return frozenset({Unknown()})
+        if path in _FILLERS_OF_CLASSES:
+            named = [*node.args[:1], *(each.value for each in node.keywords if each.arg == "config_class")]
+            made = {value for each in named[:1] for value in self._evaluator.values(each)}
+            return frozenset(Instance(each) for each in made if isinstance(each, LocalClass)) or NOTHING_KNOWN
         if path in _IN_THREADS and node.args:
             return frozenset(
                 each for called in self._evaluator.values(node.args[0]) for each in self._called(called, node)
