@@ -30,6 +30,12 @@ _READERS = frozenset(
     "yaml.safe_load yaml.load yaml.full_load yaml.unsafe_load json.load json.loads omegaconf.OmegaConf.load".split()
 )
 
+#: What a module says that has what such a file holds, from itself or from a function of another module.
+_WORDS = (
+    *("safe_load", "yaml.load", "full_load", "json.load", "OmegaConf.load", "hydra.main"),
+    *("load_config", "read_config", "load_yaml", "read_yaml"),
+)
+
 #: Methods that give a file, or the text in it.
 _OPENERS = frozenset({"open", "read_text", "read", "read_bytes"})
 
@@ -67,6 +73,8 @@ def given(view: ModuleView, names: Collection[str], is_asked: Callable[[CallSite
         names: the keys.
         is_asked: whether a call is one of those asked about.
     """
+    if not any(each in view.text for each in _WORDS):
+        return
     for keyword in view.tree.nodes.get(ast.keyword, ()):
         assert isinstance(keyword, ast.keyword)
         node = view.tree.parents[keyword]

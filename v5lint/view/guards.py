@@ -89,6 +89,9 @@ class Guards:
         key = (function, package)
         if key not in self._never_called:
             self._never_called[key] = False  # what calls itself is called from elsewhere, or not at all
+            named = self._view.links.calls_named(function.name)
+            if not named or not all(map(self._view.reach.conditions, named)):
+                return False  # the cheap question first: most functions are called somewhere under no condition
             calls = self._view.links.calls_of(function)
             self._never_called[key] = (
                 bool(calls)
