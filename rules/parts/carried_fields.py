@@ -203,8 +203,8 @@ def reaches(functions: Functions) -> Asked:
 
 def splats(view: ModuleView, is_asked: Asked) -> Iterator[tuple[ast.Call, ast.expr]]:
     """What is splatted into calls that are asked about, in modules in which it may be the attributes of objects."""
-    if not any(map(view.links.calls_named, (*_FUNCTIONS, *_METHODS, "fields", _STRUCTURED))) and not (
-        "__dict__" in view.text or "hydra" in view.text
+    if not any(map(view.links.calls_named, (*_FUNCTIONS, *_METHODS - {_DICT}, "fields", _STRUCTURED))) and not (
+        f".{_DICT}(" in view.text or "__dict__" in view.text or "hydra" in view.text
     ):
         return
     for keyword in view.tree.nodes.get(ast.keyword, ()):
