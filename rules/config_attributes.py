@@ -6,7 +6,16 @@ import ast
 
 from v5lint.rule import Edit, Fix, Rule
 from v5lint.rules import generation_parameters
-from v5lint.rules.parts import library, members, named_settings, origins, own_rotary, rotary_settings, second_choices
+from v5lint.rules.parts import (
+    library,
+    members,
+    named_settings,
+    origins,
+    own_rotary,
+    rotary_settings,
+    second_choices,
+    text_settings,
+)
 from v5lint.view.values import Constant, External, Instance, LocalClass
 
 TYPE_CHECKING = False
@@ -51,14 +60,15 @@ class RemovedConfigAttribute(Rule):
     Finds on configurations of transformers (objects of a configuration class, `model.config`): `rope_theta`, read as an
     attribute, with `getattr` and a default, or set; `rope_scaling` that is set or compared with None; both where
     `from_pretrained` is given them; methods such as `from_text_vision_configs`, `from_sub_models_config` (Musicgen) and
-    `from_vision_qformer_text_configs` (BLIP-2); and, on objects made by a constructor
-    in the file, every attribute that a release took from the class (`torchscript`, `pruned_heads`,
-    `position_embedding_type`, ...). What `from_pretrained` loads still has those that are written in the checkpoint's
-    config.json, so nothing is said of them. Configurations that a repository defines itself keep their `rope_theta`; of
-    their `rope_scaling`, what is set behind `super().__init__(**kwargs)` is found, and what is set before it and
-    compared with None elsewhere, by code that reads its `["type"]` or `["factor"]`. What a subclass of a library layer
-    (`class Mine(LlamaAttention)`) is given, and `text_config`, is taken for the library's.
-    The parameters of generation have a rule of their own (V5506).
+    `from_vision_qformer_text_configs` (BLIP-2); and, on objects made by a constructor in the file, every attribute that
+    a release took from the class (`torchscript`, `pruned_heads`, `position_embedding_type`, ...); and what the
+    configurations of Qwen2-VL and Qwen2.5-VL gave of their `text_config` (`model.config.hidden_size`,
+    `model.config.use_cache = False`). What else `from_pretrained` loads still has those that are written in the
+    checkpoint's config.json, so nothing is said of them. Configurations that a repository defines itself keep their
+    `rope_theta`; of their `rope_scaling`, what is set behind `super().__init__(**kwargs)` is found, and what is set
+    before it and compared with None elsewhere, by code that reads its `["type"]` or `["factor"]`. What a subclass of a
+    library layer (`class Mine(LlamaAttention)`) is given, and `text_config`, is taken for the library's. The parameters
+    of generation have a rule of their own (V5506).
 
     ## Why it breaks
 
@@ -71,6 +81,10 @@ class RemovedConfigAttribute(Rule):
     model is built:
 
         TypeError: unsupported operand type(s) for ** or pow(): 'NoneType' and 'Tensor'
+
+    And of the configuration of Qwen2-VL, whose `use_cache` and others nothing hands on any more when they are set:
+
+        AttributeError: 'Qwen2VLConfig' object has no attribute 'hidden_size'
 
     A configuration class of one's own that sets `self.rope_scaling` before it calls its base has the dict, too, and the
     `["type"]` of a model that was written for None is a KeyError. One that sets it behind loses it: it is written as
@@ -88,11 +102,12 @@ class RemovedConfigAttribute(Rule):
 
     ## Fix safety
 
-    Safe for reading `rope_theta` of a configuration class that is known (of Gemma 3, whose types of layers have
-    parameters of their own, it is `rope_parameters["full_attention"]["rope_theta"]`), and held back while the project
-    supports v4, which has no `rope_parameters`. Unsafe where a configuration of one's own takes what its base has read
-    (`self.rope_scaling = rope_scaling or getattr(self, "rope_parameters", None)`): a check of its own may count the
-    entries, which are two more. The others are for a person.
+    Safe for the attributes of a `text_config`. Safe for reading `rope_theta` of a configuration class that is known (of
+    Gemma 3, whose types of layers have parameters of their own, it is
+    `rope_parameters["full_attention"]["rope_theta"]`), and held back while the project supports v4, which has no
+    `rope_parameters`. Unsafe where a configuration of one's own takes what its base has read (`self.rope_scaling =
+    rope_scaling or getattr(self, "rope_parameters", None)`): a check of its own may count the entries, which are two
+    more. The others are for a person.
 
     ## References
 
@@ -103,13 +118,21 @@ class RemovedConfigAttribute(Rule):
     code = "V5505"
     name = "removed-config-attribute"
     since = "5.0"
-    tokens = (_THETA, _SCALING, "Config(", "from_text_vision_configs", "from_text_audio_configs", *_MAKERS)
+    tokens = (
+        _THETA,
+        _SCALING,
+        "Config(",
+        "from_text_vision_configs",
+        "from_text_audio_configs",
+        *_MAKERS,
+        *text_settings.TOKENS,
+    )
 
     def check(self, module: ModuleView) -> Iterator[Finding | Unseen]:
         """See Rule."""
         for found in members.gone(module, ("config",)):
             name = found.node.attr
-            if name == _THETA or generation_parameters.is_parameter(name):
+            if name == _THETA or generation_parameters.is_parameter(name) or text_settings.is_about(found):
                 continue
             if _is_method(module, found.node) or _is_constructed(module, found.node.value, name):
                 message = members.told(found, instead=_COMPOSED if name in _MAKERS else "")
@@ -123,6 +146,7 @@ class RemovedConfigAttribute(Rule):
         if _SCALING in module.text:
             for target in own_rotary.overwritten(module):
                 yield module.finding(target, _OVERWRITTEN, fix=own_rotary.kept(module, target))
+        yield from text_settings.findings(module)
         yield from _defaults(module)
         yield from _by_name(module)
         yield from rotary_settings.in_loaders(module)

@@ -6,7 +6,17 @@ import ast
 
 from v5lint.rule import Edit, Finding, Fix, Rule
 from v5lint.rules.knowledge import lookup
-from v5lint.rules.parts import carried_fields, kbit_dicts, library, model_loads, named_calls, quantization, standing
+from v5lint.rules.parts import (
+    carried_fields,
+    kbit_dicts,
+    library,
+    model_loads,
+    named_calls,
+    parsed_options,
+    quantization,
+    settings_files,
+    standing,
+)
 from v5lint.rules.parts.quantization import CONFIG, FLAGS, KEYWORD, SINCE, SKIP, TELL
 from v5lint.view.script import ScriptView
 from v5lint.view.values import Constant
@@ -114,12 +124,29 @@ def _in_module(view: ModuleView) -> Iterator[Finding | Unseen]:
             yield from _call(view, call)
     yield from kbit_dicts.check(view)
     told = set()
-    for each in carried_fields.carried(view, FLAGS):
-        if model_loads.target(each.call, each.name).kind in ("model", "peft"):
+    for each in carried_fields.carried(view, FLAGS, _may_load):
+        if _loads(each.call, each.name):
             message = f"{TELL.format(flag=each.name)}, and `{each.of.name}` has a field of the name"
             told.add(each.call.node)
             yield view.finding(each.node, f"{message}: put a `{CONFIG}` into `{KEYWORD}`")
+    for option in parsed_options.options(view, FLAGS, _may_load):
+        if _loads(option.call, option.name):
+            message = f"{TELL.format(flag=option.name)}, and line {option.call.node.lineno} gives all options to it"
+            told.add(option.call.node)
+            yield view.finding(option.place, f"{message}: put a `{CONFIG}` into `{KEYWORD}`")
+    for setting in settings_files.given(view, FLAGS, _may_load):
+        message = f"{TELL.format(flag=setting.name)}, and `{setting.file}` has a key of the name"
+        told.add(setting.call.node)
+        yield view.finding(setting.node, f"{message}: put a `{CONFIG}` into `{KEYWORD}`")
     yield from _given_from_elsewhere(view, told)
+
+
+def _may_load(call: CallSite) -> bool:
+    return _loads(call, FLAGS[0])
+
+
+def _loads(call: CallSite, flag: str) -> bool:
+    return model_loads.target(call, flag).kind in ("model", "peft")
 
 
 def _given_from_elsewhere(view: ModuleView, told: Container[ast.AST]) -> Iterator[Unseen]:

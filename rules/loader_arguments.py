@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from v5lint.rule import Fix, Rule
-from v5lint.rules.parts import arguments, loading
+from v5lint.rules.parts import arguments, loading, named_calls
+from v5lint.view.script import ScriptView
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -67,11 +68,14 @@ class RemovedLoaderArgument(Rule):
     name = "removed-loader-argument"
     since = "5.0"
     tokens = RAISING
+    tokens_by_kind = {"script": named_calls.TOKENS}
+    kinds = ("python", "script")
 
-    def check(self, module: ModuleView) -> Iterator[Finding | Unseen]:
+    def check(self, module: ModuleView | ScriptView) -> Iterator[Finding | Unseen]:
         """See Rule."""
         called = loading.functions(loading.LOAD, with_pipeline=True)
-        yield from loading.check(module, RAISING, called, _results)
+        found = () if isinstance(module, ScriptView) else loading.check(module, RAISING, called, _results)
+        yield from named_calls.findings(module, RAISING, found)
 
 
 def _results(group: list[Given]) -> Iterator[Finding]:

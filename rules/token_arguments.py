@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from v5lint.rule import Rule
 from v5lint.rules.knowledge.lookup import Removal
-from v5lint.rules.parts import arguments, carried_fields, loading, named_calls
+from v5lint.rules.parts import arguments, loading, named_calls
 from v5lint.view.script import ScriptView
 from v5lint.view.values import External, Method
 
@@ -96,8 +96,6 @@ class RemovedAuthToken(Rule):
         """See Rule."""
         found = () if isinstance(module, ScriptView) else loading.check(module, {_OLD}, _called, _results, _judge)
         yield from named_calls.findings(module, {_OLD}, found)
-        if not isinstance(module, ScriptView):
-            yield from carried_fields.reaching(module, {_OLD}, _called, _judge)
 
 
 _of_transformers = loading.functions(loading.LOAD | loading.SAVE | loading.SHARE, with_pipeline=True)

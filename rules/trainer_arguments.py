@@ -6,7 +6,16 @@ import ast
 
 from v5lint.rule import Rule
 from v5lint.rules.knowledge import lookup
-from v5lint.rules.parts import arguments, carried_fields, library, loading, named_calls, processor_parts, trl_trainers
+from v5lint.rules.parts import (
+    arguments,
+    carried_fields,
+    library,
+    loading,
+    named_calls,
+    parsed_options,
+    processor_parts,
+    trl_trainers,
+)
 from v5lint.rules.parts.arguments import Given
 from v5lint.view.script import ScriptView
 from v5lint.view.values import External, Method
@@ -84,7 +93,13 @@ class RemovedTrainerArgument(Rule):
     def check(self, module: ModuleView | ScriptView) -> Iterator[Finding | Unseen]:
         """See Rule."""
         found = () if isinstance(module, ScriptView) else _given(module)
-        yield from named_calls.findings(module, NAMES, found, lambda each: lookup.is_subclass(each, _BASE))
+        is_new = not trl_trainers.is_of_old_release(module)
+
+        def is_asked(function: str) -> bool:
+            package, _, name = function.rpartition(":")
+            return trl_trainers.took_tokenizer(name) and is_new if package else lookup.is_subclass(name, _BASE)
+
+        yield from named_calls.findings(module, NAMES, found, is_asked, _judge)
 
 
 def _given(view: ModuleView) -> Iterator[Finding]:
@@ -97,6 +112,7 @@ def _given(view: ModuleView) -> Iterator[Finding]:
             fix = arguments.rename_fix(each, new.new, new.since, level) if new is not None else None
             yield loading.finding(each, fix, remark)
     yield from carried_fields.reaching(view, NAMES, functions, _judge)
+    yield from parsed_options.reaching(view, NAMES, functions, _judge)
 
 
 def _judge(function: str, name: str, target: str) -> Removal | None:

@@ -10,9 +10,12 @@ from v5lint.rules.parts import (
     argument_files,
     arguments,
     carried_fields,
+    command_files,
+    library,
     named_calls,
     parsed_options,
     redeclared_fields,
+    settings_files,
     training_fields,
 )
 from v5lint.rules.parts.arguments import Given
@@ -28,12 +31,14 @@ from v5lint.rules.parts.training_classes import (
     takers,
 )
 from v5lint.view.script import ScriptView
+from v5lint.view.values import External, LocalClass
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from v5lint.rule import Finding, Unseen
+    from v5lint.view.calls import CallSite
     from v5lint.view.module import ModuleView
 
 
@@ -47,14 +52,20 @@ class RemovedTrainingArgument(Rule):
     into the call, in `functools.partial`, `dataclasses.replace`, `super().__init__`, and `parse_dict` and
     `set_defaults` of an `HfArgumentParser`; the options of a parser that `TrainingArguments(**vars(args))` gets; the
     fields of a class of the repository whose object it gets as a whole (`TrainingArguments(**asdict(config))`,
-    `**config.model_dump()`); and the keys of a file in the repository that `parse_json_file` or `parse_yaml_file`
-    reads. Which fields the target release lacks is known from its wheel: most went in 5.0, `evaluation_strategy` in
-    4.51, `group_by_length` in 5.2, `warmup_ratio` and `logging_dir` in 5.15. A field of the name that a subclass
-    declares itself, `setfit.TrainingArguments` and a project's own parsers are left alone; but a subclass that declares
-    a field anew, to give it another default, and never reads it, is found: nobody reads it under v5.
+    `**config.model_dump()`), both also by way of a dict (`given.update(asdict(config))`); the entries of what is made
+    of a dict (`OmegaConf.create({...})`, `EasyDict(...)`); the keys of a file in the repository that
+    `parse_json_file` or `parse_yaml_file` reads, or of which a part is given on
+    (`TrainingArguments(**yaml.safe_load(open("config.yaml"))["training"])`). Which fields the target release lacks
+    is known from its wheel: most went in 5.0, `evaluation_strategy` in 4.51, `group_by_length` in 5.2,
+    `warmup_ratio` and `logging_dir` in 5.15. A field of the name that a subclass declares itself,
+    `setfit.TrainingArguments` and a project's own parsers are left alone; but a subclass that declares a field
+    anew, to give it another default, and never reads it, is found: nobody reads it under v5.
 
     Also found are settings that say what is called with them: `_target_: transformers.TrainingArguments` and the keys
-    beside it in YAML or in a dict, and `dict(type=TrainingArguments, ...)`, as mmengine has it.
+    beside it in YAML or in a dict, `class_path:` and the keys below its `init_args:`, and
+    `dict(type=TrainingArguments, ...)`, as mmengine has it; and the files that commands in shell scripts, Dockerfiles
+    and YAML give to scripts which put them into TrainingArguments (`python train.py args.json`,
+    `accelerate launch train.py --config recipe.yaml` where trl's parser reads it, `trl sft --config recipe.yaml`).
 
     ## Why it breaks
 
@@ -65,6 +76,10 @@ class RemovedTrainingArgument(Rule):
     and from `HfArgumentParser.parse_dict`:
 
         ValueError: Some keys are not used by the HfArgumentParser: ['evaluation_strategy']
+
+    and from trl's parser, of a file:
+
+        ValueError: Unknown arguments from config file: ['--evaluation_strategy', 'epoch']. Please remove them, ...
 
     A subclass that declares the field anew raises nothing: with `warmup_ratio: float = field(default=0.03)` there is no
     warm-up (measured on 5.24.0: `get_warmup_steps(100)` gives 0, where 4.57.6 gave 3).
@@ -102,18 +117,21 @@ class RemovedTrainingArgument(Rule):
     name = "removed-training-argument"
     since = "5.0"
     tokens = (*FIELDS, *argument_files.READERS, *carried_fields.TOKENS)
-    tokens_by_kind = {"script": named_calls.TOKENS}
+    tokens_by_kind = {"script": (*named_calls.TOKENS, *command_files.TOKENS)}
     kinds = ("python", "script")
 
     def check(self, module: ModuleView | ScriptView) -> Iterator[Finding | Unseen]:
         """See Rule."""
         found = () if isinstance(module, ScriptView) else _given(module)
-        yield from named_calls.findings(module, FIELDS, found, lambda each: lookup.is_subclass(each, CLASS))
+        yield from named_calls.findings(module, FIELDS, found, _is_asked, judge)
         if isinstance(module, ScriptView):
+            yield from command_files.findings(module, FIELDS)
             return
         yield from redeclared_fields.findings(module, FIELDS)
-        yield from parsed_options.findings(module, FIELDS)
-        yield from carried_fields.findings(module, FIELDS)
+        yield from parsed_options.reaching(module, FIELDS, functions, judge)
+        yield from parsed_options.unseen(module, _makes_arguments)
+        yield from carried_fields.findings(module, FIELDS, _makes_arguments)
+        yield from settings_files.reaching(module, FIELDS, functions, judge)
         yield from argument_files.findings(module, FIELDS, parsed)
 
 
@@ -128,6 +146,19 @@ def _given(view: ModuleView) -> Iterator[Finding]:
             message = f"{arguments.shown(each)} has no field `{each.name}` since transformers {each.removal.gone}"
             advice = arguments.advice(each.removal)
             yield view.finding(each.node, f"{message}{advice}{remark}", fix=fix, since=each.removal.gone)
+
+
+def _is_asked(function: str) -> bool:
+    return lookup.is_subclass(function.rpartition(":")[2], CLASS)
+
+
+def _makes_arguments(call: CallSite) -> bool:
+    return any(
+        lookup.is_subclass(name, CLASS)
+        for each in call.callees
+        if isinstance(each, (External, LocalClass))
+        for name in library.library_classes(call.view, each)
+    )
 
 
 def _is_of_another_class(given: Given) -> bool:

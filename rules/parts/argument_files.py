@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from v5lint.rule import Finding
     from v5lint.view.calls import CallSite
     from v5lint.view.module import ModuleView
+    from v5lint.view.script import ScriptView
     from v5lint.view.values import External
 
     #: From a call and the parser whose method it is to the classes that the parser fills.
@@ -50,7 +51,7 @@ def findings(view: ModuleView, names: Iterable[str], filled: Filled) -> Iterator
         if not any(_is_training(view, each) for each in classes):
             continue
         for path in view.constants(given):
-            keys = _keys(view, str(path))
+            keys = keys_of(view, str(path))
             for name in (each for each in names if each in keys and not _is_declared(classes, each)):
                 removal = lookup.removed_parameter(_CLASS, name, target)
                 if removal is not None:
@@ -67,7 +68,7 @@ def _is_declared(classes: Iterable[External | LocalClass], name: str) -> bool:
     return any(isinstance(each, LocalClass) and arguments.declares(each, name) for each in classes)
 
 
-def _keys(view: ModuleView, path: str) -> frozenset[str]:
+def keys_of(view: ModuleView | ScriptView, path: str) -> frozenset[str]:
     """The keys in a file, which a script looks for beside itself or where the repository begins."""
     for folder in (os.path.dirname(os.path.abspath(view.path)), os.path.abspath(view.project.root)):
         file = os.path.join(folder, path)

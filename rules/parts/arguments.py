@@ -7,7 +7,9 @@ import ast
 from v5lint.rule import Edit, Fix
 from v5lint.rules.knowledge import lookup
 from v5lint.rules.parts import library, standing
+from v5lint.view import namespaces
 from v5lint.view.calls import CallSite
+from v5lint.view.dicts import started_by_pairs
 from v5lint.view.guards import CALL_ERRORS
 from v5lint.view.values import Constant, External, LocalClass, LocalFunction, Method, Unknown
 
@@ -146,7 +148,11 @@ class Given:
 
     @property
     def _is_read(self) -> bool:
-        """Whether the module looks a key of the name up: `d["name"]`, `d.get("name")`, `"name" in d`."""
+        """Whether the module looks a key of the name up: `d["name"]`, `d.get("name")`, `"name" in d`, `d.name`."""
+        if self.beside is not None and self.beside.is_wrapped:
+            reads = (each for each in self.view.tree.nodes.get(ast.Attribute, ()) if isinstance(each, ast.Attribute))
+            if any(each.attr == self.name for each in reads):
+                return True
         for node in self.view.tree.nodes.get(ast.Constant, ()):
             if isinstance(node, ast.Constant) and node.value == self.name:
                 parent = self.view.tree.parents[node]
@@ -375,7 +381,7 @@ def starts(view: ModuleView, names: Container[str]) -> list[ast.expr]:
         if any(isinstance(key, ast.Constant) and key.value in names for key in node.keys if _is_text(key)):
             found[node] = None
     for call, _ in view.keywords(names):
-        if External("builtins.dict") in call.callees:
+        if namespaces.is_made_with(call.callees):
             found[call.node] = None
         elif isinstance(call.func, ast.Attribute) and call.name == "update":
             found[call.func.value] = None
@@ -384,6 +390,9 @@ def starts(view: ModuleView, names: Container[str]) -> list[ast.expr]:
         key = each.slice
         if isinstance(each.ctx, ast.Store) and isinstance(key, ast.Constant) and _is_text(key) and key.value in names:
             found[each.value] = None
+    for call in view.calls({"dict", "update"}):
+        if (start := started_by_pairs(call, names)) is not None:
+            found[start] = None
     for call in view.calls({"setdefault"}):
         first = call.argument("", 0)
         if not isinstance(call.func, ast.Attribute) or not isinstance(first, ast.Constant):
@@ -404,7 +413,7 @@ def _in_flow(
     name = str(entry.key)
     hit: tuple[CallSite, tuple[str, Removal]] | None = None
     every = Reached()
-    every.is_sure = not view.dicts.may_lose(flow, name)
+    every.is_sure = not view.dicts.may_lose(flow, name) and not flow.is_wrapped
     for receiver in flow.receivers:
         if view.dicts.is_taken_out(flow, receiver, name):
             continue

@@ -11,26 +11,45 @@ from v5lint.rules.knowledge import lookup
 from v5lint.rules.parts import arguments, library, standing
 from v5lint.rules.parts.training_classes import CLASS
 from v5lint.view.calls import CallSite
+from v5lint.view.carriers import words_of
 from v5lint.view.strings import last_name
 from v5lint.view.values import External, LocalClass
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Callable, Collection, Iterator
 
     from v5lint.rule import Finding
     from v5lint.rules.parts.arguments import Functions, Judge
     from v5lint.view.module import ModuleView
 
+    #: Whether a call is one of those asked about.
+    Asked = Callable[[CallSite], bool]
+
 #: Functions and methods that give the fields of an object as a dict.
 _FUNCTIONS = frozenset({"asdict", "vars", "to_container"})
-_METHODS = frozenset({"model_dump"})
+_METHODS = frozenset({"model_dump", "dict", "_asdict"})
+
+#: What takes a key or an attribute out by its name.
+_TAKE = frozenset({"pop", "delattr", "__delitem__", "__delattr__"})
+
+#: Words that say nothing of which object is meant.
+_WORDS = frozenset({"self", "cls", "parse_args", "parse_known_args", "items", "get", *_FUNCTIONS, *_METHODS, *_TAKE})
+
+#: The one of them whose name other classes have for other things.
+_DICT = "dict"
+
+#: Makes a configuration with the fields of a dataclass.
+_STRUCTURED = "structured"
 
 #: What gives the attributes of any object.
 _OF_OBJECTS = frozenset({"vars", "__dict__"})
 
-#: What is written behind `**` where they do: the tokens of the rule, for files that name no field themselves.
-TOKENS = ("**asdict(", "**dataclasses.asdict(", "**vars(", ".model_dump(", ".__dict__)")
+#: What is written where they do: the tokens of the rule, for files that name no field themselves.
+TOKENS = ("**asdict(", "**dataclasses.asdict(", "**vars(", ".model_dump(", ".__dict__)", "Arguments(**")
+
+#: An argument that no callable has by name: it reaches those that hand on what they do not know.
+_ANY = "**"
 
 #: Through so many assignments and copies a dict is followed back.
 _FOLLOWED = 4
@@ -55,41 +74,37 @@ class Carried:
         self.name = name
 
 
-def carried(view: ModuleView, names: Collection[str]) -> Iterator[Carried]:
+def carried(view: ModuleView, names: Collection[str], is_asked: Asked) -> Iterator[Carried]:
     """The fields of some names that go into calls with all the others of their object.
 
     Args:
         view: the module.
         names: the fields.
+        is_asked: see `Asked`.
     """
-    for keyword in view.tree.nodes.get(ast.keyword, ()):
-        assert isinstance(keyword, ast.keyword)
-        call = view.tree.parents[keyword]
-        if keyword.arg is not None or not isinstance(call, ast.Call):
-            continue
-        for source in _sources(view, keyword.value):
-            given = _object(source)
-            assert given is not None
-            if standing.never_runs(view, call):
-                continue
-            for of in view.classes_of(given):
-                fields = _fields(of) if isinstance(of, LocalClass) else {}
-                if isinstance(of, LocalClass) and last_name(getattr(source, "func", source)) in _OF_OBJECTS:
+    for call, splatted in splats(view, is_asked):
+        for source in sources(view, splatted):
+            for of in view.classes_of(object_of(view, source)):
+                if not isinstance(of, LocalClass) or (_is_dict_method(source) and not _is_pydantic(view, of)):
+                    continue
+                fields = _fields(of)
+                if is_of_attributes(source):
                     fields = {**dict.fromkeys(of.view.links.self_assignments(of.node), False), **fields}
                 for name in sorted(fields.keys() & set(names)):
-                    if not _is_left_out(source, name, is_none=fields[name]) and not _is_lost(view, keyword.value, name):
-                        yield Carried(keyword.value, CallSite(view, call), of, name)  # type: ignore[arg-type]
+                    if not _is_left_out(source, name, is_none=fields[name]) and not is_lost(view, source, name):
+                        yield Carried(splatted, CallSite(view, call), of, name)
 
 
-def findings(view: ModuleView, names: Collection[str]) -> Iterator[Finding]:
+def findings(view: ModuleView, names: Collection[str], is_asked: Asked) -> Iterator[Finding]:
     """Yield the fields of some names that reach TrainingArguments: a part of V5301.
 
     Args:
         view: the module.
         names: the removed fields.
+        is_asked: see `Asked`.
     """
     target = library.release_text(view.settings.target)
-    for each in carried(view, names):
+    for each in carried(view, names, is_asked):
         made = [value for value in each.call.callees if isinstance(value, (External, LocalClass))]
         if not any(lookup.is_subclass(name, CLASS) for of in made for name in library.library_classes(view, of)):
             continue
@@ -115,7 +130,7 @@ def reaching(
         judge: see `arguments.Judge`.
     """
     target = library.release_text(view.settings.target)
-    for each in carried(view, names):
+    for each in carried(view, names, reaches(functions)):
         reached = [name for callee in sorted(each.call.callees, key=repr) for name in functions(each.call, callee)]
         for function in dict.fromkeys(reached):
             removal = judge(function, each.name, target) if function != arguments.UNKNOWN_CALLEE else None
@@ -128,25 +143,128 @@ def reaching(
                 break
 
 
+def sources(view: ModuleView, node: ast.expr) -> Iterator[ast.expr]:
+    """The expressions that give the attributes of an object, of which what is splatted into a call is made.
+
+    `asdict(o)` of `f(**asdict(o))`, of `f(**{**asdict(o), "a": 1})`, and of `d.update(asdict(o)); f(**d)`.
+
+    Args:
+        view: the module.
+        node: what is splatted.
+    """
+    yield from dict.fromkeys(_sources(view, node))
+
+
+def object_of(view: ModuleView, source: ast.expr) -> ast.expr:
+    """The object of which a source gives the attributes: of `asdict(o)["part"]` it is `o.part`."""
+    if isinstance(source, ast.Subscript):
+        outer = _object(source.value)
+        if outer is not None and isinstance(source.slice, ast.Constant):
+            return ast.copy_location(ast.Attribute(outer, str(source.slice.value), ast.Load()), source)
+    given = _object(source)
+    return given if given is not None else source
+
+
+def is_of_attributes(source: ast.expr) -> bool:
+    """Whether a source gives the attributes of any object: `vars(o)`, `o.__dict__`."""
+    return last_name(getattr(source, "func", source)) in _OF_OBJECTS
+
+
+def is_lost(view: ModuleView, source: ast.expr, name: str) -> bool:
+    """Whether an attribute is taken out again of a dict that a source gives, or of a copy, or of the object."""
+    return view.dicts.may_lose(view.dicts.flow(source), name) or is_taken_by_name(view, source, name)
+
+
+def is_taken_by_name(view: ModuleView, source: ast.AST, name: str) -> bool:
+    """Whether a module takes a key or an attribute out of what a source names: `vars(o).pop("a")`, `del o.a`."""
+    holders: list[ast.AST] = []
+    for node in view.tree.nodes.get(ast.Constant, ()):
+        parent = view.tree.parents.get(node) if getattr(node, "value", None) == name else None
+        if isinstance(parent, ast.Subscript) and isinstance(parent.ctx, ast.Del):
+            holders.append(parent.value)
+        elif isinstance(parent, ast.Call) and last_name(parent.func) in _TAKE:
+            holders += [parent.func, *parent.args[:1]]
+    for each in view.tree.nodes.get(ast.Attribute, ()):
+        if isinstance(each, ast.Attribute) and each.attr == name and isinstance(each.ctx, ast.Del):
+            holders.append(each.value)
+    mine = words_of(source) - _WORDS
+    return any(not mine.isdisjoint(words_of(each)) for each in holders)
+
+
+def reaches(functions: Functions) -> Asked:
+    """Whether what is splatted into a call reaches a callable: asked first, for it is the cheap question."""
+
+    def is_asked(call: CallSite) -> bool:
+        found = arguments.reach(call, _ANY, functions).functions
+        return any(each != arguments.UNKNOWN_CALLEE for each in found)
+
+    return is_asked
+
+
+def splats(view: ModuleView, is_asked: Asked) -> Iterator[tuple[ast.Call, ast.expr]]:
+    """What is splatted into calls that are asked about, in modules in which it may be the attributes of objects."""
+    if not any(map(view.links.calls_named, (*_FUNCTIONS, *_METHODS - {_DICT}, "fields", _STRUCTURED))) and not (
+        f".{_DICT}(" in view.text or "__dict__" in view.text or "hydra" in view.text
+    ):
+        return
+    for keyword in view.tree.nodes.get(ast.keyword, ()):
+        assert isinstance(keyword, ast.keyword)
+        call = view.tree.parents[keyword]
+        if keyword.arg is not None or not isinstance(call, ast.Call) or not is_asked(CallSite(view, call)):
+            continue
+        if not standing.never_runs(view, call):
+            yield call, keyword.value
+
+
 def _sources(view: ModuleView, node: ast.expr, depth: int = 0) -> Iterator[ast.expr]:
-    """The expressions that give the fields of an object, of which a dict is made."""
-    if _object(node) is not None:
+    is_part = (
+        isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Constant) and _object(node.value) is not None
+    )
+    if is_part or _object(node) is not None or _is_structured(view, node):
         yield node
         return
-    inner: list[ast.expr] = []
-    if isinstance(node, ast.Name):
-        bindings = view.links.bindings_read(node)
-        inner = [each.value for each in bindings if each.kind == "assign" and each.value is not None]
-    elif isinstance(node, ast.Dict):
-        inner = [value for key, value in zip(node.keys, node.values, strict=True) if key is None]
-    elif isinstance(node, ast.Call) and last_name(node.func) == "dict":
-        inner = [*node.args, *(each.value for each in node.keywords if each.arg is None)]
-    elif isinstance(node, ast.BinOp) and isinstance(node.op, ast.BitOr):
-        inner = [node.left, node.right]
-    elif isinstance(node, ast.DictComp):
-        inner = _filtered(node)
-    for each in inner if depth < _FOLLOWED else ():
-        yield from _sources(view, each, depth + 1)
+    if depth == _FOLLOWED:
+        return
+    if isinstance(node, ast.Attribute):
+        for given in _given_by_property(view, node):
+            yield from _sources(view, given, depth + 1)
+    if isinstance(node, ast.DictComp):
+        for each in _filtered(node):
+            yield from _sources(view, each, depth + 1)
+        return
+    for entry in view.dicts.flow(node).entries:
+        if entry.how == "unknown" and isinstance(entry.node, ast.expr) and entry.node is not node:
+            yield from _sources(view, entry.node, depth + 1)
+        elif entry.how == "unknown" and isinstance(entry.node, ast.arg):
+            function = view.links.function_around(entry.node)
+            for each in view.links.arguments_for(function, entry.node)[0] if function is not None else ():
+                yield from _sources(view, each, depth + 1)
+
+
+def _given_by_property(view: ModuleView, node: ast.Attribute) -> Iterator[ast.expr]:
+    """What an attribute gives that is a property of a class of the module."""
+    for of in view.classes_of(node.value):
+        for each in of.node.body if isinstance(of, LocalClass) and of.view is view else ():
+            if isinstance(each, ast.FunctionDef) and each.name == node.attr and each.decorator_list:
+                yield from (given for given in view.links.returns(each) if given is not None)
+
+
+def _is_structured(view: ModuleView, node: ast.expr) -> bool:
+    """Whether an expression is a configuration of OmegaConf or Hydra that has the fields of a dataclass.
+
+    An object of the dataclass itself cannot be splatted.
+    """
+    is_made = isinstance(node, ast.Call) and last_name(node.func) == _STRUCTURED
+    if not (is_made or isinstance(node, (ast.Name, ast.Attribute))) or not (
+        "omegaconf" in view.text or "hydra" in view.text
+    ):
+        return False
+    classes = [each for each in view.classes_of(node) if isinstance(each, LocalClass)]
+    return bool(classes) and all(
+        any(last_name(getattr(each, "func", each)) == "dataclass" for each in of.node.decorator_list)
+        and not arguments.declares(of, "keys")
+        for of in classes
+    )
 
 
 def _filtered(copy: ast.DictComp) -> list[ast.expr]:
@@ -160,13 +278,28 @@ def _filtered(copy: ast.DictComp) -> list[ast.expr]:
     return [func.value] if is_whole else []  # type: ignore[attr-defined]
 
 
-def _is_lost(view: ModuleView, node: ast.expr, name: str) -> bool:
-    """Whether a key is taken out of a dict before it goes anywhere."""
-    return isinstance(node, ast.Name) and view.dicts.may_lose(view.dicts.flow(node), name)
+def _is_pydantic(view: ModuleView, of: LocalClass) -> bool:
+    """Whether `dict()` of an object gives its fields."""
+    return any(each.package.startswith("pydantic") for each in view.roots(of)) and not arguments.declares(of, _DICT)
+
+
+def _is_dict_method(source: ast.expr) -> bool:
+    return isinstance(source, ast.Call) and isinstance(source.func, ast.Attribute) and source.func.attr == _DICT
 
 
 def _object(node: ast.expr) -> ast.expr | None:
-    """The object whose fields an expression gives: of `asdict(o)`, `vars(o)`, `o.__dict__` and `o.model_dump()`."""
+    """The object whose fields an expression gives: of `asdict(o)`, `vars(o)`, `o.__dict__` and `o.model_dump()`.
+
+    And of `{each.name: getattr(o, each.name) for each in fields(o)}`.
+    """
+    if isinstance(node, ast.DictComp):
+        value, loop = node.value, node.generators[0]
+        is_of_fields = isinstance(loop.iter, ast.Call) and last_name(loop.iter.func) == "fields" and not loop.ifs
+        is_read = isinstance(value, ast.Call) and last_name(value.func) == "getattr" and len(value.args) > 1
+        if not is_of_fields or not is_read or ast.dump(value.args[1]) != ast.dump(node.key):  # type: ignore[attr-defined]
+            return None
+        read: ast.expr = value.args[0]  # type: ignore[attr-defined]
+        return read
     if isinstance(node, ast.Attribute):
         return node.value if node.attr == "__dict__" else None
     if not isinstance(node, ast.Call):

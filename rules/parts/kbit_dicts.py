@@ -8,8 +8,9 @@ import os
 from v5lint.rule import Fix
 from v5lint.rules.parts import library, model_loads, quantization, standing
 from v5lint.rules.parts.quantization import CONFIG, FLAGS, KEYWORD, SINCE
+from v5lint.view import namespaces
 from v5lint.view.calls import CallSite
-from v5lint.view.dicts import Entry, asked_of, written_entries
+from v5lint.view.dicts import Entry, asked_of, started_by_pairs, written_entries
 from v5lint.view.values import Constant, External, LocalClass, LocalFunction, Method, Partial
 
 TYPE_CHECKING = False
@@ -86,7 +87,7 @@ def _starts(view: ModuleView) -> list[ast.expr]:
         if any(isinstance(key, (ast.Constant, ast.JoinedStr)) and _names_flag(view, key) for key in node.keys):
             found[node] = None
     for call, _ in view.keywords(FLAGS):
-        if External("builtins.dict") in call.callees:
+        if namespaces.is_made_with(call.callees):
             found[call.node] = None
         elif isinstance(call.func, ast.Attribute) and call.name == "update":
             found[call.func.value] = None
@@ -94,6 +95,9 @@ def _starts(view: ModuleView) -> list[ast.expr]:
         assert isinstance(node, ast.Subscript)
         if isinstance(node.ctx, ast.Store) and _names_flag(view, node.slice):
             found[node.value] = None
+    for call in view.calls({"dict", "update"}):
+        if (start := started_by_pairs(call, FLAGS)) is not None:
+            found[start] = None
     for call in view.calls({"setdefault"}):
         first = call.argument("", 0)
         if isinstance(first, ast.Constant) and first.value in FLAGS and isinstance(call.func, ast.Attribute):
@@ -303,7 +307,7 @@ class _Flags:
     def _fix(self, safety: Applicability) -> Fix | None:
         if self.is_asked_for or any(self.view.dicts.may_lose(self.flow, each.key) for each in self.flags):
             return None
-        if self._meets_others():
+        if self.flow.is_wrapped or self._meets_others():
             return None
         if all(map(_is_off, self.flags)):
             return self._removal(self.flags, "safe")  # it did nothing under v4 either

@@ -5,12 +5,12 @@ from __future__ import annotations
 import ast
 
 from v5lint.rules.knowledge import lookup
-from v5lint.rules.parts import arguments, library, members
+from v5lint.rules.parts import arguments, carried_fields, library, members, parsed_options, settings_files
 from v5lint.view.values import External, Method, Result, Unknown
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Container, Iterator
+    from collections.abc import Callable, Collection, Container, Iterator
 
     from v5lint.rule import Finding, Fix, Level, Unseen
     from v5lint.rules.parts.arguments import Functions, Given, Judge
@@ -91,7 +91,7 @@ def takers(call: CallSite, receiver: Receiver) -> Iterator[str]:
 
 def check(
     view: ModuleView,
-    names: Container[str],
+    names: Collection[str],
     called: Functions,
     result: Callable[[list[Given]], Iterator[Finding]],
     judge: Judge | None = None,
@@ -114,6 +114,8 @@ def check(
             yield view.unseen(node, f"`{name}=` goes to a class that v5lint cannot follow")
     for group in arguments.together(found):
         yield from result(group)
+    for way in (carried_fields, parsed_options, settings_files):
+        yield from way.reaching(view, names, called, judge or arguments.removal_of)
 
 
 def told(given: Given) -> str:

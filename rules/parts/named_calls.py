@@ -3,29 +3,34 @@
 from __future__ import annotations
 
 import ast
-import re
 
-from v5lint.patterns import pattern
 from v5lint.rule import Edit, Finding, Fix
-from v5lint.rules.parts import arguments, library, script_targets
+from v5lint.rules.parts import arguments, library, script_targets, training_classes, yaml_maps
+from v5lint.view import namespaces
 from v5lint.view.script import ScriptView
-from v5lint.view.values import Constant, External, Method
+from v5lint.view.values import Constant, External
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator
 
     from v5lint.rule import Unseen
+    from v5lint.rules.parts.arguments import Judge
     from v5lint.rules.parts.script_targets import Target
     from v5lint.view.module import ModuleView
 
-#: The key of Hydra, whose other keys are the arguments; and that of registries, which is no string where it counts.
+#: The key of Hydra, beside which the arguments stand; and that of registries, which is no string where it counts.
 _TARGET, _TYPE = "_target_", "type"
 
-#: The tokens of YAML in which something is called.
-TOKENS = (_TARGET,)
+#: The key of LightningCLI and jsonargparse, and those below which the arguments stand.
+_CLASS = "class_path"
+_HOLDERS = frozenset({"init_args", "dict_kwargs"})
 
-_LINE = pattern(r"(?P<indent>[ ]*(?:-[ ]+)*)(?:[\"']?(?P<key>[\w-]+)[\"']?[ ]*:(?=[ \r\n]|\Z))?")
+#: The tokens of YAML in which something is called.
+TOKENS = (_TARGET, _CLASS)
+
+#: The packages whose callables are known: transformers, and those that hand arguments on to it.
+PACKAGES = ("transformers", "trl", "sentence_transformers", "peft")
 
 
 class Setting:
@@ -50,10 +55,11 @@ class Setting:
 def settings(view: ModuleView | ScriptView, names: Collection[str]) -> Iterator[Setting]:
     """The arguments of some names that settings give to callables of transformers."""
     if isinstance(view, ScriptView):
-        for target in script_targets.targets(view):
-            if target.key == _TARGET:
-                given = dict(_beside(view.text, target))
-                yield from (Setting(_function(target.path), *each, given) for each in given.items() if each[0] in names)
+        for target in script_targets.targets(view, PACKAGES):
+            if target.key in (_TARGET, _CLASS):
+                given = {each.name: each.start for each in _beside(view.text, target)}
+                function = _known(target.path)
+                yield from (Setting(function, *each, given) for each in given.items() if each[0] in names and function)
         return
     for owner in _dicts(view, names):
         given = dict(_written(view, owner))
@@ -67,6 +73,7 @@ def findings(
     names: Collection[str],
     told: Iterable[Finding | Unseen] = (),
     is_asked: Callable[[str], bool] = bool,
+    judge: Judge = arguments.removal_of,
 ) -> Iterator[Finding | Unseen]:
     """Yield the arguments that what is called no longer takes.
 
@@ -75,6 +82,7 @@ def findings(
         names: the arguments.
         told: what the rule has found besides: it comes first, and is not said twice.
         is_asked: whether the rule is about a function.
+        judge: see `arguments.Judge`.
     """
     places = set()
     for each in told:
@@ -83,25 +91,36 @@ def findings(
     target = library.release_text(view.settings.target)
     for setting in settings(view, names):
         function, name, start = setting.function, setting.name, setting.start
-        removal = arguments.removal_of(function, name, target) if is_asked(function) else None
+        removal = judge(function, name, target) if is_asked(function) else None
         if removal is None or start in places:
             continue
         does = f"ignores `{name}` without a word" if removal.effect == "ignored" else f"takes no `{name}`"
-        message = f"`{function}` {does} since transformers {removal.gone}{arguments.advice(removal)}"
+        shown = function.rpartition(":")[2]
+        message = f"`{shown}` {does} since {removal.package} {removal.gone}{arguments.advice(removal)}"
         new = removal.replacement
         fix = None
         if new is not None and new.drop_in and new.new.isidentifier() and new.new not in setting.beside:
             edit = Edit(start, start + len(name), new.new)
             # What overrides the setting elsewhere, on a command line or in another file, knows it by the old name.
             fix = Fix(f"Replace `{name}` with `{new.new}`", [edit], applicability="unsafe", requires=new.since)
-        yield Finding(message, start, start + len(name), fix=fix, since=removal.gone)
+        since = removal.gone if removal.package == "transformers" else ""
+        yield Finding(message, start, start + len(name), fix=fix, since=since)
 
 
-def _function(path: str) -> str:
-    """What a dotted path of transformers calls, without its modules: "AutoModel.from_pretrained"."""
-    parts = path.split(".")
+def _known(path: str) -> str:
+    """What a dotted path calls, "" where that is not known: "AutoModel.from_pretrained", "trl:SFTTrainer"."""
+    package, _, rest = path.partition(".")
+    if package not in PACKAGES or not rest:
+        return ""
+    parts = rest.split(".")
     place = next((number for number, part in enumerate(parts) if part[:1].isupper()), len(parts) - 1)
-    return ".".join(parts[place:])
+    called = ".".join(parts[place:])
+    if package == "transformers":
+        return called
+    if package == "peft":
+        is_loader = called.startswith("AutoPeftModel") and called.endswith(".from_pretrained")
+        return "PreTrainedModel.from_pretrained" if is_loader else ""
+    return f"{package}:{training_classes.CLASS if training_classes.inherits(package, called) else called}"
 
 
 # In Python
@@ -137,48 +156,23 @@ def _called(view: ModuleView, owner: ast.Dict | ast.Call) -> str:
         pairs = [(getattr(key, "value", None), value) for key, value in zip(owner.keys, owner.values, strict=True)]
     for key, value in pairs:
         for each in view.values(value) if key in (_TARGET, _TYPE) else ():
-            if isinstance(each, Method) and isinstance(each.owner, External) and each.owner.package == "transformers":
-                return f"{each.owner.name}.{each.name}"
-            if isinstance(each, External) and each.package == "transformers":
-                return _function(each.path)
-            is_path = isinstance(each, Constant) and str(each.value).startswith("transformers.")
-            if is_path and key == _TARGET:
-                return _function(str(each.value))  # type: ignore[attr-defined]
+            path = namespaces.path_of(each)
+            if isinstance(each, Constant) and isinstance(each.value, str) and key == _TARGET:
+                path = each.value
+            if known := _known(path):
+                return known
     return ""
 
 
 # In YAML
 
 
-def _beside(text: str, target: Target) -> Iterator[tuple[str, int]]:
-    """The keys of the map that a target stands in, each with its place."""
-    start = text.rfind("\n", 0, target.start) + 1
-    first = _LINE.match(text, start)
-    if first is None or first["key"] != target.key:
-        return  # in braces
-    column = first.end("indent") - start
-    at = text.find("\n", target.start) + 1
-    while 0 < at < len(text):
-        end = text.find("\n", at) + 1 or len(text)
-        line = _LINE.match(text, at)
-        assert line is not None
-        if _says_something(text[at:end]):
-            if line.end("indent") - at < column or "-" in line["indent"][:column]:
-                break
-            if line["key"] and line.end("indent") - at == column:
-                yield line["key"], line.start("key")
-        at = end
-    while start > 0 and "-" not in first["indent"]:
-        end, start = start, text.rfind("\n", 0, start - 1) + 1
-        first = _LINE.match(text, start)
-        assert first is not None
-        if not _says_something(text[start:end]):
-            continue
-        if first.end("indent") - start < column:
-            break
-        if first["key"] and first.end("indent") - start == column:
-            yield first["key"], first.start("key")
-
-
-def _says_something(line: str) -> bool:
-    return bool(re.sub(r"#.*", "", line).strip())
+def _beside(text: str, target: Target) -> Iterator[yaml_maps.Key]:
+    """The arguments that a map gives to what it names: its other keys, or those below the keys that hold them."""
+    keys = yaml_maps.beside(text, target.start)
+    if target.key == _TARGET:
+        yield from (each for each in keys if each.name != _TARGET)
+        return
+    for each in keys:
+        if each.name in _HOLDERS:
+            yield from yaml_maps.below(text, each)

@@ -49,7 +49,7 @@ def findings(view: ScriptView, options: re.Pattern[str]) -> Iterator[Finding]:
         if not any(options.match(word.text) for word in words):
             continue
         known = [Word(_UNKNOWN.sub(HOLE, word.text), word.start, word.end) for word in words]
-        script = started_scripts.script_of(view, known)
+        script = (1, "trl") if started_scripts.is_command(known) else started_scripts.script_of(view, known)
         if script is None:
             continue
         path = _from_folder(view, command, script[1])
@@ -57,7 +57,8 @@ def findings(view: ScriptView, options: re.Pattern[str]) -> Iterator[Finding]:
             option = options.match(words[place].text)
             if option is None or words[place].text[option.end() : option.end() + 1] not in ("", "="):
                 continue
-            parsers = [*started_scripts.parsers(view, path, _name(option[0]))]
+            own = [started_scripts.Parser("module", "trl")]
+            parsers = own if path == "trl" else [*started_scripts.parsers(view, path, _name(option[0]))]
             met.setdefault(words[place].start, []).append((words, place, parsers))
     target = library.release_text(view.settings.target)
     for start, commands in met.items():

@@ -15,16 +15,16 @@ from v5lint.view.module import Reference
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Collection, Iterator
 
     from v5lint.rule import Applicability, Finding
     from v5lint.rules.parts.removed_api import Family
     from v5lint.view.script import ScriptView
 
-#: A key whose whole value is a dotted path of transformers.
+#: A key whose whole value is a dotted path of transformers, or of a library that builds on it.
 _PATH = pattern(
     r"(?:^[ \t]*(?:-[ \t]+)*|[{,][ \t]*)[\"']?(?P<key>[\w-]+)[\"']?[ \t]*:[ \t]*[\"']?"
-    r"(?P<path>transformers(?:\.\w+)+)(?=[\"']?[ \t]*(?:[,}#\r\n]|\Z))",
+    r"(?P<path>(?P<package>transformers|trl|sentence_transformers|peft)(?:\.\w+)+)(?=[\"']?[ \t]*(?:[,}#\r\n]|\Z))",
     re.MULTILINE,
 )
 
@@ -58,10 +58,10 @@ class Target:
         return self.key in _TARGETS
 
 
-def targets(view: ScriptView) -> Iterator[Target]:
-    """The dotted paths of transformers in a YAML file, in the order of their places."""
+def targets(view: ScriptView, packages: Collection[str] = (removed_api.PACKAGE,)) -> Iterator[Target]:
+    """The dotted paths of some packages in a YAML file, in the order of their places."""
     if view.kind == "yaml" and not view.project.is_first_party(removed_api.PACKAGE, view.path):
-        yield from (Target(found) for found in _PATH.finditer(view.text))
+        yield from (Target(found) for found in _PATH.finditer(view.text) if found["package"] in packages)
 
 
 def extractors(view: ScriptView) -> Iterator[Finding]:

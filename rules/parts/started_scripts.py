@@ -37,6 +37,9 @@ _EXAMPLES = frozenset(
     "run_xnli".split()
 )
 
+#: The commands of trl whose options are those of a class that inherits from TrainingArguments.
+_COMMANDS = frozenset("dpo grpo kto reward rloo sft".split())
+
 #: What parses a command line otherwise: a script that has it hands nothing on to a parser in what it imports.
 _OTHER_PARSERS = pattern(r"\b(?:argparse|click|typer|fire|absl|hydra|tyro|docopt|jsonargparse|simple_parsing)\b")
 
@@ -79,6 +82,11 @@ def script_of(view: ModuleView | ScriptView, words: Sequence[Word | script.Word]
         elif before == "-m" and _is_module(view, word.text):
             found = index, word.text
     return found or behind_option
+
+
+def is_command(words: Sequence[Word | script.Word]) -> bool:
+    """Whether a command is one of trl's own: `trl sft --output_dir out`."""
+    return len(words) > 1 and words[0].text == "trl" and words[1].text in _COMMANDS
 
 
 def parsers(view: ModuleView | ScriptView, script: str, field: str) -> Iterator[Parser]:

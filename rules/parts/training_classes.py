@@ -76,6 +76,11 @@ def is_heir(of: External, name: str) -> bool:
     return of.name in _INHERITING.get(of.package, ()) and name not in _OWN_FIELDS.get(of.package, ())
 
 
+def inherits(package: str, name: str) -> bool:
+    """Whether a class of another library inherits its fields from TrainingArguments."""
+    return name in _INHERITING.get(package, ())
+
+
 def has_own(view: ModuleView, name: str) -> bool:
     """Whether a module uses a library whose training arguments declare a field themselves."""
     return any(name in fields and any(view.imports(package)) for package, fields in _OWN_FIELDS.items())

@@ -10,6 +10,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from v5lint.releases import Release
     from v5lint.view.module import ModuleView
+    from v5lint.view.script import ScriptView
 
 PACKAGE = "trl"
 
@@ -37,14 +38,19 @@ def is_trainer(view: ModuleView, of: object) -> bool:
 
     Not so in trl itself, nor beside unsloth, which replaces the trainers by its own that take either name.
     """
-    if not isinstance(of, External) or of.package != PACKAGE or of.name not in _GONE:
+    if not isinstance(of, External) or of.package != PACKAGE or not took_tokenizer(of.name):
         return False
     if any(view.project.is_first_party(each, view.path) for each in (PACKAGE, _PATCHES)) or any(view.imports(_PATCHES)):
         return False
     return not is_of_old_release(view)
 
 
-def is_of_old_release(view: ModuleView) -> bool:
+def took_tokenizer(name: str) -> bool:
+    """Whether a class of trl is a trainer that took a tokenizer."""
+    return name in _GONE
+
+
+def is_of_old_release(view: ModuleView | ScriptView) -> bool:
     """Whether the project requires a trl whose trainers know nothing of `processing_class=`."""
     required = view.project.required(PACKAGE, view.path)
     return bool(required) and all(excludes_from(each, _SINCE) for each in required)

@@ -83,9 +83,12 @@ def test_what_is_not_seen_is_said(case: Case, repository: Path, capsys: pytest.C
 def test_a_token_gates_every_finding(case: Case) -> None:
     from v5lint.rules import catalogue
 
-    tokens = {rule.code: (*rule.tokens, *rule.words, *rule.attributes) for rule in catalogue().rules}
+    rules = {rule.code: rule for rule in catalogue().rules}
     for name, _, code in case.findings:
-        assert any(token in case.before[name] for token in tokens[code])
+        rule = rules[code]
+        by_kind = [token for tokens in rule.tokens_by_kind.values() for token in tokens]
+        tokens = (*rule.tokens, *rule.words, *rule.attributes, *by_kind)
+        assert any(token in case.before[name] for token in tokens)
 
 
 def test_every_rule_has_cases() -> None:

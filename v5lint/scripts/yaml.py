@@ -82,6 +82,7 @@ class _Reader:
         self.is_compose = re.search(r"^services[ ]*:", text, re.MULTILINE) is not None
         self.levels: list[_Level] = [_Level(-1, "", ())]
         self.pair: _Pair | None = None
+        self.before: tuple[int, str, int] | None = None  # a `value:` before its `name:`: indentation, value, place
         self.listed: Command | None = None  # the command whose words may go on
 
     def read(self) -> Script:
@@ -276,6 +277,15 @@ class _Reader:
             mention = Mention(name, start + (value.startswith(("'", '"'))), "set", owner)
             self.script.mentions.append(mention)
             self.pair = _Pair(indent, mention, line[0])
+            return
+        before, self.before = self.before, (indent, value, line[0]) if is_first and key == "value" else None
+        if before is not None and not is_first and key == "name" and indent == before[0]:
+            name = value.strip("\"'")
+            if _NAME.match(name):
+                place = start + value.startswith(("'", '"'))
+                mention = Mention(name, place, "set", self.owner(3), value=_value(before[1]))
+                mention.removal = (before[2], line[1])
+                self.script.mentions.append(mention)
             return
         if self.pair is not None and indent == self.pair.indent:
             self.pair.others += 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 
 from v5lint.patterns import pattern
-from v5lint.view import strings
+from v5lint.view import namespaces, strings
 from v5lint.view.values import (
     NOTHING_KNOWN,
     UNKNOWN,
@@ -68,12 +68,6 @@ _LISTINGS = frozenset({"keys", "values", "items"})
 #: Functions that take one out of a sequence, or among their arguments.
 _CHOOSERS = frozenset({"builtins.next", "builtins.max", "builtins.min", "random.choice", "numpy.random.choice"})
 
-#: Classes whose objects have as attributes what they are made with.
-_NAMESPACES = frozenset(
-    "types.SimpleNamespace argparse.Namespace easydict.EasyDict munch.Munch box.Box addict.Dict attrdict.AttrDict "
-    "ml_collections.ConfigDict ml_collections.config_dict.ConfigDict omegaconf.OmegaConf.create".split()
-)
-
 #: Importers that have no word of it in their name.
 _LOADERS_OF_MODULES = frozenset({"lazy_loader.load"})
 
@@ -81,6 +75,15 @@ _LOADERS_OF_MODULES = frozenset({"lazy_loader.load"})
 _GETTERS = frozenset({"operator.itemgetter", "operator.attrgetter"})
 
 _DOWNLOAD = "huggingface_hub.snapshot_download"
+
+#: Makes a configuration that has the fields of a dataclass, or of an object of one.
+_STRUCTURED = "omegaconf.OmegaConf.structured"
+
+#: Functions that make an object of a class of what a command line says.
+_FILLERS_OF_CLASSES = frozenset({"tyro.cli", "simple_parsing.parse", "pyrallis.parse", "draccus.parse"})
+
+#: Reads a file of settings.
+_LOADED = "omegaconf.OmegaConf.load"
 
 NAMED_TUPLE = "collections.namedtuple"
 
@@ -213,7 +216,7 @@ class Calls:
             owner = self._view.links.class_around(node)
             if owner is not None:
                 return frozenset(self._evaluator.bases(LocalClass(self._view, owner))) or NOTHING_KNOWN
-        if path == "builtins.dict" or path in _NAMESPACES:
+        if path in ("builtins.dict", "types.MappingProxyType") or path in namespaces.NAMESPACES:
             return frozenset({Mapping(self._view, node)})
         if path in ("os.getenv", "os.environ.get") or (path == "os.environ.setdefault" and len(node.args) > 1):
             default = self._evaluator.values(node.args[1]) if len(node.args) > 1 else frozenset()
@@ -233,6 +236,10 @@ class Calls:
             )
         if path == "functools.partial" and node.args:
             return frozenset({Unknown()})
+        if path in _FILLERS_OF_CLASSES:
+            named = [*node.args[:1], *(each.value for each in node.keywords if each.arg == "config_class")]
+            made = {value for each in named[:1] for value in self._evaluator.values(each)}
+            return frozenset(Instance(each) for each in made if isinstance(each, LocalClass)) or NOTHING_KNOWN
         if path in _IN_THREADS and node.args:
             return frozenset(
                 each for called in self._evaluator.values(node.args[0]) for each in self._called(called, node)
@@ -314,9 +321,13 @@ class Calls:
         owner, name = callee.owner, callee.name
         if callee.bound and name in _GIVES_ITSELF:
             return frozenset({Instance(owner)})
-        if isinstance(owner, External) and f"{owner.path}.{name}" in _NAMESPACES:
+        if namespaces.path_of(callee) in namespaces.NAMESPACES | namespaces.COPIES:
             return frozenset({Mapping(self._view, node)})
-        if not callee.bound and (name.startswith("from_") or name in ("load", "create")):
+        if namespaces.path_of(callee) == _STRUCTURED and node.args:
+            made = self._evaluator.values(node.args[0])
+            return frozenset(Instance(each) if isinstance(each, LocalClass) else each for each in made)
+        makes_own = name.startswith("from_") or name in ("load", "create")
+        if not callee.bound and makes_own and namespaces.path_of(callee) != _LOADED:
             return frozenset({Instance(owner)})
         if name in _DATACLASS_PARSERS and isinstance(node.func, ast.Attribute):
             return self._parsed_dataclasses(node.func.value)

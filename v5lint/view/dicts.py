@@ -8,13 +8,15 @@ from __future__ import annotations
 import ast
 import os.path
 
+from v5lint.view import namespaces
 from v5lint.view.carriers import carriers, words_of
 from v5lint.view.values import Constant, External, LocalClass, LocalFunction, Mapping
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Container, Iterable, Iterator
 
+    from v5lint.view.calls import CallSite
     from v5lint.view.module import ModuleView
     from v5lint.view.tree import Binding
 
@@ -28,7 +30,6 @@ _MODULES = 3
 _LOGGERS = frozenset("debug info warning warn error exception log critical".split())
 _READING_METHODS = frozenset("get items keys values pop popitem __contains__".split())
 _TAKING_METHODS = frozenset({"pop", "popitem", "clear"})
-_COPIES = frozenset({"builtins.dict", "collections.OrderedDict", "copy.copy", "copy.deepcopy", "collections.ChainMap"})
 
 
 class Entry:
@@ -100,9 +101,10 @@ class Flow:
         functions: the functions of the module that give it back, or a copy of it.
         makers: the expressions that make it: the literals, the `dict(...)` calls.
         takings: what takes keys out of it, or out of a copy.
+        is_wrapped: whether its keys are read as attributes of something that is made of it.
     """
 
-    __slots__ = ("aliases", "entries", "functions", "makers", "receivers", "takings")
+    __slots__ = ("aliases", "entries", "functions", "is_wrapped", "makers", "receivers", "takings")
 
     def __init__(self) -> None:
         self.entries: list[Entry] = []
@@ -111,6 +113,7 @@ class Flow:
         self.functions: list[ast.AST] = []
         self.makers: list[ast.expr] = []
         self.takings: list[Taking] = []
+        self.is_wrapped = False
 
     def settle(self) -> None:
         """Put what was found in order, without repeats."""
@@ -154,6 +157,7 @@ class Dicts:
             follow = _Follow(self._view, known)
             follow.start(node)
             for place in self._places_chosen().get(node, ()) if self._is_held(node) else ():
+                known.is_wrapped = known.is_wrapped or isinstance(place, ast.Attribute)
                 follow.expression(place, copied=False)
                 for binding in self._view.links.bindings_read(place) if isinstance(place, ast.Name) else ():
                     follow.binding(binding, copied=False)
@@ -316,7 +320,8 @@ class Dicts:
             self._chosen = {}
             flows, entries = dict(self._flows), dict(self._entries)
             nodes = self._view.tree.nodes
-            for place in (*nodes.get(ast.Subscript, ()), *nodes.get(ast.Call, ()), *nodes.get(ast.keyword, ())):
+            places = (*nodes.get(ast.Subscript, ()), *nodes.get(ast.Call, ()), *nodes.get(ast.keyword, ()))
+            for place in (*places, *self._attributes_read()):
                 if isinstance(place, ast.keyword):
                     if place.arg is not None or not isinstance(place.value, ast.Name):
                         continue
@@ -330,6 +335,22 @@ class Dicts:
             self._flows, self._entries = flows, entries  # without those that were followed while this was half known
         return self._chosen
 
+    def _attributes_read(self) -> Iterator[ast.Attribute]:
+        """The attributes that may be entries which are dicts: `config.training` of `OmegaConf.create({...})`."""
+        nodes = self._view.tree.nodes
+        if not any(map(self._view.links.calls_named, namespaces.NAMESPACE_NAMES)):
+            return
+        keys = {
+            key.value
+            for each in nodes.get(ast.Dict, ())
+            for key, value in zip(each.keys, each.values, strict=True)  # type: ignore[attr-defined]
+            if isinstance(key, ast.Constant) and isinstance(value, (ast.Dict, ast.Call))
+        }
+        keys |= {each.arg for each in nodes.get(ast.keyword, ()) if isinstance(each.value, (ast.Dict, ast.Call))}  # type: ignore[attr-defined]
+        for each in nodes.get(ast.Attribute, ()):
+            if each.attr in keys and isinstance(each.ctx, ast.Load):  # type: ignore[attr-defined]
+                yield each  # type: ignore[misc]
+
     def _is_held(self, node: ast.expr) -> bool:
         """Whether a dict stands in something that it can be chosen from: a table, a list, `TABLE["small"] = {...}`."""
         parent = self._view.tree.parents.get(node)
@@ -342,7 +363,7 @@ class Dicts:
     def _is_chosen(self, node: ast.expr) -> bool:
         if isinstance(node, ast.Name):
             return any(each.kind in ("for", "unpack") for each in self._view.links.bindings_read(node))
-        if isinstance(node, ast.Subscript):
+        if isinstance(node, (ast.Subscript, ast.Attribute)):
             return isinstance(node.ctx, ast.Load)
         return isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in ("get", "pop")
 
@@ -513,6 +534,8 @@ class _Follow:
             return
         if isinstance(node, (ast.Dict, ast.DictComp)) or (isinstance(node, ast.Call) and _is_copy(self.view, node)):
             self.flow.makers.append(node)
+            if isinstance(node, ast.Call) and _is_namespace(self.view, node):
+                self.flow.is_wrapped = True
             for entry in _own_entries(node, self.view):
                 self.flow.entries.append(entry)
             return
@@ -675,7 +698,7 @@ class _Follow:
         assert isinstance(call, ast.Call)
         if keyword.arg is None:
             if _is_copy(self.view, call):
-                self.expression(call, copied=True)
+                self.copied_by(call)
             elif isinstance(call.func, ast.Attribute) and call.func.attr == "update":
                 self.merged_into(call.func.value)
             else:
@@ -687,13 +710,18 @@ class _Follow:
 
     def argument(self, node: ast.expr, call: ast.Call, *, copied: bool) -> None:
         if _is_copy(self.view, call):
-            self.expression(call, copied=True)
+            self.copied_by(call)
         elif isinstance(call.func, ast.Attribute) and call.func.attr == "update":
             self.merged_into(call.func.value)
         elif _called_name(call) in _READERS or _called_name(call) in _LOGGERS:
             self.flow.receivers.append(Receiver("read", node, call))
         else:
             self.passed(node, call, "", call.args.index(node), copied=copied)
+
+    def copied_by(self, call: ast.Call) -> None:
+        """Follow the copy that a call makes."""
+        self.flow.is_wrapped = self.flow.is_wrapped or _is_namespace(self.view, call)
+        self.expression(call, copied=True)
 
     def passed(self, node: ast.expr, call: ast.Call, name: str, index: int, *, copied: bool) -> None:
         """Follow an argument into a function of this module; any other function is a receiver."""
@@ -783,6 +811,15 @@ def written_entries(owner: ast.AST) -> list[Entry]:
     return []
 
 
+def started_by_pairs(call: CallSite, names: Container[str]) -> ast.expr | None:
+    """The dict into which pairs with one of some keys are put: `dict([("a", 1)])`, `d.update([("a", 1)])`; or None."""
+    first = call.args[0] if call.args else None
+    keys = [each.elts[0] for each in getattr(first, "elts", ()) if _is_pair(each)]
+    if not any(isinstance(key, ast.Constant) and isinstance(key.value, str) and key.value in names for key in keys):
+        return None
+    return call.func.value if isinstance(call.func, ast.Attribute) and call.name == "update" else call.node
+
+
 def asked_of(view: ModuleView, mapping: ast.expr) -> ast.expr | None:
     """The key that a dict is asked for: `k` of `d[k]`, `d.get(k)` and `k in d`."""
     parent = view.tree.parents[mapping]
@@ -819,6 +856,9 @@ def _update_entries(call: ast.Call, view: ModuleView) -> list[Entry]:
     found = []
     for argument in call.args:
         found += _merged_entries(argument, view)
+    is_call_of_name = _called_name(call) in namespaces.NAMES  # which may be given how to copy, beside what
+    if is_call_of_name and not namespaces.takes_keywords(view.evaluator.values(call.func)):
+        return found
     for keyword in call.keywords:
         if keyword.arg is None:
             found += _merged_entries(keyword.value, view)
@@ -869,12 +909,20 @@ def _entry_of(key: ast.expr, value: ast.expr, owner: ast.expr, view: ModuleView)
 
 
 def _is_copy(view: ModuleView, call: ast.Call) -> bool:
-    """Whether a call makes a dict of what it is given: `dict(...)`, `OrderedDict(...)`, `copy.deepcopy(d)`."""
+    """Whether a call makes a dict of what it is given: `dict(...)`, `copy.deepcopy(d)`, `OmegaConf.create(d)`."""
     if isinstance(call.func, ast.Attribute) and call.func.attr == "copy" and not call.args and not call.keywords:
         return True
-    if _called_name(call) not in ("dict", "OrderedDict", "copy", "deepcopy", "ChainMap"):
-        return False
-    return any(isinstance(each, External) and each.path in _COPIES for each in view.evaluator.values(call.func))
+    if _called_name(call) == "vars":  # of an object whose attributes are entries
+        return len(call.args) == 1 and any(
+            isinstance(each, Mapping) and isinstance(each.node, ast.Call)
+            for each in view.evaluator.values(call.args[0])
+        )
+    return _called_name(call) in namespaces.NAMES and namespaces.is_copy(view.evaluator.values(call.func))
+
+
+def _is_namespace(view: ModuleView, call: ast.Call) -> bool:
+    """Whether a call makes something whose attributes are its entries: `OmegaConf.create(...)`, `EasyDict(...)`."""
+    return _called_name(call) in namespaces.NAMES and namespaces.is_namespace(view.evaluator.values(call.func))
 
 
 def _filtered(view: ModuleView, items: ast.Call) -> ast.DictComp | None:

@@ -315,6 +315,8 @@ def _entries(view: ModuleView, node: ast.expr, access: str, site: ast.AST) -> It
             how = "delete" if entry.how == "removal" else access
             value = entry.value if how == access else None
             yield EnvironmentKey(entry.key, entry.node, how, value, site, entry if how == access else None)
+        elif isinstance(entry.node, ast.DictComp):  # `{name: folder for name in ("A", "B")}`
+            yield from _named(view, entry.node.key, access, entry.node.value, site)
     for alias in flow.aliases:
         asked = asked_of(view, alias)
         if asked is not None:

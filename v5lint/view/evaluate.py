@@ -692,8 +692,9 @@ class Evaluator:
         for container in containers:
             if not isinstance(container, Elements):
                 # `model, info = X.from_pretrained(..., output_loading_info=True)`: the first is the model; and
-                # `module, is_there = optional_import("transformers")`.
-                if isinstance(container, (Instance, External)) and index == 0:
+                # `module, is_there = optional_import("transformers")`; and `args, rest = parser.parse_known_args()`.
+                is_pair = isinstance(container, Result) and container.of.endswith(".parse_known_args")
+                if (isinstance(container, (Instance, External)) or is_pair) and index == 0:
                     found.add(container)
                 else:
                     found.add(UNKNOWN)

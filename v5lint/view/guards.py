@@ -67,6 +67,7 @@ class Guards:
 
     def __init__(self, view: ModuleView) -> None:
         self._view = view
+        self._never_called: dict[tuple[ast.AST, str], bool] = {}
 
     def is_dead(self, node: ast.AST, package: str = "transformers") -> bool:
         """Whether a node does not run under the target release, by a check of the version or of a name.
@@ -78,7 +79,35 @@ class Guards:
             truth = self._truth(test, package)
             if truth is _UNDECIDED_VERSION or (isinstance(truth, bool) and truth is not wanted):
                 return True
-        return False
+        function = self._view.links.function_around(node)
+        return isinstance(function, (ast.FunctionDef, ast.AsyncFunctionDef)) and self._is_never_called(
+            function, package
+        )
+
+    def _is_never_called(self, function: ast.FunctionDef | ast.AsyncFunctionDef, package: str) -> bool:
+        """Whether all that calls a function is dead, and nothing else mentions it: `if old: return _load_as_then()`."""
+        key = (function, package)
+        if key not in self._never_called:
+            self._never_called[key] = False  # what calls itself is called from elsewhere, or not at all
+            named = self._view.links.calls_named(function.name)
+            if not named or not all(map(self._view.reach.conditions, named)):
+                return False  # the cheap question first: most functions are called somewhere under no condition
+            calls = self._view.links.calls_of(function)
+            self._never_called[key] = (
+                bool(calls)
+                and all(self.is_dead(each, package) for each in calls)
+                and self._is_only_called(function, calls)
+            )
+        return self._never_called[key]
+
+    def _is_only_called(self, function: ast.FunctionDef | ast.AsyncFunctionDef, calls: list[ast.Call]) -> bool:
+        """Whether some calls are all that is done with a function: nothing hands it on, or has it from this module."""
+        name, view = function.name, self._view
+        called = {each.func for each in calls}
+        for kind, field in ((ast.Name, "id"), (ast.Attribute, "attr"), (ast.Constant, "value")):
+            if any(getattr(each, field) == name and each not in called for each in view.tree.nodes.get(kind, ())):
+                return False
+        return not function.decorator_list and not any(view.project.all_importers(view.path, name))
 
     def is_ready(self, node: ast.AST, errors: frozenset[str] = CALL_ERRORS) -> bool:
         """Whether a node does not run under the target release, or the program goes another way where it fails.
@@ -351,6 +380,9 @@ class _Condition:
         test = self.compute(node.test)
         return _NO_VALUE if test is _NO_VALUE else self.compute(node.body if test else node.orelse)
 
+    def named_expr(self, node: ast.NamedExpr) -> Any:
+        return self.compute(node.value)
+
     def sequence(self, node: ast.Tuple | ast.List) -> Any:
         values = [self.compute(each) for each in node.elts]
         return _NO_VALUE if _NO_VALUE in values else tuple(values)
@@ -471,6 +503,8 @@ class _Condition:
             if answer is not questions.NONE:
                 held = self.answered(answer)
                 return None if held is False and name != "hasattr" else held  # a module that is not found is None
+        if name == "any" and node.args and (asked := _membership(node.args[0])) is not None:
+            return self.compare(asked)
         if name == "getattr" and arguments[1:2] == ["__version__"] and self.is_of_package(node.args[0]):
             self.asks_version = True
             return self.version
@@ -629,6 +663,20 @@ _COMPARISONS: dict[type[ast.cmpop], str] = {
 }
 
 
+def _membership(node: ast.expr) -> ast.Compare | None:
+    """The `"X" in names` that `any(name == "X" for name in names)` asks."""
+    if not isinstance(node, (ast.GeneratorExp, ast.ListComp)) or len(node.generators) > 1 or node.generators[0].ifs:
+        return None
+    test, loop = node.elt, node.generators[0]
+    if not isinstance(test, ast.Compare) or len(test.ops) > 1 or not isinstance(test.ops[0], ast.Eq):
+        return None
+    sides = [test.left, test.comparators[0]]
+    others = [each for each in sides if ast.dump(each) != ast.dump(ast.Name(ast.unparse(loop.target), ast.Load()))]
+    if len(others) != 1 or not isinstance(loop.target, ast.Name):
+        return None
+    return ast.copy_location(ast.Compare(others[0], [ast.In()], [loop.iter]), test)
+
+
 def _agreed(values: list[Any]) -> Any:
     """What all assignments to a name come to; _NO_VALUE where they do not agree."""
     first, *others = [each.release if isinstance(each, _Parsed) else each for each in values]
@@ -682,4 +730,5 @@ _CONDITIONS: dict[type[ast.expr], Callable[[_Condition, Any], Any]] = {
     ast.Call: _Condition.call,
     ast.ListComp: _Condition.comprehension,
     ast.Subscript: _Condition.subscript,
+    ast.NamedExpr: _Condition.named_expr,
 }

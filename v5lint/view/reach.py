@@ -9,6 +9,7 @@ from v5lint.view.tree import FUNCTIONS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from typing import TypeAlias
 
     from v5lint.view.tree import Binding, Position, Scope, Tree
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 
 #: Decorators that leave a test out, with the truth value under which it runs.
 _SKIPS = {"skipif": False, "skipIf": False, "skipUnless": True}
+
+#: The variable of a module or class of tests that marks them all.
+_MARKS = "pytestmark"
 
 _LOOPS = (ast.For, ast.AsyncFor, ast.While)
 
@@ -292,9 +296,12 @@ class Reach:
         return known.get(child, [])
 
     def _not_skipped(self, node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) -> list[tuple[ast.expr, bool]]:
-        """What the decorators ask that leave a test out: `@pytest.mark.skipif(old)`, `@unittest.skipUnless(new)`."""
+        """What the decorators ask that leave a test out: `@pytest.mark.skipif(old)`, `@unittest.skipUnless(new)`.
+
+        The same of the `pytestmark` of its class or module.
+        """
         found: list[tuple[ast.expr, bool]] = []
-        for decorator in node.decorator_list:
+        for decorator in (*node.decorator_list, *self._marks(node)):
             made: ast.expr | None = decorator
             if isinstance(decorator, ast.Name):  # `needs_new = pytest.mark.skipif(...)`
                 bindings = self._tree.scope.bindings.get(decorator.id, ())
@@ -305,6 +312,16 @@ class Reach:
                 if name in _SKIPS and given:
                     found.append((given[0], _SKIPS[name]))
         return found
+
+    def _marks(self, node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) -> Iterator[ast.expr]:
+        """What `pytestmark` is in a class, or in the module whose function or class a node is."""
+        scopes = [self._tree.scopes[node]] if isinstance(node, ast.ClassDef) else []
+        scopes += [self._tree.scope] if self._tree.parents.get(node) is self._tree.root else []
+        for scope in scopes:
+            bindings = scope.bindings.get(_MARKS, ())
+            value = bindings[0].value if len(bindings) == 1 else None
+            if value is not None:
+                yield from value.elts if isinstance(value, (ast.List, ast.Tuple)) else [value]
 
 
 def _filters_before(parent: ast.AST, child: ast.AST) -> list[ast.expr]:
