@@ -31,6 +31,10 @@ _REMOVALS = {
 _REMOVALS[_PREFIX] = Removal(
     f"{members.TOKENIZER}.{_PREFIX}", "parameter", "transformers", "", _PREFIX_SINCE, ["", "", "", "", ""]
 )
+
+#: How many arguments by position come before `max_length`: text, pair, add_special_tokens, padding, truncation.
+_POSITIONS = 5
+
 _METHODS = frozenset({"encode", "encode_plus", "batch_encode_plus", "__call__", "prepare_for_model", "pad", "tokenize"})
 
 
@@ -49,6 +53,12 @@ class IgnoredPaddingArgument(Rule):
     Since 4.52 `pad_to_max_length` is ignored (until 4.57 a tokenizer in Rust raised a TypeError), and nothing is
     padded. Measured on 5.23, of a text of two words, `tokenizer(text, pad_to_max_length=True, max_length=6)` gives four
     ids, where 4.51 gave six. What follows fails where the lengths differ, or trains on another shape.
+
+    What it meant hung on what stood beside it. Without a `max_length=` it padded to the longest text of the batch, as
+    `padding=True` does; `padding="max_length"` would pad to the longest that the model takes. With one it cut as well
+    as padded, where no `truncation=` said otherwise: `max_length=` alone cuts to this day, but beside
+    `padding="max_length"` it does not (measured on 4.51 and 5.24: `max_length=4, padding="max_length"` leaves eight
+    words at eight).
 
     `pad_to_max_length=False`, and any beside a `padding="longest"`, which counted before, are ignored too: with them
     5.24 does what it did, and logs a warning.
@@ -71,9 +81,13 @@ class IgnoredPaddingArgument(Rule):
 
         encoded = tokenizer(text, max_length=128, padding="max_length", truncation="longest_first")
 
+    and `tokenizer(text, max_length=128, pad_to_max_length=True)` becomes
+    `tokenizer(text, max_length=128, padding="max_length", truncation=True)`.
+
     ## Fix safety
 
-    Safe where the receiver is known, for a literal `True` or `False`; for a variable the fix is a conditional. Beside
+    Safe where the receiver is known, for a literal `True` or `False`; for a variable the fix is a conditional. Unsafe
+    where a dict that is splatted into the call may hold a `max_length` or a `truncation` that is not seen. Beside
     another `padding=` or `truncation=`, which v4 preferred, the old argument goes. Unsafe where only the name says that
     it is a tokenizer (in a file that imports transformers, or in a repository that does and has no other), and where it
     may be another library's.
@@ -109,7 +123,10 @@ def _told(given: Given) -> str:
         return f"{said}, and does the same without it: {'drop it' if _pads_anyhow(given) else 'pass `padding=False`'}"
     if given.other("padding") is not None:
         return f"{said}: `padding=` alone counts"
-    return f'{said} and pads nothing: pass `padding="max_length"`'
+    if not _has_length(given):
+        return f"{said} and pads nothing: pass `padding=True`, for without `max_length=` it padded to the longest"
+    cut = "" if _says_what_is_cut(given) else ", truncation=True"
+    return f'{said} and pads nothing: pass `padding="max_length"{cut}`'
 
 
 def _asks_for_prefix(given: Given) -> bool:
@@ -170,15 +187,69 @@ def _fix(given: Given) -> Fix | None:
         return arguments.removal_fix([given], level) if wins else None
     if given.name == _CUTS:
         return arguments.rename_fix(given, new.new, new.since, level)
-    if isinstance(given.value, ast.Constant):
-        value = '"max_length"' if given.value.value else "False"
-    else:
-        value = f'"max_length" if {arguments.operand(given)} else False'
+    value = _padding(given)
+    if value != "False" and level == "safe" and _may_be_given_more(given):
+        level = "unsafe"
+    cuts = value != "False" and _has_length(given) and not _says_what_is_cut(given)
+    if cuts and given.entry is not None and given.entry.how not in ("literal", "keyword"):
+        return None
+    if _is_given_already(given, new.new) or (cuts and _is_given_already(given, "truncation")):
+        return None
 
     def build() -> list[Edit]:
-        return given.replaced(new.new, value)
+        return _cutting(given, new.new, value) if cuts else given.replaced(new.new, value)
 
     return Fix(f"Replace `{_PADS}=` with `padding=`", build, applicability=level)
+
+
+def _padding(given: Given) -> str:
+    """What `padding=` has to be, as source: the length if one is given, else the longest of the batch."""
+    long = '"max_length"' if _has_length(given) else "True"
+    if isinstance(given.value, ast.Constant):
+        return long if given.value.value else "False"
+    return f"{long} if {arguments.operand(given)} else False"
+
+
+def _cutting(given: Given, name: str, value: str) -> list[Edit]:
+    """The edits that put `padding=` in its place, and say that what is too long is cut."""
+    from v5lint.edits.arguments import edit_arguments
+
+    owner, view = given.owner, given.view
+    if isinstance(owner, ast.Dict) and isinstance(given.node, ast.expr) and given.value is not None:
+        quote = view.source(given.node)[-1]
+        more = f"{value}, {quote}truncation{quote}: True"
+        return [view.replace(given.node, f"{quote}{name}{quote}"), view.replace(given.value, more)]
+    assert isinstance(owner, ast.Call)
+    return [edit_arguments(view, owner, replace={given.node: f"{name}={value}"}, append=["truncation=True"])]
+
+
+def _is_given_already(given: Given, name: str) -> bool:
+    """Whether the call has an argument of a name, if only None, or by position, beside which no other can be put."""
+    place = {"padding": 3, "truncation": 4}[name]
+    return given.other(name) is not None or len(given.call.node.args) > place
+
+
+def _has_length(given: Given) -> bool:
+    """Whether a `max_length` is given, by name or by position."""
+    beside = given.other("max_length")
+    if beside is not None:
+        return not (isinstance(beside, ast.Constant) and beside.value is None)
+    return len(given.call.node.args) > _POSITIONS
+
+
+def _says_what_is_cut(given: Given) -> bool:
+    """Whether the call says what is cut, under either name or by position."""
+    beside = given.other("truncation")
+    if beside is not None and not (isinstance(beside, ast.Constant) and beside.value is None):
+        return True
+    return given.other(_CUTS) is not None or len(given.call.node.args) > _POSITIONS - 1
+
+
+def _may_be_given_more(given: Given) -> bool:
+    """Whether something is splatted into the call that cannot be followed and may hold what is not seen here."""
+    splatted = [keyword for keyword in given.call.node.keywords if keyword.arg is None]
+    seen = given.other("max_length") is not None and _says_what_is_cut(given)
+    return len(splatted) > (given.entry is not None) and not seen
 
 
 def _is_known(call: CallSite) -> bool:

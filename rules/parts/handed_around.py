@@ -28,7 +28,7 @@ def is_handed_around(view: ModuleView, use: ast.expr) -> bool:
         if isinstance(parent, ast.Dict):
             return child in parent.values
         if isinstance(parent, ast.keyword):
-            return parent.arg is not None
+            return parent.arg is not None and not _registers(view.tree.parents[parent])
         if isinstance(parent, ast.Assign):
             names = [each.id for each in parent.targets if isinstance(each, ast.Name)]
             attributes = [each for each in parent.targets if isinstance(each, ast.Attribute)]
@@ -38,6 +38,23 @@ def is_handed_around(view: ModuleView, use: ast.expr) -> bool:
             return bool(name) and _is_only_called(view, name)
         return False
     return False
+
+
+def _registers(call: ast.AST) -> bool:
+    """Whether a call enters what it is given in a registry, which may take nothing but classes and functions.
+
+    That of mmcv and mmengine raises "module must be a class or a function" for a partial.
+    """
+    if not isinstance(call, ast.Call):
+        return False
+    name = (
+        call.func.attr
+        if isinstance(call.func, ast.Attribute)
+        else call.func.id
+        if isinstance(call.func, ast.Name)
+        else ""
+    )
+    return "register" in name.lower()
 
 
 def partial(imports: ImportEdits, use: ast.expr, written: str, arguments: Sequence[str]) -> str:
