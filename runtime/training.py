@@ -91,7 +91,7 @@ def finetune(config: FinetuneConfig) -> FinetuneResult:
         processor.max_num_patches = config.patch_budget  # saved with the result, so that predictions use it too
     transforms = make_transforms(processor, family, model_config, config)
     if config.mixup or config.cutmix:
-        require_timm("mixup and cutmix")
+        require_timm("mixup or cutmix")
     loading = _drop_path(config, family, model_config)
     data = load_data(config)
     warmup_steps(config, None if config.streaming else len(data.train), world_size())  # raises where it is too long

@@ -399,7 +399,7 @@ def _check_predictions(findings: Findings, subject: Subject, evaluation: ImageSo
             findings.fail(
                 "one_answer",
                 f"{text}: {share:.0%} of the training images have this class.",
-                "Weight the classes in the loss, or draw rare ones more often.",
+                "Train longer, weight the classes in the loss, or draw rare ones more often.",
                 1,
                 len(set(truth.tolist())),
             )
