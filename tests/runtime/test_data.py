@@ -219,7 +219,7 @@ def test_every_broken_image_is_counted(tmp_path: Path) -> None:
     rows = datasets.Dataset.from_dict({"image": [str(path) for path in sorted(folder.rglob("*.png"))]})
     rows = rows.cast_column("image", datasets.Image(decode=False))
     with pytest.raises(DataError, match=r"7 of 10 images are unusable.*and 2 more"):
-        verify_images(rows, "image")
+        verify_images([rows.select(range(4)), rows.select(range(4, 10))], "image")
 
 
 def test_an_image_is_upright_and_in_colour() -> None:

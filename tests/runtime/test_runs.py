@@ -12,7 +12,7 @@ from v5lint.runtime.demo import run_demo
 from v5lint.runtime.errors import AdapterError, OutputError, UsageError
 from v5lint.runtime.export import known_base, read_labels, whole_folder
 from v5lint.runtime.restore import is_complete
-from v5lint.runtime.runs import claim_output
+from v5lint.runtime.runs import check_apart, claim_output
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -30,6 +30,17 @@ def checkpoint(output: Path, step: int, **other: str) -> Path:
     for name, content in {**PARTS, **other}.items():
         (folder / name).write_text(content, encoding="utf-8")
     return folder
+
+
+def test_results_do_not_lie_among_the_data(tmp_path: Path) -> None:
+    """The figures of a run in `cats-and-dogs/out` would be images of a third class in the next one."""
+    data = tmp_path / "data"
+    data.mkdir()
+    for output in (data, data / "out" / "put", tmp_path / "not" / ".." / "data" / "out"):
+        with pytest.raises(UsageError, match=r"output .* lies inside of the data"):
+            check_apart(output, None, str(data))
+    for output in (tmp_path, tmp_path / "database"):
+        check_apart(output, str(data), "name-of-a-data-set")
 
 
 def test_a_run_goes_on_from_its_last_whole_checkpoint(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
