@@ -218,8 +218,9 @@ def _sampler(config: FinetuneConfig, data: ImageData, transforms: Transforms) ->
     """Batches of like length where images have many, and their sizes are known."""
     if transforms.patches is None or not config.bucketing or data.sizes is None:
         return None
+    together = config.batch_size * world_size()  # a step has as many, in the same order in however many processes
     grids = [transforms.patches.grid(int(width), int(height)) for width, height in data.sizes]
-    return BucketSampler([rows * columns for rows, columns in grids], config.batch_size, config.seed)
+    return BucketSampler([rows * columns for rows, columns in grids], together, config.seed)
 
 
 def _validation(config: FinetuneConfig, processor: Any) -> ValidationCallback | None:

@@ -47,8 +47,9 @@ def losses(folder: Path) -> list[float]:
 
 @pytest.mark.parametrize("name", ["vit", "siglip2"])
 def test_two_processes_give_the_losses_of_one(name: str, tmp_path: Path) -> None:
-    """Also with patches, with augmentation, which hangs on the image alone, and where the last batches differ."""
-    options = {**OPTIONS, "augmentation": "basic", "bucketing": False, "max_eval_samples": 90}
+    """Also with patches in buckets, with augmentation, which hangs on the image alone, and where the last batches
+    differ."""
+    options = {**OPTIONS, "augmentation": "basic", "max_eval_samples": 90}
     one = demo_config(name, tmp_path, **options, batch_size=32)
     two = replace(one, batch_size=16)
     alone = run(["v5lint.runtime.cli"], one, tmp_path / "one")
