@@ -98,7 +98,8 @@ def finetune(config: FinetuneConfig) -> FinetuneResult:
     warmup_steps(config, None if config.streaming else len(data.train), world_size())  # raises where it is too long
     set_seed(config.seed)
     model = prepare_model(config, data.labels, **loading)
-    check_space(Path(config.output), _bytes_to_write(config, model))
+    fewer = "choose another output, or keep fewer checkpoints (keep_checkpoints)"
+    check_space(Path(config.output), _bytes_to_write(config, model), fewer)
     resumed = claim_output(config)
     checks = _validation(config, processor)
     trainer = make_trainer(config, model, data, transforms, checks, processor)

@@ -37,7 +37,7 @@ def run(words: list[str], config: Any, folder: Path) -> subprocess.CompletedProc
     path = folder.with_suffix(".json")
     path.write_text(json.dumps({**config.as_dict(), "output": str(folder)}), encoding="utf-8")
     command = [sys.executable, "-m", *words, "finetune", str(path)]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=600)  # or a hang is nameless
 
 
 def losses(folder: Path) -> list[float]:

@@ -10,7 +10,7 @@ from v5lint.runtime.commands.zero_shot import lines_of
 from v5lint.runtime.config import FinetuneConfig
 from v5lint.runtime.demo import run_demo
 from v5lint.runtime.errors import AdapterError, OutputError, UsageError
-from v5lint.runtime.export import known_base, read_labels, whole_folder
+from v5lint.runtime.export import known_base, read_labels, whole_checkpoint, whole_folder
 from v5lint.runtime.restore import is_complete
 from v5lint.runtime.runs import check_apart, claim_output
 
@@ -30,6 +30,19 @@ def checkpoint(output: Path, step: int, **other: str) -> Path:
     for name, content in {**PARTS, **other}.items():
         (folder / name).write_text(content, encoding="utf-8")
     return folder
+
+
+def test_nothing_is_left_of_a_checkpoint_that_cannot_be_written(tmp_path: Path) -> None:
+    """Of a retrieval fine-tune too, where torch said `unexpected pos 90880 vs 90772` on a full disk."""
+
+    def write() -> None:
+        with whole_checkpoint(tmp_path / "checkpoint-8", "start again"):
+            (tmp_path / "checkpoint-8").mkdir()
+            raise RuntimeError("unexpected pos")
+
+    with pytest.raises(OutputError, match=r"checkpoint-8 cannot be written \(unexpected pos\).*start again\."):
+        write()
+    assert not list(tmp_path.iterdir())
 
 
 def test_results_do_not_lie_among_the_data(tmp_path: Path) -> None:
