@@ -108,7 +108,7 @@ def mixup(
     Raises:
         MissingDependencyError: timm or torchvision, which timm needs, is not installed.
     """
-    require_timm("mixup and cutmix")
+    require_timm("mixup or cutmix")
     from timm.data.mixup import Mixup, mixup_target
 
     mixer = Mixup(mixup_alpha=alpha, cutmix_alpha=cutmix_alpha, label_smoothing=label_smoothing, num_classes=classes)

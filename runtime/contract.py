@@ -247,12 +247,14 @@ def _cache_space(variables: Mapping[str, str], required_gib: float) -> CheckResu
     free = shutil.disk_usage(existing).free / GIB
     writable = os.access(existing, os.W_OK)
     enough = free >= required_gib
+    refused = "" if writable else ", and it cannot be written to"
+    wanted = "" if enough else f", and {required_gib:,g} are needed"
     return CheckResult(
         "cache",
         "passed" if enough and writable else "failed",
         {"folder": str(folder), "free_gib": round(free, 1), "writable": writable},
         {"free_gib": required_gib, "writable": True},
-        f"Models are kept in {folder}, with {free:.1f} GiB free{'' if writable else ', and it cannot be written to'}.",
+        f"Models are kept in {folder}, with {free:.1f} GiB free{wanted}{refused}.",
         "" if enough and writable else "Set HF_HUB_CACHE to a folder on a disk with room that you may write to.",
     )
 

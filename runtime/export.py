@@ -59,6 +59,29 @@ def whole_folder(target: Path) -> Iterator[Path]:
         shutil.rmtree(unfinished, ignore_errors=True)
 
 
+@contextmanager
+def whole_checkpoint(folder: Path, advice: str, *, writes: bool = True) -> Iterator[None]:
+    """A block that writes a checkpoint of a training, of which nothing is left when it fails.
+
+    Args:
+        folder: The checkpoint.
+        advice: What to do once there is room.
+        writes: Whether this process is the one that writes, and so removes.
+
+    Raises:
+        OutputError: It cannot be written.
+    """
+    try:
+        yield
+    except Exception as error:  # a full disk is an OSError, a RuntimeError of torch or an exception of safetensors
+        if writes:
+            shutil.rmtree(folder, ignore_errors=True)
+        raise OutputError(
+            f"checkpoint {folder} cannot be written ({str(error).strip() or type(error).__name__}), and was removed. "
+            f"Make room, and {advice}."
+        ) from error
+
+
 def save_adapter(model: Any, processor: Any, labels: Sequence[str], folder: Path) -> Path:
     """Write an adapter as PEFT does, with `labels.json` and the processor.
 
@@ -180,7 +203,7 @@ def is_saved(processor: Any) -> bool:
     return getattr(processor, "data_config", None) is None
 
 
-def check_space(folder: Path, needed: int) -> None:
+def check_space(folder: Path, needed: int, otherwise: str = "choose another output") -> None:
     """Raise unless a disk has room for so many bytes, with a margin.
 
     Raises:
@@ -194,6 +217,5 @@ def check_space(folder: Path, needed: int) -> None:
     if free < needed * _MARGIN:
         raise OutputError(
             f"{folder}: the results need about {needed * _MARGIN / 2**20:,.1f} MiB, and the disk has "
-            f"{free / 2**20:,.1f} free. Make room, choose another output, or keep fewer checkpoints "
-            "(keep_checkpoints)."
+            f"{free / 2**20:,.1f} free. Make room, or {otherwise}."
         )

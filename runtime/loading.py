@@ -12,8 +12,9 @@ import inspect
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from pickle import UnpicklingError
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 import torch
 import transformers
@@ -28,14 +29,13 @@ from v5lint.runtime.hub import hub_options, read_json
 from v5lint.runtime.quantization import Quantization, check_quantized, leave_unpacked, quantization_config_for
 from v5lint.runtime.roles import backbone_of, classification_head
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
 Labels = Sequence[str] | Mapping[int, str] | int
 """Class names in the order of their indices, or by index, or only how many there are."""
 
 _OPTIONAL_TENSORS = ("mask_token", "position_ids", "inv_freq", "periods")
 """Tensors that a checkpoint may have and a model need not: for pre-training, or computed anew by later releases."""
+_WRITTEN = ("model", "merged")
+"""Folders of whole models in the output of a fine-tune."""
 _REMOVED_FLAGS = ("load_in_4bit", "load_in_8bit")
 
 
@@ -171,12 +171,16 @@ def load_config(checkpoint: str | Path, **options: Any) -> PreTrainedConfig:
     content = read_json(checkpoint, "config.json", **options)
     if content is None:
         adapter = read_json(checkpoint, "adapter_config.json", **options)
-        hint = (
-            f"It is an adapter of {adapter.get('base_model_name_or_path')}: name that, the base model, here. In code, "
-            "load_adapter() loads the adapter onto it."
-            if adapter
-            else "Save the model with save_pretrained()."
-        )
+        inner = next((name for name in _WRITTEN if (Path(checkpoint) / name / "config.json").is_file()), None)
+        if adapter:
+            hint = (
+                f"It is an adapter of {adapter.get('base_model_name_or_path')}: name that, the base model, here. In "
+                "code, load_adapter() loads the adapter onto it."
+            )
+        elif inner is not None:
+            hint = f"It is the output of a fine-tune: name the model in it, {Path(checkpoint) / inner}."
+        else:
+            hint = "Save the model with save_pretrained()."
         raise CheckpointError(f"{checkpoint} has no config.json. {hint}")
     require_libraries(find_family(content))
     try:

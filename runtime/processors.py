@@ -80,7 +80,7 @@ def _saved_processor(checkpoint: str | Path, options: Mapping[str, Any]) -> dict
 def _check_saved_processor(checkpoint: str | Path, family: Family, saved: Mapping[str, Any], saved_type: str) -> None:
     if saved_type and not family.accepts_processor(saved_type):
         raise ProcessorError(
-            f"{checkpoint}: the processor is {saved_type}, but model_type belongs to {family.title}, whose "
+            f"{checkpoint}: the processor is {saved_type}, but the model is of {family.title}, whose "
             f"processor is {' or '.join(family.image_processors)}. Save the base model's processor into the folder."
         )
     if family.image_processors == ("BitImageProcessor",):

@@ -23,3 +23,10 @@ def quiet_libraries() -> None:
     transformers.logging.disable_progress_bar()
     datasets.disable_progress_bars()
     warnings.filterwarnings("ignore", category=FutureWarning, module=r"transformers|peft|torch")
+    warnings.filterwarnings("once", category=UserWarning, module=r"v5lint\.runtime")
+    warnings.formatwarning = _said
+
+
+def _said(message: Warning | str, category: type[Warning], *_: object, **__: object) -> str:
+    """A warning for who called a command: its words, and not the line of code."""
+    return f"{message if issubclass(category, UserWarning) else f'{category.__name__}: {message}'}\n"

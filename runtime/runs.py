@@ -89,6 +89,22 @@ def claim_output(config: FinetuneConfig) -> Path | None:
     return whole
 
 
+def check_apart(output: str | Path, *sources: str | Path | None) -> None:
+    """Raise where results would lie among the data, whose figures would be images of a class the next time.
+
+    Raises:
+        UsageError: The output is a source, or below one.
+    """
+    place = Path(output).expanduser().resolve()
+    for source in sources:
+        folder = None if source is None else Path(source).expanduser().resolve()
+        if folder is not None and folder.is_dir() and place.is_relative_to(folder):
+            raise UsageError(
+                f"output {output} lies inside of the data, {source}: its figures would be taken for images the next "
+                "time. Choose a folder beside it."
+            )
+
+
 def _where_it_begins(training: Path, found: list[Path], whole: Path | None) -> str:
     """From where a run goes on, and what of it was left half-written."""
     broken = ", ".join(checkpoint.name for checkpoint in found if not is_complete(checkpoint))

@@ -13,7 +13,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import math
-import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,8 +31,8 @@ from transformers.integrations import get_available_reporting_integrations, get_
 from transformers.trainer_utils import TrainOutput
 
 from v5lint.runtime.distributed import has_accelerator
-from v5lint.runtime.errors import MissingDependencyError, OutputError, UsageError
-from v5lint.runtime.export import is_saved, write_labels
+from v5lint.runtime.errors import MissingDependencyError, UsageError
+from v5lint.runtime.export import is_saved, whole_checkpoint, write_labels
 from v5lint.runtime.restore import MovingAverage, check_adapter_restored, restore_weights
 
 if TYPE_CHECKING:
@@ -184,7 +183,8 @@ class ImageTrainer(Trainer):
     def _save_checkpoint(self, *args: Any, **kwargs: Any) -> None:
         """Save a checkpoint whole, and so that `load_finetuned` can open it, or leave none."""
         folder = Path(str(self.args.output_dir)) / f"checkpoint-{self.state.global_step}"
-        try:
+        advice = "go on from the one before (resume=True)"
+        with whole_checkpoint(folder, advice, writes=bool(self.args.should_save)):
             # First what Trainer does not write: its own state is written last, and says that all is there.
             if self._average is not None and self.args.should_save:
                 folder.mkdir(parents=True, exist_ok=True)
@@ -192,13 +192,6 @@ class ImageTrainer(Trainer):
             if self._labels and self.args.should_save and hasattr(self.model, "peft_config"):
                 write_labels(self._labels, folder)
             super()._save_checkpoint(*args, **kwargs)
-        except Exception as error:  # a full disk is an OSError, a RuntimeError of torch or an exception of safetensors
-            if self.args.should_save:
-                shutil.rmtree(folder, ignore_errors=True)
-            raise OutputError(
-                f"checkpoint {folder} cannot be written ({str(error).strip() or type(error).__name__}), and was "
-                "removed. Make room, and go on from the one before (resume=True)."
-            ) from error
 
 
 class _SetEpoch(TrainerCallback):
@@ -267,13 +260,14 @@ def classification_loss(weights: torch.Tensor | None, label_smoothing: float) ->
 
 def classification_metrics(prediction: Any) -> dict[str, float]:
     """Accuracy, balanced accuracy, macro F1 and Matthews correlation of logits [N, C] against labels [N]."""
-    from sklearn.metrics import accuracy_score, balanced_accuracy_score, f1_score, matthews_corrcoef
+    from sklearn.metrics import accuracy_score, f1_score, matthews_corrcoef, recall_score
 
     chosen = np.argmax(logits_of(prediction.predictions), axis=1)
     truth = prediction.label_ids
     return {
         "accuracy": float(accuracy_score(truth, chosen)),
-        "balanced_accuracy": float(balanced_accuracy_score(truth, chosen)),
+        # balanced_accuracy_score is this, with a warning where a class is answered that no image has
+        "balanced_accuracy": float(recall_score(truth, chosen, labels=np.unique(truth), average="macro")),
         "macro_f1": float(f1_score(truth, chosen, average="macro", zero_division=0)),
         "mcc": float(matthews_corrcoef(truth, chosen)),
     }

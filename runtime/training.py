@@ -35,7 +35,7 @@ from v5lint.runtime.naflex import BucketSampler
 from v5lint.runtime.processors import load_processor
 from v5lint.runtime.report import Loss, RunReport, write_text
 from v5lint.runtime.roles import classification_head
-from v5lint.runtime.runs import claim_output
+from v5lint.runtime.runs import check_apart, claim_output
 from v5lint.runtime.splits import class_weights
 from v5lint.runtime.trainer import ImageTrainer, check_options, classification_metrics, logits_of, warmup_steps
 from v5lint.runtime.transforms import ImageDataset, ImageStream, Transforms, make_transforms
@@ -84,6 +84,7 @@ def finetune(config: FinetuneConfig) -> FinetuneResult:
     """
     check_launch()
     check_options(config)
+    check_apart(config.output, config.data, config.eval_data)
     model_config = load_config(config.checkpoint)
     family = family_of(model_config)
     processor = load_processor(config.checkpoint)
@@ -91,13 +92,14 @@ def finetune(config: FinetuneConfig) -> FinetuneResult:
         processor.max_num_patches = config.patch_budget  # saved with the result, so that predictions use it too
     transforms = make_transforms(processor, family, model_config, config)
     if config.mixup or config.cutmix:
-        require_timm("mixup and cutmix")
+        require_timm("mixup or cutmix")
     loading = _drop_path(config, family, model_config)
     data = load_data(config)
     warmup_steps(config, None if config.streaming else len(data.train), world_size())  # raises where it is too long
     set_seed(config.seed)
     model = prepare_model(config, data.labels, **loading)
-    check_space(Path(config.output), _bytes_to_write(config, model))
+    fewer = "choose another output, or keep fewer checkpoints (keep_checkpoints)"
+    check_space(Path(config.output), _bytes_to_write(config, model), fewer)
     resumed = claim_output(config)
     checks = _validation(config, processor)
     trainer = make_trainer(config, model, data, transforms, checks, processor)
@@ -217,8 +219,9 @@ def _sampler(config: FinetuneConfig, data: ImageData, transforms: Transforms) ->
     """Batches of like length where images have many, and their sizes are known."""
     if transforms.patches is None or not config.bucketing or data.sizes is None:
         return None
+    together = config.batch_size * world_size()  # a step has as many, in the same order in however many processes
     grids = [transforms.patches.grid(int(width), int(height)) for width, height in data.sizes]
-    return BucketSampler([rows * columns for rows, columns in grids], config.batch_size, config.seed)
+    return BucketSampler([rows * columns for rows, columns in grids], together, config.seed)
 
 
 def _validation(config: FinetuneConfig, processor: Any) -> ValidationCallback | None:

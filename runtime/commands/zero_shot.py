@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     import argparse
 
 SUMMARY = "compare images with labels by SigLIP or SigLIP 2, without training"
+_TABLES = (".csv", ".tsv", ".json", ".jsonl", ".parquet")
 WRITES = ("predictions.csv", "predictions.json", "report.json")
 
 
@@ -49,8 +50,10 @@ def lines_of(path: Path) -> list[str]:
     """The lines of a text file that are not empty.
 
     Raises:
-        UsageError: It cannot be read.
+        UsageError: It cannot be read, or is a table, whose lines are rows.
     """
+    if path.suffix.lower() in _TABLES:
+        raise UsageError(f"{path} is a table: write its texts into a text file, one a line")
     try:
         text = path.read_text(encoding="utf-8-sig")  # some editors put a byte-order mark in front
     except (OSError, UnicodeDecodeError) as error:

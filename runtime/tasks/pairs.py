@@ -101,8 +101,7 @@ def load_pairs(
         raise DataError(f"{source}: of pairs there must be at least two of each, and there are {counts}")
     if len(pairs[1].distinct_texts) < 2:
         raise DataError(f"{source}: all pairs to evaluate on have the same text, so nothing can be retrieved")
-    for part in pairs:
-        verify_images(part.rows, part.image_column)
+    verify_images([part.rows for part in pairs], pairs[0].image_column)
     return pairs[0], pairs[1]
 
 

@@ -19,11 +19,11 @@ from transformers import PrinterCallback, Trainer, TrainingArguments, set_seed
 from v5lint.runtime.config import SEEDS
 from v5lint.runtime.distributed import check_launch, check_world_size, has_accelerator
 from v5lint.runtime.errors import UsageError
-from v5lint.runtime.export import ADAPTER_FOLDER, whole_folder
+from v5lint.runtime.export import ADAPTER_FOLDER, check_space, whole_checkpoint, whole_folder
 from v5lint.runtime.lora import attach_lora
 from v5lint.runtime.report import REPORT_FILE, Loss, RunReport
 from v5lint.runtime.roles import unwrap
-from v5lint.runtime.runs import TRAINING_FOLDER
+from v5lint.runtime.runs import TRAINING_FOLDER, check_apart
 from v5lint.runtime.tasks.checkpoint import OpenCheckpoint, open_checkpoint
 from v5lint.runtime.tasks.pairs import Pairs, load_pairs
 from v5lint.runtime.tasks.retrieval import pair_logits, retrieval_metrics, sigmoid_loss
@@ -33,6 +33,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from v5lint.runtime.roles import Tower
+
+_CHECKPOINTS, _BYTES = 10, 4
+"""How often the adapter is written at once: three checkpoints with two moments each, and the result."""
 
 
 @dataclass(frozen=True)
@@ -125,6 +128,7 @@ def finetune_retrieval(config: RetrievalConfig) -> RetrievalResult:
     """
     check_launch()
     output = Path(config.output)
+    check_apart(output, config.data)
     made = [name for name in (ADAPTER_FOLDER, TRAINING_FOLDER, REPORT_FILE) if (output / name).exists()]
     if made and not config.overwrite:
         raise UsageError(
@@ -146,6 +150,7 @@ def finetune_retrieval(config: RetrievalConfig) -> RetrievalResult:
     adapted = attach_lora(
         base.model, r=config.lora_r, lora_alpha=config.lora_alpha, lora_dropout=config.lora_dropout, tower=tower
     )
+    check_space(output, _CHECKPOINTS * _BYTES * adapted.get_nb_trainable_parameters()[0])
     dual_encoder = dataclasses.replace(base, model=adapted)
     trainer = _RetrievalTrainer(dual_encoder, train, evaluation, config)
     check_world_size(trainer.args.world_size)
@@ -228,6 +233,11 @@ class _RetrievalTrainer(Trainer):
         self.log(metrics)
         self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
         return metrics
+
+    def _save_checkpoint(self, *args: Any, **kwargs: Any) -> None:
+        folder = Path(str(self.args.output_dir)) / f"checkpoint-{self.state.global_step}"
+        with whole_checkpoint(folder, "start again (overwrite=True)", writes=bool(self.args.should_save)):
+            super()._save_checkpoint(*args, **kwargs)
 
     def measure(self) -> dict[str, float]:
         """Recall in both directions and their mean, of the evaluation pairs."""

@@ -127,6 +127,7 @@ def test_a_full_disk_fails(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> N
     assert result.status == "failed"
     assert result.measured["free_gib"] == 0.5
     assert "HF_HUB_CACHE" in result.remedy
+    assert "0.5 GiB free, and " in result.detail
 
 
 @pytest.mark.parametrize(

@@ -231,6 +231,9 @@ def test_options_reach_the_configuration(checkpoints: Callable[..., Path]) -> No
 def test_no_checkpoint_is_an_error_that_says_what_is_missing(checkpoints: Callable[..., Path], tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match=r"no config\.json"):
         load_model(tmp_path)
+    copied(checkpoints("vit"), tmp_path / "run" / "merged")
+    with pytest.raises(CheckpointError, match=r"the output of a fine-tune: name the model in it, .*merged"):
+        load_model(tmp_path / "run")
     (tmp_path / "adapter_config.json").write_text('{"base_model_name_or_path": "google/vit"}')
     with pytest.raises(CheckpointError, match="It is an adapter of google/vit: name that, the base model"):
         load_model(tmp_path)

@@ -103,7 +103,7 @@ def test_the_processor_of_another_family_is_refused(
     folder = tmp_path / "mixed"
     shutil.copytree(checkpoints(right), folder)
     shutil.copy(checkpoints(wrong) / "preprocessor_config.json", folder)
-    with pytest.raises(ProcessorError, match=f"belongs to {get_family(right).title}"):
+    with pytest.raises(ProcessorError, match=f"the model is of {get_family(right).title}"):
         load_processor(folder)
 
 

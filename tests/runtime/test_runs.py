@@ -10,9 +10,9 @@ from v5lint.runtime.commands.zero_shot import lines_of
 from v5lint.runtime.config import FinetuneConfig
 from v5lint.runtime.demo import run_demo
 from v5lint.runtime.errors import AdapterError, OutputError, UsageError
-from v5lint.runtime.export import known_base, read_labels, whole_folder
+from v5lint.runtime.export import known_base, read_labels, whole_checkpoint, whole_folder
 from v5lint.runtime.restore import is_complete
-from v5lint.runtime.runs import claim_output
+from v5lint.runtime.runs import check_apart, claim_output
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -30,6 +30,30 @@ def checkpoint(output: Path, step: int, **other: str) -> Path:
     for name, content in {**PARTS, **other}.items():
         (folder / name).write_text(content, encoding="utf-8")
     return folder
+
+
+def test_nothing_is_left_of_a_checkpoint_that_cannot_be_written(tmp_path: Path) -> None:
+    """Of a retrieval fine-tune too, where torch said `unexpected pos 90880 vs 90772` on a full disk."""
+
+    def write() -> None:
+        with whole_checkpoint(tmp_path / "checkpoint-8", "start again"):
+            (tmp_path / "checkpoint-8").mkdir()
+            raise RuntimeError("unexpected pos")
+
+    with pytest.raises(OutputError, match=r"checkpoint-8 cannot be written \(unexpected pos\).*start again\."):
+        write()
+    assert not list(tmp_path.iterdir())
+
+
+def test_results_do_not_lie_among_the_data(tmp_path: Path) -> None:
+    """The figures of a run in `cats-and-dogs/out` would be images of a third class in the next one."""
+    data = tmp_path / "data"
+    data.mkdir()
+    for output in (data, data / "out" / "put", tmp_path / "not" / ".." / "data" / "out"):
+        with pytest.raises(UsageError, match=r"output .* lies inside of the data"):
+            check_apart(output, None, str(data))
+    for output in (tmp_path, tmp_path / "database"):
+        check_apart(output, str(data), "name-of-a-data-set")
 
 
 def test_a_run_goes_on_from_its_last_whole_checkpoint(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

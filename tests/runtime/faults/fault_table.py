@@ -895,13 +895,13 @@ def labels_from_one(scene: Scene) -> None:
 @fault("split", r"the labels of the evaluation data are numbered otherwise")
 def evaluation_labels_shifted(scene: Scene) -> None:
     """Evaluation labels are shifted by one against the training labels: accuracy falls to zero."""
-    scene.finish = lambda model: _fitted(scene, model)
+    scene.finish = lambda model: fitted(scene, model)
     pictures, targets = scene.train
     scene.evaluation = (pictures[:48], [(target + 1) % 10 for target in targets[:48]])
     scene.known = {"trained": True}
 
 
-def _fitted(scene: Scene, model: Any) -> Any:
+def fitted(scene: Scene, model: Any) -> Any:
     """The model with a head that knows the training data: least squares on what the head is given."""
     seen: list[torch.Tensor] = []
     head = _head(model)
@@ -962,7 +962,7 @@ def one_picture_with_two_labels(scene: Scene) -> None:
 @fault("split", r"the labels of one of the two do not belong to their pictures")
 def evaluation_labels_shuffled(scene: Scene) -> None:
     """The labels of the evaluation data come from a table in another order."""
-    scene.finish = lambda model: _fitted(scene, model)
+    scene.finish = lambda model: fitted(scene, model)
     targets = scene.train[1][:48]
     order = torch.randperm(48, generator=torch.Generator().manual_seed(scene.seed)).tolist()
     scene.evaluation = (scene.train[0][:48], [targets[index] for index in order])

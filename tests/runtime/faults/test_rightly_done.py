@@ -13,6 +13,7 @@ import torch
 import transformers
 from everyday_faults import WeightedTrainer, imbalanced, laid_on, see_through
 from fault_scene import DIGITS, Pictures, Scene, with_16_bits, with_lying_photographs
+from fault_table import fitted
 from packaging.version import Version
 from peft import AdaLoraConfig, IA3Config, LoraConfig, get_peft_model
 from PIL import Image, ImageEnhance, ImageOps
@@ -547,6 +548,26 @@ def test_nothing_fails_before_a_training(change: Callable[[Scene], None]) -> Non
     finally:
         scene.close()
     assert [f"{result.name}: {result.detail}" for result in report.failed] == []
+
+
+def test_a_head_that_no_training_has_reached_is_not_one_of_other_labels() -> None:
+    """Features that tell the classes apart, and a head that names them at random: met with DINOv3 after 8 steps."""
+
+    def finish(model: Any) -> Any:
+        pictures, targets = scene.train
+        scene.train = (pictures, [(target + 1) % 10 for target in targets])
+        fitted(scene, model)
+        scene.train = (pictures, targets)
+        scene.evaluation = (pictures[:48], targets[:48])
+        return model
+
+    scene = Scene("vit", 0)
+    try:
+        scene.finish, scene.known = finish, {"trained": True}
+        report = scene.run(["split"])
+    finally:
+        scene.close()
+    assert not any("numbered otherwise" in result.detail for result in report.failed)
 
 
 def test_two_trained_adapters_are_both_saved() -> None:

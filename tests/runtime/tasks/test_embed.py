@@ -117,6 +117,8 @@ def test_the_command_says_what_is_missing(
     assert "--output is needed" in capsys.readouterr().err
     assert main([*words, "--texts", "--output", str(tmp_path)]) == 2
     assert "0.png cannot be read" in capsys.readouterr().err
+    assert main(["embed", words[1], "table.csv", "--texts", "--output", str(tmp_path)]) == 2
+    assert "table.csv is a table" in capsys.readouterr().err
     assert main([*words, "--output", str(tmp_path), "--batch-size", "0"]) == 2
     assert not list(tmp_path.iterdir())
     assert main([*words, "--output", str(tmp_path)]) == 0
