@@ -100,9 +100,10 @@ class RemovedTrainingArgument(Rule):
     Trainer), are fixed safely. `warmup_ratio` becomes a float `warmup_steps` only where the project supports nothing
     older than 5.0: 4.57 raises on a float or counts steps. The fix is unsafe where the value is not known and decides
     (a share of 1 or more counts steps), where something is given up (`save_safetensors=False`, `logging_dir` for
-    TensorBoard, whose folder the environment variable `TENSORBOARD_LOGGING_DIR` sets), and where a handler hides the
-    error, and where a class declares the field (the options of its command line change with it). Where the project
-    supports releases that have the old field and not yet the new one, the call asks which there is, unsafely:
+    TensorBoard, whose folder the environment variable `TENSORBOARD_LOGGING_DIR` sets), where the module asks for a
+    field that goes (`if not args.overwrite_output_dir`), where a handler hides the error, and where a class declares
+    the field (the options of its command line change with it). Where the project supports releases that have the old
+    field and not yet the new one, the call asks which there is, unsafely:
     `**({"group_by_length": True} if hasattr(TrainingArguments, "group_by_length") else {...})`. Where the old and the
     new field are both given, a person has to decide.
 

@@ -78,7 +78,8 @@ class RemovedTrainingFlag(Rule):
 
     In scripts `--warmup_ratio 0.03` becomes `--warmup_steps 0.03`, which is a share of the steps since 5.0.
     Safe for options that only have another name now, and for flags in a list that changed nothing
-    (`--overwrite_output_dir`), which go. Unsafe where a module parses them that the script imports; only
+    (`--overwrite_output_dir`), which go. Unsafe where the script itself asks for what goes
+    (`if not training_args.overwrite_output_dir`), and where a module parses them that the script imports; only
     shown where the same words go to other scripts too, or the script is not in the repository. Options that are gone
     are left to a person.
 
@@ -153,6 +154,8 @@ def _started(view: ModuleView, seen: set[int]) -> Iterator[Finding | Unseen]:
         kinds = {each.kind for each in parsers}
         if fix is not None and kinds != {"script"}:
             fix.applicability = "unsafe" if kinds == {"script", "module"} or kinds == {"module"} else "display"
+        if fix is not None and fix.applicability == "safe" and started_scripts.is_asked_for(parsers, name):
+            fix.applicability = "unsafe"
         if start >= 0:
             yield Finding(message, start, start + len(written), fix=fix, since=removal.gone)
         else:
@@ -185,6 +188,8 @@ def _options(view: ModuleView, call: CallSite, lists: Iterable[ast.expr]) -> Ite
         if removal is not None:
             said = f"`TrainingArguments` has no field `{name}` since transformers {removal.gone}"
             fix = _fix(view, option, start + len("--"), removal) or _without(view, node, name)
+            if fix is not None and not training_fields.had_effect(name) and f".{name}" in view.text:
+                fix.applicability = "unsafe"  # the program goes another way with it than without
             message = f"{said}{arguments.advice(removal)}"
             if isinstance(node, ast.Constant) and node.value == text:
                 yield view.finding(node, message, fix=fix, since=removal.gone)

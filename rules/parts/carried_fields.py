@@ -18,6 +18,7 @@ from v5lint.view.values import External, LocalClass
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
+    from weakref import WeakKeyDictionary
 
     from v5lint.rule import Finding
     from v5lint.rules.parts.arguments import Functions, Judge
@@ -51,6 +52,8 @@ TOKENS = ("**asdict(", "**dataclasses.asdict(", "**vars(", ".model_dump(", ".__d
 #: An argument that no callable has by name: it reaches those that hand on what they do not know.
 _ANY = "**"
 
+_found: WeakKeyDictionary[ModuleView, list[tuple[ast.Call, ast.expr, list[ast.expr]]]] | None = None
+
 #: Through so many assignments and copies a dict is followed back.
 _FOLLOWED = 4
 
@@ -82,17 +85,16 @@ def carried(view: ModuleView, names: Collection[str], is_asked: Asked) -> Iterat
         names: the fields.
         is_asked: see `Asked`.
     """
-    for call, splatted in splats(view, is_asked):
-        for source in sources(view, splatted):
-            for of in view.classes_of(object_of(view, source)):
-                if not isinstance(of, LocalClass) or (_is_dict_method(source) and not _is_pydantic(view, of)):
-                    continue
-                fields = _fields(of)
-                if is_of_attributes(source):
-                    fields = {**dict.fromkeys(of.view.links.self_assignments(of.node), False), **fields}
-                for name in sorted(fields.keys() & set(names)):
-                    if not _is_left_out(source, name, is_none=fields[name]) and not is_lost(view, source, name):
-                        yield Carried(splatted, CallSite(view, call), of, name)
+    for call, splatted, source in splats(view, is_asked):
+        for of in view.classes_of(object_of(view, source)):
+            if not isinstance(of, LocalClass) or (_is_dict_method(source) and not _is_pydantic(view, of)):
+                continue
+            fields = _fields(of)
+            if is_of_attributes(source):
+                fields = {**dict.fromkeys(of.view.links.self_assignments(of.node), False), **fields}
+            for name in sorted(fields.keys() & set(names)):
+                if not _is_left_out(source, name, is_none=fields[name]) and not is_lost(view, source, name):
+                    yield Carried(splatted, CallSite(view, call), of, name)
 
 
 def findings(view: ModuleView, names: Collection[str], is_asked: Asked) -> Iterator[Finding]:
@@ -201,8 +203,26 @@ def reaches(functions: Functions) -> Asked:
     return is_asked
 
 
-def splats(view: ModuleView, is_asked: Asked) -> Iterator[tuple[ast.Call, ast.expr]]:
-    """What is splatted into calls that are asked about, in modules in which it may be the attributes of objects."""
+def splats(view: ModuleView, is_asked: Asked) -> Iterator[tuple[ast.Call, ast.expr, ast.expr]]:
+    """The attributes of objects that are splatted into calls that are asked about.
+
+    Yields:
+        The call, what is splatted into it, and an expression that gives the attributes (see `sources`).
+    """
+    global _found
+    if _found is None:
+        from weakref import WeakKeyDictionary
+
+        _found = WeakKeyDictionary()
+    if view not in _found:
+        _found[view] = [*_splats(view)]
+    for call, splatted, given in _found[view]:
+        if is_asked(CallSite(view, call)):
+            yield from ((call, splatted, source) for source in given)
+
+
+def _splats(view: ModuleView) -> Iterator[tuple[ast.Call, ast.expr, list[ast.expr]]]:
+    """The calls into which attributes of objects are splatted: every rule asks for the same, of other callables."""
     if not any(map(view.links.calls_named, (*_FUNCTIONS, *_METHODS - {_DICT}, "fields", _STRUCTURED))) and not (
         f".{_DICT}(" in view.text or "__dict__" in view.text or "hydra" in view.text
     ):
@@ -210,10 +230,11 @@ def splats(view: ModuleView, is_asked: Asked) -> Iterator[tuple[ast.Call, ast.ex
     for keyword in view.tree.nodes.get(ast.keyword, ()):
         assert isinstance(keyword, ast.keyword)
         call = view.tree.parents[keyword]
-        if keyword.arg is not None or not isinstance(call, ast.Call) or not is_asked(CallSite(view, call)):
+        if keyword.arg is not None or not isinstance(call, ast.Call):
             continue
-        if not standing.never_runs(view, call):
-            yield call, keyword.value
+        given = [*sources(view, keyword.value)]
+        if given and not standing.never_runs(view, call):
+            yield call, keyword.value, given
 
 
 def _sources(view: ModuleView, node: ast.expr, depth: int = 0) -> Iterator[ast.expr]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 
+from v5lint.view.strings import last_name
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -41,20 +43,8 @@ def is_handed_around(view: ModuleView, use: ast.expr) -> bool:
 
 
 def _registers(call: ast.AST) -> bool:
-    """Whether a call enters what it is given in a registry, which may take nothing but classes and functions.
-
-    That of mmcv and mmengine raises "module must be a class or a function" for a partial.
-    """
-    if not isinstance(call, ast.Call):
-        return False
-    name = (
-        call.func.attr
-        if isinstance(call.func, ast.Attribute)
-        else call.func.id
-        if isinstance(call.func, ast.Name)
-        else ""
-    )
-    return "register" in name.lower()
+    """Whether a call enters what it is given in a registry, which may ask for a class."""
+    return isinstance(call, ast.Call) and "register" in last_name(call.func).lower()
 
 
 def partial(imports: ImportEdits, use: ast.expr, written: str, arguments: Sequence[str]) -> str:

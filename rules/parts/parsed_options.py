@@ -111,10 +111,9 @@ def unseen(view: ModuleView, is_asked: Asked) -> Iterator[Unseen]:
 
 def _given(view: ModuleView, is_asked: Asked) -> Iterator[tuple[ast.Call, ast.expr]]:
     """The calls that get all attributes of an object, each with the expression that gives them."""
-    for call, splatted in carried_fields.splats(view, is_asked):
-        for source in carried_fields.sources(view, splatted):
-            if carried_fields.is_of_attributes(source):
-                yield call, source
+    for call, _splatted, source in carried_fields.splats(view, is_asked):
+        if carried_fields.is_of_attributes(source):
+            yield call, source
 
 
 def _options(view: ModuleView, parsed: ast.expr) -> list[ast.Call] | None:

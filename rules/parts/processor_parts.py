@@ -202,9 +202,12 @@ def _of_unknown(view: ModuleView, node: ast.Attribute) -> Iterator[Finding | Uns
     if beside is not None and beside.kind == "image":
         text = f"processors for images have no `{_OLD}` since transformers 5.0, and {beside.because}: it is `{_NEW}`"
         edits = [Edit(*view.name_span(node), _NEW)]
-        fix = (
-            None if _size_set_of(view, node) else Fix(f"Read `{_NEW}`", edits, applicability="unsafe", requires=_SINCE)
-        )
+        item = _item_of_size(view, node)
+        if item is not None:
+            text += "; its `size` is no list, and has a `height` and a `width`"
+            edits = _turned_size(view, node, item)
+        is_known = bool(edits) and not _size_set_of(view, node)
+        fix = Fix(f"Read `{_NEW}`", edits, applicability="unsafe", requires=_SINCE) if is_known else None
         yield view.finding(node, text, fix=fix)
     elif beside is None:
         yield view.unseen(node, "whether this processor is for images or for audio is not known")
@@ -243,6 +246,23 @@ def _size_set_of(view: ModuleView, node: ast.expr) -> ast.expr | None:
         return None
     statement = view.tree.parents[parent]
     return statement.value if isinstance(statement, ast.Assign) and len(statement.targets) == 1 else None
+
+
+def _item_of_size(view: ModuleView, node: ast.expr) -> ast.Subscript | None:
+    """What is taken of `<node>.size` as of a list: `[::-1]`, `[0]`."""
+    size = view.tree.parents[node]
+    item = view.tree.parents[size]
+    if not isinstance(size, ast.Attribute) or size.attr != "size" or not isinstance(item, ast.Subscript):
+        return None
+    return None if item.value is not size or view.constants(item.slice, str) else item
+
+
+def _turned_size(view: ModuleView, node: ast.Attribute, item: ast.Subscript) -> list[Edit]:
+    """The edits that write `<node>.size[::-1]`, (height, width) of a list, with the keys; none of another item."""
+    if ast.unparse(item.slice) != "::-1":
+        return []
+    size = f"{view.source(node.value)}.{_NEW}.size"
+    return [view.replace(item, f'[{size}["height"], {size}["width"]]')]
 
 
 def is_dict_or_number(view: ModuleView, size: ast.expr) -> bool:

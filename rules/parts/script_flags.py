@@ -77,6 +77,8 @@ def findings(view: ScriptView, options: re.Pattern[str]) -> Iterator[Finding]:
         kinds = {each.kind for each in parsers}
         if fix is not None and kinds != {"script"}:
             fix.applicability = "unsafe" if kinds in ({"script", "module"}, {"module"}) else "display"
+        if fix is not None and fix.applicability == "safe" and started_scripts.is_asked_for(parsers, name):
+            fix.applicability = "unsafe"
         message = f"{said} {removal.gone}{arguments.advice(removal)}"
         yield view.finding(start, start + len(option[0]), message, fix=fix, since=removal.gone)
 

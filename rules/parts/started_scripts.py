@@ -5,14 +5,14 @@ from __future__ import annotations
 import ast
 
 from v5lint.patterns import pattern
-from v5lint.rules.parts import arguments, training_classes
+from v5lint.rules.parts import arguments, training_classes, training_fields
 from v5lint.rules.parts.command_words import HOLE, Word
 from v5lint.view.script import ScriptView
 from v5lint.view.values import External, LocalClass
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from v5lint.scripts import script
     from v5lint.view.calls import CallSite
@@ -57,13 +57,15 @@ class Parser:
             "example" (a script of that name is among the examples of transformers), "own" (a class of the repository
             has the field) or "" (cannot be followed, or parses its options in another way).
         script: the name of the script.
+        asks: whether the script itself asks for the field, `if not training_args.overwrite_output_dir`.
     """
 
-    __slots__ = ("kind", "script")
+    __slots__ = ("asks", "kind", "script")
 
-    def __init__(self, kind: str, script: str = "") -> None:
+    def __init__(self, kind: str, script: str = "", *, asks: bool = False) -> None:
         self.kind = kind
         self.script = script
+        self.asks = asks
 
 
 def script_of(view: ModuleView | ScriptView, words: Sequence[Word | script.Word]) -> tuple[int, str] | None:
@@ -110,13 +112,19 @@ def parsers(view: ModuleView | ScriptView, script: str, field: str) -> Iterator[
         name = script
         file = project.module_file(f"{script}.__main__", view.path) or project.module_file(script, view.path)
         files = [file] if file is not None else []
-    kinds = []
+    kinds, asks = [], False
     for each in files:
         other = project.view(each, view.settings) if each != view.path or isinstance(view, ScriptView) else view
         kinds.append(_kind(other, field) if other is not None else "")
+        asks = asks or (other is not None and f".{field}" in other.text)
     if len(kinds) > 1 and not all(each in ("script", "module") for each in kinds):
         kinds = [""]  # which of the scripts of one name is meant, nothing says
-    yield from (Parser(each, name) for each in kinds)
+    yield from (Parser(each, name, asks=asks) for each in kinds)
+
+
+def is_asked_for(parsers: Iterable[Parser], field: str) -> bool:
+    """Whether a script asks for a field that did nothing else under v4: without the option it goes another way."""
+    return not training_fields.had_effect(field) and any(each.asks for each in parsers)
 
 
 def _is_module(view: ModuleView | ScriptView, path: str) -> bool:

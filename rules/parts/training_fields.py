@@ -123,7 +123,7 @@ def fixes(group: list[Given]) -> Iterator[tuple[Given, Fix | None, str]]:
     remarks = {}
     for plan in plans:
         level, remarks[plan.given] = arguments.safety(plan.given)
-        if level == "unsafe" and plan.applicability == "safe":
+        if plan.applicability == "safe" and (level == "unsafe" or _is_asked_for(plan)):
             plan.applicability = "unsafe"
         if plan.do == "remove":
             gone.setdefault(plan.applicability, []).append(plan.given)
@@ -143,6 +143,13 @@ def fixes(group: list[Given]) -> Iterator[tuple[Given, Fix | None, str]]:
                 replacements[plan.first] = _replacement(plan)
             fix = replacements[plan.first]
         yield given, fix, remarks[given]
+
+
+def _is_asked_for(plan: Plan) -> bool:
+    """Whether a module asks for a field that did nothing else, and goes another way without it."""
+    name = plan.given.name
+    is_plain = plan.do != "remove" or had_effect(name) or plan.given.constants == [False]
+    return not is_plain and f".{name}" in plan.given.view.text
 
 
 def _replacement(plan: Plan) -> Fix | None:
