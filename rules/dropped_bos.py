@@ -101,7 +101,7 @@ class DroppedBosToken(Rule):
             if node.attr == _EOS and isinstance(node.ctx, ast.Store) and not _is_of_any_kind(module, node):
                 message = f"setting `{_EOS}` alone drops the BOS token since transformers {_SINCE}, without a word"
                 yield module.finding(node, f"{message}: set `{_BOS}` as well", fix=_statement(module, node))
-            elif node.attr == _BOS and isinstance(node.ctx, ast.Load) and _decides(module, node):
+            elif node.attr == _BOS and isinstance(node.ctx, ast.Load) and _is_known_and_decides(module, node):
                 message = f"`{_BOS}` is False since transformers {_SINCE} until it is set, whatever the tokenizer does"
                 yield module.finding(node, f'{message}: look at `tokenizer("").input_ids`')
 
@@ -180,8 +180,13 @@ def _loads_of(view: ModuleView, node: ast.expr) -> Iterator[CallSite]:
         yield CallSite(view, made)
 
 
-def _decides(view: ModuleView, node: ast.Attribute) -> bool:
-    """Whether something is done with an attribute that is read; in notebooks it is often only shown."""
+def _is_known_and_decides(view: ModuleView, node: ast.Attribute) -> bool:
+    """Whether something is done with an attribute of what is known to be a tokenizer; in notebooks it is often shown.
+
+    What is only called a tokenizer may be one of the repository, as code beside checkpoints has.
+    """
+    if not members.owners(view, node.value, ("tokenizer",)):
+        return False
     parent = view.tree.parents[node]
     while isinstance(parent, (ast.Tuple, ast.List)):
         parent = view.tree.parents[parent]
