@@ -216,10 +216,7 @@ def _is_eager(load: CallSite) -> bool:
 
 def _asks(load: CallSite) -> bool:
     """Whether maps are asked for where a model is loaded, or by the configuration that it gets: it is eager by that."""
-    given = load.argument("config", 0 if load.name != "from_pretrained" else -1)
-    made = load.view.links.defining_call(given) if given is not None else None
-    calls = [load, *([CallSite(load.view, made)] if made is not None else [])]
-    return any(Constant(True) in each.values_of(_WANTED) for each in calls)
+    return any(Constant(True) in each.values_of(_WANTED) for each in models.settings_of(load))
 
 
 def _fix(view: ModuleView, load: CallSite, *, is_sure: bool) -> Fix | None:

@@ -30,9 +30,18 @@ _WITH_BOS = frozenset(
     "PreTrainedTokenizerFast".split()
 )
 
-#: Those that load whatever a checkpoint needs, and the types of models whose tokenizers are of the classes above.
+#: What loads whatever a checkpoint needs, and the types of models whose tokenizers are of the classes above (read in
+#: `TOKENIZER_MAPPING_NAMES` of 4.57.6).
 _AUTO = "AutoTokenizer"
-_TYPES = frozenset("llama mistral mixtral gemma gemma2 gemma3 gemma3_text cohere cohere2".split())
+_TYPES = frozenset(
+    """
+    arcee aria aya_vision chameleon cohere cohere2 colpali deepseek_v2 deepseek_v3 deepseek_vl deepseek_vl_hybrid
+    diffllama ernie4_5 ernie4_5_moe gemma gemma2 gemma3 gemma3_text gemma3n gemma3n_text idefics idefics2 idefics3 jamba
+    janus jetmoe llama llama4 llama4_text llava llava_next llava_next_video llava_onevision ministral mistral mistral3
+    mixtral mllama paligemma persimmon phi3 phimoe recurrent_gemma shieldgemma2 siglip2 t5gemma video_llava vipllava
+    zamba zamba2
+    """.split()
+)
 
 #: A family of `llama` with a tokenizer class of its own, whose BOS token stays.
 _KEEPS = "codellama"

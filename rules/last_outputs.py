@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from v5lint.rules.parts.models import Model
     from v5lint.view.module import ModuleView
 
-_WANTED, _MAPS = "output_attentions", "attentions"
+_WANTED, _MAPS, _TUPLES = "output_attentions", "attentions", "return_dict"
 
 #: What makes a model attend to something else as well: the last thing that it gives are the maps of that, then.
 _CROSS = frozenset({"encoder_hidden_states", "add_cross_attention", "decoder_input_ids"})
@@ -117,7 +117,7 @@ def _found(view: ModuleView, place: ast.expr, outputs: ast.expr) -> Iterator[Fin
     if view.settings.target < parse_release(release):
         return
     text = f"the last thing that `{found.found[0].name}` gives is an empty tuple since transformers {release}"
-    is_tuple = any("return_dict" in each.source for each in _calls(call, found.found))
+    is_tuple = any(_says(each, _TUPLES) for each in _calls(call, found.found))
     fix = None
     if isinstance(place, ast.Subscript) and not is_tuple:
         start, end = view.span(place.value)[1], view.span(place)[1]
@@ -125,21 +125,19 @@ def _found(view: ModuleView, place: ast.expr, outputs: ast.expr) -> Iterator[Fin
     yield view.finding(place, f"{text}: read `.{_MAPS}`", fix=fix, since=release)
 
 
-def _calls(call: CallSite, found: list[Model]) -> list[_Call]:
-    return [_Call(each) for each in (call, *(model.call for model in found if model.call is not None))]
+def _calls(call: CallSite, found: list[Model]) -> list[CallSite]:
+    """The calls that decide over what a model gives: its own, and those that set the model up."""
+    return [call, *(each for model in found if model.call is not None for each in models.settings_of(model.call))]
 
 
-class _Call:
-    """A call that decides over the outputs, with its text."""
-
-    def __init__(self, call: CallSite) -> None:
-        self.call = call
-        self.source = ast.unparse(call.node)
+def _says(call: CallSite, name: str) -> bool:
+    """Whether a call gives an argument that is neither None nor True."""
+    return bool(call.values_of(name) - {Constant(None), Constant(True)})
 
 
 def _asks(call: CallSite, found: list[Model]) -> bool:
     """Whether a model is asked for its maps, and for nothing else that comes behind them."""
     calls = _calls(call, found)
-    if any(name in each.source for each in calls for name in _CROSS):
+    if any(each.values_of(name) - {Constant(None), Constant(False)} for each in calls for name in _CROSS):
         return False
-    return any(Constant(True) in each.call.values_of(_WANTED) for each in calls)
+    return any(Constant(True) in each.values_of(_WANTED) for each in calls)

@@ -6,12 +6,12 @@ import ast
 
 from v5lint.rules.knowledge import lookup
 from v5lint.rules.parts import checkpoints, joined_models, library, origins
+from v5lint.view.calls import CallSite
 from v5lint.view.values import Constant, External, Instance, Partial, Unknown
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from v5lint.rules.parts.origins import Origin
-    from v5lint.view.calls import CallSite
     from v5lint.view.module import ModuleView
     from v5lint.view.values import ClassValue
 
@@ -205,3 +205,10 @@ def _types_of_config(call: CallSite, of: External) -> list[str]:
             if isinstance(value, Constant) and isinstance(value.value, str):
                 found.append(checkpoints.model_type_of(value.value))
     return found
+
+
+def settings_of(load: CallSite) -> list[CallSite]:
+    """The calls that say how a model is set up: the one that loads it, and that which makes its configuration."""
+    given = load.argument("config", 0 if load.name != "from_pretrained" else -1)
+    made = load.view.links.defining_call(given) if given is not None else None
+    return [load, *([CallSite(load.view, made)] if made is not None else [])]
