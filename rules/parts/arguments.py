@@ -588,6 +588,27 @@ def advice(removal: Removal) -> str:
     return f": {'; '.join(said)}" if said else ""
 
 
+def called(call: CallSite, functions: Functions) -> list[str]:
+    """The callables that a call is of, as far as they are known."""
+    found = [name for callee in sorted(call.callees, key=repr) for name in functions(call, callee)]
+    return [each for each in dict.fromkeys(found) if each != UNKNOWN_CALLEE]
+
+
+def lost(reached: Iterable[str], name: str, judge: Judge, release: str) -> tuple[str, Removal] | None:
+    """The first of some callables that no longer takes an argument, and what the knowledge says; None without one."""
+    for function in dict.fromkeys(reached):
+        removal = judge(function, name, release) if function != UNKNOWN_CALLEE else None
+        if removal is not None:
+            return function, removal
+    return None
+
+
+def fate(removal: Removal) -> str:
+    """What a callable does with an argument that is gone, and what to do: "takes none since transformers 5.0: ..."."""
+    does = "ignores it without a word" if removal.effect == "ignored" else "takes none"
+    return f"{does} since transformers {removal.gone}{advice(removal)}"
+
+
 def clause(note: str) -> str:
     """A note as the end of a sentence."""
     first = note.split()[0]

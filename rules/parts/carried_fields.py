@@ -133,16 +133,11 @@ def reaching(
     """
     target = library.release_text(view.settings.target)
     for each in carried(view, names, reaches(functions)):
-        reached = [name for callee in sorted(each.call.callees, key=repr) for name in functions(each.call, callee)]
-        for function in dict.fromkeys(reached):
-            removal = judge(function, each.name, target) if function != arguments.UNKNOWN_CALLEE else None
-            if removal is not None:
-                does = "ignores it without a word" if removal.effect == "ignored" else "takes none"
-                shown = function.rpartition(":")[2]
-                message = f"`{each.of.name}` has a field `{each.name}`, and `{shown}` {does} since transformers"
-                message = f"{message} {removal.gone}{arguments.advice(removal)}"
-                yield view.finding(each.node, message, since=removal.gone)
-                break
+        found = arguments.lost(arguments.called(each.call, functions), each.name, judge, target)
+        if found is not None:
+            shown = found[0].rpartition(":")[2]
+            message = f"`{each.of.name}` has a field `{each.name}`, and `{shown}` {arguments.fate(found[1])}"
+            yield view.finding(each.node, message, since=found[1].gone)
 
 
 def sources(view: ModuleView, node: ast.expr) -> Iterator[ast.expr]:

@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from collections.abc import Container, Iterator
 
     from v5lint.rule import Finding, Unseen
-    from v5lint.rules.knowledge.lookup import Removal
     from v5lint.rules.parts.arguments import Functions, Judge
     from v5lint.rules.parts.carried_fields import Asked
     from v5lint.view.module import ModuleView
@@ -78,17 +77,12 @@ def reaching(
     told: set[ast.AST] = set()
     for each in options(view, names, carried_fields.reaches(functions)):
         reached = arguments.reach(each.call, each.name, functions).functions
-        for function in dict.fromkeys(reached):
-            removal = judge(function, each.name, target)
-            if removal is not None and each.node not in told:
-                told.add(each.node)
-                yield view.finding(each.place, _said(each, function.rpartition(":")[2], removal), since=removal.gone)
-
-
-def _said(of: Option, function: str, removal: Removal) -> str:
-    does = "ignores it without a word" if removal.effect == "ignored" else "takes none"
-    said = f"`{function}` in line {of.call.node.lineno} gets the option `{of.name}`, and {does} since transformers"
-    return f"{said} {removal.gone}{arguments.advice(removal)}"
+        found = arguments.lost(reached, each.name, judge, target)
+        if found is not None and each.node not in told:
+            told.add(each.node)
+            shown = found[0].rpartition(":")[2]
+            said = f"`{shown}` in line {each.call.node.lineno} gets the option `{each.name}`, and"
+            yield view.finding(each.place, f"{said} {arguments.fate(found[1])}", since=found[1].gone)
 
 
 def unseen(view: ModuleView, is_asked: Asked) -> Iterator[Unseen]:

@@ -100,20 +100,12 @@ def reaching(
         judge: see `arguments.Judge`.
     """
     target = library.release_text(view.settings.target)
-
-    def called(call: CallSite) -> list[str]:
-        found = [name for callee in sorted(call.callees, key=repr) for name in functions(call, callee)]
-        return [each for each in dict.fromkeys(found) if each != arguments.UNKNOWN_CALLEE]
-
-    for each in given(view, names, lambda call: bool(called(call))):
-        for function in called(each.call):
-            removal = judge(function, each.name, target)
-            if removal is not None:
-                does = "ignores it without a word" if removal.effect == "ignored" else "takes none"
-                message = f"`{each.file}` has a key `{each.name}`, and `{function.rpartition(':')[2]}` {does} since"
-                message = f"{message} transformers {removal.gone}{arguments.advice(removal)}"
-                yield view.finding(each.node, message, since=removal.gone)
-                break
+    for each in given(view, names, lambda call: bool(arguments.called(call, functions))):
+        found = arguments.lost(arguments.called(each.call, functions), each.name, judge, target)
+        if found is not None:
+            shown = found[0].rpartition(":")[2]
+            message = f"`{each.file}` has a key `{each.name}`, and `{shown}` {arguments.fate(found[1])}"
+            yield view.finding(each.node, message, since=found[1].gone)
 
 
 # Which file
