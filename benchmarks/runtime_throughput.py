@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 SHAPE = {"hidden_size": 192, "num_hidden_layers": 4, "num_attention_heads": 3, "intermediate_size": 768}
+KINDS = ["naflex", "fixed"]
 CLASSES = ["a", "b", "c", "d"]
 
 
@@ -174,6 +175,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=8)
     parser.add_argument("--batch-size", type=int, default=16)
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--kinds", nargs="+", choices=KINDS, default=KINDS, help="the comparisons to run")
     parser.add_argument("--output", type=Path)
     options = parser.parse_args()
     quiet_libraries()
@@ -188,7 +190,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         images = make_images(folder / "data", 3 * options.batch_size * options.steps // 2)
-        for kind in ("naflex", "fixed"):
+        for kind in options.kinds:
             checkpoint = make_checkpoint(folder / kind, kind == "naflex")
             result[kind] = compared(_variants(kind, checkpoint, images, folder / "out", options), options.repeats)
             for variant, figures in result[kind].items():
@@ -242,8 +244,9 @@ def _variants(
             "ours": ours(augmentation="none"),
             "ours, small images kept": ours(augmentation="none", upscale=False),
         }
-    random = importlib.util.find_spec("torchvision") is not None
-    return {"plain": plain, "ours": ours(augmentation="basic" if random else "none", crop_area=0.08)}
+    if importlib.util.find_spec("torchvision") is None:
+        return {"plain": plain, "ours": ours(augmentation="none")}
+    return {"plain": plain, "ours": ours(augmentation="basic", crop_area=0.08)}
 
 
 if __name__ == "__main__":
