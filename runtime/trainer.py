@@ -343,6 +343,8 @@ def training_arguments(config: FinetuneConfig, images: int | None) -> TrainingAr
         "dataloader_num_workers": config.workers,
         "dataloader_pin_memory": torch.cuda.is_available(),
     }
+    if config.method != "full":  # an adapter and a head are used in every step, which DDP need not look for
+        options["ddp_find_unused_parameters"] = False
     if strategy == "steps":
         options |= {"eval_steps": steps, "save_steps": steps}
     if config.activation_checkpointing:

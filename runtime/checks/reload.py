@@ -19,6 +19,7 @@ from v5lint.runtime.checks.findings import Findings, shown
 from v5lint.runtime.checks.outputs import scores
 from v5lint.runtime.checks.parameters import active_adapter, adapted_layers, zero_at_the_start
 from v5lint.runtime.checks.preserve import is_sharded, undisturbed
+from v5lint.runtime.distributed import is_main_process
 from v5lint.runtime.errors import RuntimeSetupError
 from v5lint.runtime.export import LABELS_FILE
 from v5lint.runtime.loading import load_model
@@ -46,6 +47,8 @@ def check_reload(subject: Subject) -> list[CheckResult]:
         findings.skip("saved", "The parameters are sharded over several processes: the trainer alone can save them.")
     elif quantized_modules(subject.bare):
         findings.skip("saved", "The model is quantised: its base is not saved, and is loaded again by the same call.")
+    elif not is_main_process():  # newer releases of transformers write nothing in the others
+        findings.skip("saved", "The first of the processes saves the model, and reads it again.")
     elif not hasattr(subject.bare, "save_pretrained"):
         findings.skip("saved", f"{type(subject.bare).__name__} cannot be saved by save_pretrained().")
     else:

@@ -64,6 +64,21 @@ def test_two_processes_give_the_losses_of_one(name: str, tmp_path: Path) -> None
     assert together.stdout.count("written to") == 1
 
 
+@pytest.mark.parametrize("method", ["lora", "head", "full"])
+def test_the_checks_pass_in_two_processes(method: str, tmp_path: Path) -> None:
+    """With a number of images that two do not divide, and more processes than the last evaluation batch has images."""
+    config = demo_config("siglip", tmp_path, method=method, max_steps=4, max_train_samples=61, max_eval_samples=21)
+    config = replace(config, batch_size=8, warmup=1, validate="report")
+    launcher = ["torch.distributed.run", "--standalone", "--nproc_per_node", "2", "-m", "v5lint.runtime.cli"]
+    done = run(launcher, config, tmp_path / "out")
+    assert done.returncode in (0, 1), done.stderr
+    assert "find_unused_parameters=True" not in done.stderr or method == "full"
+    report = json.loads((tmp_path / "out" / "report.json").read_text(encoding="utf-8"))
+    failed = [check["detail"] for check in report["checks"] if check["status"] == "failed"]
+    assert failed == [] and done.returncode == 0, (failed, done.stderr)
+    assert [check["name"] for check in report["checks"]].count("reload") == 1
+
+
 @pytest.mark.parametrize(
     ("environment", "accelerator", "message"),
     [
