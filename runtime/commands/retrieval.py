@@ -43,12 +43,14 @@ def run(arguments: argparse.Namespace) -> int:
     from v5lint.runtime.quiet import quiet_libraries
 
     quiet_libraries()
+    from v5lint.runtime.distributed import is_main_process
     from v5lint.runtime.tasks.retrieval_training import RetrievalConfig, finetune_retrieval
 
     if not arguments.output:
         raise UsageError("--output is needed: the adapter is written there")
     options = vars(arguments) | {"output": str(arguments.output)}
     result = finetune_retrieval(RetrievalConfig(**options))
-    result.report.show()
-    print(f"adapter: {result.adapter}")
+    if is_main_process():
+        result.report.show()
+        print(f"adapter: {result.adapter}")
     return 0

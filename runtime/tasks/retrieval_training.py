@@ -319,10 +319,12 @@ def _training_arguments(config: RetrievalConfig, pairs: int) -> TrainingArgument
         report_to="none",
         disable_tqdm=not config.progress,
         remove_unused_columns=False,
-        dataloader_drop_last=pairs >= config.batch_size,  # a rest of one pair has nothing to be told apart from
         dataloader_pin_memory=torch.cuda.is_available(),
+        ddp_find_unused_parameters=False,  # an adapter is used in every step
     )
-    batches = pairs // (config.batch_size * arguments.world_size) or 1
+    batch = config.batch_size * arguments.world_size
+    arguments.dataloader_drop_last = pairs >= batch  # a rest of one pair has nothing to be told apart from
+    batches = pairs // batch or 1
     steps = math.ceil(batches * config.epochs)
     arguments.warmup_steps = min(math.ceil(config.warmup * steps), steps - 1)  # one step of warm-up has a rate of zero
     return arguments

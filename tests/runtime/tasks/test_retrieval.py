@@ -139,27 +139,41 @@ def test_a_fine_tune_learns_and_its_adapter_can_be_loaded(
         finetune_retrieval(config)
 
 
+def losses_of(processes: int, batch: int, words: list[str], output: Path) -> tuple[list[float], str]:
+    """The losses of a training in so many processes, and what it prints."""
+    launcher = ["-m", "torch.distributed.run", "--nproc_per_node", str(processes)] if processes > 1 else []
+    command = [sys.executable, *launcher, "-m", "v5lint.runtime.cli", "retrieval", *words]
+    command += ["--batch-size", str(batch), "--output", str(output), "--no-progress"]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+    assert done.returncode == 0, done.stderr
+    return [entry["loss"] for entry in json.loads((output / "report.json").read_text())["losses"]], done.stdout
+
+
 @pytest.mark.texts
 @pytest.mark.skipif(sys.platform != "linux", reason="starts two processes with gloo")
 def test_two_processes_train_as_one_with_twice_the_batch(
     captioned: Path, checkpoints: Callable[..., Path], tmp_path: Path
 ) -> None:
     """Each image is told apart from the texts of both processes: the losses are those of one, to four decimals."""
-    words = ["-m", "v5lint.runtime.cli", "retrieval", str(checkpoints("siglip")), str(captioned), "--epochs", "2"]
-    words += ["--learning-rate", "1e-2", "--warmup", "0", "--lora-dropout", "0", "--no-progress"]
-    losses = []
-    for processes, batch in ((1, 32), (2, 16)):
-        launcher = ["-m", "torch.distributed.run", "--nproc_per_node", "2"] if processes == 2 else []
-        output = tmp_path / str(processes)
-        command = [sys.executable, *launcher, *words, "--batch-size", str(batch), "--output", str(output)]
-        done = subprocess.run(
-            command, capture_output=True, text=True, check=False, env={**os.environ, "OMP_NUM_THREADS": "1"}
-        )
-        assert done.returncode == 0, done.stderr
-        losses.append([entry["loss"] for entry in json.loads((output / "report.json").read_text())["losses"]])
-    assert len(losses[0]) == 4
-    assert losses[0][-1] < losses[0][0] - 1
-    assert losses[1] == pytest.approx(losses[0], abs=1e-4)
+    words = [str(checkpoints("siglip")), str(captioned), "--epochs", "2", "--learning-rate", "1e-2", "--warmup", "0"]
+    words += ["--lora-dropout", "0"]
+    one, _ = losses_of(1, 32, words, tmp_path / "1")
+    two, printed = losses_of(2, 16, words, tmp_path / "2")
+    assert len(one) == 4
+    assert one[-1] < one[0] - 1
+    assert two == pytest.approx(one, abs=1e-4)
+    assert printed.count("adapter: ") == 1
+
+
+@pytest.mark.texts
+@pytest.mark.skipif(sys.platform != "linux", reason="starts two processes with gloo")
+def test_a_batch_of_two_processes_may_be_larger_than_the_data(
+    captioned: Path, checkpoints: Callable[..., Path], tmp_path: Path
+) -> None:
+    """80 pairs, and batches of 2 x 60: dropping what does not fill them would leave no step."""
+    losses, _ = losses_of(2, 60, [str(checkpoints("siglip")), str(captioned), "--epochs", "1"], tmp_path / "out")
+    assert len(losses) == 1
 
 
 @pytest.mark.texts
