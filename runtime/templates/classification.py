@@ -65,7 +65,6 @@ def main() -> None:
             "balanced_accuracy": float(balanced_accuracy_score(prediction.label_ids, chosen)),
         }
 
-    steps = EPOCHS * -(-len(splits["train"]) // BATCH_SIZE)
     arguments = TrainingArguments(
         output_dir=str(OUTPUT / "training"),
         num_train_epochs=EPOCHS,
@@ -73,7 +72,7 @@ def main() -> None:
         per_device_eval_batch_size=BATCH_SIZE,
         learning_rate=LEARNING_RATE,
         lr_scheduler_type="cosine",
-        warmup_steps=steps // 10,
+        warmup_steps=0.1,  # below 1, a share of the steps
         eval_strategy="epoch",
         save_strategy="epoch",
         save_total_limit=2,
@@ -97,12 +96,13 @@ def main() -> None:
         callbacks=[ValidationCallback(output_dir=OUTPUT, processor=processor)],
     )
     trainer.train()
-    print(trainer.evaluate())
+    trainer.log_metrics("eval", trainer.evaluate())
 
-    adapter = OUTPUT / "adapter"
-    model.save_pretrained(str(adapter))
-    # PEFT saves no class names; `v5lint-runtime predict OUTPUT IMAGES` finds them here.
-    (adapter / "labels.json").write_text(json.dumps({"labels": labels}), encoding="utf-8")
+    if trainer.is_world_process_zero():
+        adapter = OUTPUT / "adapter"
+        model.save_pretrained(str(adapter))
+        # PEFT saves no class names; `v5lint-runtime predict OUTPUT IMAGES` finds them here.
+        (adapter / "labels.json").write_text(json.dumps({"labels": labels}), encoding="utf-8")
 
 
 if __name__ == "__main__":
