@@ -62,6 +62,11 @@ class RemovedFeatureExtractor(Rule):
         ValueError: Unrecognized feature extractor in <checkpoint>. Should have a `feature_extractor_type` key in its
         preprocessor_config.json of config.json, or one of the following `model_type` keys in its config.json: ...
 
+    `AutoImageProcessor`, which a fix writes, needs torchvision itself from 5.4 to 5.17, and so do most image
+    processors (those whose name ends in `Pil` do not):
+
+        ImportError: AutoImageProcessor requires the Torchvision library but it was not found in your environment.
+
     Processors for images hold an `image_processor`. `TrOCRProcessor(feature_extractor=...)`, what is read from such a
     processor, and `Trainer(tokenizer=...)` raise
 
