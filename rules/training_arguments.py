@@ -139,7 +139,7 @@ class RemovedTrainingArgument(Rule):
 def _given(view: ModuleView) -> Iterator[Finding]:
     found = [
         each
-        for each in arguments.given(view, FIELDS, functions, takers, judge)
+        for each in arguments.given(view, FIELDS, functions, takers, judge, abroad=True)
         if isinstance(each, Given) and not _is_of_another_class(each)
     ]
     for group in arguments.together(found):

@@ -7,7 +7,6 @@ import ast
 from v5lint.rule import Edit, Fix
 from v5lint.rules.knowledge import lookup
 from v5lint.rules.parts import library, models, second_choices
-from v5lint.view.guards import IMPORT_ERRORS
 from v5lint.view.values import Constant, External, Instance, LocalClass, Method, Result, Unknown
 
 TYPE_CHECKING = False
@@ -396,8 +395,7 @@ def is_prepared(view: ModuleView, node: ast.Attribute | ast.Call | ast.Subscript
         for each in _asked(view, test):
             if isinstance(each, ast.Call) and _asks_about(view, each, node, asks_type=asks_type):
                 return True
-    handled = view.guards.handled(node, IMPORT_ERRORS)
-    if handled is not None and handled.kind == "fallback":
+    if view.guards.is_made_up_for(node):
         return True
     return second_choices.is_second_choice(view, node, _name_and_holder(node)[1])
 
