@@ -369,7 +369,8 @@ class Dicts:
 
 
 def _given_back(view: ModuleView, flow: Flow) -> Iterator[tuple[ModuleView, Flow]]:
-    """A dict in the other modules that call a function which gives it back."""
+    """A dict in the other modules that call a function which gives it back, and not another one of that name."""
+    file = os.path.realpath(view.path)
     for function in flow.functions:
         name = getattr(function, "name", "")
         if not name or view.tree.parents[function] is not view.tree.scope.node:
@@ -377,7 +378,9 @@ def _given_back(view: ModuleView, flow: Flow) -> Iterator[tuple[ModuleView, Flow
         for other in _importers(view, name):
             for call in other.links.calls_named(name):
                 for callee in other.evaluator.values(call.func):
-                    if isinstance(callee, LocalFunction) and getattr(callee.node, "name", "") == name:
+                    if not isinstance(callee, LocalFunction) or os.path.realpath(callee.view.path) != file:
+                        continue
+                    if getattr(callee.node, "name", "") == name:
                         yield other, other.dicts.flow(call)
 
 
