@@ -531,11 +531,20 @@ def _is_prepared(view: ModuleView, call: CallSite, node: ast.AST, name: str, rem
     if isinstance(call.func, ast.Attribute) and library.is_asked_for_another(call.view, call.func.value):
         return True
     new = removal.replacement.new.partition("=")[0] if removal.replacement is not None else name
+    # `kwargs = {"tokenizer": t}`, and another dict where a test says so: both are what the call is given
+    places += [(call.view, each.node) for value in _splatted(call) for each in call.view.links.bindings_read(value)]
     for at, each in places:
         for test, _ in at.reach.conditions(each):
             if any(isinstance(part, ast.Constant) and part.value in (name, new) for part in ast.walk(test)):
                 return True
     return is_tried_otherwise(call.view, call, node if call.view is view else call.node)
+
+
+def _splatted(call: CallSite) -> Iterator[ast.Name]:
+    """The variables whose dicts a call is given: `**kwargs`."""
+    for each in call.node.keywords:
+        if each.arg is None and isinstance(each.value, ast.Name):
+            yield each.value
 
 
 def is_tried_otherwise(view: ModuleView, call: CallSite, node: ast.AST) -> bool:
