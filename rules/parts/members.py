@@ -7,6 +7,7 @@ import ast
 from v5lint.rule import Edit, Fix
 from v5lint.rules.knowledge import lookup
 from v5lint.rules.parts import library, models, second_choices
+from v5lint.view import elsewhere
 from v5lint.view.values import Constant, External, Instance, LocalClass, Method, Result, Unknown
 
 TYPE_CHECKING = False
@@ -142,11 +143,24 @@ def owners(view: ModuleView, node: ast.expr, kinds: Container[str]) -> list[Owne
         found.update((each.name, each) for each in _behind_wrappers(view, node))
     if not found and any(kind in kinds for kind in _ASKED_FOR):
         found.update((each.name, each) for each in _asked_for(view, node, kinds))
+    if not found and elsewhere.is_from_the_caller(view, node):
+        found.update((each.name, each) for each in _given_elsewhere(view, node, kinds))
     if not found and "encoding" in kinds:
         call = view.links.defining_call(node)
         if call is not None and owners(view, call.func, ("tokenizer",)):
             found[ENCODING] = Owner(ENCODING, ENCODING, "encoding", is_exact=True)
     return list(found.values())
+
+
+def _given_elsewhere(view: ModuleView, node: ast.expr, kinds: Container[str]) -> list[Owner]:
+    """What other modules give to the parameter that an expression is; nothing where one gives something else."""
+    found: list[Owner] = []
+    for other, given in elsewhere.given(view, node):
+        here = owners(other, given, kinds)
+        if not here:
+            return []
+        found += here
+    return found
 
 
 def _asked_for(view: ModuleView, node: ast.expr, kinds: Container[str]) -> Iterator[Owner]:
