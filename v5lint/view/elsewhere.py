@@ -80,6 +80,8 @@ def _arguments(view: ModuleView, function: ast.AST, arg: ast.arg) -> Iterator[tu
         return
     _busy.add(key)
     try:
+        for each in view.links.arguments_for(function, arg)[0]:
+            yield from given(view, each)  # a function of this module hands it on
         positional = [*function.args.posonlyargs, *function.args.args]
         place = positional.index(arg) - is_constructor if arg in positional else -1
         for file in view.project.all_importers(view.path, defined.name)[:_MODULES]:
