@@ -387,7 +387,7 @@ def _given_back(view: ModuleView, flow: Flow) -> Iterator[tuple[ModuleView, Flow
 def _imported(view: ModuleView, flow: Flow) -> Iterator[tuple[ModuleView, Flow]]:
     """A dict in the other modules that import it, or what holds it."""
     homes: dict[str, set[str]] = {}
-    for maker in flow.makers:
+    for maker in () if _is_local(view, flow) else flow.makers:
         statement = view.tree.statement(maker)
         around = [statement, *view.tree.ancestors(statement)]
         for parent in around:
@@ -403,6 +403,16 @@ def _imported(view: ModuleView, flow: Flow) -> Iterator[tuple[ModuleView, Flow]]
                 there = other.dicts.arrivals(view, flow.makers, {each for every in homes.values() for each in every})
                 if there.aliases:
                     yield other, there
+
+
+def _is_local(view: ModuleView, flow: Flow) -> bool:
+    """Whether a dict is made in functions and stays in their variables: nobody can import it, nor what holds it."""
+    return (
+        not flow.functions
+        and all(view.links.function_around(each) is not None for each in flow.makers)
+        and not any(isinstance(each, ast.Attribute) for each in flow.aliases)
+        and all(each.how in ("splat", "read", "argument") for each in flow.receivers)
+    )
 
 
 def _members(view: ModuleView, flow: Flow, around: list[ast.AST]) -> set[str]:
