@@ -8,7 +8,7 @@ import re
 
 from v5lint.patterns import pattern
 from v5lint.rule import Edit, Fix, FixUnavailableError, Option, Rule
-from v5lint.rules.parts import library, members, script_caches, script_variables
+from v5lint.rules.parts import api_edits, library, members, script_caches, script_variables
 from v5lint.rules.parts.library import CACHE_VARIABLES
 from v5lint.rules.parts.standing import standing_of
 from v5lint.view.requirements import RequirementsView
@@ -147,6 +147,8 @@ def _constant(view: ModuleView, reference: Reference) -> Finding:
             imports.rename(reference.binding, _HUB_CACHE, "huggingface_hub.constants", keep=True)
             return imports.edits()
         name = imports.use("huggingface_hub.constants", _HUB_CACHE, node)
+        if isinstance(node, ast.Attribute) and (left := api_edits.import_for(view, node)) is not None:
+            imports.remove(left)
         return [view.replace(node, name), *imports.edits()]
 
     fix: Fix | None = Fix(f"Take `{_HUB_CACHE}` of `huggingface_hub.constants`", edits, requires=_SINCE)
