@@ -8,7 +8,7 @@ import re
 
 from v5lint.patterns import pattern
 from v5lint.rule import Edit, Fix, FixUnavailableError, Option, Rule
-from v5lint.rules.parts import library, members, script_caches, script_variables
+from v5lint.rules.parts import api_edits, library, members, script_caches, script_variables
 from v5lint.rules.parts.library import CACHE_VARIABLES
 from v5lint.rules.parts.standing import standing_of
 from v5lint.view.requirements import RequirementsView
@@ -54,9 +54,10 @@ class RemovedCacheVariable(Rule):
     The same in shell scripts (`export`, `setenv`, before a command, `docker run -e`), Dockerfiles (`ENV`, `RUN`),
     `.env`, YAML (maps of variables, lists of `NAME=value`, pairs of `name:` and `value:`, the shell of CI), Makefiles,
     systemd units, PowerShell and batch files, Nix, the tables of variables in `pyproject.toml`, `setup.cfg`, `tox.ini`,
-    `pytest.ini`, `mise.toml`, `pixi.toml` and `devcontainer.json`, the magics and shell lines of notebooks, the fences
-    of Markdown: the variable and what reads it in the file are renamed together. Left alone are comments, what is only
-    printed, variables of a shell that are not exported, and what is for Node (transformers.js reads one of this name).
+    `pytest.ini`, `mise.toml`, `pixi.toml`, `devcontainer.json`, conda's `environment.yml` and Apptainer's `.def`, the
+    magics and shell lines of notebooks, the fences of Markdown: the variable and what reads it in the file are renamed
+    together. Left alone are comments, what is only printed, variables of a shell that are not exported, and what is for
+    Node (transformers.js reads one of this name).
 
     ## Why it breaks
 
@@ -146,6 +147,8 @@ def _constant(view: ModuleView, reference: Reference) -> Finding:
             imports.rename(reference.binding, _HUB_CACHE, "huggingface_hub.constants", keep=True)
             return imports.edits()
         name = imports.use("huggingface_hub.constants", _HUB_CACHE, node)
+        if isinstance(node, ast.Attribute) and (left := api_edits.import_for(view, node)) is not None:
+            imports.remove(left)
         return [view.replace(node, name), *imports.edits()]
 
     fix: Fix | None = Fix(f"Take `{_HUB_CACHE}` of `huggingface_hub.constants`", edits, requires=_SINCE)
@@ -174,13 +177,28 @@ def _set_constants(view: ModuleView) -> Iterator[Finding]:
             continue
         statement = view.tree.parents[node]
         value = statement.value if isinstance(statement, (ast.Assign, ast.AnnAssign)) else None
-        if view.guards.is_dead(node) or (value is not None and view.is_of(value, "huggingface_hub")):
+        if (
+            view.guards.is_dead(node)
+            or (value is not None and view.is_of(value, "huggingface_hub"))
+            or _is_missed(view, node)
+        ):
             continue  # put there for code that still imports it
         yield view.finding(
             node,
             f"nothing reads `{view.source(node)}` since transformers 5.0: set the variable `{_HUB_CACHE}` before the "
             "import, or give `cache_dir=`",
         )
+
+
+def _is_missed(view: ModuleView, node: ast.Attribute) -> bool:
+    """Whether a constant is set because it was not there: `if not hasattr(transformers, "TRANSFORMERS_CACHE"):`."""
+    asked: list[ast.AST] = [test for test, _ in view.reach.conditions(node)]
+    for parent in view.tree.ancestors(node):
+        statement = view.tree.parents[parent] if isinstance(parent, ast.ExceptHandler) else None
+        if isinstance(statement, ast.Try):
+            asked += statement.body
+    mentions = (each for part in asked for each in ast.walk(part))
+    return any(node.attr in (getattr(each, field, "") for field in ("attr", "value", "name")) for each in mentions)
 
 
 # The variables

@@ -159,7 +159,9 @@ def _is_harmless(callee: object) -> bool:
 
 
 def _read_here_alone(view: ModuleView, node: ast.expr) -> Binding | None:
-    """The import of an error that nothing but a handler names."""
+    """The import of an error, or of the module that has it, that nothing but a handler names."""
+    if isinstance(node, ast.Attribute):
+        return api_edits.import_for(view, node)
     bindings = view.links.bindings_read(node) if isinstance(node, ast.Name) else []
     if len(bindings) != 1 or not isinstance(bindings[0].statement, ast.ImportFrom):
         return None

@@ -179,10 +179,7 @@ class ImageProcessorMethod(Rule):
 
 def _is_prepared(view: ModuleView, node: ast.Attribute) -> bool:
     """Whether the code asks first, for this or for what takes its place, or a handler does something else."""
-    if members.is_prepared(view, node):
-        return True
-    handled = view.guards.handled(node, frozenset({"AttributeError", *CALL_ERRORS}))
-    return handled is not None and handled.kind == "fallback"
+    return members.is_prepared(view, node) or view.guards.is_made_up_for(node, CALL_ERRORS)
 
 
 def _pads_pixels(view: ModuleView, node: ast.Attribute) -> bool:

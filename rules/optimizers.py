@@ -217,6 +217,8 @@ def _move(view: ModuleView, plan: _Plan) -> Fix:
             written = imports.rename(plan.binding, name, module)
         else:
             written = imports.use(module, name, plan.uses[0])
+            if (left := api_edits.import_for(view, plan.uses[0])) is not None:
+                imports.remove(left)
         found = [edit for call in plan.calls for edit in _argument_edits(view, call)]
         for use in plan.uses:
             here = partial(imports, use, written, _WRITTEN_OUT) if use in plan.values else written

@@ -62,7 +62,8 @@ class PooledFeatures(Rule):
 
     Finds the calls on models of transformers whose method returns an output object since 5.0 (CLIP, SigLIP, BLIP,
     ALIGN, CLAP, OWL-ViT, ...), and whose result is used as a tensor. What reads `.pooler_output` already, checks what
-    it got (`isinstance`, `getattr`, `hasattr`), and methods of the name that are a project's own are left alone.
+    it got (`isinstance`, `getattr`, `hasattr`), and methods of the name that are a project's own are left alone. A
+    parameter is what its function is called with, in this module or (the fix is unsafe then) in others.
 
     ## Why it breaks
 

@@ -44,7 +44,8 @@ class RemovedTokenizerCall(Rule):
     ## What it does
 
     Finds the methods on everything that is known to be a tokenizer of transformers: what `from_pretrained` gave, what a
-    parameter is annotated with, attributes of `self`, `processor.tokenizer`, subclasses. Where only the name tells
+    parameter is annotated with, or is given by the calls of its function or class (by those in other modules unsafely),
+    attributes of `self`, `processor.tokenizer`, subclasses. Where only the name tells
     (`tokenizer.batch_encode_plus(...)` on a parameter, in a file that imports transformers, or with arguments that only
     its tokenizers take, in a repository that does) the finding stays and its fix is unsafe. Tokenizers that keep the
     methods (TAPAS, MarkupLM, RoCBert) and classes with methods of their own of the name are left alone.

@@ -103,7 +103,7 @@ class RemovedTrainerArgument(Rule):
 
 
 def _given(view: ModuleView) -> Iterator[Finding]:
-    for each in arguments.given(view, NAMES, functions, judge=_judge):
+    for each in arguments.given(view, NAMES, functions, judge=_judge, abroad=True):
         if isinstance(each, Given) and not _is_of_extractor(view, each):
             level, remark = arguments.safety(each)
             if each.removal.package == trl_trainers.PACKAGE and trl_trainers.may_be_old(view):

@@ -61,6 +61,9 @@ class RemovedTrainingArgument(Rule):
     `setfit.TrainingArguments` and a project's own parsers are left alone; but a subclass that declares a field
     anew, to give it another default, and never reads it, is found: nobody reads it under v5.
 
+    A dict is followed into the modules that import it, or call the function that makes it, and found where it is
+    written: `TrainingArguments(**conf.TRAIN)`. A key that one of them looks up is not renamed.
+
     Also found are settings that say what is called with them: `_target_: transformers.TrainingArguments` and the keys
     beside it in YAML or in a dict, `class_path:` and the keys below its `init_args:`, and
     `dict(type=TrainingArguments, ...)`, as mmengine has it; and the files that commands in shell scripts, Dockerfiles
@@ -139,7 +142,7 @@ class RemovedTrainingArgument(Rule):
 def _given(view: ModuleView) -> Iterator[Finding]:
     found = [
         each
-        for each in arguments.given(view, FIELDS, functions, takers, judge)
+        for each in arguments.given(view, FIELDS, functions, takers, judge, abroad=True)
         if isinstance(each, Given) and not _is_of_another_class(each)
     ]
     for group in arguments.together(found):

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 #: Folders that hold no source of the project: version control, environments, caches, builds, records of runs.
 DEFAULT_EXCLUDES = frozenset(
     ".bzr .direnv .eggs .git .git-rewrite .hg .hydra .ipynb_checkpoints .mypy_cache .nox .pants.d .pyenv .pytest_cache "
-    ".pytype .ruff_cache .svn .tox .venv .vscode __pycache__ __pypackages__ _build buck-out build dist node_modules "
+    ".pytype .ruff_cache .svn .tox .venv __pycache__ __pypackages__ _build buck-out build dist node_modules "
     "site-packages venv".split()
 )
 

@@ -129,6 +129,23 @@ def is_unused(view: ModuleView, binding: Binding) -> bool:
     return not (view.links.uses(binding) or _is_named(view, binding.name) or is_handed_on(view, binding))
 
 
+def import_for(view: ModuleView, node: ast.expr) -> Binding | None:
+    """The `import module` that is there for one dotted name alone: for `module.name`, which goes.
+
+    None where it imports something else as well, or where the name may be wanted elsewhere.
+    """
+    while isinstance(node, ast.Attribute):
+        node = node.value
+    bindings = view.links.bindings_read(node) if isinstance(node, ast.Name) else []
+    if len(bindings) != 1 or not isinstance(bindings[0].statement, ast.Import):
+        return None
+    (binding,) = bindings
+    is_one = len(bindings[0].statement.names) == 1 and len(binding.owner.bindings.get(binding.name, ())) == 1
+    if not is_one or len(view.links.uses(binding)) != 1 or _is_named(view, binding.name):
+        return None
+    return None if is_handed_on(view, binding) else binding
+
+
 def is_handed_on(view: ModuleView, binding: Binding) -> bool:
     """Whether other modules get a name from this one, or may get it through a package that takes everything."""
     if library.is_handed_on(view, binding):

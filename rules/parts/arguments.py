@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import ast
+import os.path
 
 from v5lint.rule import Edit, Fix
 from v5lint.rules.knowledge import lookup
 from v5lint.rules.parts import library, standing
 from v5lint.view import namespaces
 from v5lint.view.calls import CallSite
-from v5lint.view.dicts import started_by_pairs
+from v5lint.view.dicts import asked_of, started_by_pairs
 from v5lint.view.guards import CALL_ERRORS
 from v5lint.view.values import Constant, External, LocalClass, LocalFunction, Method, Unknown
 
@@ -67,7 +68,7 @@ class Given:
     """An argument that some callable no longer takes, where it is given.
 
     Attributes:
-        view: the module.
+        view: the module in which it is written; the call may stand in another one.
         name: the argument.
         node: the keyword, or the key of the dict.
         value: its value; None where it cannot be known.
@@ -91,8 +92,9 @@ class Given:
         gone: tuple[str, Removal],
         entry: Entry | None = None,
         beside: Flow | None = None,
+        view: ModuleView | None = None,
     ) -> None:
-        self.view = call.view
+        self.view = view or call.view
         self.call = call
         self.name = name
         self.node = node
@@ -148,7 +150,10 @@ class Given:
 
     @property
     def _is_read(self) -> bool:
-        """Whether the module looks a key of the name up: `d["name"]`, `d.get("name")`, `"name" in d`, `d.name`."""
+        """Whether a key of the name is looked up: `d["name"]`, `d.get("name")`, `"name" in d`, `d.name`.
+
+        In this module anyone may do so, in those that have the dict from it whoever asks the dict.
+        """
         if self.beside is not None and self.beside.is_wrapped:
             reads = (each for each in self.view.tree.nodes.get(ast.Attribute, ()) if isinstance(each, ast.Attribute))
             if any(each.attr == self.name for each in reads):
@@ -160,7 +165,11 @@ class Given:
                     return True
                 if isinstance(parent, ast.Subscript) and not isinstance(parent.ctx, ast.Store):
                     return True
-        return False
+        return self.beside is not None and any(
+            _asks(other, alias, self.name)
+            for other, there in self.view.dicts.abroad(self.beside)
+            for alias in there.aliases
+        )
 
     def renamed(self, new: str) -> list[Edit]:
         """The edit that gives it another name."""
@@ -226,6 +235,8 @@ def given(
     functions: Functions,
     takers: Takers | None = None,
     judge: Judge | None = None,
+    *,
+    abroad: bool = False,
 ) -> Iterator[Given | tuple[ast.AST, str]]:
     """The arguments of some names that reach a callable which no longer takes them.
 
@@ -235,6 +246,7 @@ def given(
         functions: see `Functions`.
         takers: see `Takers`.
         judge: see `Judge`; `removal_of` unless given.
+        abroad: whether dicts are followed into the modules that have them from this one.
 
     Yields:
         Each argument; or a place and the argument in it, which may reach such a callable and could not be followed.
@@ -259,6 +271,8 @@ def given(
             if entry.node in done or entry.key in out or entry.node not in view.tree.parents:
                 continue
             found = _in_flow(view, flow, entry, functions, takers, judge)
+            if found is None and abroad:
+                found = _in_another(view, flow, entry, functions, judge)
             if found is not None:
                 done.add(entry.node)
                 yield found
@@ -443,6 +457,29 @@ def _in_flow(
     return Given(hit[0], name, entry.node, entry.value, every, hit[1], entry, flow)
 
 
+def _in_another(view: ModuleView, flow: Flow, entry: Entry, functions: Functions, judge: Judge) -> Given | None:
+    """The argument that an entry of a dict becomes in another module, which imports the dict or what makes it."""
+    name = str(entry.key)
+    for other, there in view.dicts.abroad(flow):
+        for receiver in there.receivers:
+            if receiver.how != "splat" or receiver.call is None or other.dicts.is_taken_out(there, receiver, name):
+                continue
+            call = CallSite(other, receiver.call)
+            reached = reach(call, name, functions)
+            gone = _gone(other, reached, name, judge)
+            if gone is None or _is_prepared(view, call, entry.node, name, gone[1]):
+                continue
+            reached.is_sure = False  # who else has the dict is not known for certain
+            return Given(call, name, entry.node, entry.value, reached, gone, entry, flow, view)
+    return None
+
+
+def _asks(view: ModuleView, mapping: ast.expr, name: str) -> bool:
+    """Whether a key is looked up in a dict at a place where the dict stands."""
+    key = asked_of(view, mapping)
+    return isinstance(key, ast.Constant) and key.value == name
+
+
 def _instantiated(call: CallSite, flow: Flow, functions: Functions) -> list[str]:
     """What Hydra calls with the other entries of a dict: the `_target_` that it names."""
     if not any(isinstance(each, External) and each.path in _INSTANTIATORS for each in call.callees):
@@ -488,16 +525,26 @@ def removal_of(function: str, name: str, target: str) -> Removal | None:
 
 def _is_prepared(view: ModuleView, call: CallSite, node: ast.AST, name: str, removal: Removal) -> bool:
     """Whether code does not run under the target, or asks first which spelling is taken."""
-    if standing.never_runs(view, node) or standing.never_runs(view, call.node):
+    places = [(view, node), (call.view, call.node)]
+    if any(standing.never_runs(at, each) for at, each in places):
         return True
-    if isinstance(call.func, ast.Attribute) and library.is_asked_for_another(view, call.func.value):
+    if isinstance(call.func, ast.Attribute) and library.is_asked_for_another(call.view, call.func.value):
         return True
     new = removal.replacement.new.partition("=")[0] if removal.replacement is not None else name
-    for each in {node, call.node}:
-        for test, _ in view.reach.conditions(each):
+    # `kwargs = {"tokenizer": t}`, and another dict where a test says so: both are what the call is given
+    places += [(call.view, each.node) for value in _splatted(call) for each in call.view.links.bindings_read(value)]
+    for at, each in places:
+        for test, _ in at.reach.conditions(each):
             if any(isinstance(part, ast.Constant) and part.value in (name, new) for part in ast.walk(test)):
                 return True
-    return is_tried_otherwise(view, call, node)
+    return is_tried_otherwise(call.view, call, node if call.view is view else call.node)
+
+
+def _splatted(call: CallSite) -> Iterator[ast.Name]:
+    """The variables whose dicts a call is given: `**kwargs`."""
+    for each in call.node.keywords:
+        if each.arg is None and isinstance(each.value, ast.Name):
+            yield each.value
 
 
 def is_tried_otherwise(view: ModuleView, call: CallSite, node: ast.AST) -> bool:
@@ -531,14 +578,14 @@ def _calls_same(body: list[ast.stmt], call: CallSite) -> bool:
 
 def safety(of: Given) -> tuple[Applicability, str]:
     """The applicability of a fix that is right in itself, and a remark for the message."""
-    view, call = of.view, of.call
+    call = of.call
     if of.reached.is_asked_for:
         return "unsafe", f"; `{of.reached.way}` also looks it up by its name"
     if not of.reached.is_sure:
         return "unsafe", ""
-    if view.guards.dead_constant(call.node):
+    if call.view.guards.dead_constant(call.node):
         return "unsafe", "; this code never runs"
-    handled = view.guards.handled(call.node, CALL_ERRORS)
+    handled = call.view.guards.handled(call.node, CALL_ERRORS)
     if handled is None:
         return "safe", ""
     line = getattr(handled.handler, "lineno", 0)
@@ -552,7 +599,10 @@ def shown(of: Given) -> str:
     if "." not in function and called[:1].isupper():
         function = called
     way = of.reached.way
-    return f"`{function}`" if not way or way == function else f"`{function}` (which gets it from `{way}`)"
+    said = f"`{function}`" if not way or way == function else f"`{function}` (which gets it from `{way}`)"
+    if of.call.view is not of.view:
+        said += f" in line {of.call.node.lineno} of {os.path.basename(of.call.view.path)}"
+    return said
 
 
 def operand(of: Given) -> str:

@@ -7,6 +7,7 @@ import re
 
 from v5lint.patterns import pattern
 from v5lint.rules.knowledge import lookup
+from v5lint.view import elsewhere
 from v5lint.view.calls import CallSite
 from v5lint.view.values import Constant, External, Instance, Partial, Unknown
 
@@ -54,8 +55,11 @@ def library_classes(view: ModuleView, of: ClassValue) -> list[str]:
 def safety_of(view: ModuleView, node: ast.expr) -> Applicability:
     """The applicability of a fix that is right for an object of transformers: unsafe where it may be another one.
 
-    `try: from other import AutoTokenizer`, `except ImportError: from transformers import AutoTokenizer`.
+    `try: from other import AutoTokenizer`, `except ImportError: from transformers import AutoTokenizer`; or a parameter
+    of a function that only other modules call: not all of them may be in sight.
     """
+    if elsewhere.is_from_the_caller(view, node) and elsewhere.given(view, node):
+        return "unsafe"
     classes = [each.of if isinstance(each, Instance) else each for each in view.values(node)]
     packages = {each.package for each in classes if isinstance(each, External) and each.name[:1].isupper()}
     return "unsafe" if "transformers" in packages and packages - _RELATED else "safe"

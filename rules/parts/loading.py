@@ -106,7 +106,7 @@ def check(
         judge: see `arguments.Judge`.
     """
     found: list[Given] = []
-    for each in arguments.given(view, names, called, takers, judge):
+    for each in arguments.given(view, names, called, takers, judge, abroad=True):
         if isinstance(each, arguments.Given):
             found.append(each)
         elif members.imports_transformers(view):

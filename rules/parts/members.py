@@ -7,7 +7,7 @@ import ast
 from v5lint.rule import Edit, Fix
 from v5lint.rules.knowledge import lookup
 from v5lint.rules.parts import library, models, second_choices
-from v5lint.view.guards import IMPORT_ERRORS
+from v5lint.view import elsewhere
 from v5lint.view.values import Constant, External, Instance, LocalClass, Method, Result, Unknown
 
 TYPE_CHECKING = False
@@ -143,11 +143,24 @@ def owners(view: ModuleView, node: ast.expr, kinds: Container[str]) -> list[Owne
         found.update((each.name, each) for each in _behind_wrappers(view, node))
     if not found and any(kind in kinds for kind in _ASKED_FOR):
         found.update((each.name, each) for each in _asked_for(view, node, kinds))
+    if not found and elsewhere.is_from_the_caller(view, node):
+        found.update((each.name, each) for each in _given_elsewhere(view, node, kinds))
     if not found and "encoding" in kinds:
         call = view.links.defining_call(node)
         if call is not None and owners(view, call.func, ("tokenizer",)):
             found[ENCODING] = Owner(ENCODING, ENCODING, "encoding", is_exact=True)
     return list(found.values())
+
+
+def _given_elsewhere(view: ModuleView, node: ast.expr, kinds: Container[str]) -> list[Owner]:
+    """What other modules give to the parameter that an expression is; nothing where one gives something else."""
+    found: list[Owner] = []
+    for other, given in elsewhere.given(view, node):
+        here = owners(other, given, kinds)
+        if not here:
+            return []
+        found += here
+    return found
 
 
 def _asked_for(view: ModuleView, node: ast.expr, kinds: Container[str]) -> Iterator[Owner]:
@@ -396,8 +409,7 @@ def is_prepared(view: ModuleView, node: ast.Attribute | ast.Call | ast.Subscript
         for each in _asked(view, test):
             if isinstance(each, ast.Call) and _asks_about(view, each, node, asks_type=asks_type):
                 return True
-    handled = view.guards.handled(node, IMPORT_ERRORS)
-    if handled is not None and handled.kind == "fallback":
+    if view.guards.is_made_up_for(node):
         return True
     return second_choices.is_second_choice(view, node, _name_and_holder(node)[1])
 

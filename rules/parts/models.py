@@ -6,6 +6,7 @@ import ast
 
 from v5lint.rules.knowledge import lookup
 from v5lint.rules.parts import checkpoints, joined_models, library, origins
+from v5lint.view import elsewhere
 from v5lint.view.calls import CallSite
 from v5lint.view.values import Constant, External, Instance, Partial, Unknown
 
@@ -96,9 +97,26 @@ def models(view: ModuleView, node: ast.expr) -> Models:
         # A name whose making is out of sight may still have an annotation, or a class that a sibling gives it.
         for of in view.classes_of(node):
             found += [each for name in library.library_classes(view, of) if (each := _of_class(name, of)) is not None]
+    if not found and elsewhere.is_from_the_caller(view, node) and (given := _given_elsewhere(view, node)):
+        return given
     if not found and isinstance(node, ast.Attribute):
         return _part_of_joined(view, node)
     return Models(found, is_complete=complete)
+
+
+def _given_elsewhere(view: ModuleView, node: ast.expr) -> Models | None:
+    """The models that other modules give to the parameter that an expression is; None where one gives no known one."""
+    found: list[Model] = []
+    complete = True
+    for other, given in elsewhere.given(view, node):
+        here = models(other, given)
+        if not here.found:
+            return None
+        found += here.found
+        complete = complete and here.is_complete
+    for each in found:
+        each.is_sure = False  # not all who call the function may be in sight
+    return Models(found, is_complete=complete) if found else None
 
 
 def _part_of_joined(view: ModuleView, node: ast.Attribute) -> Models:

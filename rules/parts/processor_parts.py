@@ -7,6 +7,7 @@ import ast
 from v5lint.rule import Edit, Fix
 from v5lint.rules.knowledge import lookup
 from v5lint.rules.parts import arguments, library, modality, origins, second_choices
+from v5lint.view import elsewhere
 from v5lint.view.calls import CallSite
 from v5lint.view.dicts import asked_of
 from v5lint.view.guards import IMPORT_ERRORS
@@ -318,7 +319,7 @@ def processor_behind(view: ModuleView, node: ast.expr) -> tuple[str, str]:
 
     One that sets a feature extractor of its own (`self.feature_extractor = ...`) keeps it.
     """
-    for of in view.classes_of(node) or _made_out_of_sight(view, node):
+    for of in view.classes_of(node) or _made_out_of_sight(view, node) or elsewhere.classes(view, node):
         if view.links.defines([of], _OLD):
             continue
         for name in library.library_classes(view, of):

@@ -186,12 +186,18 @@ def names_a_type(view: ModuleView, use: ast.expr) -> bool:
         if isinstance(parent, (ast.arg, ast.AnnAssign)):
             return parent.annotation is child
         if isinstance(parent, (ast.FunctionDef, ast.AsyncFunctionDef)):
-            return parent.returns is child
+            # what a parameter is annotated with has the function for its parent
+            return parent.returns is child or any(each.annotation is child for each in _parameters(parent.args))
         if isinstance(parent, (ast.stmt, ast.Constant)):
             # a name inside a string annotation has the string for its parent
             return isinstance(parent, ast.Constant)
         child = parent
     return False
+
+
+def _parameters(args: ast.arguments) -> list[ast.arg]:
+    found = [*args.posonlyargs, *args.args, *args.kwonlyargs]
+    return found + [each for each in (args.vararg, args.kwarg) if each is not None]
 
 
 def removed(view: ModuleView | ScriptView, path: str) -> Removal | None:

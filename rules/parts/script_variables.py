@@ -25,7 +25,7 @@ _RENAMED = frozenset({"set", "child", "assign", "export", "read", "pass", "unset
 _GIVES = frozenset({"dotenv", "shell", "makefile", "batch", "powershell"})
 
 #: Metadata in which tools keep the environments that they make.
-_SETTINGS = frozenset({"pyproject.toml", "setup.cfg"})
+_SETTINGS = ("pyproject.toml", "setup.cfg", ".yml", ".yaml")
 
 _NODE = pattern(r"(?:.*/)?(?:node|bun|deno)(?:[:@-]|\Z)", re.IGNORECASE)
 _PYTHON = pattern(r"\bpython|\bpip3?\b|\bconda\b|\buv\b", re.IGNORECASE)
@@ -35,9 +35,10 @@ _LABEL = pattern(r"^[ \t]*FROM[ \t]+(?:--\S+[ \t]+)*(\S+)[ \t]+AS[ \t]+(\S+)", r
 def script_in(module: object) -> ScriptView | None:
     """The view of the variables in a file that is no module of Python; None where it is one, or sets none.
 
-    A `pyproject.toml` states requirements, and may set variables as other TOML does.
+    A `pyproject.toml` states requirements, and may set variables as other TOML does; conda's environments do so below
+    `variables:`.
     """
-    if isinstance(module, RequirementsView) and os.path.basename(module.path) in _SETTINGS:
+    if isinstance(module, RequirementsView) and os.path.basename(module.path).endswith(_SETTINGS):
         return ScriptView(module.region, module.path, module.settings, module.project)
     return module if isinstance(module, ScriptView) else None
 

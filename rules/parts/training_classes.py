@@ -32,7 +32,8 @@ FIELDS = (
 )  # fmt: skip
 
 #: Classes of libraries that build on transformers, which inherit their fields from TrainingArguments.
-#: (read in the wheels of trl 1.16.0 and sentence-transformers 6.2.0; setfit's TrainingArguments inherits from nothing)
+#: (read in the wheels of trl 1.16.0, sentence-transformers 6.2.0 and unsloth 2026.10.9, whose class hands its keywords
+#: on to trl's SFTConfig; setfit's TrainingArguments inherits from nothing)
 _INHERITING = {
     "trl": frozenset(
         "SFTConfig DPOConfig GRPOConfig KTOConfig RewardConfig RLOOConfig DistillationConfig CPOConfig ORPOConfig "
@@ -41,6 +42,7 @@ _INHERITING = {
     "sentence_transformers": frozenset(
         "SentenceTransformerTrainingArguments CrossEncoderTrainingArguments SparseEncoderTrainingArguments".split()
     ),
+    "unsloth": frozenset({"UnslothTrainingArguments"}),
 }
 
 #: The removed fields that such a library declares itself.

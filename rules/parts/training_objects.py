@@ -11,6 +11,7 @@ from v5lint.rule import Edit, Fix
 from v5lint.rules.knowledge import lookup
 from v5lint.rules.parts import arguments, library, members, trl_trainers
 from v5lint.rules.parts.training_classes import CLASS, is_heir
+from v5lint.view import elsewhere
 from v5lint.view.values import Constant, External, Instance, LocalClass, LocalFunction, Method
 
 TYPE_CHECKING = False
@@ -273,7 +274,7 @@ def _owners(view: ModuleView, holder: ast.expr, base: str, name: str) -> list[Cl
     """The classes of which an expression is an object, as far as they have an attribute from a class."""
     found = [
         each
-        for each in view.classes_of(holder)
+        for each in view.classes_of(holder) or elsewhere.classes(view, holder)
         if is_a(view, each, base) or (base == CLASS and any(is_heir(root, name) for root in view.roots(each)))
     ]
     if isinstance(holder, ast.Call) and isinstance(holder.func, ast.Name) and holder.func.id == "super":

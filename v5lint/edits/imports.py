@@ -50,6 +50,7 @@ class ImportEdits:
         self._new: dict[tuple[int, str, str], list[str]] = {}
         self._bound: dict[tuple[Scope, str], list[Path]] = {}
         self._behind: list[ast.ImportFrom] = []
+        self._gone: list[ast.Import] = []
 
     def rename(self, binding: Binding, name: str, module: str, *, keep: bool = False) -> str:
         """Import another name in the place of one.
@@ -136,6 +137,9 @@ class ImportEdits:
         """Import a name no longer."""
         alias, statement = binding.node, binding.statement
         assert isinstance(alias, ast.alias)
+        if isinstance(statement, ast.Import):  # of one module alone
+            self._gone.append(statement)
+            return
         assert isinstance(statement, ast.ImportFrom)
         self._changes.setdefault(statement, {})[alias] = _Change()
 
@@ -435,6 +439,7 @@ class ImportEdits:
         for statement in {*self._behind} - {*self._changes, *self._added}:
             # Nothing changes, but two fixes that touch one statement are applied one after the other.
             found.append(Edit(*self._view.span(statement), self._view.source(statement)))
+        found += [delete_statement(self._view, each) for each in self._gone]
         for (at, indent, module), names in self._new.items():
             line = f"{indent}from {module} import {', '.join(names)}"
             deleted = next((each for each in found if each.start < at < each.end and not each.content.strip()), None)

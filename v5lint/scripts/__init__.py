@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 #: Kinds by the ending of the file name.
 _BY_SUFFIX = {
     **dict.fromkeys((".sh", ".bash", ".zsh", ".ksh", ".csh", ".tcsh", ".envrc"), "shell"),
-    **dict.fromkeys((".slurm", ".sbatch", ".pbs"), "shell"),
+    **dict.fromkeys((".slurm", ".sbatch", ".pbs", ".def"), "shell"),  # the last is how Apptainer builds an image
     **dict.fromkeys((".yml", ".yaml"), "yaml"),
     **dict.fromkeys((".dockerfile", ".containerfile"), "dockerfile"),
     **dict.fromkeys((".ps1", ".psm1"), "powershell"),

@@ -145,12 +145,18 @@ class Calls:
             return None
         if func.attr == "unwrap_model":
             return self._evaluator.values(node.args[0])
-        if strings.last_name(func.value) != "accelerator":
+        if strings.last_name(func.value) != "accelerator" and not self._is_accelerator(func.value):
             return None
         given = [self._evaluator.values(each) for each in node.args]
         if any(isinstance(each, ast.Starred) for each in node.args):
             return None
         return given[0] if len(given) == 1 else frozenset({Elements(tuple(given))})
+
+    def _is_accelerator(self, node: ast.expr) -> bool:
+        return any(
+            isinstance(each, Instance) and isinstance(each.of, External) and each.of.name == "Accelerator"
+            for each in self._evaluator.values(node)
+        )
 
     def is_listing(self, node: ast.Call) -> bool:
         """Whether a call lists what is in a dict that is known: `d.values()`."""

@@ -369,7 +369,8 @@ class Dicts:
 
 
 def _given_back(view: ModuleView, flow: Flow) -> Iterator[tuple[ModuleView, Flow]]:
-    """A dict in the other modules that call a function which gives it back."""
+    """A dict in the other modules that call a function which gives it back, and not another one of that name."""
+    file = os.path.realpath(view.path)
     for function in flow.functions:
         name = getattr(function, "name", "")
         if not name or view.tree.parents[function] is not view.tree.scope.node:
@@ -377,14 +378,16 @@ def _given_back(view: ModuleView, flow: Flow) -> Iterator[tuple[ModuleView, Flow
         for other in _importers(view, name):
             for call in other.links.calls_named(name):
                 for callee in other.evaluator.values(call.func):
-                    if isinstance(callee, LocalFunction) and getattr(callee.node, "name", "") == name:
+                    if not isinstance(callee, LocalFunction) or os.path.realpath(callee.view.path) != file:
+                        continue
+                    if getattr(callee.node, "name", "") == name:
                         yield other, other.dicts.flow(call)
 
 
 def _imported(view: ModuleView, flow: Flow) -> Iterator[tuple[ModuleView, Flow]]:
     """A dict in the other modules that import it, or what holds it."""
     homes: dict[str, set[str]] = {}
-    for maker in flow.makers:
+    for maker in () if _is_local(view, flow) else flow.makers:
         statement = view.tree.statement(maker)
         around = [statement, *view.tree.ancestors(statement)]
         for parent in around:
@@ -400,6 +403,16 @@ def _imported(view: ModuleView, flow: Flow) -> Iterator[tuple[ModuleView, Flow]]
                 there = other.dicts.arrivals(view, flow.makers, {each for every in homes.values() for each in every})
                 if there.aliases:
                     yield other, there
+
+
+def _is_local(view: ModuleView, flow: Flow) -> bool:
+    """Whether a dict is made in functions and stays in their variables: nobody can import it, nor what holds it."""
+    return (
+        not flow.functions
+        and all(view.links.function_around(each) is not None for each in flow.makers)
+        and not any(isinstance(each, ast.Attribute) for each in flow.aliases)
+        and all(each.how in ("splat", "read", "argument") for each in flow.receivers)
+    )
 
 
 def _members(view: ModuleView, flow: Flow, around: list[ast.AST]) -> set[str]:

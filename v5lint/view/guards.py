@@ -18,7 +18,7 @@ from v5lint.view.values import Constant, External, LocalFunction, Method, Result
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from typing import Any
 
     from v5lint.releases import Release
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 #: Exceptions that a missing name or argument raises, and their bases.
 IMPORT_ERRORS = frozenset({"ImportError", "ModuleNotFoundError", "Exception", "BaseException", "AttributeError"})
 CALL_ERRORS = frozenset({"TypeError", "Exception", "BaseException"})
+MEMBER_ERRORS = frozenset({"AttributeError", "Exception", "BaseException"})
+_ANYTHING = frozenset({"Exception", "BaseException"})
 
 _TALKS = pattern(r"(^|\.)(print|warn|warning|error|exception|critical|info|debug|log|write|print_exc|echo|fail|skip)$")
 _VERSION_NAME = pattern(r"version|_v[45]\b|_v[45]_|_[45]_?0|_ge_|_gt_|_lt_|_le_|geq|leq|(?i:v[45]$)")
@@ -116,8 +118,7 @@ class Guards:
             node: the node.
             errors: the names of the exception that it raises and of its bases.
         """
-        handled = self.handled(node, errors)
-        return self.is_dead(node) or (handled is not None and handled.kind == "fallback")
+        return self.is_dead(node) or self.is_made_up_for(node, errors)
 
     def dead_constant(self, node: ast.AST) -> bool:
         """Whether a node stands under `if False:` or `if 0:` and never runs."""
@@ -160,6 +161,34 @@ class Guards:
                     return True
         return False
 
+    def is_made_up_for(self, node: ast.AST, errors: frozenset[str] = MEMBER_ERRORS) -> bool:
+        """Whether a handler waits for the failure of a node: it goes on with the same object, in another way.
+
+        `except AttributeError` says what it waits for. One that catches everything and has nothing to do with the
+        object (`return {"error": str(error)}`) only hides the failure.
+
+        Args:
+            node: what fails: an attribute that is read, a call.
+            errors: the names of the exception that it raises and of its bases.
+        """
+        handled = self.handled(node, errors)
+        if handled is None or handled.kind != "fallback" or not isinstance(handled.handler, ast.ExceptHandler):
+            return False
+        handler = handled.handler
+        if handler.type is not None and catches(handler, errors - _ANYTHING, self._view):
+            return True
+        objects = {*_objects(node), *self._bound_with(node, handled.statement)}
+        named = (each for each in ast.walk(handler) if isinstance(each, (ast.Name, ast.Attribute)))
+        return any(ast.dump(each) in objects for each in named)
+
+    def _bound_with(self, node: ast.AST, around: ast.AST) -> Iterator[str]:
+        """What the statement of a node, in a `try`, gives a value to, as it looks where it is read."""
+        statement = self._view.tree.statement(node)
+        if statement is not around:
+            for each in ast.walk(statement):
+                if isinstance(each, ast.Name) and isinstance(each.ctx, ast.Store):
+                    yield ast.dump(ast.Name(each.id, ast.Load()))
+
     def handled(self, node: ast.AST, errors: frozenset[str] = IMPORT_ERRORS) -> Handled | None:
         """Who catches the failure of a node: the nearest handler that does not raise again, exit or only print.
 
@@ -188,6 +217,14 @@ class Guards:
                             return Handled("swallowed", parent, parent)
             child = parent
         return None
+
+
+def _objects(node: ast.AST) -> Iterator[str]:
+    """What a node is read from, step by step, but for `self` alone: of `self.vit.encoder.layer` all from `self.vit`."""
+    while isinstance(node, (ast.Attribute, ast.Call, ast.Subscript)):
+        node = node.func if isinstance(node, ast.Call) else node.value
+        if isinstance(node, ast.Attribute) or (isinstance(node, ast.Name) and node.id not in ("self", "cls")):
+            yield ast.dump(node)
 
 
 def catches(handler: ast.ExceptHandler, errors: frozenset[str], view: ModuleView) -> bool:

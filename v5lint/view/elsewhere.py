@@ -1,0 +1,112 @@
+"""What the other modules of a repository give to a function of this one: the model that `main.py` hands to `embed`."""
+
+from __future__ import annotations
+
+import ast
+import os.path
+
+from v5lint.view.values import Constant, LocalClass, LocalFunction, Unknown
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from v5lint.view.module import ModuleView
+    from v5lint.view.values import ClassValue
+
+#: What is known of a parameter where nothing in its module says more.
+_FROM_THE_CALLER = frozenset({Unknown("caller"), Constant(None)})
+
+#: So many modules that have a function are asked.
+_MODULES = 8
+
+#: What is being asked, so that two modules which hand an object to each other come to an end.
+_busy: set[tuple[str, str, str]] = set()
+
+
+def given(view: ModuleView, node: ast.expr) -> list[tuple[ModuleView, ast.expr]]:
+    """The expressions that other modules give to the parameter that an expression is, each with its module.
+
+    What they have from their own callers is followed further; what nobody gives is left out.
+
+    Args:
+        view: the module.
+        node: the name of a parameter, or an attribute that the constructor sets to one of its own: `self.tokenizer`.
+    """
+    return [each for function, arg in _parameters(view, node) for each in _arguments(view, function, arg)]
+
+
+def is_from_the_caller(view: ModuleView, node: ast.expr) -> bool:
+    """Whether all that a module says of an expression is that whoever calls a function gives it."""
+    return view.values(node) <= _FROM_THE_CALLER
+
+
+def classes(view: ModuleView, node: ast.expr) -> list[ClassValue]:
+    """The classes of what other modules give to the parameter that an expression is; none where one is not known."""
+    found: dict[ClassValue, None] = {}
+    for other, each in given(view, node) if is_from_the_caller(view, node) else ():
+        here = other.classes_of(each)
+        if not here or len(here) < len(other.values(each) - _FROM_THE_CALLER):
+            return []
+        found.update(dict.fromkeys(here))
+    return [*found]
+
+
+def _parameters(view: ModuleView, node: ast.expr) -> Iterator[tuple[ast.AST, ast.arg]]:
+    """The parameters that an expression may stand for, each with its function."""
+    if isinstance(node, ast.Name):
+        for binding in view.links.bindings_read(node):
+            if binding.kind == "parameter" and binding.index <= 0 and isinstance(binding.node, ast.arg):
+                yield binding.scope.node, binding.node
+    elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+        owner = view.links.class_around(node)
+        values = view.links.self_assignments(owner).get(node.attr, ()) if owner is not None else ()
+        for value in values:
+            if isinstance(value, ast.Name):
+                yield from _parameters(view, value)
+
+
+def _arguments(view: ModuleView, function: ast.AST, arg: ast.arg) -> Iterator[tuple[ModuleView, ast.expr]]:
+    """What the calls in other modules give to a parameter of a function, or of the constructor of a class."""
+    if not isinstance(function, (ast.FunctionDef, ast.AsyncFunctionDef)):
+        return
+    owner = view.tree.parents[function]
+    is_constructor = isinstance(owner, ast.ClassDef)
+    defined = owner if isinstance(owner, ast.ClassDef) else function
+    if (is_constructor and function.name != "__init__") or view.tree.parents[defined] is not view.tree.root:
+        return  # methods are called by whoever has the object
+    key = (os.path.realpath(view.path), defined.name, arg.arg)
+    if key in _busy:
+        return
+    _busy.add(key)
+    try:
+        for each in view.links.arguments_for(function, arg)[0]:
+            yield from given(view, each)  # a function of this module hands it on
+        positional = [*function.args.posonlyargs, *function.args.args]
+        place = positional.index(arg) - is_constructor if arg in positional else -1
+        for file in view.project.all_importers(view.path, defined.name)[:_MODULES]:
+            other = view.project.view(file, view.settings)
+            for call in other.links.calls_named(defined.name) if other is not None else ():
+                if other is not None and _is_of(other, call, defined.name, key[0]):
+                    for each in _argument(call, arg.arg, place):
+                        yield from given(other, each) if is_from_the_caller(other, each) else [(other, each)]
+    finally:
+        _busy.discard(key)
+
+
+def _is_of(view: ModuleView, call: ast.Call, name: str, file: str) -> bool:
+    return any(
+        isinstance(each, (LocalClass, LocalFunction))
+        and getattr(each.node, "name", "") == name
+        and os.path.realpath(each.view.path) == file
+        for each in view.values(call.func)
+    )
+
+
+def _argument(call: ast.Call, name: str, place: int) -> Iterator[ast.expr]:
+    for keyword in call.keywords:
+        if keyword.arg == name:
+            yield keyword.value
+            return
+    if 0 <= place < len(call.args) and not any(isinstance(each, ast.Starred) for each in call.args[: place + 1]):
+        yield call.args[place]
