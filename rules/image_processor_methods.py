@@ -35,6 +35,10 @@ _GONE = {
     "pan_and_scan": "call the processor itself with `do_pan_and_scan=True`",
 }
 
+#: What the image processor of Qwen-VL had beside its `size` until 5.3, and what of the size it is (measured equal).
+_PIXELS = {"min_pixels": "shortest_edge", "max_pixels": "longest_edge"}
+_OF_PIXELS = frozenset({"Qwen2VLImageProcessor"})
+
 #: Those that image processors of some classes still have.
 _KEPT_BY_SOME = frozenset({"encode_inputs", "pad_image", "get_image_patches"})
 
@@ -93,7 +97,8 @@ class ImageProcessorMethod(Rule):
     has the methods that take arrays, and the `...Fast` classes of version 4 took tensors already: neither is reported.
     `pad` of audio feature extractors and of tokenizers is another method and is left alone. The processors of OWL-ViT
     and OWLv2, also those that `AutoProcessor` loads, are asked for `post_process` and `post_process_object_detection`,
-    and those of Grounding DINO and OmDet-Turbo for the arguments of `post_process_grounded_object_detection`.
+    and those of Grounding DINO and OmDet-Turbo for the arguments of `post_process_grounded_object_detection`. And
+    `min_pixels` and `max_pixels` that are read from the image processor of Qwen-VL.
 
     ## Why it breaks
 
@@ -102,6 +107,10 @@ class ImageProcessorMethod(Rule):
         AttributeError: 'DetrImageProcessor' object has no attribute 'post_process'
         AttributeError: 'OwlViTImageProcessor' object has no attribute 'post_process'
         AttributeError: 'OwlViTProcessor' object has no attribute 'post_process_object_detection'
+
+    and since 5.4 (5.0 to 5.3 gave None):
+
+        AttributeError: 'Qwen2VLImageProcessor' object has no attribute 'min_pixels'
 
     `box_threshold=` was renamed in 4.49 and taken with a warning until 4.54, as were `score_threshold=` and `classes=`:
 
@@ -136,8 +145,8 @@ class ImageProcessorMethod(Rule):
     for Conditional and Deformable DETR, whose `post_process` raises under 4.57 already. Safe for
     `pad(images, return_tensors=...)` of DETR and its kin, ViLT and MaskFormer, which becomes a call with
     `do_resize=False, do_rescale=False, do_normalize=False`: the same pixels and mask on 4.57.6 and 5.24.0; unsafe for
-    YOLOS, which makes a `pixel_mask` as well then. Safe for renamed arguments, where the processor is made in
-    sight. The other methods have no successor that does the same.
+    YOLOS, which makes a `pixel_mask` as well then. Safe for the pixels of Qwen-VL, and for renamed arguments, where the
+    processor is made in sight. The other methods have no successor that does the same.
 
     ## References
 
@@ -152,7 +161,7 @@ class ImageProcessorMethod(Rule):
 
     def check(self, module: ModuleView) -> Iterator[Finding | Unseen]:
         """See Rule."""
-        names = {*_GONE, *_BY_TENSOR, "pad", _NEW, _GROUNDED}
+        names = {*_GONE, *_BY_TENSOR, *_PIXELS, "pad", _NEW, _GROUNDED}
         if not any(f".{name}" in module.text for name in names):
             return
         for node in module.tree.nodes.get(ast.Attribute, ()):
@@ -171,7 +180,9 @@ class ImageProcessorMethod(Rule):
                 found = image_processors.ImageProcessor(module.source(node.value), frozenset())
             if found is None or image_processors.is_own(module, node) or _is_prepared(module, node):
                 continue
-            if node.attr in _GONE:
+            if node.attr in _PIXELS:
+                yield from _pixels(module, node, found)
+            elif node.attr in _GONE:
                 yield from _gone(module, node, found)
             else:
                 yield from _changed(module, node, found)
@@ -290,6 +301,18 @@ def _of_owl(view: ModuleView, node: ast.Attribute, owner: str) -> Iterator[Findi
     text = f"`{owner}` has no `{_NEW}` since transformers 5.0: it is `{_GROUNDED}`"
     edit = Edit(*view.name_span(node), _GROUNDED)
     yield view.finding(node, text, fix=Fix(f"Call `{_GROUNDED}`", [edit], requires=_GROUNDED_SINCE))
+
+
+def _pixels(view: ModuleView, node: ast.Attribute, found: ImageProcessor) -> Iterator[Finding]:
+    """`min_pixels` and `max_pixels`, which are set (and have an effect then), but not there to be read."""
+    wanted = ast.dump(node.value)
+    stores = [each for each in view.attributes({node.attr}) if isinstance(each.ctx, ast.Store)]
+    if found.names != _OF_PIXELS or any(ast.dump(each.value) == wanted for each in stores):
+        return
+    new = f'size["{_PIXELS[node.attr]}"]'
+    text = f"`{found.shown}` has no `{node.attr}` since transformers 5.4, unless it is set: it is `{new}`"
+    fix = Fix(f"Read `{new}`", [Edit(*view.name_span(node), new)], requires="4.57")
+    yield view.finding(node, text, fix=fix, since="5.4")
 
 
 # What takes other arguments
