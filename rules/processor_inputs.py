@@ -85,8 +85,8 @@ class ProcessorInput(Rule):
 
     Finds `processor(text, images)`, `processor(text)` and `processor(text, images=...)` of the processors that took the
     text first (CLIP since 4.57, SigLIP, LLaVA, OWL-ViT, PaliGemma, CLAP, ...), where the first argument is text by
-    its value or its name; and `audios=`, which is `audio=`, as is `raw_speech=` of Wav2Vec2's and Speech2Text's. Of `AutoProcessor` the checkpoint tells the class, or the
-    one model that the file imports.
+    its value or its name; and `audios=`, which is `audio=`, as is `raw_speech=` of the processors of Wav2Vec2 and
+    Speech2Text. Of `AutoProcessor` the checkpoint tells the class, or the one model that the file imports.
 
     ## Why it breaks
 
