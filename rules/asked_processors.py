@@ -15,10 +15,30 @@ if TYPE_CHECKING:
     from v5lint.rule import Finding, Unseen
     from v5lint.view.module import ModuleView
 
-#: Attributes that are None where a processor has no use for them, and whose value is used as a size or as numbers.
-_VALUES = frozenset({"crop_size", "image_mean", "image_std", "size"})
+#: Attribute -> the classes that did not have it under 4.57.6, and have None for it under 5.24.0, both loaded from the
+#: file that 4.57.6 writes (measured).
+_LESS = {
+    "crop_size": frozenset(
+        "Aria Blip ConditionalDetr ConvNext DPT DeepseekVL DeepseekVLHybrid DeformableDetr DepthPro Detr Donut "
+        "EfficientLoFTR Eomt Fuyu GLPN Gemma3 Glm4v GotOcr2 GroundingDino Idefics Idefics2 Idefics3 ImageGPT Janus "
+        "Kosmos2_5 LayoutLMv2 LayoutLMv3 LightGlue LlavaOnevision Mask2Former MaskFormer Mllama Nougat Ovis2 Owlv2 "
+        "Pix2Struct Pixtral PromptDepthAnything Pvt Qwen2VL RTDetr Sam SegGpt Segformer Siglip Siglip2 SmolVLM "
+        "SuperGlue SuperPoint Swin2SR ViT Vilt VitMatte VitPose Yolos ZoeDepth".split()
+    ),
+    "image_mean": frozenset(
+        "EfficientLoFTR GLPN Kosmos2_5 LayoutLMv2 LightGlue Pix2Struct SuperGlue SuperPoint Swin2SR".split()
+    ),
+    "size": frozenset("Aria GLPN Kosmos2_5 Pix2Struct Siglip2 Swin2SR VitMatte".split()),
+}
+_LESS["image_std"] = _LESS["image_mean"]
+_VALUES = frozenset(_LESS)
 
-_NAME = "image_processor"
+#: What is asked of a processor of which only the name is known: nothing else has it.
+_BY_NAME = "crop_size"
+
+#: What such a processor is called where a file speaks of transformers without importing it.
+_PLAIN = frozenset({"image_processor", "preprocessor"})
+
 _SINCE = "since transformers 5.4"
 
 
@@ -28,8 +48,9 @@ class AskedImageProcessor(Rule):
     ## What it does
 
     Finds `hasattr(image_processor, "crop_size")`, `getattr(image_processor, "crop_size", default)` and an
-    `except AttributeError` around it, and the same for `size`, `image_mean` and `image_std`, of image processors of
-    transformers, and of what is only called an `image_processor` in a file that imports transformers.
+    `except AttributeError` around it, and the same for `image_mean`, `image_std` and `size`, of image processors of
+    transformers whose class did not have it, or is not known. `crop_size` is also found where it is asked of what is
+    only called a processor, in a file that imports transformers or speaks of it.
 
     ## Why it breaks
 
@@ -65,7 +86,7 @@ class AskedImageProcessor(Rule):
     name = "asked-image-processor"
     since = "5.4"
     tokens = tuple(sorted(_VALUES))
-    beside = ("ImageProcessor", "FeatureExtractor", _NAME, "feature_extractor")
+    beside = ("rocessor", "FeatureExtractor", "feature_extractor")
 
     def check(self, module: ModuleView) -> Iterator[Finding | Unseen]:
         """See Rule."""
@@ -76,10 +97,10 @@ class AskedImageProcessor(Rule):
             if len(node.args) != (2 if node.func.id == "hasattr" else 3):
                 continue
             name = _constant(node.args[1])
-            if name in _VALUES and _is_image_processor(module, node.args[0]) and not module.guards.is_dead(node):
+            if name in _VALUES and _may_lack(module, node.args[0], name) and not module.guards.is_dead(node):
                 yield from _asked(module, node, name)
         for each in module.attributes(_VALUES):
-            if isinstance(each.ctx, ast.Load) and _is_caught(module, each) and _is_image_processor(module, each.value):
+            if isinstance(each.ctx, ast.Load) and _is_caught(module, each) and _may_lack(module, each.value, each.attr):
                 text = f"every image processor has `{each.attr}` {_SINCE}: it is None and no AttributeError"
                 yield module.finding(each, text)
 
@@ -88,12 +109,18 @@ def _constant(node: ast.expr) -> str:
     return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else ""
 
 
-def _is_image_processor(view: ModuleView, node: ast.expr) -> bool:
-    """Whether an expression is an image processor of the library, or called one where nothing is known of it."""
-    if image_processors.image_processor(view, node) is not None:
-        return True
+def _may_lack(view: ModuleView, node: ast.expr, attribute: str) -> bool:
+    """Whether an expression is an image processor that may not have had an attribute."""
+    found = image_processors.image_processor(view, node)
+    if found is not None:
+        if found.is_fast:
+            return False  # these had all of them under 4.x
+        names = {name.removesuffix("ImageProcessor") for name in found.names}
+        return bool(names & _LESS[attribute]) if names else attribute != "size"
     name = node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else ""
-    if not name.endswith(_NAME) or not members.imports_transformers(view):
+    if not name.endswith("processor") or attribute != _BY_NAME:
+        return False
+    if not members.imports_transformers(view) and not (name in _PLAIN and "transformers" in view.text):
         return False
     return not any(isinstance(each, (External, LocalClass)) for each in view.classes_of(node))
 

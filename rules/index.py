@@ -642,7 +642,7 @@ RULES: tuple[tuple[str, str, bool, dict[str, Any]], ...] = (('feature_extractors
    'name': 'asked-image-processor',
    'since': '5.4',
    'tokens': ('crop_size', 'image_mean', 'image_std', 'size'),
-   'beside': ('ImageProcessor', 'FeatureExtractor', 'image_processor', 'feature_extractor')}),
+   'beside': ('rocessor', 'FeatureExtractor', 'feature_extractor')}),
  ('processor_statistics',
   'ImageProcessorStatistics',
   False,

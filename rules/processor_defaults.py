@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+
 from v5lint.releases import parse_release
 from v5lint.rule import Fix, Rule
 from v5lint.rules.parts import checkpoints, library
@@ -93,7 +95,7 @@ class ImageProcessorDefaults(Rule):
             name = next((found for each in call.callees if (found := _concerned(each))), "")
             if name and not call.is_open and not call.args and not module.guards.is_dead(call.node):
                 yield from _background(module, call, name) if name in BACKGROUNDS else _defaults(module, call, name)
-            if not name and _pads(call) and not module.guards.is_dead(call.node):
+            if not name and _pads(call) and not module.guards.is_dead(call.node) and not _is_only_read(module, call):
                 text = (
                     f"the image processor of OWLv2 pads with black since transformers {_PADDED_SINCE}, no longer with "
                     "grey, and the scores are others: pad images to a square with (128, 128, 128) before"
@@ -113,6 +115,13 @@ def _pads(call: CallSite) -> bool:
         return True
     names = library.texts(call.values_of(*library.CHECKPOINT))
     return bool(names) and all(checkpoints.model_type_of(name) == _PADDED for name in names)
+
+
+def _is_only_read(view: ModuleView, call: CallSite) -> bool:
+    """Whether what a call gives is asked for its settings alone, and never called."""
+    uses = [each for each in view.aliases(call.node) if isinstance(getattr(each, "ctx", None), ast.Load)]
+    parents = [view.tree.parents[each] for each in uses]
+    return bool(uses) and all(isinstance(each, ast.Attribute) and each.attr != "preprocess" for each in parents)
 
 
 def _concerned(of: Value) -> str:
