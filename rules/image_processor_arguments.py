@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 
 from v5lint.rule import Edit, Fix, Rule
-from v5lint.rules.parts import image_processors, library
+from v5lint.rules.parts import image_processors, image_values, library
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -45,7 +45,10 @@ class ImageProcessorArgument(Rule):
 
     Finds `reduce_labels=`, `pad_and_return_pixel_mask=`, arguments of tokenizers (`padding=`, `truncation=`, ...) and
     `return_tensors="tf"` where they are given to an image processor of transformers, or to a vision feature extractor,
-    which becomes one. And `use_fast=` of `AutoImageProcessor.from_pretrained`, which only warns so far.
+    which becomes one. Values of the wrong type: whole numbers, arrays and tensors for `image_mean=` and `image_std=`, a
+    whole number for `rescale_factor=`, 0 and 1 for `do_resize=` and its like, one number for the `size=` of MaskFormer,
+    Mask2Former and SAM, and None for a constructor's `size=`, `image_mean=` or `image_std=`. `data_format=` that asks
+    for the channels last. And `use_fast=` of `AutoImageProcessor.from_pretrained`, which only warns so far.
 
     ## Why it breaks
 
@@ -53,6 +56,17 @@ class ImageProcessorArgument(Rule):
 
         TypeError: ImagesKwargs.__init__() got an unexpected keyword argument 'padding'
         TypeError: SegformerImageProcessorKwargs.__init__() got an unexpected keyword argument 'reduce_labels'
+
+    and checks the types of what it does know, with torchvision and without (the constructors do not check):
+
+        StrictDataclassFieldValidationError: Validation error for field 'rescale_factor':
+            TypeError: Field 'rescale_factor' with value 1 doesn't match any type in (<class 'float'>, ...
+        ValueError: Size must contain 'height' and 'width' keys or 'shortest_edge' and 'longest_edge' keys...
+        AttributeError: 'SizeDict' object has no attribute 'keys'
+        ValueError: `image_mean` and `image_std` must both be specified if `do_normalize` is `True`.
+
+    `data_format="channels_last"` is taken and passed over since 5.4: the channels come first (the classes for
+    torchvision refused it before).
 
     `SegformerImageProcessor(reduce_labels=True)` raises nothing and does nothing since 4.55: the background of the
     segmentation maps becomes a class of its own and all labels are off by one. The argument is `do_reduce_labels=`.
@@ -78,10 +92,11 @@ class ImageProcessorArgument(Rule):
     ## Fix safety
 
     Safe where an argument goes that was ignored, for `use_fast=` with True or False (while the project supports
-    releases before 5.4, which ignore `backend=`, the fix waits), and where `pad_and_return_pixel_mask=` becomes
-    `do_pad=`. Unsafe where the class is not known (a processor from the Hub's own code may take more), and for
-    `reduce_labels=`: up to 4.54 it did what `do_reduce_labels=` does, but a model that was trained with a release that
-    ignored it has the other labels. There is no fix for `return_tensors="tf"`.
+    releases before 5.4, which ignore `backend=`, the fix waits), where `pad_and_return_pixel_mask=` becomes `do_pad=`,
+    and where a value is written as one of another type. Unsafe where the class is not known (a processor from the Hub's
+    own code may take more), and for `reduce_labels=`: up to 4.54 it did what `do_reduce_labels=` does, but a model that
+    was trained with a release that ignored it has the other labels. There is no fix for `return_tensors="tf"`, for
+    arrays and tensors, for `data_format=` and for None.
 
     ## References
 
@@ -98,6 +113,8 @@ class ImageProcessorArgument(Rule):
         """See Rule."""
         if _FAST in module.text:
             yield from _deprecated(module)
+        if any(name in module.text for name in image_values.NAMES):
+            yield from image_values.check(module)
         names = {_LABELS, "return_tensors", *_RENAMED, *_IGNORED}
         if not any(name in module.text for name in names):
             return

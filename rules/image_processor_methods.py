@@ -33,10 +33,19 @@ _GONE = {
     "blend_rgba": "convert the image first: `image.convert('RGB')`",
     "plot_keypoint_matching": "call `visualize_keypoint_matching`",
     "pan_and_scan": "call the processor itself with `do_pan_and_scan=True`",
+    "split_image": "call the processor itself with `do_image_splitting=True`",
 }
 
+#: What the image processor of Qwen-VL had beside its `size` until 5.3, and what of the size it is (measured equal).
+_PIXELS = {"min_pixels": "shortest_edge", "max_pixels": "longest_edge"}
+_OF_PIXELS = frozenset({"Qwen2VLImageProcessor"})
+
+#: The methods of SAM's image processor that took `return_tensors=` until 5.3, and whose processors hand them on.
+_OF_MASKS = frozenset({"filter_masks", "generate_crop_boxes", "post_process_for_mask_generation", "post_process_masks"})
+_SAM = frozenset({"SamImageProcessor", "SamProcessor"})
+
 #: Those that image processors of some classes still have.
-_KEPT_BY_SOME = frozenset({"encode_inputs", "pad_image", "get_image_patches"})
+_KEPT_BY_SOME = frozenset({"encode_inputs", "pad_image", "get_image_patches", "split_image"})
 
 #: Methods that take other arguments since 5.4, where image processors came to work on tensors.
 _BY_TENSOR = ("resize", "center_crop", "normalize")
@@ -59,6 +68,7 @@ _ALIKE = frozenset({"DetrImageProcessor", "YolosImageProcessor", "OwlViTImagePro
 #: The classes whose `post_process` gave 300 boxes, where its successor gives 100.
 _TOP_300 = frozenset({"ConditionalDetrImageProcessor", "DeformableDetrImageProcessor"})
 
+_TENSORS = "return_tensors"
 _NEW = "post_process_object_detection"
 _AUTO = "AutoProcessor"
 
@@ -93,7 +103,9 @@ class ImageProcessorMethod(Rule):
     has the methods that take arrays, and the `...Fast` classes of version 4 took tensors already: neither is reported.
     `pad` of audio feature extractors and of tokenizers is another method and is left alone. The processors of OWL-ViT
     and OWLv2, also those that `AutoProcessor` loads, are asked for `post_process` and `post_process_object_detection`,
-    and those of Grounding DINO and OmDet-Turbo for the arguments of `post_process_grounded_object_detection`.
+    and those of Grounding DINO and OmDet-Turbo for the arguments of `post_process_grounded_object_detection`. And
+    `min_pixels` and `max_pixels` that are read from the image processor of Qwen-VL, and `return_tensors=` of SAM's
+    `post_process_masks` and its like.
 
     ## Why it breaks
 
@@ -102,6 +114,11 @@ class ImageProcessorMethod(Rule):
         AttributeError: 'DetrImageProcessor' object has no attribute 'post_process'
         AttributeError: 'OwlViTImageProcessor' object has no attribute 'post_process'
         AttributeError: 'OwlViTProcessor' object has no attribute 'post_process_object_detection'
+
+    and since 5.4:
+
+        AttributeError: 'Qwen2VLImageProcessor' object has no attribute 'min_pixels'
+        TypeError: SamImageProcessor.post_process_masks() got an unexpected keyword argument 'return_tensors'
 
     `box_threshold=` was renamed in 4.49 and taken with a warning until 4.54, as were `score_threshold=` and `classes=`:
 
@@ -136,8 +153,8 @@ class ImageProcessorMethod(Rule):
     for Conditional and Deformable DETR, whose `post_process` raises under 4.57 already. Safe for
     `pad(images, return_tensors=...)` of DETR and its kin, ViLT and MaskFormer, which becomes a call with
     `do_resize=False, do_rescale=False, do_normalize=False`: the same pixels and mask on 4.57.6 and 5.24.0; unsafe for
-    YOLOS, which makes a `pixel_mask` as well then. Safe for renamed arguments, where the processor is made in
-    sight. The other methods have no successor that does the same.
+    YOLOS, which makes a `pixel_mask` as well then. Safe for the pixels of Qwen-VL, and for renamed arguments, where the
+    processor is made in sight. The other methods have no successor that does the same.
 
     ## References
 
@@ -152,7 +169,7 @@ class ImageProcessorMethod(Rule):
 
     def check(self, module: ModuleView) -> Iterator[Finding | Unseen]:
         """See Rule."""
-        names = {*_GONE, *_BY_TENSOR, "pad", _NEW, _GROUNDED}
+        names = {*_GONE, *_BY_TENSOR, *_PIXELS, *_OF_MASKS, "pad", _NEW, _GROUNDED}
         if not any(f".{name}" in module.text for name in names):
             return
         for node in module.tree.nodes.get(ast.Attribute, ()):
@@ -164,14 +181,18 @@ class ImageProcessorMethod(Rule):
                 continue
             if node.attr == _GROUNDED:
                 yield from _old_names(module, node)
-            if node.attr in (_NEW, _GROUNDED):
+            if node.attr in _OF_MASKS:
+                yield from _without_tensors(module, node)
+            if node.attr in (_NEW, _GROUNDED, *_OF_MASKS):
                 continue
             found = image_processors.image_processor(module, node.value)
             if found is None and _pads_pixels(module, node):
                 found = image_processors.ImageProcessor(module.source(node.value), frozenset())
             if found is None or image_processors.is_own(module, node) or _is_prepared(module, node):
                 continue
-            if node.attr in _GONE:
+            if node.attr in _PIXELS:
+                yield from _pixels(module, node, found)
+            elif node.attr in _GONE:
                 yield from _gone(module, node, found)
             else:
                 yield from _changed(module, node, found)
@@ -289,6 +310,18 @@ def _of_owl(view: ModuleView, node: ast.Attribute, owner: str) -> Iterator[Findi
     yield view.finding(node, text, fix=Fix(f"Call `{_GROUNDED}`", [edit], requires=_GROUNDED_SINCE))
 
 
+def _pixels(view: ModuleView, node: ast.Attribute, found: ImageProcessor) -> Iterator[Finding]:
+    """`min_pixels` and `max_pixels`, which are set (and have an effect then), but not there to be read."""
+    wanted = ast.dump(node.value)
+    stores = [each for each in view.attributes({node.attr}) if isinstance(each.ctx, ast.Store)]
+    if found.names != _OF_PIXELS or any(ast.dump(each.value) == wanted for each in stores):
+        return
+    new = f'size["{_PIXELS[node.attr]}"]'
+    text = f"`{found.shown}` has no `{node.attr}` since transformers 5.4, unless it is set: it is `{new}`"
+    fix = Fix(f"Read `{new}`", [Edit(*view.name_span(node), new)], requires="4.57")
+    yield view.finding(node, text, fix=fix, since="5.4")
+
+
 # What takes other arguments
 
 
@@ -308,6 +341,28 @@ def _old_names(view: ModuleView, node: ast.Attribute) -> Iterator[Finding]:
         fix = Fix(f"Rename to `{new}`", [edit], applicability=safety, requires=_GROUNDED_SINCE)
         text = f"`{node.attr}` takes no `{keyword.arg}` since transformers {_OLD_NAMES_UNTIL}: it is `{new}`"
         yield view.finding(keyword, text, fix=fix if new not in given else None, since=_OLD_NAMES_UNTIL)
+
+
+def _without_tensors(view: ModuleView, node: ast.Attribute) -> Iterator[Finding]:
+    """`return_tensors=` of a method of SAM that gives tensors of Torch in any case."""
+    call = _call_of(view, node)
+    keyword = next((each for each in call.keywords if each.arg == _TENSORS), None) if call is not None else None
+    if call is None or keyword is None or _is_prepared(view, node):
+        return
+    found = image_processors.image_processor(view, node.value)
+    names = {name for of in view.classes_of(node.value) for name in library.library_classes(view, of)}
+    names = set(found.names) if found is not None else names
+    if not names or not names <= _SAM:
+        return
+
+    def build() -> list[Edit]:
+        from v5lint.edits.arguments import edit_arguments
+
+        return [edit_arguments(view, call, remove=[keyword])]
+
+    text = f"`{node.attr}` of SAM takes no `{_TENSORS}=` since transformers 5.4: it gives tensors of Torch"
+    is_torch = Constant("pt") in view.values(keyword.value)
+    yield view.finding(keyword, text, fix=Fix(f"Remove `{_TENSORS}=`", build) if is_torch else None, since="5.4")
 
 
 def _changed(view: ModuleView, node: ast.Attribute, found: ImageProcessor) -> Iterator[Finding]:

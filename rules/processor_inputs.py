@@ -9,10 +9,9 @@ import re
 from v5lint.patterns import pattern
 from v5lint.releases import parse_release
 from v5lint.rule import Edit, Fix, Rule
-from v5lint.rules.knowledge import lookup
-from v5lint.rules.parts import checkpoints, library, origins
+from v5lint.rules.parts import processor_classes
 from v5lint.view.calls import CallSite
-from v5lint.view.values import Constant, External
+from v5lint.view.values import Constant
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
     from v5lint.rule import Applicability, Finding
     from v5lint.view.module import ModuleView
 
-_AUTO = "AutoProcessor"
+_AUTO = processor_classes.AUTO
 _TEXT, _IMAGES, _VIDEOS, _AUDIO, _AUDIOS = "text", "images", "videos", "audio", "audios"
 
 #: Processors that took the text first: since when `images` stand there, and what stood in the second place. Read in
@@ -57,6 +56,10 @@ TEXT_FIRST = {
 #: Processors that took `audios=`, and the release since which they take `audio=`.
 WITH_AUDIOS = {"ClapProcessor": "4.57", "Qwen2AudioProcessor": "4.51", "SeamlessM4TProcessor": "4.57"}
 
+#: Processors that took `raw_speech=` for `audio=`, with a warning, until 4.57.
+_RAW = "raw_speech"
+WITH_RAW_SPEECH = frozenset({"Speech2TextProcessor", "Wav2Vec2Processor", "Wav2Vec2ProcessorWithLM"})
+
 #: Words in the names of what is text, and of what is none.
 _ABOUT_TEXT = frozenset(
     "text texts prompt prompts caption captions question questions query queries sentence sentences label labels "
@@ -82,8 +85,8 @@ class ProcessorInput(Rule):
 
     Finds `processor(text, images)`, `processor(text)` and `processor(text, images=...)` of the processors that took the
     text first (CLIP since 4.57, SigLIP, LLaVA, OWL-ViT, PaliGemma, CLAP, ...), where the first argument is text by
-    its value or its name; and `audios=`, which is `audio=`. Of `AutoProcessor` the checkpoint tells the class, or the
-    one model that the file imports.
+    its value or its name; and `audios=`, which is `audio=`, as is `raw_speech=` of the processors of Wav2Vec2 and
+    Speech2Text. Of `AutoProcessor` the checkpoint tells the class, or the one model that the file imports.
 
     ## Why it breaks
 
@@ -94,6 +97,7 @@ class ProcessorInput(Rule):
         an image file, or a base64 encoded string. Got hello. ...
         TypeError: ProcessorMixin.__call__() got multiple values for argument 'images'
         ValueError: You passed keyword argument `audios` which is deprecated. Please use `audio` instead.
+        ValueError: You need to specify either an `audio` or `text` input to process.
 
     `ClapProcessor`, which has nothing to make of images, gives an empty batch for `processor(["a dog barks"])`.
 
@@ -121,7 +125,7 @@ class ProcessorInput(Rule):
     code = "V5414"
     name = "processor-input"
     since = "5.0"
-    tokens = (*TEXT_FIRST, *(each for each in WITH_AUDIOS if each not in TEXT_FIRST), _AUTO)
+    tokens = (*TEXT_FIRST, *(each for each in WITH_AUDIOS if each not in TEXT_FIRST), *sorted(WITH_RAW_SPEECH), _AUTO)
     beside = ("transformers",)
 
     def check(self, module: ModuleView) -> Iterator[Finding]:
@@ -129,6 +133,13 @@ class ProcessorInput(Rule):
         for call, keyword in module.keywords({_AUDIOS}):
             if call.keyword(_AUDIO) is None and not module.guards.is_ready(call.node):
                 yield from _audios(module, call, keyword)
+        for call, keyword in module.keywords({_RAW}):
+            names, _is_sure = processor_classes.classes(module, call.func)
+            if names and names <= WITH_RAW_SPEECH and not module.guards.is_ready(call.node):
+                text = f"`{min(names)}` takes no `{_RAW}=` since transformers 5.0: it is `{_AUDIO}=`"
+                edit = Edit(*module.name_span(keyword), _AUDIO)
+                fix = Fix(f"Rename the argument to `{_AUDIO}=`", [edit], requires="4.57")
+                yield module.finding(keyword, text, fix=fix, since="5.0")
         for node in module.tree.nodes.get(ast.Call, ()):
             assert isinstance(node, ast.Call)
             if node.args and _may_be_processor(node.func):
@@ -143,40 +154,8 @@ def _may_be_processor(func: ast.expr) -> bool:
     return name[:1].islower() and name not in _OF_PYTHON
 
 
-def _classes(view: ModuleView, func: ast.expr) -> tuple[set[str], bool]:
-    """The processors that an expression may be, and whether that is more than a guess by the model beside it.
-
-    Of an `AutoProcessor` of which nothing is known it is that.
-    """
-    found: set[str] = set()
-    for of in view.classes_of(func):
-        if not isinstance(of, External):
-            return set(), False
-        found |= {name for name in library.library_classes(view, of) if "processor" in lookup.kind_of(name)}
-    if found != {_AUTO}:
-        return found, True
-    named: set[str] = set()
-    for each in origins.origins(view, func).found:
-        values = each.call.values_of(*library.CHECKPOINT)
-        types = [checkpoints.model_type_of(name) for name in library.texts(values)]
-        if Constant(True) in each.call.values_of("trust_remote_code"):
-            return set(), False
-        for facts in map(lookup.model_type, types):
-            named |= set(facts.processors if facts is not None else ()) or {_AUTO}
-    if named and _AUTO not in named:
-        return named, True
-    beside = {
-        name
-        for model in library.imported_names(view)
-        if (about := lookup.class_facts(model)) is not None and lookup.is_model_class(model) and about.model_type
-        if (facts := lookup.model_type(about.model_type)) is not None
-        for name in facts.processors or (_AUTO,)
-    }
-    return (beside, False) if len(beside) == 1 and _AUTO not in beside else ({_AUTO}, True)
-
-
 def _audios(view: ModuleView, call: CallSite, keyword: ast.keyword) -> Iterator[Finding]:
-    names, is_sure = _classes(view, call.func)
+    names, is_sure = processor_classes.classes(view, call.func)
     if not names or not names <= {*WITH_AUDIOS, _AUTO} or view.settings.target < (5,):
         return
     shown = min(names)
@@ -199,7 +178,7 @@ def _in_first_place(view: ModuleView, call: CallSite) -> Iterator[Finding]:
         return
     if _is_other(args[0]) or (len(args) > 1 and _is_text(view, args[1])):
         return
-    names, is_sure = _classes(view, call.func)
+    names, is_sure = processor_classes.classes(view, call.func)
     known = [TEXT_FIRST[each] for each in names if each in TEXT_FIRST]
     if not names or len(known) != len(names):
         return

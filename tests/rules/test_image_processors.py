@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from v5lint.rules import asked_processors as asked
 from v5lint.rules import image_processor_arguments as arguments
 from v5lint.rules import image_processor_methods as methods
 from v5lint.rules.knowledge import lookup
+from v5lint.rules.parts import image_values as values
 
 HAD = {
     "post_process": "DetrImageProcessor",
@@ -22,6 +24,7 @@ HAD = {
     "blend_rgba": "ChameleonImageProcessor",
     "plot_keypoint_matching": "LightGlueImageProcessor",
     "pan_and_scan": "Gemma3ImageProcessor",
+    "split_image": "Idefics3ImageProcessor",
 }
 
 
@@ -46,5 +49,7 @@ def test_what_owl_processors_lost(name: str) -> None:
 
 
 def test_classes_exist() -> None:
-    for name in (*methods._ALIKE, *methods._TOP_300, *arguments._WITH_MASK):
+    lacking = [f"{name}ImageProcessor" for names in asked._LESS.values() for name in names]
+    told = (*values._SIZES, *values._FORMATLESS, *methods._OF_PIXELS, *lacking)
+    for name in (*methods._ALIKE, *methods._TOP_300, *arguments._WITH_MASK, *told):
         assert lookup.kind_of(name) == "image_processor", name
