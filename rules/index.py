@@ -28,9 +28,9 @@ MODULES: frozenset[str] = frozenset(['accelerate_members', 'accumulated_losses',
  'swallowed_arguments', 'target_tokenizers', 'tied_weights', 'token_arguments', 'token_types',
  'tokenized_input', 'tokenizer_calls', 'tokenizer_members', 'trainer_arguments', 'trainer_members',
  'trainer_overrides', 'training_arguments', 'training_choices', 'training_flags', 'transformers_pins',
- 'undeclared_config_attributes', 'unfrozen_parameters', 'ungenerating_models', 'uninitialized_buffers',
- 'unsafe_serialization', 'unwritten_files', 'version_comparisons', 'vocabulary_files', 'wrapped_forwards',
- 'written_targets'])
+ 'undeclared_config_attributes', 'undecodable_predictions', 'unfrozen_parameters', 'ungenerating_models',
+ 'uninitialized_buffers', 'unsafe_serialization', 'unwritten_files', 'version_comparisons',
+ 'vocabulary_files', 'wrapped_forwards', 'written_targets'])
 
 #: Module, class, whether it has options, and the attributes that differ from those of Rule.
 RULES: tuple[tuple[str, str, bool, dict[str, Any]], ...] = (('feature_extractors',
@@ -505,6 +505,13 @@ RULES: tuple[tuple[str, str, bool, dict[str, Any]], ...] = (('feature_extractors
   {'code': 'V5308',
    'name': 'removed-training-choice',
    'tokens': ('adamw_hf', 'adamw_apex_fused', 'ADAMW_HF', 'ADAMW_APEX_FUSED')}),
+ ('undecodable_predictions',
+  'UndecodablePredictions',
+  False,
+  {'code': 'V5309',
+   'name': 'undecodable-predictions',
+   'tokens': ('predict_with_generate',),
+   'beside': ('.batch_decode(', '.decode(')}),
  ('image_processor_sizes',
   'ImageProcessorSize',
   False,
