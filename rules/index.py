@@ -510,6 +510,7 @@ RULES: tuple[tuple[str, str, bool, dict[str, Any]], ...] = (('feature_extractors
   False,
   {'code': 'V5309',
    'name': 'undecodable-predictions',
+   'since': '5.3',
    'tokens': ('predict_with_generate',),
    'beside': ('.batch_decode(', '.decode(')}),
  ('image_processor_sizes',

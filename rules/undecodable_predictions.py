@@ -32,7 +32,7 @@ _FIELD, _PADDING = "predictions", "-100"
 
 
 class UndecodablePredictions(Rule):
-    """Predictions of a `Seq2SeqTrainer`, decoded with the -100 that pads them since 5.0.
+    """Predictions of a `Seq2SeqTrainer`, decoded with the -100 that pads them since 5.3.
 
     ## What it does
 
@@ -42,10 +42,10 @@ class UndecodablePredictions(Rule):
 
     ## Why it breaks
 
-    Those checkpoints say no `max_length`. 4.57 generated 20 new tokens for each batch. Since 5.0 the Trainer writes the
+    Those checkpoints say no `max_length`. 4.57 generated 20 new tokens for each batch. Since 5.3 the Trainer writes the
     default into `model.generation_config` after the first batch, so that all others are one token shorter, and where
-    batches are put together the shorter ones are padded with -100. Measured on 4.57.6 and 5.24.0 (T5, two batches):
-    the smallest prediction is 0, and -100:
+    batches are put together the shorter ones are padded with -100. Measured (T5, two batches): up to 5.2
+    the smallest prediction is 0, on 5.3.0, 5.12.0 and 5.24.0 it is -100:
 
         OverflowError: number too small to fit in target type
 
@@ -73,7 +73,7 @@ class UndecodablePredictions(Rule):
 
     code = "V5309"
     name = "undecodable-predictions"
-    since = "5.0"
+    since = "5.3"
     tokens = (_GENERATES,)
     beside = tuple(f".{each}(" for each in sorted(_DECODERS))
 
@@ -94,7 +94,7 @@ class UndecodablePredictions(Rule):
                         done.add(call.node)
                         yield module.finding(
                             predictions,
-                            f"`{_TRAINER}` pads predictions with {_PADDING} since transformers 5.0 where no length is "
+                            f"`{_TRAINER}` pads predictions with {_PADDING} since transformers 5.3 where no length is "
                             "set, which no tokenizer decodes: replace it first",
                             fix=_fix(module, call, predictions),
                         )
