@@ -7,6 +7,7 @@ import ast
 from v5lint.rule import Edit, Fix, Rule
 from v5lint.rules import generation_parameters
 from v5lint.rules.parts import (
+    expected_defaults,
     library,
     members,
     named_settings,
@@ -126,6 +127,7 @@ class RemovedConfigAttribute(Rule):
         "from_text_audio_configs",
         *_MAKERS,
         *text_settings.TOKENS,
+        *(f".{name}" for name in expected_defaults.DEFAULTS),
     )
 
     def check(self, module: ModuleView) -> Iterator[Finding | Unseen]:
@@ -146,6 +148,7 @@ class RemovedConfigAttribute(Rule):
         if _SCALING in module.text:
             for target in own_rotary.overwritten(module):
                 yield module.finding(target, _OVERWRITTEN, fix=own_rotary.kept(module, target))
+        yield from expected_defaults.findings(module)
         yield from text_settings.findings(module)
         yield from _defaults(module)
         yield from _by_name(module)

@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 
 _CLASS = "TrainingArguments"
 
+#: The field that has the Trainer choose the batches, and what a program holds that does so itself or knows better.
+_GROUPED = "group_by_length"
+_SORTS = re.compile(rb"Sampler|train_sampling_strategy|get_train_dataloader")
+
 
 class Declared:
     """A field that a subclass of TrainingArguments declares.
@@ -65,7 +69,9 @@ def findings(view: ModuleView, names: Container[str]) -> Iterator[Finding]:
     target = library.release_text(view.settings.target)
     for each in declared(view, names):
         removal = lookup.removed_parameter(_CLASS, each.name, target)
-        if removal is None or not training_fields.had_effect(each.name) or _is_read(view, each.name):
+        if removal is None or not training_fields.had_effect(each.name):
+            continue
+        if _is_read(view, each.name) and not _is_the_trainers(view, each.name):
             continue
         message = (
             f"the Trainer reads no field `{each.name}` since transformers {removal.gone}: declaring it does nothing"
@@ -82,6 +88,15 @@ def _is_read(view: ModuleView, name: str) -> bool:
     return bool(read.search(view.text.encode())) or any(
         read.search(bytes_of(file)) for file in view.project.mentioning(name.encode(), view.path)
     )
+
+
+def _is_the_trainers(view: ModuleView, name: str) -> bool:
+    """Whether a field is the Trainer's, although the project reads it: it says who makes the batches, and names none.
+
+    A program that adds a column of lengths where `group_by_length` is set has the Trainer sort by it.
+    """
+    texts = [view.text.encode(), *(bytes_of(file) for file in view.project.mentioning(name.encode(), view.path))]
+    return name == _GROUPED and not any(_SORTS.search(each) for each in texts)
 
 
 def _fix(view: ModuleView, of: Declared, removal: Removal) -> Fix | None:

@@ -223,7 +223,10 @@ def _flag(given: Given, constants: list[object] | None) -> Plan:
         return Plan(given, "replace", new, on, requires=since)
     if not off or given.value is None:
         return Plan(given)
-    return Plan(given, "replace", new, f"{on} if {arguments.operand(given)} else {off}", requires=since)
+    value = f"{on} if {arguments.operand(given)} else {off}"
+    if parse_release(since) > given.view.settings.minimum and _is_named(given):
+        return Plan(given, "choose", new, value, safe=False)
+    return Plan(given, "replace", new, value, requires=since)
 
 
 def _is_named(given: Given) -> bool:
