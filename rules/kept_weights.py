@@ -30,6 +30,9 @@ _BODIES = frozenset(
 #: What gives the modules of a model, one after the other.
 _WALKS = frozenset({"modules", "named_modules", "children", "named_children", "reversed", "enumerate", "list"})
 
+#: What a loop goes through that takes marks away.
+_GOES_THROUGH = ("parameters", "named_parameters", "modules")
+
 #: The name of the loop that the fix writes.
 _NAME = "parameter"
 
@@ -200,7 +203,9 @@ def _is_unmarked(view: ModuleView, call: ast.Call, filled: ast.expr, model: ast.
     """Whether the marks of a module, or of the model that it is in, are taken away before it is filled."""
     line = view.tree.statement(call).lineno
     walks = tuple(
-        f"{view.source(each)}.{walk}(" for each in (filled, model) for walk in ("parameters", "named_parameters", "modules")
+        f"{view.source(each)}.{walk}("
+        for each in (filled, model)
+        for walk in ("parameters", "named_parameters", "modules")
     )
     for node in view.attributes({_FLAG}):
         above = [node, *view.tree.ancestors(node)]
