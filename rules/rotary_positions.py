@@ -43,14 +43,14 @@ class RotaryPosition(Rule):
 
     ## What it does
 
-    Finds `position_ids=`, and a fifth argument by position that is no number, in calls of `apply_rotary_pos_emb` that is
-    imported from `transformers.models.llama.modeling_llama` and 80 other model files. A copy of the function in the
+    Finds `position_ids=`, and a fifth argument by position that is no number, in calls of `apply_rotary_pos_emb` that
+    is imported from `transformers.models.llama.modeling_llama` and 80 other model files. A copy of the function in the
     repository is left alone.
 
     ## Why it breaks
 
-    The parameter was taken and not read for long, and is gone since 5.0; what stood behind `sin` is `unsqueeze_dim` now.
-    Measured on 5.24:
+    The parameter was taken and not read for long, and is gone since 5.0; what stands behind `sin` is `unsqueeze_dim`
+    now. Measured on 5.24:
 
         TypeError: apply_rotary_pos_emb() got an unexpected keyword argument 'position_ids'
         TypeError: unsqueeze(): argument 'dim' (position 1) must be int, not Tensor
