@@ -7,6 +7,7 @@ import ast
 from v5lint.rule import Edit, Fix, Rule
 from v5lint.rules.parts import members, models
 from v5lint.view.guards import CALL_ERRORS
+from v5lint.view.values import Constant, Mapping
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -15,11 +16,15 @@ if TYPE_CHECKING:
     from v5lint.rule import Finding
     from v5lint.rules.parts.models import Model
     from v5lint.view.module import ModuleView
+    from v5lint.view.values import Value
 
 _NAME, _ARGUMENT, _LOAD = "hf_device_map", "device_map", "from_pretrained"
 
 #: What a program asks before it counts on several devices.
 _COUNTS = "device_count"
+
+#: In the names of decorators that leave a test out where there is one device.
+_SEVERAL = "multi"
 
 #: What catches a missing attribute.
 _CATCHES = CALL_ERRORS | {"AttributeError"}
@@ -31,7 +36,8 @@ class MissingDeviceMap(Rule):
     ## What it does
 
     Finds `model.hf_device_map` of a model of transformers that `from_pretrained(..., device_map=...)` has loaded, where
-    nothing asks whether it is there (`hasattr`, `getattr`, `torch.cuda.device_count() > 1`).
+    nothing asks whether it is there (`hasattr`, `getattr`, `torch.cuda.device_count() > 1`). What looks a part up in it
+    (`model.hf_device_map["lm_head"]`) is left alone: on one device there was none before either.
 
     ## Why it breaks
 
@@ -86,10 +92,21 @@ def _is_ready(view: ModuleView, node: ast.Attribute) -> bool:
     """Whether a program asks first, or goes another way without the attribute."""
     if members.is_prepared(view, node) or view.guards.handled(node, _CATCHES) is not None:
         return True
-    if any(isinstance(each.ctx, ast.Store) for each in view.attributes({_NAME})):
+    if any(isinstance(each.ctx, ast.Store) for each in view.attributes({_NAME})) or _is_of_several(view, node):
         return True
     tests = (ast.unparse(test) for test, _ in view.reach.conditions(node))
     return any(_NAME in test or _COUNTS in test for test in tests)
+
+
+def _is_of_several(view: ModuleView, node: ast.Attribute) -> bool:
+    """Whether a program counts on several devices: it names a part in the map, or is a test that asks for them."""
+    parent = view.tree.parents[node]
+    if isinstance(parent, ast.Subscript) and parent.value is node and ast.unparse(parent.slice) != "''":
+        return True
+    function = view.links.function_around(node)
+    return isinstance(function, (ast.FunctionDef, ast.AsyncFunctionDef)) and any(
+        _SEVERAL in ast.unparse(each) for each in function.decorator_list
+    )
 
 
 def _is_mapped(model: Model) -> bool:
@@ -97,12 +114,15 @@ def _is_mapped(model: Model) -> bool:
     call = model.call
     if call is None or call.name != _LOAD or model.is_own:
         return False
-    given = call.argument(_ARGUMENT)
-    if given is None:
-        return call.entry(_ARGUMENT) is not None
-    if isinstance(given, ast.Constant) and given.value is None:
-        return False
-    return not isinstance(given, ast.Dict) or len({ast.unparse(each) for each in given.values}) == 1
+    values = call.values_of(_ARGUMENT) - {Constant(None)}
+    return bool(values) and all(_may_be_one(each) for each in values)
+
+
+def _may_be_one(value: Value) -> bool:
+    """Whether a device map may come out as one device."""
+    if isinstance(value, Mapping):
+        return isinstance(value.node, ast.Dict) and len({ast.unparse(each) for each in value.node.values}) == 1
+    return isinstance(value, Constant)
 
 
 def _fix(view: ModuleView, node: ast.Attribute) -> Fix | None:
