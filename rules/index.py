@@ -1239,7 +1239,7 @@ RULES: tuple[tuple[str, str, bool, dict[str, Any]], ...] = (('feature_extractors
  ('attention_maps',
   'AttentionMaps',
   False,
-  {'code': 'V5912', 'name': 'attention-maps', 'tokens': ('output_attentions',)}),
+  {'code': 'V5912', 'name': 'attention-maps', 'tokens': ('output_attentions', 'output_hidden_states')}),
  ('generation_defaults',
   'UnsetGenerationField',
   False,
