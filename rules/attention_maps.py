@@ -32,6 +32,20 @@ _TOWERS = frozenset(
 _OF_TOWERS = "the towers of `{}` give no attention maps for its configuration: ask for them where it is called"
 _SET = f"`{_WANTED}` of the configuration cannot be set once a model has its default attention (ValueError)"
 
+#: The hidden states, which the towers of these give no longer for the configuration of the whole: since when, measured
+#: on 5.0, 5.2, 5.4, 5.6 and 5.24. OWL-ViT's and ALIGN's were measured on 5.24 alone.
+_STATES = "output_hidden_states"
+_STATES_SINCE = {
+    **dict.fromkeys(("CLIPModel", "MetaClip2Model"), "5.0"),
+    **dict.fromkeys(("AltCLIPModel", "ChineseCLIPModel"), "5.4"),
+    "CLIPSegModel": "5.6",
+    **dict.fromkeys(("AlignModel", "Owlv2Model", "OwlViTModel"), "5.24"),
+}
+_NO_STATES = (
+    "the towers of `{}` give no hidden states for its configuration since transformers {}: ask for them where it is "
+    "called"
+)
+
 #: Calls that load or build a model.
 _LOADS = frozenset({"from_pretrained", "from_config", "_from_config"})
 
@@ -82,7 +96,7 @@ class AttentionMaps(Rule):
     Finds `output_attentions=True` in a call of a model, and `model.config.output_attentions = True`, where the model is
     loaded without `attn_implementation="eager"`. A model that is loaded with `output_attentions=True`, or with a
     configuration that has it, is eager by that, as it was, and left alone, unless it is one of two towers (CLIP,
-    OWL-ViT), which that does not reach any more.
+    OWL-ViT), which that does not reach any more. Of these, `output_hidden_states=True` where they are loaded as well.
 
     ## Why it breaks
 
@@ -93,6 +107,9 @@ class AttentionMaps(Rule):
 
         ValueError: The `output_attentions` attribute is not supported when using the `attn_implementation` set to sdpa.
         Please set it to 'eager' instead.
+
+    The towers of CLIP give no hidden states either for a configuration that asks for them (None since 5.0; measured on
+    4.57.6, which gave them, 5.0, 5.4 and 5.24); in the call it works.
 
     ## Example
 
@@ -116,7 +133,7 @@ class AttentionMaps(Rule):
     code = "V5912"
     name = "attention-maps"
     since = "5.0"
-    tokens = (_WANTED,)
+    tokens = (_WANTED, _STATES)
 
     def check(self, module: ModuleView) -> Iterator[Finding]:
         """See Rule."""
@@ -145,11 +162,26 @@ class AttentionMaps(Rule):
                 _SET if how == _CONFIGURED else f"`{model.name}` computes no attention maps with its default attention"
             )
             yield module.finding(node, f'{text}: load it with `{_HOW}="eager"`', fix=fix, since=since)
+        yield from _without_states(module)
 
 
-def _asked(view: ModuleView) -> Iterator[tuple[str, ast.AST, ast.expr]]:
-    """Where attention maps are asked for: how, the place, and the expression of the model that is to give them."""
-    for call, keyword in view.keywords({_WANTED}):
+def _without_states(view: ModuleView) -> Iterator[Finding]:
+    """Hidden states that the configuration of a model of two towers asks for."""
+    for how, node, target in _asked(view, _STATES):
+        if how == _CALLED:
+            continue
+        found = models.models(view, target)
+        since = {_STATES_SINCE.get(each.name, "") for each in found.found if not each.is_own}
+        if len(since) != 1 or not found.is_complete or any(each.is_own for each in found.found):
+            continue
+        (release,) = since
+        if release and view.settings.target >= parse_release(release):
+            yield view.finding(node, _NO_STATES.format(found.found[0].name, release), since=release)
+
+
+def _asked(view: ModuleView, wanted: str = _WANTED) -> Iterator[tuple[str, ast.AST, ast.expr]]:
+    """Where attention maps, or other states, are asked for: how, the place, and the expression of the model."""
+    for call, keyword in view.keywords({wanted}):
         if Constant(True) not in view.values(keyword.value) or view.guards.is_dead(call.node):
             continue
         if call.name not in _LOADS:
@@ -164,7 +196,7 @@ def _asked(view: ModuleView) -> Iterator[tuple[str, ast.AST, ast.expr]]:
     for node in view.tree.nodes.get(ast.Attribute, ()):
         assert isinstance(node, ast.Attribute)
         parent = view.tree.parents[node]
-        if node.attr != _WANTED or not isinstance(parent, ast.Assign) or view.guards.is_dead(node):
+        if node.attr != wanted or not isinstance(parent, ast.Assign) or view.guards.is_dead(node):
             continue
         if node not in parent.targets or Constant(True) not in view.values(parent.value):
             continue

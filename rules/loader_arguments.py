@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from v5lint.rule import Fix, Rule
-from v5lint.rules.parts import arguments, loading, named_calls
+from v5lint.rules.parts import arguments, loading, models, named_calls, tuple_parts
 from v5lint.view.script import ScriptView
 
 TYPE_CHECKING = False
@@ -57,7 +57,8 @@ class RemovedLoaderArgument(Rule):
     Safe where every call that the argument reaches is known. `use_flash_attention_2=flag` becomes a conditional
     expression whose other value is `None`, the default. Where `attn_implementation` is given as well a person has to
     decide. Unsafe for `torchscript=True`, which becomes `return_dict=False`: `torch.jit.trace` gets its tuples, but the
-    embeddings of the input and of the output are no longer two tensors.
+    embeddings of the input and of the output are no longer two tensors; none for models that cannot read the tuples of
+    their own parts (V5541).
 
     ## References
 
@@ -117,6 +118,8 @@ def _traced_fix(given: Given) -> Fix | None:
         return arguments.removal_fix([given], level)
     if constants is None or not all(constants) or not given.is_editable or given.other(_TUPLES) is not None:
         return None
+    if tuple_parts.failing(models.models(given.view, given.call.node).found, given.view.settings.target):
+        return None  # it would fail over the tuples of its parts: V5541
     return Fix(
         f"Replace `{_TRACED}` with `{_TUPLES}=False`", lambda: given.replaced(_TUPLES, "False"), applicability="unsafe"
     )

@@ -34,6 +34,9 @@ _EFFECTS = {
     _CAUSAL: f"each token sees those behind it; pass it as `{_MASK}`",
     _CACHE: f"what is computed is not kept; it is `{_NEW_CACHE}`",
     "layer_past": "what is computed is not kept; pass it under the name that `forward` has for it now",
+    "object_queries": "no position counts; pass them as `spatial_position_embeddings`",
+    "query_position_embeddings": "the queries have no positions; pass them as `object_queries_position_embeddings`",
+    **dict.fromkeys(("rel_2d_pos", "rel_pos"), "no relative position counts; what is read is `position_bias`"),
     **dict.fromkeys(_HEADS, "every head counts"),
     **{name: f"the `{state}` of its output are None" for name, state in _KEPT.items()},
 }
@@ -53,11 +56,12 @@ class SwallowedArgument(Rule):
 
     ## What it does
 
-    Finds `causal_attention_mask=`, `past_key_value=`, `layer_past=` and the masks of heads in calls of parts of models
-    of transformers (`model.text_model.encoder(...)`, `layer(...)` of `for layer in self.layers`, `self.self_attn(...)`)
-    whose `forward` has no such parameter any more, and takes any keyword, and `output_hidden_states=True` and
-    `output_attentions=True` in calls of encoders. The table of the classes is read in the wheels. None is left alone,
-    and so is a mask of heads that is handed through and not made there.
+    Finds `causal_attention_mask=`, `past_key_value=`, `layer_past=`, the masks of heads, and positions under names that
+    DETR's and LayoutLMv3's layers had (`object_queries=`, `rel_pos=`), in calls of parts of models of transformers
+    (`model.text_model.encoder(...)`, `layer(...)` of `for layer in self.layers`, `self.self_attn(...)`) whose `forward`
+    has no such parameter any more, and takes any keyword, and `output_hidden_states=True` and `output_attentions=True`
+    in calls of encoders. The table of the classes is read in the wheels. None is left alone, and so is a mask of heads
+    that is handed through and not made there.
 
     `causal_attention_mask` of `x.text_model.encoder(...)`, or of another encoder of what is called after texts or CLIP,
     is found where `x` is not known, too, as long as no function of the repository takes such an argument.
@@ -71,6 +75,11 @@ class SwallowedArgument(Rule):
 
     `past_key_value` was translated up to 4.57. Since 5.0 a layer of Llama that is given a cache so leaves it empty
     (measured: 0 tokens in it, and 3 with `past_key_values`, on 5.0.0, 5.18 and 5.24). Masks of heads: see V5908.
+
+    The positions of DETR's layers have other names since 5.1 (`object_queries` is `spatial_position_embeddings`,
+    `query_position_embeddings` is `object_queries_position_embeddings`), and those of LayoutLMv3's layers come as one
+    `position_bias` since 5.24. Under the old names they do not count (measured on 5.24: a layer gives the same for
+    positions and for zeros, which it did not on 4.57.6).
 
     Only models keep their hidden states and attention maps now. The encoder of BERT or CLIP that is called by itself
     gives None for both, which is met where they are read:

@@ -29,11 +29,24 @@ ARGUMENTS = (
     "head_mask",
     "layer_head_mask",
     "layer_past",
+    "object_queries",
     "past_key_value",
+    "query_position_embeddings",
+    "rel_2d_pos",
+    "rel_pos",
 )
 
-#: What is read in the place of some; a part that reads none of it has no cache any more.
-SUCCESSORS = {"layer_past": ("cache", "past_key_values"), "past_key_value": ("past_key_values",)}
+_DETECTION = ("object_queries_position_embeddings", "spatial_position_embeddings")
+
+#: What is read in the place of some; a part that reads none of it has no such thing any more.
+SUCCESSORS = {
+    "layer_past": ("cache", "past_key_values"),
+    "object_queries": _DETECTION,
+    "past_key_value": ("past_key_values",),
+    "query_position_embeddings": _DETECTION,
+    "rel_2d_pos": ("position_bias",),
+    "rel_pos": ("position_bias",),
+}
 
 #: What the body of a model was told to keep: one that is no model of its own keeps it no more.
 KEPT = ("output_attentions", "output_hidden_states")
