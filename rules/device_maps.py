@@ -1,4 +1,4 @@
-"""V5543: `model.hf_device_map`, which a model on one device has no longer."""
+"""V5531: `model.hf_device_map`, which a model on one device has no longer."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ class MissingDeviceMap(Rule):
     - https://github.com/huggingface/transformers/blob/v5.24.0/src/transformers/modeling_utils.py (`from_pretrained`)
     """
 
-    code = "V5543"
+    code = "V5531"
     name = "missing-device-map"
     since = "5.0"
     tokens = (f".{_NAME}",)

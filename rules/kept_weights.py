@@ -1,4 +1,4 @@
-"""V5935: `_init_weights` of a loaded model, which leaves what was loaded as it is."""
+"""V5931: `_init_weights` of a loaded model, which leaves what was loaded as it is."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ class KeptWeight(Rule):
     - https://github.com/huggingface/transformers/blob/v5.24.0/src/transformers/initialization.py
     """
 
-    code = "V5935"
+    code = "V5931"
     name = "kept-weight"
     since = "5.0"
     tokens = (f".{_METHOD}",)

@@ -58,7 +58,7 @@ class RemovedLoaderArgument(Rule):
     expression whose other value is `None`, the default. Where `attn_implementation` is given as well a person has to
     decide. Unsafe for `torchscript=True`, which becomes `return_dict=False`: `torch.jit.trace` gets its tuples, but the
     embeddings of the input and of the output are no longer two tensors; none for models that cannot read the tuples of
-    their own parts (V5541).
+    their own parts (V5529).
 
     ## References
 
@@ -119,7 +119,7 @@ def _traced_fix(given: Given) -> Fix | None:
     if constants is None or not all(constants) or not given.is_editable or given.other(_TUPLES) is not None:
         return None
     if tuple_parts.failing(models.models(given.view, given.call.node).found, given.view.settings.target):
-        return None  # it would fail over the tuples of its parts: V5541
+        return None  # it would fail over the tuples of its parts: V5529
     return Fix(
         f"Replace `{_TRACED}` with `{_TUPLES}=False`", lambda: given.replaced(_TUPLES, "False"), applicability="unsafe"
     )

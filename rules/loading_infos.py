@@ -1,4 +1,4 @@
-"""V5542: what `output_loading_info=True` tells, which was lists and is sets."""
+"""V5530: what `output_loading_info=True` tells, which was lists and is sets."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ class LoadingInfo(Rule):
       (`LoadStateDictInfo`)
     """
 
-    code = "V5542"
+    code = "V5530"
     name = "loading-info"
     since = "5.0"
     tokens = (_ARGUMENT,)

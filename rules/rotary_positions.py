@@ -1,4 +1,4 @@
-"""V5544: positions that are handed to `apply_rotary_pos_emb`, which does not take them any more."""
+"""V5532: positions that are handed to `apply_rotary_pos_emb`, which does not take them any more."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ class RotaryPosition(Rule):
     - https://github.com/huggingface/transformers/blob/v5.24.0/src/transformers/models/llama/modeling_llama.py
     """
 
-    code = "V5544"
+    code = "V5532"
     name = "rotary-position"
     since = "5.0"
     tokens = (_FUNCTION,)

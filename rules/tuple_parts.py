@@ -1,4 +1,4 @@
-"""V5541: models that are loaded with `return_dict=False`, and fail over the tuples of their own parts."""
+"""V5529: models that are loaded with `return_dict=False`, and fail over the tuples of their own parts."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ class TuplePart(Rule):
     - https://github.com/huggingface/transformers/blob/v5.24.0/src/transformers/utils/generic.py (`can_return_tuple`)
     """
 
-    code = "V5541"
+    code = "V5529"
     name = "tuple-part"
     since = "5.0"
     tokens = (_ARGUMENT,)
