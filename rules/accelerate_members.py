@@ -142,11 +142,10 @@ def _arguments(call: CallSite) -> Iterator[Finding]:
             yield view.finding(entry.node, _moved(str(entry.key)))
         elif entry.key == _FOLDER:
             written = entry.node.slice if isinstance(entry.node, ast.Subscript) else entry.node
-            written = written if isinstance(written, ast.Constant) else None
-            free = written is not None and _PROJECT not in given and call.keyword(_PROJECT) is None
-            text = f'"{_PROJECT}"'
-            fix = _renamed([view.replace(written, text)]) if free and written is not None else None
-            yield view.finding(entry.node, _gone(), fix=fix)
+            free = _PROJECT not in given and call.keyword(_PROJECT) is None
+            is_text = free and isinstance(written, ast.Constant)
+            edits = [view.replace(written, f'"{_PROJECT}"')] if is_text else []
+            yield view.finding(entry.node, _gone(), fix=_renamed(edits) if edits else None)
 
 
 def _renamed(edits: list[Edit]) -> Fix:

@@ -7,7 +7,7 @@ import ast
 from v5lint.rule import Edit, Fix, Rule
 from v5lint.rules.parts import models, standing
 from v5lint.view.calls import CallSite
-from v5lint.view.values import Constant, LocalFunction
+from v5lint.view.values import Constant, LocalClass, LocalFunction
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -131,7 +131,7 @@ def _is_loaded(model: Model) -> bool:
     return not model.is_own or not any(
         isinstance(each, LocalFunction)
         for of in model.call.owners({_LOAD})
-        if hasattr(of, "view")
+        if isinstance(of, LocalClass)
         for each in of.view.evaluator.class_attribute(of, _METHOD, instance=False)
     )
 

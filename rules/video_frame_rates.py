@@ -87,10 +87,10 @@ class VideoFrameRate(Rule):
         """See Rule."""
         seen: set[ast.Call] = set()
         for node in _splats(module):
-            call = module.tree.parents[module.tree.parents[node]]
-            assert isinstance(call, ast.Call)
-            seen.add(call)
-            if not module.guards.is_dead(call):
+            around = module.tree.parents[module.tree.parents[node]]
+            assert isinstance(around, ast.Call)
+            seen.add(around)
+            if not module.guards.is_dead(around):
                 text = f"`{module.source(node)}` holds a list for `{_FPS}`, which processors refuse {_SINCE}"
                 yield module.finding(node, f"{text}: ask `{_READS}` for `{_WITH_METADATA}=True` as well")
         for call, _ in module.keywords({_VIDEOS}):

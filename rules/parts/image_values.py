@@ -61,16 +61,16 @@ def check(view: ModuleView) -> Iterator[Finding]:
                 yield from _passed_over(view, keyword, found)
             elif keyword.arg == "size":
                 yield from _too_little(view, keyword, found)
-    for name in (*_DEFAULTED,):
+    for name in _DEFAULTED:
         for call, found, how in image_processors.constructions(view, name):
-            keyword = call.keyword(name)
-            if keyword is None or view.guards.is_ready(call.node):
+            given = call.keyword(name)
+            if given is None or view.guards.is_ready(call.node):
                 continue
             if name == "size":
-                yield from _too_little(view, keyword, found)
-            if how == "made" and not found.is_fast and _is_none(keyword.value):
+                yield from _too_little(view, given, found)
+            if how == "made" and not found.is_fast and _is_none(given.value):
                 text = f"`{found.shown}` keeps `{name}=None` {_SINCE}, which stood for the default, and then refuses it"
-                yield view.finding(keyword, text, since="5.4")
+                yield view.finding(given, text, since="5.4")
 
 
 def _is_none(node: ast.expr) -> bool:
@@ -89,7 +89,7 @@ def _refused(view: ModuleView, keyword: ast.keyword, found: ImageProcessor) -> I
     written = value.elts if isinstance(value, (ast.List, ast.Tuple)) else [value]
     whole = [each for each in written if isinstance(each, ast.Constant) and type(each.value) is int]
     if whole:
-        fix = Fix("Write real numbers", [view.replace(each, f"{each.value}.0") for each in whole])
+        fix = Fix("Write real numbers", [view.replace(each, f"{view.source(each)}.0") for each in whole])
         what = "a whole number" if whole == [value] else "whole numbers"
         yield view.finding(keyword, f"{said} {what} for `{name}=` {_SINCE}", fix=fix, since="5.4")
     elif name != "rescale_factor" and (kind := _array(view, value)):
@@ -120,8 +120,9 @@ def _passed_over(view: ModuleView, keyword: ast.keyword, found: ImageProcessor) 
 
 def _is_member(value: Value, path: str) -> bool:
     """Whether a value is a member of a class of the library."""
-    owner = value.owner if isinstance(value, Method) else None
-    return isinstance(owner, External) and f"{owner.path}.{value.name}".endswith(path)  # type: ignore[union-attr]
+    if not isinstance(value, Method) or not isinstance(value.owner, External):
+        return False
+    return f"{value.owner.path}.{value.name}".endswith(path)
 
 
 def _too_little(view: ModuleView, keyword: ast.keyword, found: ImageProcessor) -> Iterator[Finding]:
