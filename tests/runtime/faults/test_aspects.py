@@ -13,7 +13,9 @@ pytest.importorskip("sklearn", reason="needs scikit-learn")
 
 import numpy as np
 import torch
+import transformers
 from fault_scene import DIGITS, Pictures, Scene, with_lying_photographs
+from packaging.version import Version
 from peft import LoraConfig, get_peft_model
 from peft.tuners.lora import Linear
 from PIL import Image, ImageOps
@@ -148,7 +150,9 @@ def test_a_configuration_of_fewer_layers_than_the_weights(layers: int, scene: Sc
     scene.load = load
     found = said(scene.run(["weights"]), "weights")
     assert bool(re.search(r"\d+ tensors of the checkpoint, such as .*, have no place in", found)) is (layers == 2)
-    assert bool(found) is (layers == 2)
+    # Those releases keep no layer of a bare checkpoint in a model with a head.
+    is_lossy = Version("5.9") <= Version(transformers.__version__) < Version("5.16")
+    assert bool(found) is (layers == 2 or is_lossy)
 
 
 @pytest.mark.parametrize("wrong", [False, True])
