@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 _FUNCTION, _ARGUMENT = "apply_rotary_pos_emb", "position_ids"
 
+#: What the rotary embedding was called with when it gave the cosines of all positions.
+_LENGTH = "seq_len"
+
 #: The place of the positions, behind `q, k, cos, sin`.
 _PLACE = 4
 
@@ -68,8 +71,9 @@ class RotaryPosition(Rule):
 
     ## Fix safety
 
-    Safe: no release since 4.46 reads the positions. Where `cos` and `sin` come from a rotary embedding that is called
-    with `seq_len=`, that call has to change as well; it fails under 4.57, too.
+    Safe: no release since 4.46 reads the positions. There is no fix where `cos` and `sin` come from a rotary embedding
+    that is called with `seq_len=`: such code is older than that, and its positions have to go into that call, which
+    fails under 4.57 already: `rotary_emb(x, position_ids)`.
 
     ## References
 
@@ -90,7 +94,7 @@ class RotaryPosition(Rule):
             if given is not None and not arguments.is_tried_otherwise(module, call, given):
                 yield module.finding(
                     given,
-                    f"`{_FUNCTION}` takes no `{_ARGUMENT}` since transformers 5.0, and read none before",
+                    f"`{_FUNCTION}` takes no `{_ARGUMENT}` since transformers 5.0, and read none since {_REQUIRES}",
                     fix=_fix(module, call, given),
                 )
 
@@ -124,7 +128,7 @@ def _positions(view: ModuleView, call: CallSite) -> ast.keyword | ast.expr | Non
 
 def _fix(view: ModuleView, call: CallSite, given: ast.keyword | ast.expr) -> Fix | None:
     """Take the positions out; what stands behind them moves up."""
-    if call.splats:
+    if call.splats or _is_of_all_positions(view, call):
         return None
 
     def edits() -> list[Edit]:
@@ -133,3 +137,11 @@ def _fix(view: ModuleView, call: CallSite, given: ast.keyword | ast.expr) -> Fix
         return [edit_arguments(view, call.node, remove=[given])]
 
     return Fix(f"Remove `{_ARGUMENT}`", edits, requires=_REQUIRES)
+
+
+def _is_of_all_positions(view: ModuleView, call: CallSite) -> bool:
+    """Whether the cosines are those of all positions, of which the function took some: `rotary_emb(x, seq_len=n)`."""
+    cosines = call.argument("cos", _PLACE - 2)
+    bindings = view.links.bindings_read(cosines) if isinstance(cosines, ast.Name) else ()
+    made = [each.value for each in bindings if isinstance(each.value, ast.Call)]
+    return any(keyword.arg == _LENGTH for each in made for keyword in each.keywords)
