@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -45,6 +46,17 @@ def outputs(v4: Environment, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    """What `compute.py` has as well."""
+    torch = pytest.importorskip("torch", reason="the runtime is not installed here")
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.mark.usefixtures("one_thread")
 @pytest.mark.parametrize("name", CASES)
 def test_a_migrated_adapter_gives_the_same_bits(name: str, outputs: Path, tmp_path: Path) -> None:
     torch = pytest.importorskip("torch", reason="the runtime is not installed here")
