@@ -47,10 +47,10 @@ class RemovedAccelerateMember(Rule):
     ## Why it breaks
 
     transformers 5 takes accelerate from 1.1 on. `TPU` became `XLA` in 0.28, `logging_dir` went in 0.20, the rest in
-    1.0. Measured on 1.1.0 and 1.15.0:
+    1.0. Measured on 1.1.0 and 1.15.0 (Python 3.11; the second error has more words from 3.12 on):
 
         AttributeError: 'Accelerator' object has no attribute 'use_fp16'
-        AttributeError: type object 'DistributedType' has no attribute 'TPU'
+        AttributeError: TPU
         TypeError: Accelerator.__init__() got an unexpected keyword argument 'dispatch_batches'
         TypeError: Accelerator.__init__() got an unexpected keyword argument 'logging_dir'
 
