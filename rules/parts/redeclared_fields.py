@@ -95,8 +95,10 @@ def _is_the_trainers(view: ModuleView, name: str) -> bool:
 
     A program that adds a column of lengths where `group_by_length` is set has the Trainer sort by it.
     """
+    if name != _GROUPED:
+        return False
     texts = [view.text.encode(), *(bytes_of(file) for file in view.project.mentioning(name.encode(), view.path))]
-    return name == _GROUPED and not any(_SORTS.search(each) for each in texts)
+    return not any(_SORTS.search(each) for each in texts)
 
 
 def _fix(view: ModuleView, of: Declared, removal: Removal) -> Fix | None:

@@ -71,12 +71,11 @@ def test_the_checks_pass_in_two_processes(method: str, tmp_path: Path) -> None:
     config = replace(config, batch_size=8, warmup=1, validate="report")
     launcher = ["torch.distributed.run", "--standalone", "--nproc_per_node", "2", "-m", "v5lint.runtime.cli"]
     done = run(launcher, config, tmp_path / "out")
-    assert done.returncode in (0, 1), done.stderr
+    assert done.returncode == 0, done.stderr
     assert "find_unused_parameters=True" not in done.stderr or method == "full"
     report = json.loads((tmp_path / "out" / "report.json").read_text(encoding="utf-8"))
     failed = [check["detail"] for check in report["checks"] if check["status"] == "failed"]
     assert failed == []
-    assert done.returncode == 0, done.stderr
     assert [check["name"] for check in report["checks"]].count("reload") == 1
 
 
