@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 
+from v5lint.releases import parse_release
 from v5lint.rule import Edit, Fix
 from v5lint.rules.knowledge import lookup
 from v5lint.rules.parts import library, models, second_choices
@@ -74,6 +75,9 @@ _KIND_OF_BASE = {
     "QuantizedCache": "cache",
     _PIPELINE: "pipeline",
 }
+
+#: Packages whose classes have no attribute that transformers' own have lost.
+_FOUNDATIONS = frozenset({"transformers", "torch", "abc", "typing", "typing_extensions", "builtins", "object"})
 
 #: The kinds that a test tells: `isinstance(past, Cache)`.
 _ASKED_FOR = ("cache", "tokenizer")
@@ -264,7 +268,28 @@ def _of_class(view: ModuleView, node: ast.expr, of: ClassValue) -> Iterator[Owne
                 continue
         if kind:
             base = _LOADED_BY.get(lookup.kind_of(name))
-            yield Owner(base or name, shown, kind, is_exact=base is None and name not in _KIND_OF_BASE, of=of)
+            is_exact = base is None and (name not in _KIND_OF_BASE or (kind == "model" and _is_whole(of)))
+            yield Owner(base or name, shown, kind, is_exact=is_exact, of=of)
+
+
+def _is_whole(of: ClassValue) -> bool:
+    """Whether a class is one of the repository all of whose bases are known: it has what they have, and no more."""
+    waiting, seen = [of], {of}
+    while waiting:
+        at = waiting.pop()
+        if isinstance(at, LocalClass):
+            bases = at.view.evaluator.bases(at)
+            if len(bases) < len(at.node.bases):
+                return False
+            for each in bases:
+                if not isinstance(each, (LocalClass, External)):
+                    return False
+                if each not in seen:
+                    seen.add(each)
+                    waiting.append(each)
+        elif at.package not in _FOUNDATIONS:
+            return False
+    return isinstance(of, LocalClass)
 
 
 def _part(value: Method, name: str) -> Iterator[Owner]:
@@ -307,7 +332,8 @@ def gone(
         if not found or is_own_attribute(view, node):
             continue
         removals = [(each, removal(each, node.attr, target)) for each in found]
-        removed = next(((each, what) for each, what in removals if what is not None), None)
+        gone = [(each, what) for each, what in removals if what is not None]
+        removed = max(gone, key=lambda each: parse_release(each[1].gone), default=None)  # of several bases the last
         if removed is None or any(what is None and _may_have(each, node.attr, target) for each, what in removals):
             continue
         if removed[0].shown == MODEL and _is_defined(view, node.attr):

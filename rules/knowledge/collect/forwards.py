@@ -46,7 +46,7 @@ CACHES = ("past_key_values", "past_key_value", "cache_params", "cache")
 
 
 class Forward:
-    """What a `forward` takes.
+    """What a `forward` takes, or another method.
 
     Attributes:
         positional: the parameters that may go by position.
@@ -196,20 +196,8 @@ def _kept(attribute: str, value: ast.expr) -> tuple[str, str]:
 
 def table(read: dict[tuple[int, ...], Classes]) -> str:
     """The text of the table, of the classes of each minor release, the oldest first."""
-    taken = {minor: forwards(classes) for minor, classes in read.items()}
+    of_class = changed({minor: forwards(classes) for minor, classes in read.items()})
     oldest, newest = min(read), max(read)
-    of_class: dict[str, tuple[str, str]] = {}
-    for name in sorted(taken[oldest].keys() & taken[newest].keys()):
-        before, now = taken[oldest][name], taken[newest][name]
-        history = {minor: found[name] for minor, found in taken.items() if name in found}
-        lost = {each: _lost_in(history, each) for each in before.names if not _reads(now, each)}
-        if before.is_variadic or now.is_variadic or not _matters(before, now, lost):
-            continue
-        old = [f"{each}@{lost[each]}" if each in lost else each for each in before.positional]
-        old += ["*" for _ in before.by_name[:1]]
-        old += [f"{each}@{lost[each]}" if each in lost else each for each in before.by_name]
-        old += [f"~{each}@{lost[each]}" if each in lost else f"~{each}" for each in sorted(before.translated)]
-        of_class[name] = (" ".join(old), _text(before, now))
     first = places(read[oldest])
     kept = {place: part for place, part in places(read[newest]).items() if first.get(place) == part}
     wanted = {*of_class}
@@ -219,8 +207,30 @@ def table(read: dict[tuple[int, ...], Classes]) -> str:
             break
         wanted |= more
     within = {place: part for place, part in kept.items() if part in wanted}
-    lines = [HEAD, "forwards = [", *_grouped(of_class), "]", "places = [", *_grouped_places(within), "]"]
+    lines = [HEAD, "forwards = [", *grouped(of_class), "]", "places = [", *_grouped_places(within), "]"]
     return "\n".join(lines) + "\n"
+
+
+def changed(taken: dict[tuple[int, ...], dict[str, Forward]]) -> dict[str, tuple[str, str]]:
+    """What was taken in the oldest release and is in the newest, as the table spells it, of what refuses or moved one.
+
+    Args:
+        taken: what each callable takes, by its name, in each minor release, the oldest first.
+    """
+    oldest, newest = min(taken), max(taken)
+    found: dict[str, tuple[str, str]] = {}
+    for name in sorted(taken[oldest].keys() & taken[newest].keys()):
+        before, now = taken[oldest][name], taken[newest][name]
+        history = {minor: each[name] for minor, each in taken.items() if name in each}
+        lost = {each: _lost_in(history, each) for each in before.names if not _reads(now, each)}
+        if before.is_variadic or now.is_variadic or not _matters(before, now, lost):
+            continue
+        old = [f"{each}@{lost[each]}" if each in lost else each for each in before.positional]
+        old += ["*" for _ in before.by_name[:1]]
+        old += [f"{each}@{lost[each]}" if each in lost else each for each in before.by_name]
+        old += [f"~{each}@{lost[each]}" if each in lost else f"~{each}" for each in sorted(before.translated)]
+        found[name] = (" ".join(old), _text(before, now))
+    return found
 
 
 def _text(before: Forward, now: Forward) -> str:
@@ -248,7 +258,8 @@ def _matters(before: Forward, now: Forward, lost: dict[str, str]) -> bool:
     return any(old != new and not (old in CACHES and new in CACHES) for old, new in pairs)
 
 
-def _grouped(of_class: dict[str, tuple[str, str]]) -> list[str]:
+def grouped(of_class: dict[str, tuple[str, str]]) -> list[str]:
+    """The lines of a table: what was and is taken, and the names of all that took it so."""
     found: dict[tuple[str, str], list[str]] = defaultdict(list)
     for name, pair in of_class.items():
         found[pair].append(name)

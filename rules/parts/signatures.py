@@ -1,0 +1,134 @@
+"""What constructors of parts of models, and functions beside them, take: those that refuse an argument of 4.57.
+
+`knowledge/signatures.toml` holds them (see `knowledge/collect/signatures.py`).
+"""
+
+from __future__ import annotations
+
+import ast
+
+from v5lint.releases import parse_release
+from v5lint.rules.knowledge.tables import table
+from v5lint.rules.parts import constructors
+from v5lint.rules.parts.forwards import Forward
+from v5lint.view.values import External, LocalClass
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from v5lint.releases import Release
+    from v5lint.view.module import ModuleView
+
+_PACKAGE = "transformers."
+
+_signatures: dict[str, Forward] = {}
+_names: set[str] = set()
+
+
+class Refused:
+    """An argument that a callable does not take, or takes for another.
+
+    Attributes:
+        node: the argument, or the keyword.
+        name: what it was called.
+        callee: the last name of the callable.
+        since: the release that does not take it any more.
+        now: what stands in its place, where it goes by position.
+    """
+
+    def __init__(self, node: ast.expr | ast.keyword, name: str, callee: str, since: str, now: str = "") -> None:
+        self.node = node
+        self.name = name
+        self.callee = callee
+        self.since = since
+        self.now = now
+
+
+def calls(view: ModuleView) -> Iterator[tuple[ast.Call, str, Forward]]:
+    """The calls in a module of what the table holds, each with the last name of that: `T5Stack(config, shared)`.
+
+    Those of `super().__init__` in a class that inherits from one are among them.
+    """
+    _load()
+    for call in view.calls(_names | _aliases(view)):
+        paths = {each.path if isinstance(each, External) else "" for each in call.callees}
+        yield from _known(call.node, paths)
+    for node in view.tree.nodes.get(ast.ClassDef, ()):
+        assert isinstance(node, ast.ClassDef)
+        of = LocalClass(view, node)
+        found = view.roots(of) if node.bases else []
+        paths = {root.path for root in found if root.path.removeprefix(_PACKAGE) in _signatures}
+        if len(paths) != 1 or not _is_first(view, node, paths):
+            continue
+        if constructors.method_of(of, constructors.INIT) is None:
+            for site in view.calls({node.name}):
+                if of in site.callees:
+                    yield from _known(site.node, paths)
+        for call in ast.walk(node):
+            if isinstance(call, ast.Call) and view.links.class_around(call) is node and _is_inherited(call):
+                yield from _known(call, paths)
+
+
+def _aliases(view: ModuleView) -> set[str]:
+    """The other names that a module imports what the table holds under."""
+    names = (each for each in view.tree.nodes.get(ast.alias, ()) if isinstance(each, ast.alias))
+    return {each.asname for each in names if each.asname and each.name in _names}
+
+
+def _is_first(view: ModuleView, node: ast.ClassDef, paths: set[str]) -> bool:
+    """Whether the first base of a class is the one that the table holds: its constructor is the one inherited."""
+    return any(isinstance(each, External) and each.path in paths for each in view.values(node.bases[0]))
+
+
+def _is_inherited(call: ast.Call) -> bool:
+    """`super().__init__(...)`, `super(Own, self).__init__(...)`."""
+    func = call.func
+    return (
+        isinstance(func, ast.Attribute)
+        and func.attr == constructors.INIT
+        and isinstance(func.value, ast.Call)
+        and getattr(func.value.func, "id", "") == "super"
+    )
+
+
+def _known(node: ast.Call, paths: set[str]) -> Iterator[tuple[ast.Call, str, Forward]]:
+    if len(paths) == 1:
+        path = next(iter(paths))
+        signature = _signatures.get(path.removeprefix(_PACKAGE)) if path.startswith(_PACKAGE) else None
+        if signature is not None:
+            yield node, path.rpartition(".")[2], signature
+
+
+def refused(call: ast.Call, callee: str, signature: Forward, renamed: dict[str, str], target: Release) -> list[Refused]:
+    """The arguments of a call that a release does not take.
+
+    Args:
+        call: the call.
+        callee: the last name of what it calls.
+        signature: what that takes.
+        renamed: parameters that are the same under another name.
+        target: the release.
+    """
+    found = []
+    lost = {name: since for name, since in signature.lost.items() if target >= parse_release(since)}
+    if not any(isinstance(each, ast.Starred) for each in call.args):
+        for place, value in enumerate(call.args[: len(signature.before)]):
+            name = signature.before[place]
+            now = signature.now[place] if place < len(signature.now) else ""
+            if name in lost and (not now or renamed.get(name) != now):
+                found.append(Refused(value, name, callee, lost[name], now))
+    if not signature.is_open:
+        for keyword in call.keywords:
+            if keyword.arg in lost:
+                found.append(Refused(keyword, keyword.arg, callee, lost[keyword.arg]))
+    return found
+
+
+def _load() -> None:
+    if _signatures:
+        return
+    for before, now, paths in table("signatures")["signatures"]:
+        signature = Forward(before, now)
+        _signatures.update(dict.fromkeys(paths.split(), signature))
+    _names.update(path.rpartition(".")[2] for path in _signatures)
