@@ -238,7 +238,7 @@ def _of_value(view: ModuleView, node: ast.expr, value: Value) -> Iterator[Owner]
     if isinstance(value, Instance):
         yield from _of_class(view, node, value.of)
     elif isinstance(value, LocalClass) or (isinstance(value, External) and value.name[:1].isupper()):
-        yield from _of_class(view, node, value)
+        yield from _of_class(view, node, value, is_itself=True)
     elif isinstance(value, Method) and value.bound and isinstance(node, ast.Attribute):
         for name in library.library_classes(view, value.owner):
             if lookup.kind_of(name) == "auto_model":
@@ -255,7 +255,8 @@ def _of_value(view: ModuleView, node: ast.expr, value: Value) -> Iterator[Owner]
                 yield Owner(TOKENIZER, "the pipeline's tokenizer", "tokenizer", is_exact=False)
 
 
-def _of_class(view: ModuleView, node: ast.expr, of: ClassValue) -> Iterator[Owner]:
+def _of_class(view: ModuleView, node: ast.expr, of: ClassValue, *, is_itself: bool = False) -> Iterator[Owner]:
+    """The owners that a class stands for: an object of it, or the class itself."""
     for name in library.library_classes(view, of):
         kind = kind_of(name)
         shown = of.name
@@ -268,7 +269,8 @@ def _of_class(view: ModuleView, node: ast.expr, of: ClassValue) -> Iterator[Owne
                 continue
         if kind:
             base = _LOADED_BY.get(lookup.kind_of(name))
-            is_exact = base is None and (name not in _KIND_OF_BASE or (kind == "model" and _is_whole(of)))
+            is_whole = (is_itself and isinstance(of, External)) or (kind == "model" and _is_whole(of))
+            is_exact = base is None and (name not in _KIND_OF_BASE or is_whole)
             yield Owner(base or name, shown, kind, is_exact=is_exact, of=of)
 
 

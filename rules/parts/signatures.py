@@ -51,9 +51,8 @@ def calls(view: ModuleView) -> Iterator[tuple[ast.Call, str, Forward]]:
     Those of `super().__init__` in a class that inherits from one are among them.
     """
     _load()
-    for call in view.calls(_names | _aliases(view)):
-        paths = {each.path if isinstance(each, External) else "" for each in call.callees}
-        yield from _known(call.node, paths)
+    for site in view.calls(_names | _aliases(view)):
+        yield from _known(site.node, {each.path if isinstance(each, External) else "" for each in site.callees})
     for node in view.tree.nodes.get(ast.ClassDef, ()):
         assert isinstance(node, ast.ClassDef)
         of = LocalClass(view, node)

@@ -42,7 +42,7 @@ class Annotations:
         for each in self._parts(annotation):
             if isinstance(each, ast.Subscript):
                 container = self._container(each)
-                if container is not None and not _is_vague(container):
+                if container is not None and not is_vague(container):
                     found.add(container)
                 continue
             for named in self._named(each):
@@ -60,7 +60,7 @@ class Annotations:
         """The items of a sequence that an annotation describes, `Tuple[A, B]` or a name for it; else None."""
         for each in self._parts(annotation):
             made = self._container(each) if isinstance(each, ast.Subscript) else None
-            if isinstance(made, Elements) and not _is_vague(made):
+            if isinstance(made, Elements) and not is_vague(made):
                 return made
         return None
 
@@ -120,7 +120,7 @@ def _wrapper(annotation: ast.Subscript) -> str:
     return strings.dotted(annotation.value).rpartition(".")[2]
 
 
-def _is_vague(container: Elements | Table) -> bool:
+def is_vague(container: Elements | Table) -> bool:
     """Whether nothing is known of what is in a container."""
     held = container.items if isinstance(container, Elements) else (container.items,)
     return not any(_says_something(value) for each in held for value in each)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 
 from v5lint.view import strings
-from v5lint.view.annotations import Annotations
+from v5lint.view.annotations import Annotations, is_vague
 from v5lint.view.called import MODULE_NAME, NAMED_TUPLE, Calls
 from v5lint.view.dicts import written_entries
 from v5lint.view.links import PROPERTIES
@@ -484,7 +484,7 @@ class Evaluator:
         if not found and any(is_decorated(node, each) for each in _GIVES_WHAT_IT_YIELDS):
             for given in self._view.links.yields(node):
                 found |= self.values(given)
-        if node.returns is not None and all(isinstance(each, (Unknown, Result)) for each in found):
+        if node.returns is not None and all(_says_little(each) for each in found):
             several = self._annotations.several(node.returns)
             if several is not None:
                 return frozenset({several})
@@ -713,6 +713,11 @@ def _part(containers: Values, place: slice) -> Values:
         known = isinstance(each, Elements) and not each.is_open
         found.add(Elements(each.items[place]) if known else each)  # type: ignore[attr-defined]
     return frozenset(found)
+
+
+def _says_little(value: Value) -> bool:
+    """Whether an annotation may say more than a value does."""
+    return isinstance(value, (Unknown, Result)) or (isinstance(value, Elements) and is_vague(value))
 
 
 def _is_empty(value: ast.expr) -> bool:
