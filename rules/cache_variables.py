@@ -11,6 +11,7 @@ from v5lint.rule import Edit, Fix, FixUnavailableError, Option, Rule
 from v5lint.rules.parts import api_edits, library, members, script_caches, script_variables
 from v5lint.rules.parts.library import CACHE_VARIABLES
 from v5lint.rules.parts.standing import standing_of
+from v5lint.view import strings
 from v5lint.view.requirements import RequirementsView
 from v5lint.view.script import ScriptView
 from v5lint.view.values import Constant, External, LocalFunction
@@ -617,6 +618,8 @@ def _imports_a_reader(view: ModuleView, statements: list[ast.stmt], depth: int, 
 
 _IN_COMMAND = pattern(r"(?:^|[\s;&|\"',=])(?:export\s+)?(" + "|".join(CACHE_VARIABLES) + r")=")
 _IN_SCRIPT = pattern(r"^[ \t]*export\s+(" + "|".join(CACHE_VARIABLES) + r")=", re.MULTILINE)
+_SAYS = pattern(r"\A(?:p?print|s?echo|log|debug|info|warn|warning|error|exception|critical|success|markdown|help)\Z")
+_DESCRIBES = frozenset({"help", "description", "epilog", "usage"})
 _RUNNERS = frozenset("system popen run call check_call check_output Popen getoutput getstatusoutput".split())
 
 
@@ -635,10 +638,26 @@ def _commands(view: ModuleView) -> Iterator[Finding]:
         if not isinstance(node.value, str) or node in known or isinstance(view.tree.parents[node], ast.Expr):
             continue
         found = (_IN_COMMAND if node in run else _IN_SCRIPT).search(node.value)
-        if found:
+        if found and (node in run or not _is_said(view, node)):
             start, end = view.span(node)
             at = view.text.find(found[1] + "=", start, end)
             edits = [Edit(at, at + len(found[1]), _HUB_CACHE)] if at >= 0 else []
             fix = Fix(f"Set `{_HUB_CACHE}` instead", edits, applicability="unsafe", requires=_SINCE)
             message = f"`{found[1]}` is no longer read by transformers since 5.0, without a word"
             yield view.finding(node, message, fix=fix if edits else None)
+
+
+def _is_said(view: ModuleView, node: ast.expr) -> bool:
+    """Whether a text is only shown to the user: printed, logged, raised, or the help of an option."""
+    parent = view.tree.parents[node]
+    if isinstance(parent, ast.Assign) and isinstance(parent.targets[0], ast.Name):
+        uses = [use for each in view.links.bindings_at(parent.targets[0]) for use in view.links.uses(each)]
+        return bool(uses) and all(_is_said(view, use) for use in uses)
+    for each in view.tree.ancestors(node):
+        if isinstance(each, ast.Raise) or (isinstance(each, ast.keyword) and each.arg in _DESCRIBES):
+            return True
+        if isinstance(each, ast.Call) and _SAYS.match(strings.last_name(each.func)):
+            return all(keyword.arg != "file" for keyword in each.keywords)  # which writes a script
+        if isinstance(each, ast.stmt):
+            break
+    return False

@@ -6,7 +6,7 @@ import ast
 
 from v5lint.rules.parts import alternatives, asking_functions, hub, shims
 from v5lint.view import strings
-from v5lint.view.guards import IMPORT_ERRORS, catches
+from v5lint.view.guards import IMPORT_ERRORS, MEMBER_ERRORS, TRIES, catches
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -51,9 +51,9 @@ def standing_of(view: ModuleView, reference: Reference) -> Standing:
     if reference.has_default:
         kind = "prepared" if alternatives.is_optional(view, node) else "swallowed"
         return Standing(kind, "the default of `getattr`")
-    handled = view.guards.handled(node)
+    handled = view.guards.handled(node, MEMBER_ERRORS if reference.how == "attribute" else IMPORT_ERRORS)
     if handled is None:
-        return Standing("live")
+        return Standing("live")  # an `except ImportError` catches no attribute that is missing
     if alternatives.is_imported_again(view, reference) or alternatives.is_one_of_several(view, reference):
         return Standing("prepared")
     if handled.kind == "fallback":
@@ -89,7 +89,7 @@ def _is_behind_a_failure(view: ModuleView, node: ast.AST) -> bool:
     """
     child = node
     for parent in view.tree.ancestors(node):
-        if isinstance(parent, ast.Try) and child in parent.orelse:
+        if isinstance(parent, TRIES) and child in parent.orelse:
             handled = view.guards.handled(parent.body[0])  # a failure that nothing makes up for is to be mended
             if handled is not None and handled.kind == "fallback" and alternatives.try_fails(view, parent):
                 return True
@@ -187,7 +187,7 @@ def _succeeding_try(view: ModuleView, node: ast.AST) -> ast.Try | ast.With | Non
     for parent in view.tree.ancestors(node):
         if isinstance(parent, ast.With) and any(_suppresses(each.context_expr) for each in parent.items):
             return parent if alternatives.try_succeeds(view, parent) else None
-        if isinstance(parent, ast.Try) and (child in parent.body or child in parent.orelse):
+        if isinstance(parent, TRIES) and (child in parent.body or child in parent.orelse):
             prepared = any(catches(each, IMPORT_ERRORS, view) for each in parent.handlers)
             return parent if prepared and alternatives.try_succeeds(view, parent) else None
         child = parent
@@ -207,7 +207,7 @@ def _is_after_a_try(view: ModuleView, node: ast.AST) -> bool:
         for block in (getattr(parent, "body", None), getattr(parent, "orelse", None)):
             if isinstance(block, list) and child in block:
                 for each in block[: block.index(child)]:
-                    if isinstance(each, ast.Try) and _leaves(each) and alternatives.try_succeeds(view, each):
+                    if isinstance(each, TRIES) and _leaves(each) and alternatives.try_succeeds(view, each):
                         return True
         if isinstance(parent, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.Module)):
             return False

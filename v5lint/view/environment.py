@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os.path
 import re
 
 from v5lint.patterns import pattern
@@ -34,6 +35,9 @@ _EXECUTORS = {
     "os.spawnvpe": 3,
 }
 
+#: Programs that run JavaScript: transformers.js reads variables of its own, one of which has an old name.
+_JAVASCRIPT = frozenset("node nodejs npm npx yarn pnpm bun bunx deno tsx ts-node next vite".split())
+
 #: Methods of job APIs that take a variable and its value, a dict of variables, or a list of `NAME=value`.
 _SETTER = pattern(r"(\A|_)(env|environ|environment)(_?var(iable)?)?s?\Z|\Afrom_dict\Z")
 
@@ -59,8 +63,8 @@ class EnvironmentKey:
         name: the variable.
         node: the string (or keyword) that names it.
         access: "read", "write", "default" (written when it is not set), "delete", "test" (`in os.environ`), "child" (in
-            the environment of a process that is started), "job" (in that of a job API) or "dict" (in a dict of
-            which it is not known where it goes).
+            the environment of a process that is started), "foreign" (of one that is no Python), "job" (in that of a
+            job API) or "dict" (in a dict of which it is not known where it goes).
         value: what it is set to; None where it is not written.
         site: the statement or call that does it.
         entry: the entry of the dict, where it is in one.
@@ -105,7 +109,8 @@ def environment_keys(view: ModuleView, names: Collection[str]) -> list[Environme
     for key in (*(each for kind in kinds for each in kind), *_loose(view, names)):
         if key.name in names:
             found.setdefault((key.node, key.is_written), key)
-    return sorted(found.values(), key=lambda each: view.span(each.node))
+    foreign = {each.node for each in found.values() if each.access == "foreign"}
+    return sorted((each for each in found.values() if each.node not in foreign), key=lambda each: view.span(each.node))
 
 
 def set_from_elsewhere(view: ModuleView) -> Iterator[tuple[ast.AST, ast.expr]]:
@@ -277,6 +282,8 @@ def _in_dicts(view: ModuleView) -> Iterator[EnvironmentKey]:
             yield from _entries(view, node.value, "write", node)
     for call, keyword in view.keywords(_ENVIRONMENT_KEYWORDS):
         access = "child" if _starts_process(call) else "job"
+        if access == "child" and _runs_javascript(view, call):
+            access = "foreign"
         yield from _entries(view, keyword.value, access, call.node)
         yield from _assignments(keyword.value, access, call.node)
     for call in view.calls({path.rpartition(".")[2] for path in _EXECUTORS}):
@@ -305,6 +312,19 @@ def _starts_process(call: CallSite) -> bool:
     return call.name in _STARTERS and any(
         isinstance(each, External) and each.package in ("subprocess", "os", "asyncio") for each in call.callees
     )
+
+
+def _runs_javascript(view: ModuleView, call: CallSite) -> bool:
+    """Whether the first word of what a call starts is a program for JavaScript."""
+    given = call.argument("args", 0)
+    written = [each.value for each in view.links.bindings_read(given)] if isinstance(given, ast.Name) else [given]
+    for words in (each for each in written if each is not None):
+        first = words.elts[0] if isinstance(words, (ast.List, ast.Tuple)) and words.elts else words
+        for text in view.constants(first):
+            program = str(text).split(maxsplit=1)[:1]
+            if program and os.path.basename(program[0]) in _JAVASCRIPT:
+                return True
+    return False
 
 
 def _entries(view: ModuleView, node: ast.expr, access: str, site: ast.AST) -> Iterator[EnvironmentKey]:

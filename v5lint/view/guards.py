@@ -13,7 +13,8 @@ import re
 from v5lint.patterns import pattern
 from v5lint.releases import parse_release
 from v5lint.view import questions
-from v5lint.view.strings import dotted
+from v5lint.view.strings import dotted, last_name
+from v5lint.view.tree import FUNCTIONS
 from v5lint.view.values import Constant, External, LocalFunction, Method, Result
 
 TYPE_CHECKING = False
@@ -31,6 +32,12 @@ IMPORT_ERRORS = frozenset({"ImportError", "ModuleNotFoundError", "Exception", "B
 CALL_ERRORS = frozenset({"TypeError", "Exception", "BaseException"})
 MEMBER_ERRORS = frozenset({"AttributeError", "Exception", "BaseException"})
 _ANYTHING = frozenset({"Exception", "BaseException"})
+
+#: `try` with `except` and with `except*`, which Python 3.10 does not have.
+TRIES: tuple[type[ast.Try], ...] = (ast.Try, getattr(ast, "TryStar", ast.Try))
+
+#: What a test says that it waits for an error with: pytest's, and unittest's.
+_AWAITS = frozenset({"raises", "assertRaises", "assertRaisesRegex"})
 
 _TALKS = pattern(r"(^|\.)(print|warn|warning|error|exception|critical|info|debug|log|write|print_exc|echo|fail|skip)$")
 _VERSION_NAME = pattern(r"version|_v[45]\b|_v[45]_|_[45]_?0|_ge_|_gt_|_lt_|_le_|geq|leq|(?i:v[45]$)")
@@ -75,16 +82,33 @@ class Guards:
         """Whether a node does not run under the target release, by a check of the version or of a name.
 
         A check that clearly asks for the version, and that cannot be computed, counts as a guard as well: silence is
-        better than a wrong finding. So does `hasattr(transformers, ...)`: code that asks first is prepared.
+        better than a wrong finding. So does `hasattr(transformers, ...)`: code that asks first is prepared. And so
+        does a test that wants the failure: `with pytest.raises(ImportError):`.
         """
         for test, wanted in self._view.reach.conditions(node):
             truth = self._truth(test, package)
             if truth is _UNDECIDED_VERSION or (isinstance(truth, bool) and truth is not wanted):
                 return True
+        if ast.With in self._view.tree.nodes and self._is_awaited(node):
+            return True
         function = self._view.links.function_around(node)
         return isinstance(function, (ast.FunctionDef, ast.AsyncFunctionDef)) and self._is_never_called(
             function, package
         )
+
+    def _is_awaited(self, node: ast.AST) -> bool:
+        """Whether a test wants that a node fails, with the error that an import or a use of what is gone raises."""
+        is_import = isinstance(self._view.tree.statement(node), (ast.Import, ast.ImportFrom))
+        errors = IMPORT_ERRORS - {"AttributeError"} if is_import else CALL_ERRORS | MEMBER_ERRORS
+        for parent in self._view.tree.ancestors(node):
+            if isinstance(parent, FUNCTIONS):
+                break
+            for item in parent.items if isinstance(parent, ast.With) else ():
+                call = item.context_expr
+                is_one = isinstance(call, ast.Call) and last_name(call.func) in _AWAITS
+                if is_one and any(_names(each, errors, self._view) for each in call.args[:1]):  # type: ignore[attr-defined]
+                    return True
+        return False
 
     def _is_never_called(self, function: ast.FunctionDef | ast.AsyncFunctionDef, package: str) -> bool:
         """Whether all that calls a function is dead, and nothing else mentions it: `if old: return _load_as_then()`."""
@@ -153,11 +177,7 @@ class Guards:
         for parent in self._view.tree.ancestors(node):
             if isinstance(parent, ast.ExceptHandler):
                 statement = self._view.tree.parents[parent]
-                if (
-                    isinstance(statement, ast.Try)
-                    and catches(parent, IMPORT_ERRORS, self._view)
-                    and succeeds(statement)
-                ):
+                if isinstance(statement, TRIES) and catches(parent, IMPORT_ERRORS, self._view) and succeeds(statement):
                     return True
         return False
 
@@ -200,7 +220,7 @@ class Guards:
         for parent in self._view.tree.ancestors(node):
             if isinstance(parent, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)):
                 return None  # who calls the function is another question
-            if isinstance(parent, ast.Try) and child in parent.body:
+            if isinstance(parent, TRIES) and child in parent.body:
                 for handler in parent.handlers:
                     if not catches(handler, errors, self._view):
                         continue
@@ -229,10 +249,12 @@ def _objects(node: ast.AST) -> Iterator[str]:
 
 def catches(handler: ast.ExceptHandler, errors: frozenset[str], view: ModuleView) -> bool:
     """Whether an `except` clause catches one of the errors: it is bare, or names one, alone or in a tuple."""
-    if handler.type is None:
-        return True
-    given = handler.type.elts if isinstance(handler.type, ast.Tuple) else [handler.type]
-    for each in given:
+    return handler.type is None or _names(handler.type, errors, view)
+
+
+def _names(node: ast.expr, errors: frozenset[str], view: ModuleView) -> bool:
+    """Whether an expression is one of some errors, or a tuple with one of them."""
+    for each in node.elts if isinstance(node, ast.Tuple) else [node]:
         if dotted(each).rpartition(".")[2] in errors:
             return True
         if isinstance(each, ast.Name):
