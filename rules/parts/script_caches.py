@@ -24,6 +24,9 @@ _HUB_ALIASES = (_HUB_CACHE, "HUGGINGFACE_HUB_CACHE")
 _HOME = "HF_HOME"
 _SINCE = "4.36"  # see V5003
 
+#: Kinds of scripts whose lines run one after another.
+_IN_ORDER = ("shell", "batch", "powershell", "fish")
+
 
 def findings(view: ScriptView, replacement: str) -> Iterator[Finding | Unseen]:
     """Yield what a script sets that transformers no longer reads.
@@ -110,7 +113,7 @@ class _Decision:
             remark = "; what takes this setting is not known"
         elif group.parameters and not group.is_given:
             remark = "; what builds it may give another value"
-        elif any(map(self.is_open, writes)):
+        elif any(map(self.is_open, writes)) or self.is_asked_first(writes):
             remark = "; a value that comes from outside under the old name is given up"
         elif any(not any(_holds(hub, each) for each in writes) for hub in self.hub):
             remark = f"; `{_HUB_CACHE}` is set elsewhere in this file, too"
@@ -136,7 +139,24 @@ class _Decision:
 
     def is_open(self, write: Mention) -> bool:
         """Whether a value from outside counts first: `${TRANSFORMERS_CACHE:-/data}`."""
-        return write.name in write.reads and self.view.kind in ("shell", "batch", "powershell")
+        if write.name not in write.reads or self.view.kind not in _IN_ORDER:
+            return False
+        before = (each for each in self.group.writes if each.start < write.start and each.access in ("set", "assign"))
+        return not any(is_around(each, write) and not self.is_open(each) for each in before)  # `run -e NAME=$NAME`
+
+    def is_asked_first(self, writes: list[Mention]) -> bool:
+        """Whether the script reads what comes from outside before it sets it: `if [ -z "$TRANSFORMERS_CACHE" ]`."""
+        if self.view.kind not in _IN_ORDER:
+            return False
+        first = min(writes, key=lambda each: each.start)
+        silent = self.view.script.silent
+        return any(
+            each.access == "read"
+            and each.start < first.start
+            and is_around(each, first)
+            and not any(start <= each.start < end for start, end in silent)
+            for each in self.group.mentions
+        )
 
     def is_told_already(self, write: Mention) -> bool:
         """Whether the value is the place that the hub uses anyway: `$HF_HOME/hub`, or that of `HF_HUB_CACHE`."""

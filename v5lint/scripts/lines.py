@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from v5lint.patterns import pattern
-from v5lint.scripts.script import Mention, Script, braced
+from v5lint.scripts.script import Mention, Script, Word, braced
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -73,6 +73,13 @@ _KINDS = {
     ),
 }
 
+#: A line of a recipe of a Makefile, with those that it goes on in; a variable, and the words in its value.
+_RECIPE = pattern(r"^\t[ \t]*(?P<mark>[@+-]*)(?:[^\\\r\n]|\\(?:\r\n|[\s\S]))*", re.MULTILINE)
+_HELD = pattern(
+    r"^[ ]*(?:export[ ]+)?(?P<name>[A-Za-z_]\w*)[ ]*[:?+]?:?=(?P<value>(?:[^\\\r\n#]|\\(?:\r\n|[\s\S]))*)", re.MULTILINE
+)
+_WORD = pattern(r"(?:[^\s\\]|\\[^\s])+")
+
 #: The kinds of files that are read here.
 KINDS = frozenset(_KINDS)
 
@@ -104,7 +111,31 @@ def read(text: str, kind: str) -> Script:
             at = found.start(which)
             if at not in set_at and not is_said(at):
                 script.mentions.append(Mention(found[which], at, access, ()))
+    if kind == "makefile":
+        _read_recipes(script)
     return script
+
+
+def _read_recipes(script: Script) -> None:
+    """Note the commands of a Makefile, and the words that its variables hold."""
+    from v5lint.scripts import shell
+
+    text = script.text
+    for found in _RECIPE.finditer(text):
+        recipe = Script(text)
+        shell.read_into(recipe, found.end("mark"), found.end(), ())
+        for command in recipe.commands:
+            command.words = [Word(_of_make(each.text), each.start, each.end) for each in command.words]
+            script.commands.append(command)
+    for found in _HELD.finditer(text):
+        held = script.values.setdefault(found["name"], [])
+        for each in _WORD.finditer(text, found.start("value"), found.end("value")):
+            held.append(Word(_of_make(each[0]), each.start(), each.end()))
+
+
+def _of_make(text: str) -> str:
+    """A word with every `$(X)` as `${X}`."""
+    return re.sub(r"\$\((\w+)\)", r"${\1}", text)
 
 
 def _line(text: str, found: re.Match[str]) -> tuple[int, int] | None:

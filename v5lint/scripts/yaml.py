@@ -123,7 +123,7 @@ class _Reader:
         if _BLOCK.match(value):
             end = self.end_of_block(stop, indent)
             self.levels.append(level)
-            self.block_text(key, stop, end, around.block)
+            self.block_text(key, stop, end, around.block, folded=_is_folded(value))
             self.levels.pop()
             return end
         if (anchor := _ANCHOR.match(value)) is not None:
@@ -190,12 +190,12 @@ class _Reader:
     def is_shell(self, key: str) -> bool:
         return key in _SHELL or any(level.key in _SHELL for level in self.levels[-2:])
 
-    def block_text(self, key: str, start: int, end: int, block: Block) -> None:
+    def block_text(self, key: str, start: int, end: int, block: Block, *, folded: bool) -> None:
         """A text of several lines: what a shell runs, or a file."""
         inner = (*block, self.script.block())
         body = self.text[start:end].lstrip()
         if self.is_shell(key) or key.endswith((".sh", ".bash")) or re.match(r"#!\S*[ /](?:ba|z|da)?sh\b", body):
-            shell.read_into(self.script, start, end, inner)
+            shell.read_into(self.script, start, end, inner, folded=folded)
             self.outside(start, end)
         else:
             texts.read_into(self.script, start, end, inner)
@@ -237,7 +237,7 @@ class _Reader:
         owner = self.owner(3) if in_list and len(self.levels) > 2 else level.block[:-1]
         if _BLOCK.match(value):
             end = self.end_of_block(stop, level.indent)
-            self.block_text(parent, stop, end, level.block)
+            self.block_text(parent, stop, end, level.block, folded=_is_folded(value))
             return end
         found = _ITEM.match(value)
         if in_list and found is not None and not (parent in _SHELL and " " in value.strip()):
@@ -269,9 +269,10 @@ class _Reader:
         if self.pair is not None and (indent < self.pair.indent or (is_first and indent <= self.pair.indent)):
             self.pair = None
         level = self.levels[-1]
-        if key == "key" and _NAME.match(value.strip("\"'")):  # of a ConfigMap: not this program's
+        is_pair = key == "name" or (key == "key" and len(self.levels) > 1 and ENVIRONMENTS.search(self.levels[-2].key))
+        if key == "key" and not is_pair and _NAME.match(value.strip("\"'")):  # of a ConfigMap: not this program's
             self.script.silent.append((start, start + len(value)))
-        if key == "name" and is_first and _NAME.match(value.strip("\"'")):
+        if is_pair and is_first and _NAME.match(value.strip("\"'")):
             owner = self.owner(3)
             name = value.strip("\"'")
             mention = Mention(name, start + (value.startswith(("'", '"'))), "set", owner)
@@ -337,6 +338,11 @@ class _Reader:
                     mention.access = "outside"
         for found in re.compile(r"(?:\benv\.|\$\()([A-Za-z_]\w*)\b").finditer(self.text, start, end):
             self.script.mentions.append(Mention(found[1], found.start(1), "read", self.levels[-1].block))
+
+
+def _is_folded(value: str) -> bool:
+    """Whether the lines of a text are one: it stands behind `>`."""
+    return ">" in value.partition("#")[0]
 
 
 def _value(written: str) -> str:
