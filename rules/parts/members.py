@@ -32,6 +32,9 @@ _PIPELINE, _MAKES_PIPELINES = "Pipeline", "transformers.pipeline"
 #: The attributes of a Trainer that hold its tokenizer.
 _HELD_BY_TRAINERS = frozenset({"tokenizer", "processing_class"})
 
+#: How the classes are called that make batches, of which most hold a tokenizer.
+_COLLATOR = "DataCollator"
+
 #: The base of all configurations: what is only known to be one may be a class of the repository.
 BASES_OF_CONFIGS = frozenset({CONFIG, "PreTrainedConfig"})
 
@@ -282,6 +285,8 @@ def _part(value: Method, name: str) -> Iterator[Owner]:
             yield Owner(CONFIG, f"{name}.config", "config", is_exact=False)
     elif part:
         yield Owner(part, f"{name}.{value.name}", kind_of(part), is_exact=False)
+    elif value.name == "tokenizer" and name.startswith(_COLLATOR):
+        yield Owner(TOKENIZER, f"{name}.tokenizer", TOKENIZER_KIND, is_exact=False)
     elif kind == "model" and facts is not None and (inner := _inner_model(name, value.name)):
         yield Owner(inner, inner, "model", is_exact=True)
 
