@@ -319,7 +319,9 @@ def gone(
             continue
         if given is None:
             given = _given_attributes(view)
-        if (node.attr, ast.dump(node.value)) in given or is_prepared(view, node, asks_type=asks_type):
+        if not given.isdisjoint(((node.attr, ""), (node.attr, ast.dump(node.value)))) or is_prepared(
+            view, node, asks_type=asks_type
+        ):
             continue
         yield Gone(node, *removed)
 
@@ -394,12 +396,13 @@ def is_own_attribute(view: ModuleView, node: ast.Attribute) -> bool:
 
 
 def _given_attributes(view: ModuleView) -> set[tuple[str, str]]:
-    """The attributes that a module sets itself: each with what it is set on."""
+    """The attributes that a module sets itself: each with what it is set on, "" where that is a class."""
     found = set()
     for node in view.tree.nodes.get(ast.Attribute, ()):
         assert isinstance(node, ast.Attribute)
         if isinstance(node.ctx, ast.Store):
-            found.add((node.attr, ast.dump(node.value)))
+            on_class = any(isinstance(each, External) and each.name[:1].isupper() for each in view.values(node.value))
+            found.add((node.attr, "" if on_class else ast.dump(node.value)))
     return found
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
+import os.path
 
+from v5lint.project import bytes_of
 from v5lint.view.values import Constant, External, LocalFunction
 
 TYPE_CHECKING = False
@@ -15,6 +17,9 @@ if TYPE_CHECKING:
     from v5lint.view.tree import Binding
 
 PACKAGE = "transformers"
+
+#: What runs before the modules of a folder.
+_FIRST = ("__init__.py", "conftest.py")
 
 _names: WeakKeyDictionary[ModuleView, frozenset[str]] | None = None
 
@@ -46,6 +51,25 @@ def names(view: ModuleView) -> frozenset[str]:
     if known is None:
         known = _names[view] = frozenset(_all(view))
     return known
+
+
+def are_put_before(view: ModuleView, name: str) -> bool:
+    """Whether a module that runs before this one puts a name into transformers: one that it imports, or a package's."""
+    files = dict.fromkeys(view.project.imported_files(view))
+    folder, root = os.path.dirname(os.path.abspath(view.path)), os.path.abspath(view.project.root)
+    while folder.startswith(root):
+        files.update(dict.fromkeys(os.path.join(folder, each) for each in _FIRST))
+        if folder == root:
+            break
+        folder = os.path.dirname(folder)
+    for file in files:
+        if os.path.realpath(file) == os.path.realpath(view.path) or not os.path.isfile(file):
+            continue
+        raw = bytes_of(file)
+        other = view.project.view(file, view.settings) if name.encode() in raw and PACKAGE.encode() in raw else None
+        if other is not None and name in names(other):
+            return True
+    return False
 
 
 def _all(view: ModuleView) -> Iterator[str]:

@@ -51,6 +51,8 @@ def standing_of(view: ModuleView, reference: Reference) -> Standing:
     if reference.has_default:
         kind = "prepared" if alternatives.is_optional(view, node) else "swallowed"
         return Standing(kind, "the default of `getattr`")
+    if shims.are_put_before(view, reference.name):
+        return Standing("prepared")
     handled = view.guards.handled(node, MEMBER_ERRORS if reference.how == "attribute" else IMPORT_ERRORS)
     if handled is None:
         return Standing("live")  # an `except ImportError` catches no attribute that is missing
