@@ -58,7 +58,7 @@ class RemovedCacheVariable(Rule):
     `pytest.ini`, `mise.toml`, `pixi.toml`, `devcontainer.json`, conda's `environment.yml` and Apptainer's `.def`, the
     magics and shell lines of notebooks, the fences of Markdown: the variable and what reads it in the file are renamed
     together. Left alone are comments, what is only printed, variables of a shell that are not exported, and what is for
-    Node (transformers.js reads one of this name).
+    Node (transformers.js reads one of this name): its children, stages and images.
 
     ## Why it breaks
 

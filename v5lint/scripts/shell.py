@@ -40,6 +40,9 @@ _PREFIXES = frozenset("env sudo exec nohup command nice".split())
 #: Commands that only say what they are given.
 _SAYS = frozenset("echo printf log info warn error die fail say print logger".split())
 
+#: Programs that run JavaScript: transformers.js reads variables of its own, one of which has an old name.
+JAVASCRIPT = frozenset("node nodejs npm npx yarn pnpm bun bunx deno tsx ts-node next vite".split())
+
 #: Commands that run their first argument in this shell.
 _RUNS_LATER = frozenset({"eval", "trap"})
 
@@ -515,6 +518,11 @@ class _Reader:
         rest = words[place:]
         whole = (words[0].start, upto, sign)
         started = (*block, script.block()) if rest else block  # what holds for this command alone
+        given = [each for each in rest if self.assignment(each) is None and not each.text.startswith("-")]
+        program = next((each for each in given if each.text not in _PREFIXES), None)
+        if program is not None and program.text.rpartition("/")[2] in JAVASCRIPT:
+            script.silent += [(each.start, each.end) for each in words[: words.index(program)]]
+            heads, rest = [], rest[rest.index(program) :]
         for each in heads:
             following = words[words.index(each) + 1] if rest else None
             removal = (each.start, following.start) if following is not None else self.removal(words, each, whole)
@@ -561,6 +569,9 @@ class _Reader:
             )
         elif program == "cd":
             self.enter(arguments)
+        elif program == "alias":
+            for each in arguments if self.depth < _DEPTH else ():
+                self.alias(each, block)
         elif program in _RUNS_LATER:
             for each in arguments[:1] if self.depth < _DEPTH else ():
                 self.inner(each, block)
@@ -642,6 +653,15 @@ class _Reader:
         if word.inner is not None:
             inner = _Reader(self.script, word.inner[1], docker=self.docker, text=self.is_text, depth=self.depth + 1)
             inner.run(word.inner[0], block, "")
+
+    def alias(self, word: _Read, block: Block) -> None:
+        """Read what an alias stands for: `alias train='python train.py'`."""
+        found = self.assignment(word)
+        first = found.end() if found is not None else word.end
+        if self.source[first : first + 1] in ("'", '"') and self.source[word.end - 1] == self.source[first]:
+            value = _Read(word.start)
+            value.inner = (first + 1, word.end - 1)
+            self.inner(value, (*block, self.script.block()))
 
     def assignment(self, word: _Read) -> re.Match[str] | None:
         return _ASSIGNMENT.match(self.source, word.start, word.end)

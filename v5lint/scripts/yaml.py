@@ -142,6 +142,17 @@ class _Reader:
         self.flow(value, start, key, around.block)
         return stop
 
+    def is_environment(self, depth: int) -> bool:
+        """Whether what is so many levels up holds the variables of a program."""
+        return len(self.levels) >= depth and ENVIRONMENTS.search(self.levels[-depth].key) is not None
+
+    def access(self, depth: int = 1) -> Access:
+        """What is done with the variables that stand in what is so many levels up."""
+        if self.is_environment(depth):
+            return "set"
+        is_build = [each.key for each in self.levels[-depth - 1 :][:2]] == ["build", "args"]
+        return "parameter" if is_build else "text"  # those of a build keep the names that the Dockerfile asks for
+
     def owner(self, depth: int) -> Block:
         """The block of what holds a variable, so many levels up: all of the file where it is shared by an anchor."""
         if len(self.levels) < depth or any(level.is_shared for level in self.levels):
@@ -242,7 +253,7 @@ class _Reader:
         found = _ITEM.match(value)
         if in_list and found is not None and not (parent in _SHELL and " " in value.strip()):
             offset = start + found.start(1)
-            access: Access = "set" if ENVIRONMENTS.search(parent) else "text"
+            access = self.access(2)
             mention = Mention(found[1], offset, access, owner, value=_value(found[2]))
             mention.removal = (at, stop) if code.strip().startswith("-") else None
             self.script.mentions.append(mention)
@@ -269,13 +280,16 @@ class _Reader:
         if self.pair is not None and (indent < self.pair.indent or (is_first and indent <= self.pair.indent)):
             self.pair = None
         level = self.levels[-1]
+        if key == "image":
+            self.script.images_of[level.block] = value.strip("\"'")
         is_pair = key == "name" or (key == "key" and len(self.levels) > 1 and ENVIRONMENTS.search(self.levels[-2].key))
         if key == "key" and not is_pair and _NAME.match(value.strip("\"'")):  # of a ConfigMap: not this program's
             self.script.silent.append((start, start + len(value)))
+        pair_access: Access = "set" if is_first and self.is_environment(2) else "text"
         if is_pair and is_first and _NAME.match(value.strip("\"'")):
             owner = self.owner(3)
             name = value.strip("\"'")
-            mention = Mention(name, start + (value.startswith(("'", '"'))), "set", owner)
+            mention = Mention(name, start + (value.startswith(("'", '"'))), pair_access, owner)
             self.script.mentions.append(mention)
             self.pair = _Pair(indent, mention, line[0])
             return
@@ -284,7 +298,8 @@ class _Reader:
             name = value.strip("\"'")
             if _NAME.match(name):
                 place = start + value.startswith(("'", '"'))
-                mention = Mention(name, place, "set", self.owner(3), value=_value(before[1]))
+                access: Access = "set" if self.is_environment(2) else "text"
+                mention = Mention(name, place, access, self.owner(3), value=_value(before[1]))
                 mention.removal = (before[2], line[1])
                 self.script.mentions.append(mention)
             return
@@ -297,7 +312,7 @@ class _Reader:
                 self.pair.mention.removal = None
             return
         if _NAME.match(key) and not is_first and len(self.levels) > 1:
-            access: Access = "set" if ENVIRONMENTS.search(level.key) else "text"
+            access = self.access()
             mention = Mention(key, at, access, self.owner(2), value=_value(value), removal=line)
             if not value or value[:1] in "|>&{[":
                 mention.value = mention.removal = None
@@ -310,7 +325,7 @@ class _Reader:
         access: Access = "set" if ENVIRONMENTS.search(key) else "text"
         for found in _FLOW_PAIR.finditer(value):
             self.script.mentions.append(
-                Mention(found[1], start + found.start(1), "set", block, value=_value(found[2] or ""))
+                Mention(found[1], start + found.start(1), access, block, value=_value(found[2] or ""))
             )
         for found in _FLOW_MAP.finditer(value):
             if found[1] not in ("name", "value"):

@@ -7,6 +7,7 @@ import os.path
 import re
 
 from v5lint.patterns import pattern
+from v5lint.scripts.shell import JAVASCRIPT
 from v5lint.view.dicts import asked_of
 from v5lint.view.strings import dotted
 from v5lint.view.values import Constant, External, LocalFunction, Method
@@ -34,9 +35,6 @@ _EXECUTORS = {
     "os.spawnve": 3,
     "os.spawnvpe": 3,
 }
-
-#: Programs that run JavaScript: transformers.js reads variables of its own, one of which has an old name.
-_JAVASCRIPT = frozenset("node nodejs npm npx yarn pnpm bun bunx deno tsx ts-node next vite".split())
 
 #: Methods of job APIs that take a variable and its value, a dict of variables, or a list of `NAME=value`.
 _SETTER = pattern(r"(\A|_)(env|environ|environment)(_?var(iable)?)?s?\Z|\Afrom_dict\Z")
@@ -322,7 +320,7 @@ def _runs_javascript(view: ModuleView, call: CallSite) -> bool:
         first = words.elts[0] if isinstance(words, (ast.List, ast.Tuple)) and words.elts else words
         for text in view.constants(first):
             program = str(text).split(maxsplit=1)[:1]
-            if program and os.path.basename(program[0]) in _JAVASCRIPT:
+            if program and os.path.basename(program[0]) in JAVASCRIPT:
                 return True
     return False
 
