@@ -553,14 +553,16 @@ def _split(view: ModuleView, node: ast.expr) -> tuple[ast.expr, str]:
             base, tail = _split(view, node.values[0].value)
             return base, f"{tail}{''.join(map(str, texts))}".rstrip("/")
     if isinstance(node, ast.Call) and node.args and not node.keywords:
-        *rest, last = node.args
         name = getattr(node.func, "attr", getattr(node.func, "id", ""))
+        first, *rest = node.args
+        if name == "joinpath" and isinstance(node.func, ast.Attribute):
+            first, rest = node.func.value, node.args
         if not rest and name in ("str", "fspath", "Path", "as_posix", "expanduser"):
-            return _split(view, last)
-        text = last.value if isinstance(last, ast.Constant) else None
-        if len(rest) == 1 and name in ("join", "Path") and isinstance(text, str):
-            base, tail = _split(view, rest[0])
-            return base, f"{tail}/{text}".rstrip("/")
+            return _split(view, first)
+        texts = [each.value for each in rest if isinstance(each, ast.Constant) and isinstance(each.value, str)]
+        if rest and len(texts) == len(rest) and name in ("join", "Path", "joinpath"):
+            base, tail = _split(view, first)
+            return base, "/".join([tail, *texts]).rstrip("/")
     return node, ""
 
 
