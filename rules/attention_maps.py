@@ -163,10 +163,8 @@ class AttentionMaps(Rule):
             if load is not None and load.view is module and len(found.found) == 1 and load.node not in done:
                 done.add(load.node)
                 fix = _fix(module, load, is_sure=model.is_sure and found.is_complete)
-            chosen = load.keyword(_HOW) if load is not None else None
-            attention = (
-                f"`{module.source(chosen)}`" if chosen is not None and fix is not None else "its default attention"
-            )
+            written = load.keyword(_HOW) if load is not None and fix is not None else None
+            attention = f"`{module.source(written)}`" if written is not None else "its default attention"
             text = _SET if how == _CONFIGURED else f"`{model.name}` computes no attention maps with {attention}"
             yield module.finding(node, f'{text}: load it with `{_HOW}="eager"`', fix=fix, since=since)
         yield from _without_states(module)
