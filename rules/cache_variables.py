@@ -9,7 +9,7 @@ import re
 from v5lint.patterns import pattern
 from v5lint.rule import Edit, Fix, FixUnavailableError, Option, Rule
 from v5lint.rules.parts import api_edits, library, members, script_caches, script_variables
-from v5lint.rules.parts.library import CACHE_VARIABLES
+from v5lint.rules.parts.library import CACHE_READERS, CACHE_VARIABLES
 from v5lint.rules.parts.standing import standing_of
 from v5lint.view import strings
 from v5lint.view.requirements import RequirementsView
@@ -20,7 +20,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from v5lint.rule import Finding, Unseen
+    from v5lint.rule import Applicability, Finding, Unseen
     from v5lint.view.environment import EnvironmentKey
     from v5lint.view.module import ModuleView, Reference
 
@@ -35,11 +35,6 @@ _LITERALS = (ast.List, ast.Tuple, ast.Set)
 
 #: How many modules of the repository an import is followed through.
 _MODULES = 3
-
-#: Packages whose import reads the cache variables, directly or through transformers.
-_READERS = frozenset(
-    "transformers huggingface_hub diffusers peft sentence_transformers accelerate trl setfit datasets evaluate".split()
-)
 
 
 class RemovedCacheVariable(Rule):
@@ -331,6 +326,9 @@ class _Written:
             return f"; with `{_HOME}` models move to `<dir>/hub`, and the login token with them", self._rename(
                 _HOME, "unsafe"
             )
+        lines = self.view.region.beside.splitlines()  # of a notebook, which are no Python
+        if any(re.search(rf"(?<!\w){self.key.name}(?!\w)", each.partition("#")[0]) for each in lines):
+            return "; a line of the notebook that is no Python names it as well", self._rename(_HUB_CACHE, "display")
         doubt = self._doubt()
         return doubt, self._rename(_HUB_CACHE, "unsafe" if doubt else "safe")
 
@@ -405,7 +403,7 @@ class _Written:
                 return True
         return _is_hub_of_variable(view, value)
 
-    def _rename(self, new: str, safety: str) -> Fix:
+    def _rename(self, new: str, safety: Applicability) -> Fix:
         nodes = dict.fromkeys(each.node for each in [self.key, *self.mine])
         renamed = [edit for node in nodes for edit in _renamed(self.view, node, self.key.name, new)]
         message = f"Set `{new}` instead"
@@ -416,7 +414,7 @@ class _Written:
         def build() -> list[Edit]:
             return [*renamed, *(edit for fix in removals for edit in fix.edits)]
 
-        return Fix(message, build, applicability="safe" if safety == "safe" else "unsafe", requires=_SINCE)
+        return Fix(message, build, applicability=safety, requires=_SINCE)
 
     def _removals_of_followers(self) -> list[Fix]:
         return [fix for fix in (each._removal() for each in self.followers) if fix is not None]
@@ -559,10 +557,10 @@ def _split(view: ModuleView, node: ast.expr) -> tuple[ast.expr, str]:
             first, rest = node.func.value, node.args
         if not rest and name in ("str", "fspath", "Path", "as_posix", "expanduser"):
             return _split(view, first)
-        texts = [each.value for each in rest if isinstance(each, ast.Constant) and isinstance(each.value, str)]
-        if rest and len(texts) == len(rest) and name in ("join", "Path", "joinpath"):
+        parts = [str(each.value) for each in rest if isinstance(each, ast.Constant) and isinstance(each.value, str)]
+        if rest and len(parts) == len(rest) and name in ("join", "Path", "joinpath"):
             base, tail = _split(view, first)
-            return base, "/".join([tail, *texts]).rstrip("/")
+            return base, "/".join([tail, *parts]).rstrip("/")
     return node, ""
 
 
@@ -608,7 +606,7 @@ def _imports_a_reader(view: ModuleView, statements: list[ast.stmt], depth: int, 
             top = name.partition(".")[0]
             if view.project.is_first_party(top, view.path):
                 siblings.add(view.project.module_file(name, view.path) or view.path)
-            elif top in _READERS:
+            elif top in CACHE_READERS:
                 return True
     others = sorted(siblings - seen) if depth else []
     seen.update(others)

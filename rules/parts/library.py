@@ -26,6 +26,11 @@ CHECKPOINT = ("pretrained_model_name_or_path", 0)
 #: What transformers 4 read for its cache, the last one first: where several are set, that one counted.
 CACHE_VARIABLES = ("TRANSFORMERS_CACHE", "PYTORCH_TRANSFORMERS_CACHE", "PYTORCH_PRETRAINED_BERT_CACHE")
 
+#: What reads them, or their successors, when it is imported.
+CACHE_READERS = frozenset(
+    "transformers huggingface_hub diffusers peft sentence_transformers accelerate trl setfit datasets evaluate".split()
+)
+
 
 #: Packages whose objects are transformers' own, wrapped or extended, or of which it is one of the base classes.
 _RELATED = frozenset({"transformers", "peft", "trl", "torch", "accelerate", "typing", "typing_extensions"})

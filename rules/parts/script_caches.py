@@ -7,7 +7,7 @@ import re
 
 from v5lint.rule import Edit, Fix
 from v5lint.rules.parts import script_variables
-from v5lint.rules.parts.library import CACHE_VARIABLES
+from v5lint.rules.parts.library import CACHE_READERS, CACHE_VARIABLES
 from v5lint.rules.parts.script_variables import is_around
 
 TYPE_CHECKING = False
@@ -23,6 +23,9 @@ _HUB_CACHE = "HF_HUB_CACHE"
 _HUB_ALIASES = (_HUB_CACHE, "HUGGINGFACE_HUB_CACHE")
 _HOME = "HF_HOME"
 _SINCE = "4.36"  # see V5003
+
+#: An import of what reads the variables, in the code of a notebook.
+_IMPORTS = re.compile(rf"^[ \t]*(?:import|from)[ \t]+(?:{'|'.join(sorted(CACHE_READERS))})\b", re.MULTILINE)
 
 #: Kinds of scripts whose lines run one after another.
 _IN_ORDER = ("shell", "batch", "powershell", "fish")
@@ -119,6 +122,11 @@ class _Decision:
             remark = f"; `{_HUB_CACHE}` is set elsewhere in this file, too"
         elif self.hub_readers and not self.hub:
             remark = f"; this file reads `{_HUB_CACHE}` for something else"
+        elif any(_IMPORTS.search(view.region.before(each.start)) for each in writes):
+            remark = (
+                "; it is set after the import that reads it, which had no effect under v4 either: "
+                f"set `{_HUB_CACHE}` before the import"
+            )
         if remark:
             applicability = "unsafe"
         if any(group.name in line.partition("#")[0] for line in view.region.beside.splitlines()):
