@@ -83,6 +83,7 @@ class _Reader:
         self.levels: list[_Level] = [_Level(-1, "", ())]
         self.pair: _Pair | None = None
         self.before: tuple[int, str, int] | None = None  # a `value:` before its `name:`: indentation, value, place
+        self.shells: dict[Block, int] = {}  # that the lists of commands are run in, by what holds them
         self.listed: Command | None = None  # the command whose words may go on
 
     def read(self) -> Script:
@@ -201,9 +202,17 @@ class _Reader:
     def is_shell(self, key: str) -> bool:
         return key in _SHELL or any(level.key in _SHELL for level in self.levels[-2:])
 
-    def block_text(self, key: str, start: int, end: int, block: Block, *, folded: bool) -> None:
+    def shell_of(self, key: str, owner: Block) -> Block:
+        """The block of what the items of a list run in: the same shell, and that of what GitLab runs before all."""
+        if key == "before_script" and not owner:
+            return ()
+        return (*owner, self.shells.setdefault(owner, self.script.block()))
+
+    def block_text(
+        self, key: str, start: int, end: int, block: Block, *, folded: bool, inner: Block | None = None
+    ) -> None:
         """A text of several lines: what a shell runs, or a file."""
-        inner = (*block, self.script.block())
+        inner = inner if inner is not None else (*block, self.script.block())
         body = self.text[start:end].lstrip()
         if self.is_shell(key) or key.endswith((".sh", ".bash")) or re.match(r"#!\S*[ /](?:ba|z|da)?sh\b", body):
             shell.read_into(self.script, start, end, inner, folded=folded)
@@ -214,7 +223,7 @@ class _Reader:
             silent = re.compile(r"^[ \t]*#[^\r\n]*", re.MULTILINE).finditer(self.text, start, end)
             self.script.silent += [found.span() for found in silent]
 
-    def command(self, value: str, start: int, block: Block) -> None:
+    def command(self, value: str, start: int, block: Block, *, inner: Block | None = None) -> None:
         """A command in one line: shell, or a list of words."""
         if value.startswith("["):
             words = []
@@ -229,7 +238,7 @@ class _Reader:
             return
         quoted = value.startswith(("'", '"')) and value[-1:] == value[:1] and len(value) > 1
         first, last = (start + 1, start + len(value) - 1) if quoted else (start, start + len(value))
-        shell.read_into(self.script, first, last, (*block, self.script.block()))
+        shell.read_into(self.script, first, last, inner if inner is not None else (*block, self.script.block()))
         self.outside(first, last)
 
     def started(self, words: list[Word], block: Block) -> None:
@@ -248,7 +257,8 @@ class _Reader:
         owner = self.owner(3) if in_list and len(self.levels) > 2 else level.block[:-1]
         if _BLOCK.match(value):
             end = self.end_of_block(stop, level.indent)
-            self.block_text(parent, stop, end, level.block, folded=_is_folded(value))
+            inner = self.shell_of(parent, owner) if in_list and parent in _SHELL else None
+            self.block_text(parent, stop, end, level.block, folded=_is_folded(value), inner=inner)
             return end
         found = _ITEM.match(value)
         if in_list and found is not None and not (parent in _SHELL and " " in value.strip()):
@@ -269,7 +279,7 @@ class _Reader:
                     first, last = (start + 1, start + len(value) - 1) if quoted else (start, start + len(value))
                     self.started([Word(self.text[first:last], first, last)], owner)
             else:
-                self.command(value, start, owner)
+                self.command(value, start, owner, inner=self.shell_of(parent, owner))
         else:
             self.reads(start, start + len(value), level.block)
             self.flow(value, start, parent, owner)
