@@ -7,6 +7,7 @@ import os.path
 import re
 
 from v5lint.patterns import pattern
+from v5lint.project import bytes_of
 from v5lint.rule import Edit, Fix, FixUnavailableError, Option, Rule
 from v5lint.rules.parts import api_edits, library, members, script_caches, script_variables
 from v5lint.rules.parts.library import CACHE_READERS, CACHE_VARIABLES
@@ -80,7 +81,8 @@ class RemovedCacheVariable(Rule):
     Safe in a module that sets the variable for itself or for a child process. Unsafe where another module of the
     repository reads it, where it is set after transformers is imported (it had no effect under v4 either: set
     `HF_HUB_CACHE` before the import), where the module sets or reads `HF_HUB_CACHE` for something else, and in dicts
-    for other programs. A dict that the module itself asks for the key is its own settings, and left alone.
+    for other programs. Only shown where a text, a copy of the environment or a line of the notebook reads it in a way
+    that is not followed. A dict that the module itself asks for the key is its own settings, and left alone.
 
     In a script: unsafe where a value from outside would be given up (`${TRANSFORMERS_CACHE:-/x}`), where the text is
     written to a file, and where what takes the setting is not known. Without a fix where another file of the repository
@@ -327,8 +329,11 @@ class _Written:
                 _HOME, "unsafe"
             )
         lines = self.view.region.beside.splitlines()  # of a notebook, which are no Python
-        if any(re.search(rf"(?<!\w){self.key.name}(?!\w)", each.partition("#")[0]) for each in lines):
-            return "; a line of the notebook that is no Python names it as well", self._rename(_HUB_CACHE, "display")
+        if any(re.search(rf"\$\{{?{self.key.name}\b", each.partition("#")[0]) for each in lines):
+            return "; a line of the notebook that is no Python reads it", self._rename(_HUB_CACHE, "display")
+        if (unknown := next(self._unknown(), None)) is not None:
+            row = self.view.region.position(self.view.span(unknown)[0])[0]
+            return f"; line {row} names it in a way that is not followed", self._rename(_HUB_CACHE, "display")
         doubt = self._doubt()
         return doubt, self._rename(_HUB_CACHE, "unsafe" if doubt else "safe")
 
@@ -358,6 +363,9 @@ class _Written:
             if other is not None and reads and view.project.are_linked(view.path, other):
                 row = other.region.position(other.span(reads[0].node)[0])[0]
                 return f"; {os.path.relpath(file, os.path.dirname(view.path))} line {row} reads it"
+        for file in view.project.scripts_mentioning(key.name):
+            if f"env:{key.name}".encode() in bytes_of(file):  # `${oc.env:NAME}` of Hydra
+                return f"; {os.path.relpath(file, os.path.dirname(view.path))} reads it"
         return ""
 
     def readers(self) -> list[EnvironmentKey]:
@@ -410,11 +418,50 @@ class _Written:
         if self.readers():
             message += ", and read it"
         removals = self._removals_of_followers()
+        if new == _HUB_CACHE:
+            renamed += [edit for _, edit in self._expanded()]
 
         def build() -> list[Edit]:
             return [*renamed, *(edit for fix in removals for edit in fix.edits)]
 
         return Fix(message, build, applicability=safety, requires=_SINCE)
+
+    def _unknown(self) -> Iterator[ast.AST]:
+        """What else names the variable, or has a field for it: a copy of the environment, a template, a command."""
+        known = {each.node for each in (self.key, *self.mine)} | {each for each, _ in self._expanded()}
+        for node in self.view.tree.nodes.get(ast.Constant, ()):
+            assert isinstance(node, ast.Constant)
+            if not isinstance(node.value, str) or self.key.name not in node.value or node in known:
+                continue
+            parent = self.view.tree.parents[node]
+            if isinstance(parent, ast.Expr):
+                continue  # a docstring
+            if _is_looked_up(self.view, node) if node.value == self.key.name else self._is_read_in(node):
+                yield node
+        for field in self.view.tree.nodes.get(ast.AnnAssign, ()):
+            assert isinstance(field, ast.AnnAssign)
+            owner = self.view.tree.parents[field]
+            if isinstance(field.target, ast.Name) and field.target.id.upper() == self.key.name:
+                bases = getattr(owner, "bases", ())
+                if any(strings.last_name(each).endswith("Settings") for each in bases):
+                    yield field
+
+    def _is_read_in(self, node: ast.Constant) -> bool:
+        """Whether the variable is read in a text: `"$NAME/models"`, `"{NAME}/models".format(**os.environ)`."""
+        text, name = str(node.value), self.key.name
+        around = self.view.tree.parents[node]
+        if isinstance(around, ast.Attribute) and around.attr in ("format", "format_map") and f"{{{name}" in text:
+            return True
+        return re.search(rf"\$\{{?{name}\b", text) is not None and not _is_said(self.view, node)
+
+    def _expanded(self) -> Iterator[tuple[ast.Constant, Edit]]:
+        """Where a text that this process hands to a shell reads the variable: `os.system("ls $NAME")`."""
+        if self.key.access not in ("write", "default"):
+            return
+        for node in _handed_on(self.view):
+            start, end = self.view.span(node)
+            for found in re.compile(rf"\$\{{{{0,2}}({self.key.name})\b").finditer(self.view.text, start, end):
+                yield node, Edit(*found.span(1), _HUB_CACHE)
 
     def _removals_of_followers(self) -> list[Fix]:
         return [fix for fix in (each._removal() for each in self.followers) if fix is not None]
@@ -623,6 +670,23 @@ _DESCRIBES = frozenset({"help", "description", "epilog", "usage"})
 _RUNNERS = frozenset("system popen run call check_call check_output Popen getoutput getstatusoutput".split())
 
 
+def _is_looked_up(view: ModuleView, node: ast.Constant) -> bool:
+    """Whether a name is looked up in a dict: `copy["NAME"]`, `copy.get("NAME")`."""
+    parent = view.tree.parents[node]
+    if isinstance(parent, ast.Subscript):
+        return isinstance(parent.ctx, ast.Load)
+    is_first = isinstance(parent, ast.Call) and parent.args[:1] == [node]
+    return is_first and strings.last_name(parent.func) in ("get", "pop")  # type: ignore[attr-defined]
+
+
+def _handed_on(view: ModuleView) -> Iterator[ast.Constant]:
+    """The texts in which a shell, or `os.path.expandvars`, looks for variables of this process."""
+    for call in view.calls(_RUNNERS | {"expandvars"}):
+        is_known = any(isinstance(each, External) and each.package in ("os", "subprocess") for each in call.callees)
+        if is_known and call.keyword("env") is None:
+            yield from (each for each in ast.walk(call.node) if isinstance(each, ast.Constant))
+
+
 def _commands(view: ModuleView) -> Iterator[Finding]:
     """Variables that are set in a command line which the program runs, or in a shell script that it writes."""
     run: set[ast.AST] = set()
@@ -654,10 +718,15 @@ def _is_said(view: ModuleView, node: ast.expr) -> bool:
         uses = [use for each in view.links.bindings_at(parent.targets[0]) for use in view.links.uses(each)]
         return bool(uses) and all(_is_said(view, use) for use in uses)
     for each in view.tree.ancestors(node):
-        if isinstance(each, ast.Raise) or (isinstance(each, ast.keyword) and each.arg in _DESCRIBES):
+        if isinstance(each, ast.keyword) and each.arg in _DESCRIBES:
             return True
-        if isinstance(each, ast.Call) and _SAYS.match(strings.last_name(each.func)):
-            return all(keyword.arg != "file" for keyword in each.keywords)  # which writes a script
-        if isinstance(each, ast.stmt):
+        if isinstance(each, ast.Call):
+            if _SAYS.match(strings.last_name(each.func)):
+                return all(keyword.arg != "file" for keyword in each.keywords)  # which writes a script
+            if isinstance(view.tree.parents[each], ast.Raise):
+                return True
+        called = each.func if isinstance(each, ast.Call) else each
+        is_format = isinstance(called, ast.Attribute) and called.attr == "format"
+        if not is_format and not isinstance(each, (ast.JoinedStr, ast.BinOp, ast.Tuple, ast.List, ast.keyword)):
             break
     return False
