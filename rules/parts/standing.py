@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from v5lint.view.tree import Binding
 
 
+#: What a name that is gone raises, by the way in which it is fetched.
+_ERRORS = {"attribute": MEMBER_ERRORS, "star": frozenset({"NameError", "Exception", "BaseException"})}
+
 #: Through so many modules of the repository a name is followed.
 _MODULES = 3
 
@@ -53,14 +56,14 @@ def standing_of(view: ModuleView, reference: Reference) -> Standing:
         return Standing(kind, "the default of `getattr`")
     if shims.are_put_before(view, reference.name):
         return Standing("prepared")
-    handled = view.guards.handled(node, MEMBER_ERRORS if reference.how == "attribute" else IMPORT_ERRORS)
+    handled = view.guards.handled(node, _ERRORS.get(reference.how, IMPORT_ERRORS))
     if handled is None:
         return Standing("live")  # an `except ImportError` catches no attribute that is missing
     if alternatives.is_imported_again(view, reference) or alternatives.is_one_of_several(view, reference):
         return Standing("prepared")
     if handled.kind == "fallback":
         fetched = [*alternatives.fetched(view, handled.handler)]
-        expected = reference.how == "import" or _names_error(handled.handler, "AttributeError")
+        expected = reference.how == "import" or _names_error(handled.handler, "AttributeError", "NameError")
         if any(alternatives.is_there(view, path) for path in fetched) or (not fetched and expected):
             return Standing("prepared")
         if fetched:
@@ -222,7 +225,7 @@ def _leaves(statement: ast.Try) -> bool:
     return isinstance((statement.orelse or statement.body)[-1], ast.Return)
 
 
-def _names_error(handler: ast.AST, error: str) -> bool:
-    """Whether an `except` clause asks for an error by its name."""
+def _names_error(handler: ast.AST, *errors: str) -> bool:
+    """Whether an `except` clause asks for one of some errors by its name."""
     asked = handler.type if isinstance(handler, ast.ExceptHandler) else None
-    return asked is not None and any(getattr(each, "id", "") == error for each in ast.walk(asked))
+    return asked is not None and any(getattr(each, "id", "") in errors for each in ast.walk(asked))

@@ -13,9 +13,10 @@ import re
 from v5lint.patterns import pattern
 from v5lint.releases import parse_release
 from v5lint.view import questions
+from v5lint.view.links import PROPERTIES
 from v5lint.view.strings import dotted, last_name
 from v5lint.view.tree import FUNCTIONS
-from v5lint.view.values import Constant, External, LocalFunction, Method, Result
+from v5lint.view.values import Constant, External, LocalClass, LocalFunction, Method, Result
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -484,6 +485,10 @@ class _Condition:
             given = self.view.links.attribute_assignments(node) if isinstance(node, ast.Attribute) else []
             if given:
                 return _agreed([self.compute(each) for each in given])
+            for read in self.properties(node) if isinstance(node, ast.Attribute) else ():
+                value = self.returned(read)
+                if value is not _NO_VALUE:
+                    return value
             value = self.of_sibling(node, bindings)
             if value is not _NO_VALUE:
                 return value
@@ -493,6 +498,22 @@ class _Condition:
         if _VERSION_NAME.search(text) and self.package in text.lower():
             self.asks_version = True
         return _NO_VALUE
+
+    def properties(self, node: ast.Attribute) -> Iterator[LocalFunction]:
+        """The methods that an attribute reads: `self.is_new`, with `@property` above it."""
+        for of in self.view.classes_of(node.value):
+            bound = of.view.tree.scopes[of.node].bindings.get(node.attr, ()) if isinstance(of, LocalClass) else ()
+            for binding in bound:
+                decorators = {last_name(each) for each in getattr(binding.node, "decorator_list", ())}
+                if isinstance(binding.node, ast.FunctionDef) and decorators & PROPERTIES:
+                    yield LocalFunction(of.view, binding.node)  # type: ignore[union-attr]
+
+    def returned(self, function: LocalFunction, given: Callable[[], Mapping[ast.AST, Any]] = dict) -> Any:
+        """What a function gives that does nothing but return."""
+        found = function.view.links.returns(function.node)
+        if len(found) != 1 or found[0] is None:
+            return _NO_VALUE
+        return self.computed_in(function.view, found[0], given())
 
     def made(self, binding: Binding) -> Any:
         """What a name is assigned, or gets of what is unpacked: `major, minor = map(int, version.split(".")[:2])`."""
@@ -640,11 +661,9 @@ class _Condition:
         """A call of a function that compares versions: followed where it is short, else understood by its name."""
         for callee in self.view.evaluator.values(node.func):
             if isinstance(callee, LocalFunction):
-                returned = callee.view.links.returns(callee.node)
-                if len(returned) == 1 and returned[0] is not None:
-                    value = self.computed_in(callee.view, returned[0], self.parameters(callee, node, arguments))
-                    if value is not _NO_VALUE:
-                        return value
+                value = self.returned(callee, lambda of=callee: self.parameters(of, node, arguments))  # type: ignore[misc]
+                if value is not _NO_VALUE:
+                    return value
             if isinstance(callee, Method) and callee.name == "parse_version":
                 return _parsed(arguments[0] if arguments else None)
         required = [self.required(each) for each in arguments if isinstance(each, str)]
