@@ -490,9 +490,10 @@ class Evaluator:
         found: set[Value] = set()
         for each in self._view.links.returns(node):
             found |= self.values(each) if each is not None else {Constant(None)}
-        if not found and any(is_decorated(node, each) for each in _GIVES_WHAT_IT_YIELDS):
-            for given in self._view.links.yields(node):
-                found |= self.values(given)
+        if not found and (yielded := self._view.links.yields(node)):
+            given = frozenset().union(*map(self.values, yielded))
+            gives_them = any(is_decorated(node, each) for each in _GIVES_WHAT_IT_YIELDS)
+            found |= given if gives_them else {Elements((given,), is_open=True)}
         if node.returns is not None and all(isinstance(each, (Unknown, Result)) for each in found):
             several = self._annotations.several(node.returns)
             if several is not None:
