@@ -671,12 +671,17 @@ _RUNNERS = frozenset("system popen run call check_call check_output Popen getout
 
 
 def _is_looked_up(view: ModuleView, node: ast.Constant) -> bool:
-    """Whether a name is looked up in a dict: `copy["NAME"]`, `copy.get("NAME")`."""
+    """Whether a name is looked up in a copy of the environment: `copy["NAME"]`, `copy.get("NAME")`."""
     parent = view.tree.parents[node]
     if isinstance(parent, ast.Subscript):
-        return isinstance(parent.ctx, ast.Load)
-    is_first = isinstance(parent, ast.Call) and parent.args[:1] == [node]
-    return is_first and strings.last_name(parent.func) in ("get", "pop")  # type: ignore[attr-defined]
+        holder = parent.value if isinstance(parent.ctx, ast.Load) else None
+    else:
+        func = parent.func if isinstance(parent, ast.Call) and parent.args[:1] == [node] else None
+        holder = func.value if isinstance(func, ast.Attribute) and func.attr in ("get", "pop") else None
+    if holder is None:
+        return False
+    made = [each.value for each in view.links.bindings_read(holder)] if isinstance(holder, ast.Name) else []
+    return any("environ" in ast.unparse(each) for each in (holder, *made) if each is not None)
 
 
 def _handed_on(view: ModuleView) -> Iterator[ast.Constant]:
