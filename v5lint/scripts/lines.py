@@ -56,8 +56,9 @@ _KINDS = {
     ),
     "makefile": _Kind(
         r"(?:^|(?<=[ \t]))#[^\r\n]*",
-        rf"^(?:(?P<export>[ \t]*export[ \t]+)|(?P<plain>[ ]*)|(?P<recipe>\t[^#\r\n]*?(?<![\w-]))){_NAME}"
-        rf"(?:[ ]*[:?]?=|(?<=\w)=)[ \t]*(?P<value>[^\r\n;&]*)",
+        r"^(?:(?P<export>(?:[^\s:=\#][^:=\#\r\n]*:)?[ \t]*export[ \t]+)|(?P<plain>[ ]*)"
+        rf"|(?P<recipe>\t[^#\r\n]*?(?<![\w-]))){_NAME}"
+        r"(?:[ ]*[:?]?=|(?<=\w)=)[ \t]*(?P<value>[^\r\n;&]*)",
         r"\$[({](?P<name>[A-Za-z_]\w*)[)}]|\$\$\{?(?P<name2>[A-Za-z_]\w*)",
         rf"^[ \t]*export[ \t]+{_NAME}[ \t]*(?:$|\#)",
     ),
@@ -72,6 +73,9 @@ _KINDS = {
         r"(?:''|\\)?\$\{?(?P<name>[A-Za-z_]\w*)",
     ),
 }
+
+#: What puts all variables of a Makefile into the environment.
+_EXPORTS_ALL = pattern(r"^(?:export[ \t]*(?:#.*)?\r?$|\.EXPORT_ALL_VARIABLES[ \t]*:)", re.MULTILINE)
 
 #: A line of a recipe of a Makefile, with those that it goes on in; a variable, and the words in its value.
 _RECIPE = pattern(r"^\t[ \t]*(?P<mark>[@+-]*)(?:[^\\\r\n]|\\(?:\r\n|[\s\S]))*", re.MULTILINE)
@@ -89,6 +93,10 @@ def read(text: str, kind: str) -> Script:
     form = _KINDS[kind]
     script = Script(text)
     script.silent += [found.span() for found in form.comment.finditer(text)]
+    exports_all = False
+    if kind == "makefile":
+        _read_recipes(script)
+        exports_all = _EXPORTS_ALL.search(text) is not None
 
     def is_said(at: int) -> bool:
         return any(start <= at < end for start, end in script.silent)
@@ -101,7 +109,7 @@ def read(text: str, kind: str) -> Script:
             continue
         set_at.add(at)
         groups = found.groupdict()
-        access: Access = "assign" if groups.get("plain") is not None else "set"
+        access: Access = "assign" if groups.get("plain") is not None and not exports_all else "set"
         value = groups["value"] if which == "name" else groups["value2"]
         removal = None if groups.get("recipe") is not None or which == "name2" else _line(text, found)
         script.mentions.append(Mention(found[which], at, access, (), value=_value(value or "", kind), removal=removal))
@@ -111,8 +119,6 @@ def read(text: str, kind: str) -> Script:
             at = found.start(which)
             if at not in set_at and not is_said(at):
                 script.mentions.append(Mention(found[which], at, access, ()))
-    if kind == "makefile":
-        _read_recipes(script)
     return script
 
 
@@ -124,6 +130,8 @@ def _read_recipes(script: Script) -> None:
     for found in _RECIPE.finditer(text):
         recipe = Script(text)
         shell.read_into(recipe, found.end("mark"), found.end(), ())
+        script.silent += recipe.silent
+        script.mentions += [each for each in recipe.mentions if each.access == "text"]
         for command in recipe.commands:
             command.words = [Word(_of_make(each.text), each.start, each.end) for each in command.words]
             script.commands.append(command)

@@ -22,7 +22,7 @@ _ASSIGNMENT = pattern(r"([A-Za-z_]\w*)(\+?=)")
 _NAME = pattern(r"[A-Za-z_]\w*")
 _VARIABLE = pattern(r"\$(?:\{[#!]?)?([A-Za-z_]\w*)")
 _DEFAULT = pattern(r":?=")
-_IN_WORD = pattern(r"(?:\A|(?<=[,\s]))(?:--[\w-]+=)?(?P<name>[A-Za-z_]\w*)=")
+_IN_WORD = pattern(r"(?:\A|(?<=[,\s]))(?:--[\w-]+=[\"']?)?(?P<name>[A-Za-z_]\w*)=")
 _WORD_OF_VALUE = pattern(r"(?:[^\s\\]|\\[^\s])+")
 _OPTION = pattern(r"--[\w-]+(?==)")
 _PAIRS = pattern(r"[^,]*(?:=[^,]*,)+")
@@ -615,7 +615,9 @@ class _Reader:
     def given(self, words: list[_Read], block: Block) -> None:
         """What a command is given: variables for what it starts, and programs as texts."""
         started = (*block, self.script.block())
+        is_env = False
         for before, each in pairwise(words):
+            is_env = before.text == "env" or (is_env and self.assignment(before) is not None)
             if each.inner is not None and RUNS_TEXT.match(before.text) and self.depth < _DEPTH:
                 self.inner(each, (*block, self.script.block()))
                 continue
@@ -634,7 +636,7 @@ class _Reader:
             named = _OPTION.match(source)
             option = named[0] if named is not None else before.text
             for found in _IN_WORD.finditer(source):
-                access: Access = "child" if option in _ENVIRONMENT_OPTIONS else "text"
+                access: Access = "child" if option in _ENVIRONMENT_OPTIONS else "set" if is_env else "text"
                 value = each.text.partition(f"{found['name']}=")[2]
                 if _PAIRS.match(source):
                     value = value.partition(",")[0]
