@@ -43,7 +43,10 @@ _SHELL = frozenset(
 _LISTS = frozenset("command args entrypoint cmd".split())
 
 #: Keys of the variables of a program.
-ENVIRONMENTS = pattern(r"(?:\A|[_-])(?:env|envs|environment|variables|vars|env_?vars|matrix)\Z|[eE]nv(?:Vars?|s)?\Z")
+ENVIRONMENTS = pattern(
+    r"(?:\A|[_-])(?i:env|envs|environment|variables|vars|env_?vars|matrix)\Z"
+    r"|[eE]nv(?:ironment)?(?:[Vv]ar(?:iable)?s?|s)?\Z"
+)
 
 
 class _Level:
@@ -290,6 +293,8 @@ class _Reader:
         if self.pair is not None and (indent < self.pair.indent or (is_first and indent <= self.pair.indent)):
             self.pair = None
         level = self.levels[-1]
+        if key in ("Name", "Value"):  # as CloudFormation writes them
+            key = key.lower()
         if key == "image":
             self.script.images_of[level.block] = value.strip("\"'")
         is_pair = key == "name" or (key == "key" and len(self.levels) > 1 and ENVIRONMENTS.search(self.levels[-2].key))
