@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 _WANTED = "output_attentions"
 _HOW = "attn_implementation"
 
+#: What computes no maps, whoever asks.
+_WITHOUT_MAPS = frozenset({Constant("sdpa"), Constant("flash_attention_2"), Constant("flash_attention_3")})
+
 #: How maps are asked for: in a call, where the model is loaded, or by a setting of a loaded model.
 _CALLED, _LOADED, _CONFIGURED = "called", "loaded", "configured"
 
@@ -94,9 +97,10 @@ class AttentionMaps(Rule):
     ## What it does
 
     Finds `output_attentions=True` in a call of a model, and `model.config.output_attentions = True`, where the model is
-    loaded without `attn_implementation="eager"`. A model that is loaded with `output_attentions=True`, or with a
-    configuration that has it, is eager by that, as it was, and left alone, unless it is one of two towers (CLIP,
-    OWL-ViT), which that does not reach any more. Of these, `output_hidden_states=True` where they are loaded as well.
+    loaded without `attn_implementation`, or with one that computes none ("sdpa", "flash_attention_2"). A model that is
+    loaded with `output_attentions=True`, or with a configuration that has it, is eager by that, as it was, and left
+    alone, unless it is one of two towers (CLIP, OWL-ViT), which that does not reach any more. Of these,
+    `output_hidden_states=True` where they are loaded as well.
 
     ## Why it breaks
 
@@ -123,7 +127,8 @@ class AttentionMaps(Rule):
 
     ## Fix safety
 
-    Safe where the model's class is certain: it is what 4.x fell back to. Else unsafe.
+    Safe where the model's class is certain: it is what 4.x fell back to. Else unsafe, and so it is where another
+    attention was chosen.
 
     ## References
 
@@ -158,9 +163,9 @@ class AttentionMaps(Rule):
             if load is not None and load.view is module and len(found.found) == 1 and load.node not in done:
                 done.add(load.node)
                 fix = _fix(module, load, is_sure=model.is_sure and found.is_complete)
-            text = (
-                _SET if how == _CONFIGURED else f"`{model.name}` computes no attention maps with its default attention"
-            )
+            written = load.keyword(_HOW) if load is not None and fix is not None else None
+            attention = f"`{module.source(written)}`" if written is not None else "its default attention"
+            text = _SET if how == _CONFIGURED else f"`{model.name}` computes no attention maps with {attention}"
             yield module.finding(node, f'{text}: load it with `{_HOW}="eager"`', fix=fix, since=since)
         yield from _without_states(module)
 
@@ -236,9 +241,10 @@ def _computes_none(model: Model, view: ModuleView) -> bool:
 
 
 def _is_eager(load: CallSite) -> bool:
-    """Whether a model's attention is chosen where it is loaded."""
-    if load.is_open or load.values_of(_HOW):
-        return True
+    """Whether a model's attention is chosen where it is loaded, and may give maps."""
+    chosen = load.values_of(_HOW)
+    if load.is_open or chosen:
+        return not chosen or not chosen <= _WITHOUT_MAPS
     given = load.argument("config", 0 if load.name != "from_pretrained" else -1)
     if given is None:
         return bool(load.values_of("config"))
@@ -258,7 +264,11 @@ def _fix(view: ModuleView, load: CallSite, *, is_sure: bool) -> Fix | None:
     def edits() -> list[Edit]:
         from v5lint.edits.arguments import edit_arguments
 
-        return [edit_arguments(view, load.node, append=[f'{_HOW}="eager"'])]
+        if chosen is not None:
+            return [edit_arguments(view, load.node, replace={chosen: eager})]
+        return [edit_arguments(view, load.node, append=[eager])]
 
-    applicability = "safe" if is_sure else "unsafe"
+    eager = f'{_HOW}="eager"'
+    chosen = load.keyword(_HOW)
+    applicability = "safe" if is_sure and chosen is None else "unsafe"
     return Fix(f'Load it with `{_HOW}="eager"`', edits, applicability=applicability, requires="4.36")  # type: ignore[arg-type]

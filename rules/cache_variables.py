@@ -7,10 +7,12 @@ import os.path
 import re
 
 from v5lint.patterns import pattern
+from v5lint.project import bytes_of
 from v5lint.rule import Edit, Fix, FixUnavailableError, Option, Rule
 from v5lint.rules.parts import api_edits, library, members, script_caches, script_variables
-from v5lint.rules.parts.library import CACHE_VARIABLES
+from v5lint.rules.parts.library import CACHE_READERS, CACHE_VARIABLES
 from v5lint.rules.parts.standing import standing_of
+from v5lint.view import strings
 from v5lint.view.requirements import RequirementsView
 from v5lint.view.script import ScriptView
 from v5lint.view.values import Constant, External, LocalFunction
@@ -19,7 +21,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from v5lint.rule import Finding, Unseen
+    from v5lint.rule import Applicability, Finding, Unseen
     from v5lint.view.environment import EnvironmentKey
     from v5lint.view.module import ModuleView, Reference
 
@@ -34,11 +36,6 @@ _LITERALS = (ast.List, ast.Tuple, ast.Set)
 
 #: How many modules of the repository an import is followed through.
 _MODULES = 3
-
-#: Packages whose import reads the cache variables, directly or through transformers.
-_READERS = frozenset(
-    "transformers huggingface_hub diffusers peft sentence_transformers accelerate trl setfit datasets evaluate".split()
-)
 
 
 class RemovedCacheVariable(Rule):
@@ -57,7 +54,7 @@ class RemovedCacheVariable(Rule):
     `pytest.ini`, `mise.toml`, `pixi.toml`, `devcontainer.json`, conda's `environment.yml` and Apptainer's `.def`, the
     magics and shell lines of notebooks, the fences of Markdown: the variable and what reads it in the file are renamed
     together. Left alone are comments, what is only printed, variables of a shell that are not exported, and what is for
-    Node (transformers.js reads one of this name).
+    Node (transformers.js reads one of this name): its children, stages and images.
 
     ## Why it breaks
 
@@ -84,7 +81,8 @@ class RemovedCacheVariable(Rule):
     Safe in a module that sets the variable for itself or for a child process. Unsafe where another module of the
     repository reads it, where it is set after transformers is imported (it had no effect under v4 either: set
     `HF_HUB_CACHE` before the import), where the module sets or reads `HF_HUB_CACHE` for something else, and in dicts
-    for other programs. A dict that the module itself asks for the key is its own settings, and left alone.
+    for other programs. Only shown where a text, a copy of the environment or a line of the notebook reads it in a way
+    that is not followed. A dict that the module itself asks for the key is its own settings, and left alone.
 
     In a script: unsafe where a value from outside would be given up (`${TRANSFORMERS_CACHE:-/x}`), where the text is
     written to a file, and where what takes the setting is not known. Without a fix where another file of the repository
@@ -330,6 +328,12 @@ class _Written:
             return f"; with `{_HOME}` models move to `<dir>/hub`, and the login token with them", self._rename(
                 _HOME, "unsafe"
             )
+        lines = self.view.region.beside.splitlines()  # of a notebook, which are no Python
+        if any(re.search(rf"\$\{{?{self.key.name}\b", each.partition("#")[0]) for each in lines):
+            return "; a line of the notebook that is no Python reads it", self._rename(_HUB_CACHE, "display")
+        if (unknown := next(self._unknown(), None)) is not None:
+            row = self.view.region.position(self.view.span(unknown)[0])[0]
+            return f"; line {row} names it in a way that is not followed", self._rename(_HUB_CACHE, "display")
         doubt = self._doubt()
         return doubt, self._rename(_HUB_CACHE, "unsafe" if doubt else "safe")
 
@@ -359,6 +363,9 @@ class _Written:
             if other is not None and reads and view.project.are_linked(view.path, other):
                 row = other.region.position(other.span(reads[0].node)[0])[0]
                 return f"; {os.path.relpath(file, os.path.dirname(view.path))} line {row} reads it"
+        for file in view.project.scripts_mentioning(key.name):
+            if f"env:{key.name}".encode() in bytes_of(file):  # `${oc.env:NAME}` of Hydra
+                return f"; {os.path.relpath(file, os.path.dirname(view.path))} reads it"
         return ""
 
     def readers(self) -> list[EnvironmentKey]:
@@ -404,18 +411,57 @@ class _Written:
                 return True
         return _is_hub_of_variable(view, value)
 
-    def _rename(self, new: str, safety: str) -> Fix:
+    def _rename(self, new: str, safety: Applicability) -> Fix:
         nodes = dict.fromkeys(each.node for each in [self.key, *self.mine])
         renamed = [edit for node in nodes for edit in _renamed(self.view, node, self.key.name, new)]
         message = f"Set `{new}` instead"
         if self.readers():
             message += ", and read it"
         removals = self._removals_of_followers()
+        if new == _HUB_CACHE:
+            renamed += [edit for _, edit in self._expanded()]
 
         def build() -> list[Edit]:
             return [*renamed, *(edit for fix in removals for edit in fix.edits)]
 
-        return Fix(message, build, applicability="safe" if safety == "safe" else "unsafe", requires=_SINCE)
+        return Fix(message, build, applicability=safety, requires=_SINCE)
+
+    def _unknown(self) -> Iterator[ast.AST]:
+        """What else names the variable, or has a field for it: a copy of the environment, a template, a command."""
+        known = {each.node for each in (self.key, *self.mine)} | {each for each, _ in self._expanded()}
+        for node in self.view.tree.nodes.get(ast.Constant, ()):
+            assert isinstance(node, ast.Constant)
+            if not isinstance(node.value, str) or self.key.name not in node.value or node in known:
+                continue
+            parent = self.view.tree.parents[node]
+            if isinstance(parent, ast.Expr):
+                continue  # a docstring
+            if _is_looked_up(self.view, node) if node.value == self.key.name else self._is_read_in(node):
+                yield node
+        for field in self.view.tree.nodes.get(ast.AnnAssign, ()):
+            assert isinstance(field, ast.AnnAssign)
+            owner = self.view.tree.parents[field]
+            if isinstance(field.target, ast.Name) and field.target.id.upper() == self.key.name:
+                bases = getattr(owner, "bases", ())
+                if any(strings.last_name(each).endswith("Settings") for each in bases):
+                    yield field
+
+    def _is_read_in(self, node: ast.Constant) -> bool:
+        """Whether the variable is read in a text: `"$NAME/models"`, `"{NAME}/models".format(**os.environ)`."""
+        text, name = str(node.value), self.key.name
+        around = self.view.tree.parents[node]
+        if isinstance(around, ast.Attribute) and around.attr in ("format", "format_map") and f"{{{name}" in text:
+            return True
+        return re.search(rf"\$\{{?{name}\b", text) is not None and not _is_said(self.view, node)
+
+    def _expanded(self) -> Iterator[tuple[ast.Constant, Edit]]:
+        """Where a text that this process hands to a shell reads the variable: `os.system("ls $NAME")`."""
+        if self.key.access not in ("write", "default"):
+            return
+        for node in _handed_on(self.view):
+            start, end = self.view.span(node)
+            for found in re.compile(rf"\$\{{{{0,2}}({self.key.name})\b").finditer(self.view.text, start, end):
+                yield node, Edit(*found.span(1), _HUB_CACHE)
 
     def _removals_of_followers(self) -> list[Fix]:
         return [fix for fix in (each._removal() for each in self.followers) if fix is not None]
@@ -552,14 +598,16 @@ def _split(view: ModuleView, node: ast.expr) -> tuple[ast.expr, str]:
             base, tail = _split(view, node.values[0].value)
             return base, f"{tail}{''.join(map(str, texts))}".rstrip("/")
     if isinstance(node, ast.Call) and node.args and not node.keywords:
-        *rest, last = node.args
         name = getattr(node.func, "attr", getattr(node.func, "id", ""))
+        first, *rest = node.args
+        if name == "joinpath" and isinstance(node.func, ast.Attribute):
+            first, rest = node.func.value, node.args
         if not rest and name in ("str", "fspath", "Path", "as_posix", "expanduser"):
-            return _split(view, last)
-        text = last.value if isinstance(last, ast.Constant) else None
-        if len(rest) == 1 and name in ("join", "Path") and isinstance(text, str):
-            base, tail = _split(view, rest[0])
-            return base, f"{tail}/{text}".rstrip("/")
+            return _split(view, first)
+        parts = [str(each.value) for each in rest if isinstance(each, ast.Constant) and isinstance(each.value, str)]
+        if rest and len(parts) == len(rest) and name in ("join", "Path", "joinpath"):
+            base, tail = _split(view, first)
+            return base, "/".join([tail, *parts]).rstrip("/")
     return node, ""
 
 
@@ -605,7 +653,7 @@ def _imports_a_reader(view: ModuleView, statements: list[ast.stmt], depth: int, 
             top = name.partition(".")[0]
             if view.project.is_first_party(top, view.path):
                 siblings.add(view.project.module_file(name, view.path) or view.path)
-            elif top in _READERS:
+            elif top in CACHE_READERS:
                 return True
     others = sorted(siblings - seen) if depth else []
     seen.update(others)
@@ -617,7 +665,31 @@ def _imports_a_reader(view: ModuleView, statements: list[ast.stmt], depth: int, 
 
 _IN_COMMAND = pattern(r"(?:^|[\s;&|\"',=])(?:export\s+)?(" + "|".join(CACHE_VARIABLES) + r")=")
 _IN_SCRIPT = pattern(r"^[ \t]*export\s+(" + "|".join(CACHE_VARIABLES) + r")=", re.MULTILINE)
+_SAYS = pattern(r"\A(?:p?print|s?echo|log|debug|info|warn|warning|error|exception|critical|success|markdown|help)\Z")
+_DESCRIBES = frozenset({"help", "description", "epilog", "usage"})
 _RUNNERS = frozenset("system popen run call check_call check_output Popen getoutput getstatusoutput".split())
+
+
+def _is_looked_up(view: ModuleView, node: ast.Constant) -> bool:
+    """Whether a name is looked up in a copy of the environment: `copy["NAME"]`, `copy.get("NAME")`."""
+    parent = view.tree.parents[node]
+    if isinstance(parent, ast.Subscript):
+        holder = parent.value if isinstance(parent.ctx, ast.Load) else None
+    else:
+        func = parent.func if isinstance(parent, ast.Call) and parent.args[:1] == [node] else None
+        holder = func.value if isinstance(func, ast.Attribute) and func.attr in ("get", "pop") else None
+    if holder is None:
+        return False
+    made = [each.value for each in view.links.bindings_read(holder)] if isinstance(holder, ast.Name) else []
+    return any("environ" in ast.unparse(each) for each in (holder, *made) if each is not None)
+
+
+def _handed_on(view: ModuleView) -> Iterator[ast.Constant]:
+    """The texts in which a shell, or `os.path.expandvars`, looks for variables of this process."""
+    for call in view.calls(_RUNNERS | {"expandvars"}):
+        is_known = any(isinstance(each, External) and each.package in ("os", "subprocess") for each in call.callees)
+        if is_known and call.keyword("env") is None:
+            yield from (each for each in ast.walk(call.node) if isinstance(each, ast.Constant))
 
 
 def _commands(view: ModuleView) -> Iterator[Finding]:
@@ -635,10 +707,31 @@ def _commands(view: ModuleView) -> Iterator[Finding]:
         if not isinstance(node.value, str) or node in known or isinstance(view.tree.parents[node], ast.Expr):
             continue
         found = (_IN_COMMAND if node in run else _IN_SCRIPT).search(node.value)
-        if found:
+        if found and (node in run or not _is_said(view, node)):
             start, end = view.span(node)
             at = view.text.find(found[1] + "=", start, end)
             edits = [Edit(at, at + len(found[1]), _HUB_CACHE)] if at >= 0 else []
             fix = Fix(f"Set `{_HUB_CACHE}` instead", edits, applicability="unsafe", requires=_SINCE)
             message = f"`{found[1]}` is no longer read by transformers since 5.0, without a word"
             yield view.finding(node, message, fix=fix if edits else None)
+
+
+def _is_said(view: ModuleView, node: ast.expr) -> bool:
+    """Whether a text is only shown to the user: printed, logged, raised, or the help of an option."""
+    parent = view.tree.parents[node]
+    if isinstance(parent, ast.Assign) and isinstance(parent.targets[0], ast.Name):
+        uses = [use for each in view.links.bindings_at(parent.targets[0]) for use in view.links.uses(each)]
+        return bool(uses) and all(_is_said(view, use) for use in uses)
+    for each in view.tree.ancestors(node):
+        if isinstance(each, ast.keyword) and each.arg in _DESCRIBES:
+            return True
+        if isinstance(each, ast.Call):
+            if _SAYS.match(strings.last_name(each.func)):
+                return all(keyword.arg != "file" for keyword in each.keywords)  # which writes a script
+            if isinstance(view.tree.parents[each], ast.Raise):
+                return True
+        called = each.func if isinstance(each, ast.Call) else each
+        is_format = isinstance(called, ast.Attribute) and called.attr == "format"
+        if not is_format and not isinstance(each, (ast.JoinedStr, ast.BinOp, ast.Tuple, ast.List, ast.keyword)):
+            break
+    return False

@@ -456,7 +456,7 @@ RULES: tuple[tuple[str, str, bool, dict[str, Any]], ...] = (('feature_extractors
   False,
   {'code': 'V5304',
    'name': 'removed-trainer-argument',
-   'tokens': ('Trainer',),
+   'tokens': ('Trainer', 'trainer('),
    'tokens_by_kind': {'script': ('_target_', 'class_path')},
    'kinds': ('python', 'script')}),
  ('trainer_members',

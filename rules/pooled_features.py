@@ -147,6 +147,8 @@ def _finding(view: ModuleView, call: CallSite, method: str, owners: list[Owner])
     assert isinstance(call.func, ast.Attribute)
     safety = library.safety_of(view, call.func.value)
     fix = Fix(f"Read `.{field}`", [Edit(end, end, f".{field}")], applicability=safety, requires="5.0")
+    asked = call.keyword("return_dict")
+    gives_output = asked is None or (isinstance(asked.value, ast.Constant) and asked.value.value is True)
     is_same = len(fields) == 1 and not any(each.name.startswith(_OTHER_FORM) for each in owners)
     message = (
         f"`{owners[0].shown}.{method}` returns an output object since transformers 5.0, where it returned a tensor: "
@@ -154,12 +156,16 @@ def _finding(view: ModuleView, call: CallSite, method: str, owners: list[Owner])
     )
     if not is_same:
         message += ", which has another form or scale than that tensor"
-    return view.finding(call.node, message, fix=fix if is_same else None)
+    if not gives_output:
+        message += f" of it; `{view.source(asked)}` asks for a tuple, which 4.x did not give"  # type: ignore[arg-type]
+    return view.finding(call.node, message, fix=fix if is_same and gives_output else None)
 
 
 def _is_read_as_output(view: ModuleView, call: CallSite) -> bool:
     """Whether what a call gives is read as an output object, or checked first."""
     reads: list[ast.AST] = [call.node]
+    asked = call.keyword("return_dict")
+    is_tuple = asked is not None and not (isinstance(asked.value, ast.Constant) and asked.value.value is True)
     parent = view.tree.parents[call.node]
     if isinstance(parent, (ast.Assign, ast.AnnAssign)):
         targets = parent.targets if isinstance(parent, ast.Assign) else [parent.target]
@@ -172,6 +178,8 @@ def _is_read_as_output(view: ModuleView, call: CallSite) -> bool:
     for node in reads:
         around = view.tree.parents[node]
         if isinstance(around, ast.Attribute) and around.attr in (_OUTPUT, "last_hidden_state", "image_embeds"):
+            return True
+        if is_tuple and isinstance(around, ast.Subscript) and around.value is node:
             return True
         asks = isinstance(around, ast.Call) and isinstance(around.func, ast.Name) and node in around.args
         if asks and around.func.id in _ASKS:  # type: ignore[attr-defined]

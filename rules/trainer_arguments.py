@@ -86,7 +86,7 @@ class RemovedTrainerArgument(Rule):
     code = "V5304"
     name = "removed-trainer-argument"
     since = "5.0"
-    tokens = ("Trainer",)
+    tokens = ("Trainer", "trainer(")  # `build_trainer(...)` of another module
     tokens_by_kind = {"script": named_calls.TOKENS}
     kinds = ("python", "script")
 

@@ -56,9 +56,9 @@ class RemovedTrainingFlag(Rule):
     `os.system("torchrun train.py --no_cuda")`, a list that is built in steps, the `sys.argv` that a test sets. The
     script is looked for in the repository, and counts where it, or a module that it imports, fills `TrainingArguments`
     by such a parser, or by one that inherits from it (trl's, a class of the repository). A script that is not there
-    counts where it has the name of one of transformers' examples. The commands of shell scripts, Dockerfiles and YAML
-    are read in the same way, with the variables that hold their options (`ARGS="--no_cuda"`, then `$ARGS`); so are
-    trl's own (`trl sft --no_cuda`).
+    counts where it has the name of one of transformers' examples. The commands of shell scripts, Makefiles,
+    Dockerfiles and YAML are read in the same way, with the variables that hold their options (`ARGS="--no_cuda"`, then
+    `$ARGS`); so are trl's own (`trl sft --no_cuda`).
 
     ## Why it breaks
 

@@ -69,6 +69,10 @@ class Region:
         """The number of the notebook cell of an offset in the text, from 1; None elsewhere."""
         return None
 
+    def before(self, offset: int) -> str:
+        """What of the other region runs before an offset in this one."""
+        return ""
+
     def row_at(self, offset: int) -> int:
         """The row of an offset in the text, from 0 on."""
         return bisect_right(self.line_starts, offset) - 1

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import ast
+import os.path
 import re
 
 from v5lint.patterns import pattern
+from v5lint.project import bytes_of
 from v5lint.rules.knowledge import lookup
 from v5lint.view import elsewhere
 from v5lint.view.calls import CallSite
@@ -25,6 +27,11 @@ CHECKPOINT = ("pretrained_model_name_or_path", 0)
 
 #: What transformers 4 read for its cache, the last one first: where several are set, that one counted.
 CACHE_VARIABLES = ("TRANSFORMERS_CACHE", "PYTORCH_TRANSFORMERS_CACHE", "PYTORCH_PRETRAINED_BERT_CACHE")
+
+#: What reads them, or their successors, when it is imported.
+CACHE_READERS = frozenset(
+    "transformers huggingface_hub diffusers peft sentence_transformers accelerate trl setfit datasets evaluate".split()
+)
 
 
 #: Packages whose objects are transformers' own, wrapped or extended, or of which it is one of the base classes.
@@ -159,7 +166,18 @@ def is_handed_on(view: ModuleView, binding: Binding) -> bool:
         return False
     if view.path.endswith("__init__.py") or binding.name in view.names.exported():
         return True
-    return looks_itself_up(view) or bool(view.project.importers(view.path, binding.name))
+    return (
+        looks_itself_up(view)
+        or bool(view.project.importers(view.path, binding.name))
+        or _is_named_by_settings(view, binding.name)
+    )
+
+
+def _is_named_by_settings(view: ModuleView, name: str) -> bool:
+    """Whether a file of settings names what it takes from a module: `_target_: models.Name`, `vl = "models:Name"`."""
+    module = os.path.splitext(os.path.basename(view.path))[0]
+    path = re.compile(rf"(?<!\w){re.escape(module)}[.:]{name}(?!\w)".encode())
+    return any(path.search(bytes_of(file)) for file in view.project.scripts_mentioning(name))
 
 
 def _is_kept_on_purpose(view: ModuleView, binding: Binding) -> bool:

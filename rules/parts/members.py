@@ -33,6 +33,9 @@ _PIPELINE, _MAKES_PIPELINES = "Pipeline", "transformers.pipeline"
 #: The attributes of a Trainer that hold its tokenizer.
 _HELD_BY_TRAINERS = frozenset({"tokenizer", "processing_class"})
 
+#: How the classes are called that make batches, of which most hold a tokenizer.
+_COLLATOR = "DataCollator"
+
 #: The base of all configurations: what is only known to be one may be a class of the repository.
 BASES_OF_CONFIGS = frozenset({CONFIG, "PreTrainedConfig"})
 
@@ -309,6 +312,8 @@ def _part(value: Method, name: str) -> Iterator[Owner]:
             yield Owner(CONFIG, f"{name}.config", "config", is_exact=False)
     elif part:
         yield Owner(part, f"{name}.{value.name}", kind_of(part), is_exact=False)
+    elif value.name == "tokenizer" and name.startswith(_COLLATOR):
+        yield Owner(TOKENIZER, f"{name}.tokenizer", TOKENIZER_KIND, is_exact=False)
     elif kind == "model" and facts is not None and (inner := _inner_model(name, value.name)):
         yield Owner(inner, inner, "model", is_exact=True)
 
@@ -342,7 +347,9 @@ def gone(
             continue
         if given is None:
             given = _given_attributes(view)
-        if (node.attr, ast.dump(node.value)) in given or is_prepared(view, node, asks_type=asks_type):
+        if not given.isdisjoint(((node.attr, ""), (node.attr, ast.dump(node.value)))) or is_prepared(
+            view, node, asks_type=asks_type
+        ):
             continue
         yield Gone(node, *removed)
 
@@ -417,12 +424,13 @@ def is_own_attribute(view: ModuleView, node: ast.Attribute) -> bool:
 
 
 def _given_attributes(view: ModuleView) -> set[tuple[str, str]]:
-    """The attributes that a module sets itself: each with what it is set on."""
+    """The attributes that a module sets itself: each with what it is set on, "" where that is a class."""
     found = set()
     for node in view.tree.nodes.get(ast.Attribute, ()):
         assert isinstance(node, ast.Attribute)
         if isinstance(node.ctx, ast.Store):
-            found.add((node.attr, ast.dump(node.value)))
+            on_class = any(isinstance(each, External) and each.name[:1].isupper() for each in view.values(node.value))
+            found.add((node.attr, "" if on_class else ast.dump(node.value)))
     return found
 
 

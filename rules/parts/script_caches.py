@@ -7,7 +7,7 @@ import re
 
 from v5lint.rule import Edit, Fix
 from v5lint.rules.parts import script_variables
-from v5lint.rules.parts.library import CACHE_VARIABLES
+from v5lint.rules.parts.library import CACHE_READERS, CACHE_VARIABLES
 from v5lint.rules.parts.script_variables import is_around
 
 TYPE_CHECKING = False
@@ -23,6 +23,12 @@ _HUB_CACHE = "HF_HUB_CACHE"
 _HUB_ALIASES = (_HUB_CACHE, "HUGGINGFACE_HUB_CACHE")
 _HOME = "HF_HOME"
 _SINCE = "4.36"  # see V5003
+
+#: An import of what reads the variables, in the code of a notebook.
+_IMPORTS = re.compile(rf"^[ \t]*(?:import|from)[ \t]+(?:{'|'.join(sorted(CACHE_READERS))})\b", re.MULTILINE)
+
+#: Kinds of scripts whose lines run one after another.
+_IN_ORDER = ("shell", "batch", "powershell", "fish")
 
 
 def findings(view: ScriptView, replacement: str) -> Iterator[Finding | Unseen]:
@@ -110,12 +116,17 @@ class _Decision:
             remark = "; what takes this setting is not known"
         elif group.parameters and not group.is_given:
             remark = "; what builds it may give another value"
-        elif any(map(self.is_open, writes)):
+        elif any(map(self.is_open, writes)) or self.is_asked_first(writes):
             remark = "; a value that comes from outside under the old name is given up"
         elif any(not any(_holds(hub, each) for each in writes) for hub in self.hub):
             remark = f"; `{_HUB_CACHE}` is set elsewhere in this file, too"
         elif self.hub_readers and not self.hub:
             remark = f"; this file reads `{_HUB_CACHE}` for something else"
+        elif any(_IMPORTS.search(view.region.before(each.start)) for each in writes):
+            remark = (
+                "; it is set after the import that reads it, which had no effect under v4 either: "
+                f"set `{_HUB_CACHE}` before the import"
+            )
         if remark:
             applicability = "unsafe"
         if any(group.name in line.partition("#")[0] for line in view.region.beside.splitlines()):
@@ -136,7 +147,24 @@ class _Decision:
 
     def is_open(self, write: Mention) -> bool:
         """Whether a value from outside counts first: `${TRANSFORMERS_CACHE:-/data}`."""
-        return write.name in write.reads and self.view.kind in ("shell", "batch", "powershell")
+        if write.name not in write.reads or self.view.kind not in _IN_ORDER:
+            return False
+        before = (each for each in self.group.writes if each.start < write.start and each.access in ("set", "assign"))
+        return not any(is_around(each, write) and not self.is_open(each) for each in before)  # `run -e NAME=$NAME`
+
+    def is_asked_first(self, writes: list[Mention]) -> bool:
+        """Whether the script reads what comes from outside before it sets it: `if [ -z "$TRANSFORMERS_CACHE" ]`."""
+        if self.view.kind not in _IN_ORDER:
+            return False
+        first = min(writes, key=lambda each: each.start)
+        silent = self.view.script.silent
+        return any(
+            each.access == "read"
+            and each.start < first.start
+            and is_around(each, first)
+            and not any(start <= each.start < end for start, end in silent)
+            for each in self.group.mentions
+        )
 
     def is_told_already(self, write: Mention) -> bool:
         """Whether the value is the place that the hub uses anyway: `$HF_HOME/hub`, or that of `HF_HUB_CACHE`."""

@@ -8,6 +8,7 @@ import re
 
 from v5lint.patterns import pattern
 from v5lint.rule import Edit
+from v5lint.scripts.shell import JAVASCRIPT
 from v5lint.view.requirements import RequirementsView
 from v5lint.view.script import ScriptView
 
@@ -28,7 +29,12 @@ _GIVES = frozenset({"dotenv", "shell", "makefile", "batch", "powershell"})
 _SETTINGS = ("pyproject.toml", "setup.cfg", ".yml", ".yaml")
 
 _NODE = pattern(r"(?:.*/)?(?:node|bun|deno)(?:[:@-]|\Z)", re.IGNORECASE)
-_PYTHON = pattern(r"\bpython|\bpip3?\b|\bconda\b|\buv\b", re.IGNORECASE)
+_JAVASCRIPT = pattern(rf"(?:\A|/)(?:{'|'.join(sorted(JAVASCRIPT))})\Z")
+_PYTHON = pattern(
+    r"\bpython|\bpip3?\b|\bconda\b|\buv\b|\.py\b"
+    r"|\b(?:pytest|torchrun|accelerate|deepspeed|jupyter|streamlit|uvicorn|gunicorn|poetry)\b",
+    re.IGNORECASE,
+)
 _LABEL = pattern(r"^[ \t]*FROM[ \t]+(?:--\S+[ \t]+)*(\S+)[ \t]+AS[ \t]+(\S+)", re.IGNORECASE | re.MULTILINE)
 
 
@@ -114,6 +120,12 @@ def is_of_another_language(view: ScriptView, mention: Mention) -> bool:
     """Whether a variable is set for a program that is not Python: `transformers.js` reads one of the same name."""
     if view.kind == "dockerfile":
         return _is_node_stage(view, mention.start)
+    images = view.script.images_of
+    if any(_NODE.match(images.get(mention.block[:size], "")) for size in range(len(mention.block) + 1)):
+        return True
+    programs = [each.words[0].text for each in view.commands] if view.kind == "shell" else []
+    if any(map(_JAVASCRIPT.search, programs)) and _PYTHON.search(view.text) is None:
+        return True
     if "@xenova/transformers" in view.text or "@huggingface/transformers" in view.text:
         return True
     at = os.path.dirname(os.path.abspath(view.path))

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
+import os.path
 
+from v5lint.project import bytes_of
 from v5lint.view.values import Constant, External, LocalFunction
 
 TYPE_CHECKING = False
@@ -16,7 +18,11 @@ if TYPE_CHECKING:
 
 PACKAGE = "transformers"
 
+#: What runs before the modules of a folder.
+_FIRST = ("__init__.py", "conftest.py")
+
 _names: WeakKeyDictionary[ModuleView, frozenset[str]] | None = None
+_before: WeakKeyDictionary[ModuleView, list[str]] | None = None
 
 
 def modules(view: ModuleView) -> frozenset[str]:
@@ -46,6 +52,36 @@ def names(view: ModuleView) -> frozenset[str]:
     if known is None:
         known = _names[view] = frozenset(_all(view))
     return known
+
+
+def are_put_before(view: ModuleView, name: str) -> bool:
+    """Whether a module that runs before this one puts a name into transformers: one that it imports, or a package's."""
+    global _before
+    if _before is None:
+        from weakref import WeakKeyDictionary
+
+        _before = WeakKeyDictionary()
+    files = _before.get(view)
+    if files is None:
+        files = _before[view] = [file for file in _run_before(view) if PACKAGE.encode() in bytes_of(file)]
+    for file in files:
+        other = view.project.view(file, view.settings) if name.encode() in bytes_of(file) else None
+        if other is not None and name in names(other):
+            return True
+    return False
+
+
+def _run_before(view: ModuleView) -> list[str]:
+    """The files that a module imports, and those that run before all modules of its folder."""
+    found = view.project.imported_files(view)
+    folder, root = os.path.dirname(os.path.abspath(view.path)), os.path.abspath(view.project.root)
+    while folder.startswith(root):
+        found += [path for each in _FIRST if os.path.isfile(path := os.path.join(folder, each))]
+        if folder == root:
+            break
+        folder = os.path.dirname(folder)
+    here = os.path.realpath(view.path)
+    return [each for each in dict.fromkeys(found) if os.path.realpath(each) != here]
 
 
 def _all(view: ModuleView) -> Iterator[str]:

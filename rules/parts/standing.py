@@ -6,13 +6,16 @@ import ast
 
 from v5lint.rules.parts import alternatives, asking_functions, hub, shims
 from v5lint.view import strings
-from v5lint.view.guards import IMPORT_ERRORS, catches
+from v5lint.view.guards import IMPORT_ERRORS, MEMBER_ERRORS, TRIES, catches
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from v5lint.view.module import ModuleView, Reference
     from v5lint.view.tree import Binding
 
+
+#: What a name that is gone raises, by the way in which it is fetched.
+_ERRORS = {"attribute": MEMBER_ERRORS, "star": frozenset({"NameError", "Exception", "BaseException"})}
 
 #: Through so many modules of the repository a name is followed.
 _MODULES = 3
@@ -51,14 +54,16 @@ def standing_of(view: ModuleView, reference: Reference) -> Standing:
     if reference.has_default:
         kind = "prepared" if alternatives.is_optional(view, node) else "swallowed"
         return Standing(kind, "the default of `getattr`")
-    handled = view.guards.handled(node)
+    if shims.are_put_before(view, reference.name):
+        return Standing("prepared")
+    handled = view.guards.handled(node, _ERRORS.get(reference.how, IMPORT_ERRORS))
     if handled is None:
-        return Standing("live")
+        return Standing("live")  # an `except ImportError` catches no attribute that is missing
     if alternatives.is_imported_again(view, reference) or alternatives.is_one_of_several(view, reference):
         return Standing("prepared")
     if handled.kind == "fallback":
         fetched = [*alternatives.fetched(view, handled.handler)]
-        expected = reference.how == "import" or _names_error(handled.handler, "AttributeError")
+        expected = reference.how == "import" or _names_error(handled.handler, "AttributeError", "NameError")
         if any(alternatives.is_there(view, path) for path in fetched) or (not fetched and expected):
             return Standing("prepared")
         if fetched:
@@ -89,7 +94,7 @@ def _is_behind_a_failure(view: ModuleView, node: ast.AST) -> bool:
     """
     child = node
     for parent in view.tree.ancestors(node):
-        if isinstance(parent, ast.Try) and child in parent.orelse:
+        if isinstance(parent, TRIES) and child in parent.orelse:
             handled = view.guards.handled(parent.body[0])  # a failure that nothing makes up for is to be mended
             if handled is not None and handled.kind == "fallback" and alternatives.try_fails(view, parent):
                 return True
@@ -187,7 +192,7 @@ def _succeeding_try(view: ModuleView, node: ast.AST) -> ast.Try | ast.With | Non
     for parent in view.tree.ancestors(node):
         if isinstance(parent, ast.With) and any(_suppresses(each.context_expr) for each in parent.items):
             return parent if alternatives.try_succeeds(view, parent) else None
-        if isinstance(parent, ast.Try) and (child in parent.body or child in parent.orelse):
+        if isinstance(parent, TRIES) and (child in parent.body or child in parent.orelse):
             prepared = any(catches(each, IMPORT_ERRORS, view) for each in parent.handlers)
             return parent if prepared and alternatives.try_succeeds(view, parent) else None
         child = parent
@@ -207,7 +212,7 @@ def _is_after_a_try(view: ModuleView, node: ast.AST) -> bool:
         for block in (getattr(parent, "body", None), getattr(parent, "orelse", None)):
             if isinstance(block, list) and child in block:
                 for each in block[: block.index(child)]:
-                    if isinstance(each, ast.Try) and _leaves(each) and alternatives.try_succeeds(view, each):
+                    if isinstance(each, TRIES) and _leaves(each) and alternatives.try_succeeds(view, each):
                         return True
         if isinstance(parent, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.Module)):
             return False
@@ -220,7 +225,7 @@ def _leaves(statement: ast.Try) -> bool:
     return isinstance((statement.orelse or statement.body)[-1], ast.Return)
 
 
-def _names_error(handler: ast.AST, error: str) -> bool:
-    """Whether an `except` clause asks for an error by its name."""
+def _names_error(handler: ast.AST, *errors: str) -> bool:
+    """Whether an `except` clause asks for one of some errors by its name."""
     asked = handler.type if isinstance(handler, ast.ExceptHandler) else None
-    return asked is not None and any(getattr(each, "id", "") == error for each in ast.walk(asked))
+    return asked is not None and any(getattr(each, "id", "") in errors for each in ast.walk(asked))

@@ -89,6 +89,7 @@ def gone(view: ModuleView, names: Container[str], base: str) -> Iterator[tuple[M
     target = library.release_text(view.settings.target)
     heirs: dict[ast.ClassDef, bool] = {}
     set_on: set[str] | None = None
+    patched: set[str] | None = None
     for each in [*_mentions(view, names), *(_keys(view, names) if base == CLASS else ())]:
         if not _may_be(view, each.holder, base, heirs):
             continue
@@ -101,8 +102,11 @@ def gone(view: ModuleView, names: Container[str], base: str) -> Iterator[tuple[M
         removal = removal or lookup.removed_member(base, each.name, target)
         if removal is None or _is_set_under_both(view, each, removal) or _is_never_run(view, each, names, base):
             continue
-        if set_on is None:
+        if set_on is None or patched is None:
             set_on = _set_from_outside(view, names)
+            patched = _patched(view, names, base)
+        if each.name in patched:
+            continue
         if not each.is_read or f"{each.name} {ast.dump(each.holder)}" not in set_on or _sets_tokenizer(each):
             yield each, removal
 
@@ -387,6 +391,16 @@ def _set_from_outside(view: ModuleView, names: Container[str]) -> set[str]:
         f"{each.name} {ast.dump(each.holder)}"
         for each in _mentions(view, names)
         if not each.is_read and not _is_self(each.holder)
+    }
+
+
+def _patched(view: ModuleView, names: Container[str], base: str) -> set[str]:
+    """The attributes that a module gives to a class, for code which asks its objects: `Trainer.tokenizer = ...`."""
+    return {
+        each.name
+        for each in _mentions(view, names)
+        if not each.is_read
+        and any(isinstance(of, (External, LocalClass)) and is_a(view, of, base) for of in view.values(each.holder))
     }
 
 

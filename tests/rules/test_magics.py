@@ -10,6 +10,8 @@ from v5lint.cli import main
 if TYPE_CHECKING:
     from pathlib import Path
 
+    import pytest
+
 
 def made(path: Path, *cells: str) -> Path:
     """Write a notebook of some cells."""
@@ -43,6 +45,43 @@ def test_variables(tmp_path: Path) -> None:
 def test_a_variable_that_the_code_names_as_well(tmp_path: Path) -> None:
     cells = ["%env TRANSFORMERS_CACHE=/models\n", "import os\nprint(os.environ['TRANSFORMERS_CACHE'])"]
     assert fixed(made(tmp_path / "a.ipynb", *cells), "--unsafe-fixes") == cells
+
+
+def test_a_variable_of_the_code_that_a_line_names_as_well(tmp_path: Path) -> None:
+    cells = ["import os\nos.environ['TRANSFORMERS_CACHE'] = '/models'", "!ls $TRANSFORMERS_CACHE"]
+    assert fixed(made(tmp_path / "a.ipynb", *cells), "--unsafe-fixes") == cells
+
+
+def test_a_variable_that_is_set_after_the_import(tmp_path: Path) -> None:
+    cells = ["import transformers", "%env TRANSFORMERS_CACHE=/models"]
+    path = made(tmp_path / "a.ipynb", *cells)
+    assert fixed(path) == cells
+    assert fixed(path, "--unsafe-fixes") == ["import transformers", "%env HF_HUB_CACHE=/models"]
+
+
+def test_code_that_a_magic_runs(tmp_path: Path) -> None:
+    path = made(
+        tmp_path / "a.ipynb",
+        "from transformers import AutoModelForCausalLM, ViTFeatureExtractor",
+        "for _ in range(2):\n    %timeit -n 3 ViTFeatureExtractor()  # each\n%time\n%time !ls",
+        "%time model = AutoModelForCausalLM.from_pretrained('somebody/with-a-long-name', device_map='auto', "
+        "load_in_4bit=True, bnb_4bit_quant_type='nf4')",
+    )
+    expected = [
+        "from transformers import AutoModelForCausalLM, BitsAndBytesConfig, ViTImageProcessor",
+        "for _ in range(2):\n    %timeit -n 3 ViTImageProcessor()  # each\n%time\n%time !ls",
+        "%time model = AutoModelForCausalLM.from_pretrained('somebody/with-a-long-name', device_map='auto', "
+        "quantization_config=BitsAndBytesConfig(load_in_4bit=True, bnb_4bit_quant_type='nf4'))",
+    ]
+    assert fixed(path, "--select", "V5001,V5002") == expected
+    assert fixed(path, "--select", "V5001,V5002") == expected
+
+
+def test_the_place_of_code_that_a_magic_runs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = made(tmp_path / "a.ipynb", "import transformers", "%time x = transformers.ViTFeatureExtractor()")
+    main([str(path), "--isolated", "--output-format", "json"])
+    (found,) = json.loads(capsys.readouterr().out)
+    assert (found["cell"], found["location"]) == (2, {"row": 1, "column": 11})
 
 
 def test_a_line_that_would_go_gets_another_name(tmp_path: Path) -> None:

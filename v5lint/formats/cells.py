@@ -7,6 +7,7 @@ masked there, and read as a script of its own.
 from __future__ import annotations
 
 import re
+import textwrap
 from bisect import bisect_right
 
 from v5lint.document import Region, UnreadableError
@@ -22,6 +23,13 @@ SIGNS = "\u241b\u241e"
 #: What stands for a line that is no Python; its number says which.
 _MASK = "pass  # \u241b {}"
 _MASKED = re.compile(r"pass  # \u241b (\d+)")
+
+#: Line magics that run the rest of their line as Python, and what stands for them behind it.
+_TIMED = re.compile(
+    r"[ \t]*(?P<magic>%(?:time|timeit|prun|memit)[ \t]+(?:-[a-z](?:[ \t]*\d+)?[ \t]+)*)(?P<code>[^-\s].*)"
+)
+_TIMES = "  # \u241b% {}"
+_TIMES_MARK = re.compile(r"  # \u241b% (\d+)")
 
 _MAGIC = re.compile(r"\s*(?:%{1,2}\w|!|\?)|[^#'\"]*\?\s*$|\s*\w[\w, ]*=\s*(?:!|%\w)")
 
@@ -60,6 +68,7 @@ class CellsRegion(Region):
         """
         super().__init__(kind, f"\n{BETWEEN}\n".join(parts))
         self.form = form
+        self.magics: Sequence[str] = ()  # those that stand before code in their line, by their numbers
         self.starts: list[int] = []  # of the pieces
         self._cells = cells
         at = 0
@@ -70,8 +79,15 @@ class CellsRegion(Region):
     def position(self, offset: int) -> tuple[int, int]:
         """Row and column in the cell of a notebook, or in another file; see Region."""
         row, column = super().position(offset)
+        found = _TIMES_MARK.search(super().line(row - 1))
+        if found is not None:
+            column += len(self.magics[int(found[1])])
         index = self.index_at(offset)
         return self._cells[index].place(row - self.row_at(self.starts[index]), column)
+
+    def line(self, index: int) -> str:
+        """A row as it is written; see Region."""
+        return _with_magics(super().line(index), self.magics)
 
     def cell_at(self, offset: int) -> int | None:
         """See Region."""
@@ -98,12 +114,17 @@ class MagicsRegion(Region):
         self._places = [place for place, _ in lines]
         super().__init__("script", "\n".join(line for _, line in lines))
         self.beside = code.text
+        code.beside = self.text
 
     def position(self, offset: int) -> tuple[int, int]:
         """Row and column as those of the code; see Region."""
         index = self.row_at(offset)
         row, column = self._code.position(self._places[index])
         return row, column + offset - self.line_starts[index]
+
+    def before(self, offset: int) -> str:
+        """The code that runs before a line; see Region."""
+        return self.beside[: self._places[self.row_at(offset)]]
 
     def cell_at(self, offset: int) -> int | None:
         """See Region."""
@@ -130,6 +151,7 @@ class Program:
         read = [as_python(cell.source, self._lines) for cell in cells]
         self._parts = [part for part, _ in read]
         code = CellsRegion("python", cells, self._parts)
+        code.magics = self._lines
         self.causes = [(at, cause) for at, (_, cause) in zip(code.starts, read, strict=True) if cause]
         self._numbers: list[int] = []  # of the lines in the order of the magics; -1 between two pieces
         magics: list[tuple[int, str]] = []
@@ -155,7 +177,8 @@ class Program:
         for old, new in zip(self._parts, parts, strict=True):
             masked = [int(number) for number in _MASKED.findall(new)]
             changed = new != old or any(lines[each] != self._lines[each] for each in masked)
-            sources.append(_MASKED.sub(lambda found: lines[int(found[1])], new) if changed else None)
+            restored = _MASKED.sub(lambda found: lines[int(found[1])], new)
+            sources.append(_with_magics(restored, self._lines) if changed else None)
         return sources
 
     def _changed_lines(self, text: str) -> list[str]:
@@ -216,7 +239,11 @@ def _masked(rows: Sequence[str], lines: list[str], *, every: bool = False) -> st
     masked = []
     indent: str | None = None  # of a magic that goes on in the next line
     for row in rows:
-        if (every and row.strip()) or indent is not None or _MAGIC.match(row):
+        timed = _TIMED.match(row) if indent is None and not every else None
+        if timed is not None and not row.endswith("\\") and not _cause(timed["code"]):
+            lines.append(timed["magic"])
+            masked.append(row[: timed.start("magic")] + timed["code"] + _TIMES.format(len(lines) - 1))
+        elif (every and row.strip()) or indent is not None or _MAGIC.match(row):
             if indent is None:
                 indent = "" if every else row[: len(row) - len(row.lstrip())]
             kept = indent if row.startswith(indent) else ""
@@ -226,6 +253,26 @@ def _masked(rows: Sequence[str], lines: list[str], *, every: bool = False) -> st
         else:
             masked.append(row)
     return "\n".join(masked)
+
+
+def _with_magics(text: str, magics: Sequence[str]) -> str:
+    """A text with the magics before the code that they run; what takes several lines now becomes one."""
+    if "\u241b%" not in text:
+        return text
+    rows: list[str] = []
+    for row in text.split("\n"):
+        rows.append(row)
+        found = _TIMES_MARK.search(row)
+        if found is None:
+            continue
+        rows[-1] = row[: found.start()]
+        first = len(rows) - 1
+        while first and _cause(textwrap.dedent("\n".join(rows[first:]))):
+            first -= 1
+        code = " ".join([rows[first].rstrip(), *(each.strip() for each in rows[first + 1 :])])
+        indent = code[: len(code) - len(code.lstrip())]
+        rows[first:] = [indent + magics[int(found[1])] + code.lstrip()]
+    return "\n".join(rows)
 
 
 def _cause(source: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from v5lint.patterns import pattern
-from v5lint.scripts.script import Mention, Script, braced
+from v5lint.scripts.script import Mention, Script, Word, braced
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -56,8 +56,9 @@ _KINDS = {
     ),
     "makefile": _Kind(
         r"(?:^|(?<=[ \t]))#[^\r\n]*",
-        rf"^(?:(?P<export>[ \t]*export[ \t]+)|(?P<plain>[ ]*)|(?P<recipe>\t[^#\r\n]*?(?<![\w-]))){_NAME}"
-        rf"(?:[ ]*[:?]?=|(?<=\w)=)[ \t]*(?P<value>[^\r\n;&]*)",
+        r"^(?:(?P<export>(?:[^\s:=\#][^:=\#\r\n]*:)?[ \t]*export[ \t]+)|(?P<plain>[ ]*)"
+        rf"|(?P<recipe>\t[^#\r\n]*?(?<![\w-]))){_NAME}"
+        r"(?:[ ]*[:?]?=|(?<=\w)=)[ \t]*(?P<value>[^\r\n;&]*)",
         r"\$[({](?P<name>[A-Za-z_]\w*)[)}]|\$\$\{?(?P<name2>[A-Za-z_]\w*)",
         rf"^[ \t]*export[ \t]+{_NAME}[ \t]*(?:$|\#)",
     ),
@@ -73,6 +74,16 @@ _KINDS = {
     ),
 }
 
+#: What puts all variables of a Makefile into the environment.
+_EXPORTS_ALL = pattern(r"^(?:export[ \t]*(?:#.*)?\r?$|\.EXPORT_ALL_VARIABLES[ \t]*:)", re.MULTILINE)
+
+#: A line of a recipe of a Makefile, with those that it goes on in; a variable, and the words in its value.
+_RECIPE = pattern(r"^\t[ \t]*(?P<mark>[@+-]*)(?:[^\\\r\n]|\\(?:\r\n|[\s\S]))*", re.MULTILINE)
+_HELD = pattern(
+    r"^[ ]*(?:export[ ]+)?(?P<name>[A-Za-z_]\w*)[ ]*[:?+]?:?=(?P<value>(?:[^\\\r\n#]|\\(?:\r\n|[\s\S]))*)", re.MULTILINE
+)
+_WORD = pattern(r"(?:[^\s\\]|\\[^\s])+")
+
 #: The kinds of files that are read here.
 KINDS = frozenset(_KINDS)
 
@@ -82,6 +93,10 @@ def read(text: str, kind: str) -> Script:
     form = _KINDS[kind]
     script = Script(text)
     script.silent += [found.span() for found in form.comment.finditer(text)]
+    exports_all = False
+    if kind == "makefile":
+        _read_recipes(script)
+        exports_all = _EXPORTS_ALL.search(text) is not None
 
     def is_said(at: int) -> bool:
         return any(start <= at < end for start, end in script.silent)
@@ -94,7 +109,7 @@ def read(text: str, kind: str) -> Script:
             continue
         set_at.add(at)
         groups = found.groupdict()
-        access: Access = "assign" if groups.get("plain") is not None else "set"
+        access: Access = "assign" if groups.get("plain") is not None and not exports_all else "set"
         value = groups["value"] if which == "name" else groups["value2"]
         removal = None if groups.get("recipe") is not None or which == "name2" else _line(text, found)
         script.mentions.append(Mention(found[which], at, access, (), value=_value(value or "", kind), removal=removal))
@@ -105,6 +120,30 @@ def read(text: str, kind: str) -> Script:
             if at not in set_at and not is_said(at):
                 script.mentions.append(Mention(found[which], at, access, ()))
     return script
+
+
+def _read_recipes(script: Script) -> None:
+    """Note the commands of a Makefile, and the words that its variables hold."""
+    from v5lint.scripts import shell
+
+    text = script.text
+    for found in _RECIPE.finditer(text):
+        recipe = Script(text)
+        shell.read_into(recipe, found.end("mark"), found.end(), ())
+        script.silent += recipe.silent
+        script.mentions += [each for each in recipe.mentions if each.access == "text"]
+        for command in recipe.commands:
+            command.words = [Word(_of_make(each.text), each.start, each.end) for each in command.words]
+            script.commands.append(command)
+    for found in _HELD.finditer(text):
+        held = script.values.setdefault(found["name"], [])
+        for each in _WORD.finditer(text, found.start("value"), found.end("value")):
+            held.append(Word(_of_make(each[0]), each.start(), each.end()))
+
+
+def _of_make(text: str) -> str:
+    """A word with every `$(X)` as `${X}`."""
+    return re.sub(r"\$\((\w+)\)", r"${\1}", text)
 
 
 def _line(text: str, found: re.Match[str]) -> tuple[int, int] | None:

@@ -120,6 +120,7 @@ class Script:
         sizes: how many commands stand in a block.
         commands_taken_out: the removals that take out a whole command.
         values: the words that the variables of a shell are set to, all values of each.
+        images_of: the images of the blocks that are run in a container each.
         images: the images that containers are made from: the offset from which on, and the name.
     """
 
@@ -131,6 +132,7 @@ class Script:
         self.sizes: dict[Block, int] = {}
         self.commands_taken_out: set[Span] = set()
         self.values: dict[str, list[Word]] = {}
+        self.images_of: dict[Block, str] = {}
         self.images: list[tuple[int, str]] = []
         self._blocks = 0
 

@@ -22,11 +22,13 @@ _ASSIGNMENT = pattern(r"([A-Za-z_]\w*)(\+?=)")
 _NAME = pattern(r"[A-Za-z_]\w*")
 _VARIABLE = pattern(r"\$(?:\{[#!]?)?([A-Za-z_]\w*)")
 _DEFAULT = pattern(r":?=")
-_IN_WORD = pattern(r"(?:\A|(?<=[,\s]))(?:--[\w-]+=)?(?P<name>[A-Za-z_]\w*)=")
+_IN_WORD = pattern(r"(?:\A|(?<=[,\s]))(?:--[\w-]+=[\"']?)?(?P<name>[A-Za-z_]\w*)=")
 _WORD_OF_VALUE = pattern(r"(?:[^\s\\]|\\[^\s])+")
 _OPTION = pattern(r"--[\w-]+(?==)")
 _PAIRS = pattern(r"[^,]*(?:=[^,]*,)+")
+_FOLDED = pattern(r"(?:\r\n|\n|\r)[ \t]*[^\s#]")
 _BLOCK_START = frozenset("if for foreach while until select case switch {".split())
+_ASKS = frozenset("if while until".split())  # no arm of them has begun yet
 _BLOCK_END = frozenset("fi endif done end esac endsw }".split())
 _BLOCK_NEXT = frozenset("then elif else do".split())
 _AFTER_WHICH_A_COMMAND = frozenset("if then elif else while until do { ! time".split())
@@ -38,14 +40,31 @@ _PREFIXES = frozenset("env sudo exec nohup command nice".split())
 #: Commands that only say what they are given.
 _SAYS = frozenset("echo printf log info warn error die fail say print logger".split())
 
+#: Programs that run JavaScript: transformers.js reads variables of its own, one of which has an old name.
+JAVASCRIPT = frozenset("node nodejs npm npx yarn pnpm bun bunx deno tsx ts-node next vite".split())
+
+#: Commands that run their first argument in this shell.
+_RUNS_LATER = frozenset({"eval", "trap"})
+
 #: Commands whose here-document is a program of a language that is not read here.
 _OTHER_LANGUAGES = pattern(r"(?:\A|/)(?:python|perl|ruby|node|psql|mysql|sqlite)[\d.]*\Z")
+
+#: Commands whose here-document is a script, and the first line of one that is for another program.
+_SHELL = pattern(r"(?:\A|/)(?:ba|z|k|da)?sh\Z")
+_OTHER_SHEBANG = pattern(r"#!(?!\S*(?:/|\benv[ ]+)(?:ba|z|k|da)?sh\b)")
 
 #: Options that take a variable, or a variable and its value, for what is started.
 _ENVIRONMENT_OPTIONS = frozenset(
     "-e --env --env-vars --set-env-vars --update-env-vars --environment --environment-variables --export --setenv "
-    "--build-arg -env".split()
+    "--build-arg -env -genv -x".split()
 )
+
+#: What Apptainer hands a variable on to its container with: `APPTAINERENV_NAME=value`.
+_OF_CONTAINER = pattern(r"(?:SINGULARITY|APPTAINER)ENV_(?=[A-Za-z_])")
+
+#: Comments that a batch system reads, with the variables of the job: `#SBATCH --export=ALL,NAME=value`, `#PBS -v ...`.
+_DIRECTIVE = pattern(r"#(?:SBATCH[ \t]+--export[= \t]|PBS[ \t]+-v[ \t]+|\$[ \t]+-v[ \t]+)(?P<given>[^\s#]*)")
+_OF_JOB = pattern(r"(?:\A|(?<=,))(?P<name>[A-Za-z_]\w*)=(?P<value>[^,]*)")
 
 #: How many programs in programs are looked into.
 _DEPTH = 4
@@ -58,7 +77,16 @@ def read(text: str) -> Script:
     return script
 
 
-def read_into(script: Script, start: int, end: int, block: Block, *, docker: bool = False, text: bool = False) -> None:
+def read_into(
+    script: Script,
+    start: int,
+    end: int,
+    block: Block,
+    *,
+    docker: bool = False,
+    text: bool = False,
+    folded: bool = False,
+) -> None:
     """Read a part of a text as a shell script.
 
     Args:
@@ -68,8 +96,9 @@ def read_into(script: Script, start: int, end: int, block: Block, *, docker: boo
         block: the blocks that it stands in.
         docker: whether comments may stand between continued lines, as they may in a Dockerfile.
         text: whether it is written to a file, or run elsewhere.
+        folded: whether its lines are one, as in a text of YAML behind `>`.
     """
-    _Reader(script, end, docker=docker, text=text).run(start, block, "")
+    _Reader(script, end, docker=docker, text=text, folded=folded).run(start, block, "")
 
 
 class _Read:
@@ -88,18 +117,22 @@ class _Read:
 
 
 class _Reader:
-    def __init__(self, script: Script, end: int, *, docker: bool, text: bool, depth: int = 0) -> None:
+    def __init__(
+        self, script: Script, end: int, *, docker: bool, text: bool, depth: int = 0, folded: bool = False
+    ) -> None:
         self.script = script
         self.source = script.text
         self.end = end
         self.docker = docker
         self.is_text = text
+        self.is_folded = folded
         self.depth = depth
         self.folder: str | None = ""
         self.exports_all = False
         self.waiting: list[tuple[str, bool, bool]] = []  # here-documents: the end, whether quoted, whether `<<-`
         self.at_block: Block = ()  # of what is being read
         self.is_backquoted = False
+        self.containers: dict[Block, int] = {}  # what is handed on to one, by the block in which that is done
         self.heads: list[str] = []  # the command that a here-document is for
 
     def run(self, at: int, block: Block, closer: str) -> int:
@@ -128,6 +161,9 @@ class _Reader:
                 at += 1
                 continue
             if sign in "\r\n":
+                if self.is_folded and _FOLDED.match(source, at, end):
+                    at = self.after_newline(at)
+                    continue
                 finish(at, "\n")
                 line_path = None
                 at = self.after_newline(at)
@@ -135,6 +171,7 @@ class _Reader:
                 continue
             if sign == "#":
                 stop = self.line_end(at)
+                self.directive(at, stop, path)
                 self.script.silent.append((at, stop))
                 at = stop
                 continue
@@ -207,17 +244,23 @@ class _Reader:
             if not words and text in (_BLOCK_START | _BLOCK_NEXT | _BLOCK_END | _AFTER_WHICH_A_COMMAND):
                 if text in _BLOCK_START:
                     stack.append(text)
-                    path = (*path, self.script.block())
+                    if text not in _ASKS:
+                        path = (*path, self.script.block())
                     line_path = None
                     if text in ("for", "foreach", "select", "case"):
                         at = self.head(at, text)
                 elif text in _BLOCK_NEXT and stack:
                     line_path = None
-                    if text != "do":
+                    if stack[-1] in _ASKS:  # what it asks stands in the block around
+                        path = (*path, self.script.block())
+                        stack[-1] = text
+                    elif text == "elif":
+                        path, stack[-1] = path[:-1], "if"
+                    elif text != "do":
                         path = (*path[:-1], self.script.block())
                 elif text in _BLOCK_END and stack:
-                    stack.pop()
-                    path = path[:-1] if len(path) > len(block) else path
+                    if stack.pop() not in _ASKS:
+                        path = path[:-1] if len(path) > len(block) else path
                     line_path = None
                 continue
             words.append(word)
@@ -449,9 +492,15 @@ class _Reader:
                     self.read_of(found[1], found.start(1))
         if any(_OTHER_LANGUAGES.search(each) for each in self.heads) or self.depth > _DEPTH:
             return
+        started = (*block, script.block())
+        program = self.heads[0] if self.heads else "sh" if self.docker else ""  # `RUN <<EOF`
+        if _SHELL.search(program) and not _OTHER_SHEBANG.match(self.source, start, end):
+            inner = _Reader(script, end, docker=False, text=self.is_text, depth=self.depth + 1)
+            inner.run(start, started, "")
+            return
         from v5lint.scripts import texts
 
-        texts.read_into(script, start, end, (*block, script.block()))
+        texts.read_into(script, start, end, started)
 
     # Commands
 
@@ -469,6 +518,11 @@ class _Reader:
         rest = words[place:]
         whole = (words[0].start, upto, sign)
         started = (*block, script.block()) if rest else block  # what holds for this command alone
+        given = [each for each in rest if self.assignment(each) is None and not each.text.startswith("-")]
+        program = next((each for each in given if each.text not in _PREFIXES), None)
+        if program is not None and program.text.rpartition("/")[2] in JAVASCRIPT:
+            script.silent += [(each.start, each.end) for each in words[: words.index(program)]]
+            heads, rest = [], rest[rest.index(program) :]
         for each in heads:
             following = words[words.index(each) + 1] if rest else None
             removal = (each.start, following.start) if following is not None else self.removal(words, each, whole)
@@ -515,10 +569,23 @@ class _Reader:
             )
         elif program == "cd":
             self.enter(arguments)
+        elif program == "alias":
+            for each in arguments if self.depth < _DEPTH else ():
+                self.alias(each, block)
+        elif program in _RUNS_LATER:
+            for each in arguments[:1] if self.depth < _DEPTH else ():
+                self.inner(each, block)
         elif _only_says(words[0]):
             self.said(arguments, redirects, block)
         else:
             self.given(words, block)
+
+    def directive(self, at: int, stop: int, block: Block) -> None:
+        """A comment by which a job gets variables."""
+        found = _DIRECTIVE.match(self.source, at, stop)
+        for each in _OF_JOB.finditer(found["given"]) if found is not None else ():
+            start = found.start("given") + each.start("name")  # type: ignore[union-attr]
+            self.add(Mention(each["name"], start, "set", block, value=braced(each["value"])))
 
     def enter(self, arguments: list[_Read]) -> None:
         """Go into a folder."""
@@ -548,17 +615,18 @@ class _Reader:
     def given(self, words: list[_Read], block: Block) -> None:
         """What a command is given: variables for what it starts, and programs as texts."""
         started = (*block, self.script.block())
+        is_env = False
         for before, each in pairwise(words):
+            is_env = before.text == "env" or (is_env and self.assignment(before) is not None)
             if each.inner is not None and RUNS_TEXT.match(before.text) and self.depth < _DEPTH:
-                inner = _Reader(self.script, each.inner[1], docker=self.docker, text=self.is_text, depth=self.depth + 1)
-                inner.run(each.inner[0], (*block, self.script.block()), "")
+                self.inner(each, (*block, self.script.block()))
                 continue
             source = self.source[each.start : each.end]
             offset = each.start
             if source.startswith(("'", '"')):
                 source, offset = source[1:], offset + 1
             if before.text in _ENVIRONMENT_OPTIONS and _NAME.fullmatch(each.text):
-                if before.text == "--setenv":
+                if before.text in ("--setenv", "-genv"):
                     place = words.index(each)
                     value = words[place + 1].text if place + 1 < len(words) else ""
                     self.add(Mention(each.text, offset, "child", started, value=value))
@@ -568,7 +636,7 @@ class _Reader:
             named = _OPTION.match(source)
             option = named[0] if named is not None else before.text
             for found in _IN_WORD.finditer(source):
-                access: Access = "child" if option in _ENVIRONMENT_OPTIONS else "text"
+                access: Access = "child" if option in _ENVIRONMENT_OPTIONS else "set" if is_env else "text"
                 value = each.text.partition(f"{found['name']}=")[2]
                 if _PAIRS.match(source):
                     value = value.partition(",")[0]
@@ -582,6 +650,21 @@ class _Reader:
                     )
                 )
 
+    def inner(self, word: _Read, block: Block) -> None:
+        """Read a word that is a program itself."""
+        if word.inner is not None:
+            inner = _Reader(self.script, word.inner[1], docker=self.docker, text=self.is_text, depth=self.depth + 1)
+            inner.run(word.inner[0], block, "")
+
+    def alias(self, word: _Read, block: Block) -> None:
+        """Read what an alias stands for: `alias train='python train.py'`."""
+        found = self.assignment(word)
+        first = found.end() if found is not None else word.end
+        if self.source[first : first + 1] in ("'", '"') and self.source[word.end - 1] == self.source[first]:
+            value = _Read(word.start)
+            value.inner = (first + 1, word.end - 1)
+            self.inner(value, (*block, self.script.block()))
+
     def assignment(self, word: _Read) -> re.Match[str] | None:
         return _ASSIGNMENT.match(self.source, word.start, word.end)
 
@@ -592,6 +675,11 @@ class _Reader:
         if value and not self.is_text:
             self.script.values.setdefault(found[1], []).extend(self.words_of(found.end(), word.end))
         self.add(Mention(found[1], word.start, access, block, value=value, removal=removal))
+        inner = _OF_CONTAINER.match(found[1])
+        if inner is not None and access == "set":
+            held = self.containers.setdefault(block, self.script.block())
+            start = word.start + inner.end()
+            self.add(Mention(found[1][inner.end() :], start, "child", (*block, held), value=value, removal=removal))
 
     def add(self, mention: Mention) -> None:
         if self.is_text and mention.access in ("set", "export"):

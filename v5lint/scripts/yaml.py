@@ -43,7 +43,10 @@ _SHELL = frozenset(
 _LISTS = frozenset("command args entrypoint cmd".split())
 
 #: Keys of the variables of a program.
-ENVIRONMENTS = pattern(r"(?:\A|[_-])(?:env|envs|environment|variables|vars|env_?vars|matrix)\Z|[eE]nv(?:Vars?|s)?\Z")
+ENVIRONMENTS = pattern(
+    r"(?:\A|[_-])(?i:env|envs|environment|variables|vars|env_?vars|matrix)\Z"
+    r"|[eE]nv(?:ironment)?(?:[Vv]ar(?:iable)?s?|s)?\Z"
+)
 
 
 class _Level:
@@ -83,6 +86,7 @@ class _Reader:
         self.levels: list[_Level] = [_Level(-1, "", ())]
         self.pair: _Pair | None = None
         self.before: tuple[int, str, int] | None = None  # a `value:` before its `name:`: indentation, value, place
+        self.shells: dict[Block, int] = {}  # that the lists of commands are run in, by what holds them
         self.listed: Command | None = None  # the command whose words may go on
 
     def read(self) -> Script:
@@ -123,7 +127,7 @@ class _Reader:
         if _BLOCK.match(value):
             end = self.end_of_block(stop, indent)
             self.levels.append(level)
-            self.block_text(key, stop, end, around.block)
+            self.block_text(key, stop, end, around.block, folded=_is_folded(value))
             self.levels.pop()
             return end
         if (anchor := _ANCHOR.match(value)) is not None:
@@ -141,6 +145,17 @@ class _Reader:
             self.reads(start, start + len(value), around.block)
         self.flow(value, start, key, around.block)
         return stop
+
+    def is_environment(self, depth: int) -> bool:
+        """Whether what is so many levels up holds the variables of a program."""
+        return len(self.levels) >= depth and ENVIRONMENTS.search(self.levels[-depth].key) is not None
+
+    def access(self, depth: int = 1) -> Access:
+        """What is done with the variables that stand in what is so many levels up."""
+        if self.is_environment(depth):
+            return "set"
+        is_build = [each.key for each in self.levels[-depth - 1 :][:2]] == ["build", "args"]
+        return "parameter" if is_build else "text"  # those of a build keep the names that the Dockerfile asks for
 
     def owner(self, depth: int) -> Block:
         """The block of what holds a variable, so many levels up: all of the file where it is shared by an anchor."""
@@ -190,12 +205,20 @@ class _Reader:
     def is_shell(self, key: str) -> bool:
         return key in _SHELL or any(level.key in _SHELL for level in self.levels[-2:])
 
-    def block_text(self, key: str, start: int, end: int, block: Block) -> None:
+    def shell_of(self, key: str, owner: Block) -> Block:
+        """The block of what the items of a list run in: the same shell, and that of what GitLab runs before all."""
+        if key == "before_script" and not owner:
+            return ()
+        return (*owner, self.shells.setdefault(owner, self.script.block()))
+
+    def block_text(
+        self, key: str, start: int, end: int, block: Block, *, folded: bool, inner: Block | None = None
+    ) -> None:
         """A text of several lines: what a shell runs, or a file."""
-        inner = (*block, self.script.block())
+        inner = inner if inner is not None else (*block, self.script.block())
         body = self.text[start:end].lstrip()
         if self.is_shell(key) or key.endswith((".sh", ".bash")) or re.match(r"#!\S*[ /](?:ba|z|da)?sh\b", body):
-            shell.read_into(self.script, start, end, inner)
+            shell.read_into(self.script, start, end, inner, folded=folded)
             self.outside(start, end)
         else:
             texts.read_into(self.script, start, end, inner)
@@ -203,7 +226,7 @@ class _Reader:
             silent = re.compile(r"^[ \t]*#[^\r\n]*", re.MULTILINE).finditer(self.text, start, end)
             self.script.silent += [found.span() for found in silent]
 
-    def command(self, value: str, start: int, block: Block) -> None:
+    def command(self, value: str, start: int, block: Block, *, inner: Block | None = None) -> None:
         """A command in one line: shell, or a list of words."""
         if value.startswith("["):
             words = []
@@ -218,7 +241,7 @@ class _Reader:
             return
         quoted = value.startswith(("'", '"')) and value[-1:] == value[:1] and len(value) > 1
         first, last = (start + 1, start + len(value) - 1) if quoted else (start, start + len(value))
-        shell.read_into(self.script, first, last, (*block, self.script.block()))
+        shell.read_into(self.script, first, last, inner if inner is not None else (*block, self.script.block()))
         self.outside(first, last)
 
     def started(self, words: list[Word], block: Block) -> None:
@@ -237,12 +260,13 @@ class _Reader:
         owner = self.owner(3) if in_list and len(self.levels) > 2 else level.block[:-1]
         if _BLOCK.match(value):
             end = self.end_of_block(stop, level.indent)
-            self.block_text(parent, stop, end, level.block)
+            inner = self.shell_of(parent, owner) if in_list and parent in _SHELL else None
+            self.block_text(parent, stop, end, level.block, folded=_is_folded(value), inner=inner)
             return end
         found = _ITEM.match(value)
         if in_list and found is not None and not (parent in _SHELL and " " in value.strip()):
             offset = start + found.start(1)
-            access: Access = "set" if ENVIRONMENTS.search(parent) else "text"
+            access = self.access(2)
             mention = Mention(found[1], offset, access, owner, value=_value(found[2]))
             mention.removal = (at, stop) if code.strip().startswith("-") else None
             self.script.mentions.append(mention)
@@ -258,7 +282,7 @@ class _Reader:
                     first, last = (start + 1, start + len(value) - 1) if quoted else (start, start + len(value))
                     self.started([Word(self.text[first:last], first, last)], owner)
             else:
-                self.command(value, start, owner)
+                self.command(value, start, owner, inner=self.shell_of(parent, owner))
         else:
             self.reads(start, start + len(value), level.block)
             self.flow(value, start, parent, owner)
@@ -269,12 +293,18 @@ class _Reader:
         if self.pair is not None and (indent < self.pair.indent or (is_first and indent <= self.pair.indent)):
             self.pair = None
         level = self.levels[-1]
-        if key == "key" and _NAME.match(value.strip("\"'")):  # of a ConfigMap: not this program's
+        if key in ("Name", "Value"):  # as CloudFormation writes them
+            key = key.lower()
+        if key == "image":
+            self.script.images_of[level.block] = value.strip("\"'")
+        is_pair = key == "name" or (key == "key" and len(self.levels) > 1 and ENVIRONMENTS.search(self.levels[-2].key))
+        if key == "key" and not is_pair and _NAME.match(value.strip("\"'")):  # of a ConfigMap: not this program's
             self.script.silent.append((start, start + len(value)))
-        if key == "name" and is_first and _NAME.match(value.strip("\"'")):
+        pair_access: Access = "set" if is_first and self.is_environment(2) else "text"
+        if is_pair and is_first and _NAME.match(value.strip("\"'")):
             owner = self.owner(3)
             name = value.strip("\"'")
-            mention = Mention(name, start + (value.startswith(("'", '"'))), "set", owner)
+            mention = Mention(name, start + (value.startswith(("'", '"'))), pair_access, owner)
             self.script.mentions.append(mention)
             self.pair = _Pair(indent, mention, line[0])
             return
@@ -283,7 +313,8 @@ class _Reader:
             name = value.strip("\"'")
             if _NAME.match(name):
                 place = start + value.startswith(("'", '"'))
-                mention = Mention(name, place, "set", self.owner(3), value=_value(before[1]))
+                access: Access = "set" if self.is_environment(2) else "text"
+                mention = Mention(name, place, access, self.owner(3), value=_value(before[1]))
                 mention.removal = (before[2], line[1])
                 self.script.mentions.append(mention)
             return
@@ -296,7 +327,7 @@ class _Reader:
                 self.pair.mention.removal = None
             return
         if _NAME.match(key) and not is_first and len(self.levels) > 1:
-            access: Access = "set" if ENVIRONMENTS.search(level.key) else "text"
+            access = self.access()
             mention = Mention(key, at, access, self.owner(2), value=_value(value), removal=line)
             if not value or value[:1] in "|>&{[":
                 mention.value = mention.removal = None
@@ -309,7 +340,7 @@ class _Reader:
         access: Access = "set" if ENVIRONMENTS.search(key) else "text"
         for found in _FLOW_PAIR.finditer(value):
             self.script.mentions.append(
-                Mention(found[1], start + found.start(1), "set", block, value=_value(found[2] or ""))
+                Mention(found[1], start + found.start(1), access, block, value=_value(found[2] or ""))
             )
         for found in _FLOW_MAP.finditer(value):
             if found[1] not in ("name", "value"):
@@ -337,6 +368,11 @@ class _Reader:
                     mention.access = "outside"
         for found in re.compile(r"(?:\benv\.|\$\()([A-Za-z_]\w*)\b").finditer(self.text, start, end):
             self.script.mentions.append(Mention(found[1], found.start(1), "read", self.levels[-1].block))
+
+
+def _is_folded(value: str) -> bool:
+    """Whether the lines of a text are one: it stands behind `>`."""
+    return ">" in value.partition("#")[0]
 
 
 def _value(written: str) -> str:

@@ -107,7 +107,7 @@ class Calls:
     def values(self, node: ast.Call) -> Iterable[Value]:
         """The values that a call may give."""
         found: set[Value] = set()
-        if isinstance(node.func, ast.Attribute) and node.func.attr in ("get", "pop") and node.args:
+        if isinstance(node.func, ast.Attribute) and node.func.attr in ("get", "pop", "setdefault") and node.args:
             holders = self._evaluator.values(node.func.value)
             tables = frozenset(each for each in holders if isinstance(each, (Mapping, Table)))
             if tables:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import ast
+import os.path
 import re
 
 from v5lint.patterns import pattern
+from v5lint.scripts.shell import JAVASCRIPT
 from v5lint.view.dicts import asked_of
 from v5lint.view.strings import dotted
 from v5lint.view.values import Constant, External, LocalFunction, Method
@@ -59,8 +61,8 @@ class EnvironmentKey:
         name: the variable.
         node: the string (or keyword) that names it.
         access: "read", "write", "default" (written when it is not set), "delete", "test" (`in os.environ`), "child" (in
-            the environment of a process that is started), "job" (in that of a job API) or "dict" (in a dict of
-            which it is not known where it goes).
+            the environment of a process that is started), "foreign" (of one that is no Python), "job" (in that of a
+            job API) or "dict" (in a dict of which it is not known where it goes).
         value: what it is set to; None where it is not written.
         site: the statement or call that does it.
         entry: the entry of the dict, where it is in one.
@@ -105,7 +107,8 @@ def environment_keys(view: ModuleView, names: Collection[str]) -> list[Environme
     for key in (*(each for kind in kinds for each in kind), *_loose(view, names)):
         if key.name in names:
             found.setdefault((key.node, key.is_written), key)
-    return sorted(found.values(), key=lambda each: view.span(each.node))
+    foreign = {each.node for each in found.values() if each.access == "foreign"}
+    return sorted((each for each in found.values() if each.node not in foreign), key=lambda each: view.span(each.node))
 
 
 def set_from_elsewhere(view: ModuleView) -> Iterator[tuple[ast.AST, ast.expr]]:
@@ -277,6 +280,8 @@ def _in_dicts(view: ModuleView) -> Iterator[EnvironmentKey]:
             yield from _entries(view, node.value, "write", node)
     for call, keyword in view.keywords(_ENVIRONMENT_KEYWORDS):
         access = "child" if _starts_process(call) else "job"
+        if access == "child" and _runs_javascript(view, call):
+            access = "foreign"
         yield from _entries(view, keyword.value, access, call.node)
         yield from _assignments(keyword.value, access, call.node)
     for call in view.calls({path.rpartition(".")[2] for path in _EXECUTORS}):
@@ -305,6 +310,19 @@ def _starts_process(call: CallSite) -> bool:
     return call.name in _STARTERS and any(
         isinstance(each, External) and each.package in ("subprocess", "os", "asyncio") for each in call.callees
     )
+
+
+def _runs_javascript(view: ModuleView, call: CallSite) -> bool:
+    """Whether the first word of what a call starts is a program for JavaScript."""
+    given = call.argument("args", 0)
+    written = [each.value for each in view.links.bindings_read(given)] if isinstance(given, ast.Name) else [given]
+    for words in (each for each in written if each is not None):
+        first = words.elts[0] if isinstance(words, (ast.List, ast.Tuple)) and words.elts else words
+        for text in view.constants(first):
+            program = str(text).split(maxsplit=1)[:1]
+            if program and os.path.basename(program[0]) in JAVASCRIPT:
+                return True
+    return False
 
 
 def _entries(view: ModuleView, node: ast.expr, access: str, site: ast.AST) -> Iterator[EnvironmentKey]:

@@ -360,7 +360,8 @@ class Evaluator:
             if name == "__class__":
                 return frozenset({value.of})
             if isinstance(value.of, LocalClass):
-                return self.of(value.of.view).class_attribute(value.of, name, instance=True)
+                members = self.of(value.of.view).members(value.of) if name == "value" else None
+                return members or self.of(value.of.view).class_attribute(value.of, name, instance=True)
             return frozenset({Method(value.of, name, bound=True)})
         if isinstance(value, Result) and value.of.endswith((".parse_args", ".parse_known_args")):
             return value.view.links.argparse_default(name)
@@ -369,6 +370,14 @@ class Evaluator:
         if isinstance(value, Constant) and name == "value":
             return frozenset({value})  # of a member of an enumeration
         return NOTHING_KNOWN
+
+    def members(self, of: LocalClass) -> Values:
+        """The values of the members of an enumeration of this module; nothing of any other class."""
+        if not any(isinstance(each, External) and each.package == "enum" for each in self.bases(of)):
+            return frozenset()
+        scope = self._view.tree.scopes[of.node]
+        found = (self.binding_values(each) for bound in scope.bindings.values() for each in bound if each.value)
+        return frozenset().union(*found)
 
     def namespace_attribute(self, of: Mapping, name: str) -> Values:
         """The values of an attribute of a `SimpleNamespace(...)`, which any other module may set as well."""
@@ -481,9 +490,10 @@ class Evaluator:
         found: set[Value] = set()
         for each in self._view.links.returns(node):
             found |= self.values(each) if each is not None else {Constant(None)}
-        if not found and any(is_decorated(node, each) for each in _GIVES_WHAT_IT_YIELDS):
-            for given in self._view.links.yields(node):
-                found |= self.values(given)
+        if not found and (yielded := self._view.links.yields(node)):
+            given = frozenset().union(*map(self.values, yielded))
+            gives_them = any(is_decorated(node, each) for each in _GIVES_WHAT_IT_YIELDS)
+            found |= given if gives_them else {Elements((given,), is_open=True)}
         if node.returns is not None and all(_says_little(each) for each in found):
             several = self._annotations.several(node.returns)
             if several is not None:

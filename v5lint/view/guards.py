@@ -13,8 +13,10 @@ import re
 from v5lint.patterns import pattern
 from v5lint.releases import parse_release
 from v5lint.view import questions
-from v5lint.view.strings import dotted
-from v5lint.view.values import Constant, External, LocalFunction, Method, Result
+from v5lint.view.links import PROPERTIES
+from v5lint.view.strings import dotted, last_name
+from v5lint.view.tree import FUNCTIONS
+from v5lint.view.values import Constant, External, LocalClass, LocalFunction, Method, Result
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,6 +33,12 @@ IMPORT_ERRORS = frozenset({"ImportError", "ModuleNotFoundError", "Exception", "B
 CALL_ERRORS = frozenset({"TypeError", "Exception", "BaseException"})
 MEMBER_ERRORS = frozenset({"AttributeError", "Exception", "BaseException"})
 _ANYTHING = frozenset({"Exception", "BaseException"})
+
+#: `try` with `except` and with `except*`, which Python 3.10 does not have.
+TRIES: tuple[type[ast.Try], ...] = (ast.Try, getattr(ast, "TryStar", ast.Try))
+
+#: What a test says that it waits for an error with: pytest's, and unittest's.
+_AWAITS = frozenset({"raises", "assertRaises", "assertRaisesRegex"})
 
 _TALKS = pattern(r"(^|\.)(print|warn|warning|error|exception|critical|info|debug|log|write|print_exc|echo|fail|skip)$")
 _VERSION_NAME = pattern(r"version|_v[45]\b|_v[45]_|_[45]_?0|_ge_|_gt_|_lt_|_le_|geq|leq|(?i:v[45]$)")
@@ -75,16 +83,33 @@ class Guards:
         """Whether a node does not run under the target release, by a check of the version or of a name.
 
         A check that clearly asks for the version, and that cannot be computed, counts as a guard as well: silence is
-        better than a wrong finding. So does `hasattr(transformers, ...)`: code that asks first is prepared.
+        better than a wrong finding. So does `hasattr(transformers, ...)`: code that asks first is prepared. And so
+        does a test that wants the failure: `with pytest.raises(ImportError):`.
         """
         for test, wanted in self._view.reach.conditions(node):
             truth = self._truth(test, package)
             if truth is _UNDECIDED_VERSION or (isinstance(truth, bool) and truth is not wanted):
                 return True
+        if ast.With in self._view.tree.nodes and self._is_awaited(node):
+            return True
         function = self._view.links.function_around(node)
         return isinstance(function, (ast.FunctionDef, ast.AsyncFunctionDef)) and self._is_never_called(
             function, package
         )
+
+    def _is_awaited(self, node: ast.AST) -> bool:
+        """Whether a test wants that a node fails, with the error that an import or a use of what is gone raises."""
+        is_import = isinstance(self._view.tree.statement(node), (ast.Import, ast.ImportFrom))
+        errors = IMPORT_ERRORS - {"AttributeError"} if is_import else CALL_ERRORS | MEMBER_ERRORS
+        for parent in self._view.tree.ancestors(node):
+            if isinstance(parent, FUNCTIONS):
+                break
+            for item in parent.items if isinstance(parent, ast.With) else ():
+                call = item.context_expr
+                is_one = isinstance(call, ast.Call) and last_name(call.func) in _AWAITS
+                if is_one and any(_names(each, errors, self._view) for each in call.args[:1]):  # type: ignore[attr-defined]
+                    return True
+        return False
 
     def _is_never_called(self, function: ast.FunctionDef | ast.AsyncFunctionDef, package: str) -> bool:
         """Whether all that calls a function is dead, and nothing else mentions it: `if old: return _load_as_then()`."""
@@ -153,11 +178,7 @@ class Guards:
         for parent in self._view.tree.ancestors(node):
             if isinstance(parent, ast.ExceptHandler):
                 statement = self._view.tree.parents[parent]
-                if (
-                    isinstance(statement, ast.Try)
-                    and catches(parent, IMPORT_ERRORS, self._view)
-                    and succeeds(statement)
-                ):
+                if isinstance(statement, TRIES) and catches(parent, IMPORT_ERRORS, self._view) and succeeds(statement):
                     return True
         return False
 
@@ -200,7 +221,7 @@ class Guards:
         for parent in self._view.tree.ancestors(node):
             if isinstance(parent, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)):
                 return None  # who calls the function is another question
-            if isinstance(parent, ast.Try) and child in parent.body:
+            if isinstance(parent, TRIES) and child in parent.body:
                 for handler in parent.handlers:
                     if not catches(handler, errors, self._view):
                         continue
@@ -229,10 +250,12 @@ def _objects(node: ast.AST) -> Iterator[str]:
 
 def catches(handler: ast.ExceptHandler, errors: frozenset[str], view: ModuleView) -> bool:
     """Whether an `except` clause catches one of the errors: it is bare, or names one, alone or in a tuple."""
-    if handler.type is None:
-        return True
-    given = handler.type.elts if isinstance(handler.type, ast.Tuple) else [handler.type]
-    for each in given:
+    return handler.type is None or _names(handler.type, errors, view)
+
+
+def _names(node: ast.expr, errors: frozenset[str], view: ModuleView) -> bool:
+    """Whether an expression is one of some errors, or a tuple with one of them."""
+    for each in node.elts if isinstance(node, ast.Tuple) else [node]:
         if dotted(each).rpartition(".")[2] in errors:
             return True
         if isinstance(each, ast.Name):
@@ -462,6 +485,10 @@ class _Condition:
             given = self.view.links.attribute_assignments(node) if isinstance(node, ast.Attribute) else []
             if given:
                 return _agreed([self.compute(each) for each in given])
+            for read in self.properties(node) if isinstance(node, ast.Attribute) else ():
+                value = self.returned(read)
+                if value is not _NO_VALUE:
+                    return value
             value = self.of_sibling(node, bindings)
             if value is not _NO_VALUE:
                 return value
@@ -471,6 +498,22 @@ class _Condition:
         if _VERSION_NAME.search(text) and self.package in text.lower():
             self.asks_version = True
         return _NO_VALUE
+
+    def properties(self, node: ast.Attribute) -> Iterator[LocalFunction]:
+        """The methods that an attribute reads: `self.is_new`, with `@property` above it."""
+        for of in self.view.classes_of(node.value):
+            bound = of.view.tree.scopes[of.node].bindings.get(node.attr, ()) if isinstance(of, LocalClass) else ()
+            for binding in bound:
+                decorators = {last_name(each) for each in getattr(binding.node, "decorator_list", ())}
+                if isinstance(binding.node, ast.FunctionDef) and decorators & PROPERTIES:
+                    yield LocalFunction(of.view, binding.node)  # type: ignore[union-attr]
+
+    def returned(self, function: LocalFunction, given: Callable[[], Mapping[ast.AST, Any]] = dict) -> Any:
+        """What a function gives that does nothing but return."""
+        found = function.view.links.returns(function.node)
+        if len(found) != 1 or found[0] is None:
+            return _NO_VALUE
+        return self.computed_in(function.view, found[0], given())
 
     def made(self, binding: Binding) -> Any:
         """What a name is assigned, or gets of what is unpacked: `major, minor = map(int, version.split(".")[:2])`."""
@@ -618,11 +661,9 @@ class _Condition:
         """A call of a function that compares versions: followed where it is short, else understood by its name."""
         for callee in self.view.evaluator.values(node.func):
             if isinstance(callee, LocalFunction):
-                returned = callee.view.links.returns(callee.node)
-                if len(returned) == 1 and returned[0] is not None:
-                    value = self.computed_in(callee.view, returned[0], self.parameters(callee, node, arguments))
-                    if value is not _NO_VALUE:
-                        return value
+                value = self.returned(callee, lambda of=callee: self.parameters(of, node, arguments))  # type: ignore[misc]
+                if value is not _NO_VALUE:
+                    return value
             if isinstance(callee, Method) and callee.name == "parse_version":
                 return _parsed(arguments[0] if arguments else None)
         required = [self.required(each) for each in arguments if isinstance(each, str)]

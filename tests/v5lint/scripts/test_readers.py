@@ -178,7 +178,7 @@ def test_dockerfile() -> None:
 def test_yaml() -> None:
     text = (
         "env:\n  VARIABLE: 1\n  # VARIABLE: 2\nx:\n  environment:\n    - VARIABLE=1\n    - VARIABLE\n"
-        '  list:\n    - name: VARIABLE\n      value: "1"\n    - {name: VARIABLE, value: 1}\n'
+        '  env:\n    - name: VARIABLE\n      value: "1"\n    - {name: VARIABLE, value: 1}\n'
         "  run: |\n    ls $VARIABLE\n"
         "  path: ${{ env.VARIABLE }}\n  data:\n    VARIABLE: 1\n  args: [a, $(VARIABLE)]\n  text: the VARIABLE\n"
     )
