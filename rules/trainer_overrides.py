@@ -139,8 +139,8 @@ class TrainerOverrideMismatch(Rule):
     ## Fix safety
 
     Unsafe: with gradient accumulation a loss that ignores `num_items_in_batch` is averaged over another number of items
-    than the Trainer's own. Dropping what `_save_checkpoint` does not take is safe. `create_scheduler` takes the Trainer's
-    optimizer where none is given, which 4.x gave it.
+    than the Trainer's own. Dropping what `_save_checkpoint` does not take is safe. `create_scheduler` takes the
+    Trainer's optimizer where none is given, which 4.x gave it.
 
     ## References
 

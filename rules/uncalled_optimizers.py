@@ -42,8 +42,8 @@ class UncalledOptimizer(Rule):
     Up to 5.0 a training run called it. Since 5.1 the run calls `create_optimizer()` and
     `create_scheduler(num_training_steps=)` one by one, and this method only where somebody asks for it (the error
     messages of 5.24 still advise to override it). Nothing is raised: the model is trained by AdamW with the linear
-    schedule of the arguments, and learning rates of one's own, groups of parameters and the scheduler are gone. Measured
-    with a method that sets `torch.optim.SGD`:
+    schedule of the arguments, and learning rates of one's own, groups of parameters and the scheduler are gone.
+    Measured with a method that sets `torch.optim.SGD`:
 
         >>> type(trainer.optimizer.optimizer).__name__    # after trainer.train()
         'SGD'                                              # 4.57.6, 5.0.0
@@ -129,7 +129,7 @@ def _finding(view: ModuleView, method: ast.FunctionDef) -> Finding:
     start, _ = view.span(method)
     at = view.text.index(_METHOD, start + len("def"))
     message = (
-        f"the Trainer does not call `{_METHOD}` since transformers 5.1, and trains with the optimizer and the scheduler "
-        "of its arguments: override `create_optimizer` and `create_scheduler`"
+        f"the Trainer does not call `{_METHOD}` since transformers 5.1, and trains with the optimizer and the "
+        "scheduler of its arguments: override `create_optimizer` and `create_scheduler`"
     )
     return Finding(message, at, at + len(_METHOD))
