@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _METHOD, _CALLER = "_save", "save_model"
 
 #: What a method writes files with: `model.save(folder)`, `torch.save(...)`, `tokenizer.save_pretrained(folder)`.
-_WRITES = pattern(r"save|save_\w+|dump|write_text|write_bytes|writelines|copy|copyfile|copytree|export\w*")
+_WRITES = pattern(r"save|save_\w+|dump|write_text|write_bytes|writelines|copyfile|copytree")
 
 #: What tells the processes from each other.
 _TELLS = pattern(r"\w*(?:should_save|process_zero|main_process|process_index|rank|world_size)\w*")

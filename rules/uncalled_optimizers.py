@@ -39,14 +39,14 @@ class UncalledOptimizer(Rule):
 
     ## Why it breaks
 
-    Up to 5.0 a training run called it. Since 5.1 the run calls `create_optimizer()` and
+    Up to 5.0 a training run called it (as the wheels say). Since 5.1 the run calls `create_optimizer()` and
     `create_scheduler(num_training_steps=)` one by one, and this method only where somebody asks for it (the error
     messages of 5.24 still advise to override it). Nothing is raised: the model is trained by AdamW with the linear
     schedule of the arguments, and learning rates of one's own, groups of parameters and the scheduler are gone.
     Measured with a method that sets `torch.optim.SGD`:
 
         >>> type(trainer.optimizer.optimizer).__name__    # after trainer.train()
-        'SGD'                                              # 4.57.6, 5.0.0
+        'SGD'                                              # 4.57.6
         'AdamW'                                            # 5.24.0
 
     ## Example
