@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import ast
 
+from v5lint.patterns import pattern
+from v5lint.releases import parse_release
 from v5lint.rule import Edit, Fix, Rule
 from v5lint.rules.knowledge import lookup
 from v5lint.rules.parts import library, training_objects, trl_trainers
-from v5lint.view.values import LocalClass, LocalFunction
+from v5lint.view.values import External, LocalClass, LocalFunction
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -85,7 +87,13 @@ _HOOKS = (
 #: Methods of the Trainer that take less than they did.
 _NARROWED = {"_save_checkpoint": "4.47"}
 
-_METHODS = (*_GIVEN, *_HOOKS, *_NARROWED)
+#: The method that is given its optimizer no more, the parameter, and the last release that gave it.
+_SCHEDULER, _OPTIMIZER, _UNGIVEN_SINCE = "create_scheduler", "optimizer", "5.1"
+
+#: What makes a schedule of an optimizer and cannot make one of None.
+_SCHEDULES = pattern(r"torch\.optim\.lr_scheduler\.\w+|transformers\.(?:optimization\.)?get_\w*schedule\w*")
+
+_METHODS = (*_GIVEN, *_HOOKS, *_NARROWED, _SCHEDULER)
 
 
 class TrainerOverrideMismatch(Rule):
@@ -111,7 +119,10 @@ class TrainerOverrideMismatch(Rule):
     `compute_loss` and `training_step` get it since 4.46, `log` since 4.47, `_get_train_sampler` since 4.52;
     `create_optimizer` gets the wrapped model since 5.3, where FSDP is used (run on 5.24 with a Trainer that was told
     so). A method that the Trainer has lost raises nothing, and is never called: checkpoints are rotated, or tensors
-    gathered, as the Trainer does it.
+    gathered, as the Trainer does it. `create_scheduler` is given the number of steps alone since 5.1 (run on 5.24):
+
+        TypeError: MyTrainer.create_scheduler() missing 1 required positional argument: 'optimizer'
+        TypeError: NoneType is not an Optimizer
 
     ## Example
 
@@ -128,7 +139,8 @@ class TrainerOverrideMismatch(Rule):
     ## Fix safety
 
     Unsafe: with gradient accumulation a loss that ignores `num_items_in_batch` is averaged over another number of items
-    than the Trainer's own. Dropping what `_save_checkpoint` does not take is safe.
+    than the Trainer's own. Dropping what `_save_checkpoint` does not take is safe. `create_scheduler` takes the
+    Trainer's optimizer where none is given, which 4.x gave it.
 
     ## References
 
@@ -157,6 +169,8 @@ class TrainerOverrideMismatch(Rule):
                     yield from _narrow(module, method)
                 elif method.name in _HOOKS:
                     yield from _never_called(module, method)
+                elif method.name == _SCHEDULER:
+                    yield from _without_optimizer(module, method)
                 else:
                     yield from _handed_too_much(module, method)
 
@@ -250,6 +264,70 @@ def _handed_too_much(view: ModuleView, method: ast.FunctionDef) -> Iterator[Find
             shown = ", ".join(f"`{view.source(each)}`" for each in extra)
             message = f"`{_TRAINER}.{name}` does not take {shown} since transformers {_NARROWED[name]}"
             yield view.finding(call, message, fix=_dropped(view, call, extra), since=_NARROWED[name])
+
+
+def _without_optimizer(view: ModuleView, method: ast.FunctionDef) -> Iterator[Finding]:
+    """The finding about a `create_scheduler` that cannot do without an optimizer."""
+    args = method.args
+    positional = [*args.posonlyargs, *args.args][1:]
+    place = next((at for at, each in enumerate(positional) if each.arg == _OPTIMIZER), None)
+    if place is None or method.decorator_list or view.settings.target < parse_release(_UNGIVEN_SINCE):
+        return
+    if place < len(positional) - len(args.defaults):
+        lacks = f"gives `{_SCHEDULER}` no optimizer"
+    elif _makes_a_schedule_of_it(view, method):
+        lacks = f"gives `{_SCHEDULER}` no optimizer, and no schedule is made of None"
+    else:
+        return
+    message = f"the Trainer {lacks} since transformers {_UNGIVEN_SINCE}: take `self.{_OPTIMIZER}`"
+    yield _finding(view, method, message, _own_optimizer(view, method, positional[place]), _UNGIVEN_SINCE)
+
+
+def _makes_a_schedule_of_it(view: ModuleView, method: ast.FunctionDef) -> bool:
+    """Whether a method makes a schedule of the optimizer that it is given, and never asks whether it is one."""
+    mentions = [each for each in ast.walk(method) if isinstance(each, ast.Name) and each.id == _OPTIMIZER]
+    used = False
+    for each in mentions:
+        around = view.tree.parents.get(each)
+        if isinstance(each.ctx, ast.Store) or isinstance(
+            around, (ast.Compare, ast.BoolOp, ast.If, ast.IfExp, ast.UnaryOp)
+        ):
+            return False
+        call = view.tree.parents.get(around) if isinstance(around, ast.keyword) else around
+        if isinstance(call, ast.Call) and (isinstance(around, ast.keyword) or call.args[:1] == [each]):
+            used = used or any(
+                isinstance(found, External) and _SCHEDULES.fullmatch(found.path) for found in view.values(call.func)
+            )
+    return used
+
+
+def _own_optimizer(view: ModuleView, method: ast.FunctionDef, parameter: ast.arg) -> Fix | None:
+    """Give the parameter a default, and take the Trainer's optimizer where there is none."""
+    args = method.args
+    body = method.body[1:] if ast.get_docstring(method, clean=False) is not None else method.body
+    positional = [*args.posonlyargs, *args.args]
+    if not body or body[0].lineno == method.lineno:
+        return None
+    start = view.span(body[0])[0]
+    line = view.text.rfind("\n", 0, start) + 1
+    indent = view.text[line:start]
+    if indent.strip():
+        return None
+    place, asked = positional.index(parameter), len(positional) - len(args.defaults)
+    if place < asked - 1:
+        return None  # parameters without a default stand behind it
+
+    def build() -> list[Edit]:
+        from v5lint.edits.slices import newline_of
+
+        taken = f"{_OPTIMIZER} = self.{_OPTIMIZER} if {_OPTIMIZER} is None else {_OPTIMIZER}"
+        edits = [Edit(line, line, f"{indent}{taken}{newline_of(view.text)}")]
+        if place < asked:
+            end = view.span(parameter)[1]
+            edits.append(Edit(end, end, " = None" if parameter.annotation else "=None"))
+        return edits
+
+    return Fix(f"Take `self.{_OPTIMIZER}`", build, applicability="unsafe")
 
 
 def _dropped(view: ModuleView, call: ast.Call, extra: list[ast.AST]) -> Fix:
