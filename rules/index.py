@@ -29,7 +29,7 @@ MODULES: frozenset[str] = frozenset(['accelerate_members', 'accumulated_losses',
  'swallowed_arguments', 'target_tokenizers', 'tied_weights', 'token_arguments', 'token_types',
  'tokenized_input', 'tokenizer_calls', 'tokenizer_members', 'trainer_arguments', 'trainer_members',
  'trainer_overrides', 'training_arguments', 'training_choices', 'training_flags', 'transformers_pins',
- 'tuple_parts', 'undeclared_config_attributes', 'undecodable_predictions', 'unfrozen_parameters',
+ 'trl_names', 'tuple_parts', 'undeclared_config_attributes', 'undecodable_predictions', 'unfrozen_parameters',
  'ungenerating_models', 'uninitialized_buffers', 'unsafe_serialization', 'unwritten_files',
  'version_comparisons', 'video_frame_rates', 'vocabulary_files', 'wrapped_forwards', 'written_targets'])
 
@@ -205,6 +205,7 @@ RULES: tuple[tuple[str, str, bool, dict[str, Any]], ...] = (('feature_extractors
               'use_seedable_sampler',
               'logging_dir'),
    'beside': ('Accelerator', 'DistributedType')}),
+ ('trl_names', 'RemovedTrlName', False, {'code': 'V5213', 'name': 'removed-trl-name', 'words': ('trl',)}),
  ('training_arguments',
   'RemovedTrainingArgument',
   False,
