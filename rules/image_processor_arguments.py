@@ -51,7 +51,8 @@ class ImageProcessorArgument(Rule):
     `return_tensors="tf"` where they are given to an image processor of transformers, or to a vision feature extractor,
     which becomes one; those of tokenizers in the `images_kwargs=` of a processor, too. Values of the wrong type: whole
     numbers, arrays and tensors for `image_mean=` and `image_std=`, a whole number for `rescale_factor=`, 0 and 1 for
-    `do_resize=` and its like, one number for the `size=` of MaskFormer, Mask2Former and SAM, and None for a constructor's `size=`, `image_mean=` or `image_std=`. `data_format=` that asks
+    `do_resize=` and its like, one number for the `size=` of MaskFormer, Mask2Former and SAM, and None for a
+    constructor's `size=`, `image_mean=` or `image_std=`. `data_format=` that asks
     for the channels last. And `use_fast=` of `AutoImageProcessor.from_pretrained`, which only warns so far.
 
     ## Why it breaks
