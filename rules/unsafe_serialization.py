@@ -157,28 +157,50 @@ def _writes_adapters(view: ModuleView) -> bool:
 
 
 def _as_safetensors(view: ModuleView, path: ast.expr, name: ast.Constant) -> Fix | None:
-    """The fix for `torch.load(path)`, with or without a device; None for any other use."""
-    call = view.tree.parents[path]
-    if not isinstance(call, ast.Call) or call.args != [path] or External("torch.load") not in view.values(call.func):
-        return None
-    given = {each.arg: each.value for each in call.keywords}
-    place = given.pop("map_location", None)
-    given.pop("weights_only", None)
-    if given or not (place is None or isinstance(place, ast.Constant)):
+    """The fix for `torch.load(path)`, with or without a device, at once or through a variable; None for other uses."""
+    parent = view.tree.parents[path]
+    given: list[ast.expr] = [path]
+    if isinstance(parent, ast.Assign) and len(parent.targets) == 1 and isinstance(parent.targets[0], ast.Name):
+        bound = view.links.bindings_at(parent.targets[0])
+        given = [use for each in bound for use in view.links.uses(each)]
+        if any(len(view.links.bindings_read(use)) != 1 for use in given if isinstance(use, ast.Name)):
+            return None
+    calls = [call for each in given if (call := _torch_load(view, each)) is not None]
+    if not calls or len(calls) != len(given):
         return None
 
     def edits() -> list[Edit]:
         from v5lint.edits.imports import ImportEdits
 
         imports = ImportEdits(view)
-        function = imports.use("safetensors.torch", "load_file", call)
-        start, end = view.span(path)
+        found: list[Edit] = []
         at, after = view.span(name)
-        written = view.text[start:at] + view.text[at:after].replace(_ADAPTER, _NEW_ADAPTER) + view.text[after:end]
-        device = f", device={view.source(place)}" if isinstance(place, ast.Constant) and place.value else ""
-        return [view.replace(call, f"{function}({written}{device})"), *imports.edits()]
+        written = view.text[at:after].replace(_ADAPTER, _NEW_ADAPTER)
+        for call in calls:
+            function = imports.use("safetensors.torch", "load_file", call)
+            start, end = view.span(call.args[0])
+            text = view.text[start:end]
+            if call.args[0] is path:
+                text = view.text[start:at] + written + view.text[after:end]
+            place = next((each.value for each in call.keywords if each.arg == "map_location"), None)
+            device = f", device={view.source(place)}" if isinstance(place, ast.Constant) and place.value else ""
+            found.append(view.replace(call, f"{function}({text}{device})"))
+        if given != [path]:
+            found.append(Edit(at, after, written))
+        return [*found, *imports.edits()]
 
     return Fix("Read it with `safetensors`", edits, applicability="unsafe")
+
+
+def _torch_load(view: ModuleView, path: ast.expr) -> ast.Call | None:
+    """The call of `torch.load` that a path is given to, if that says nothing else but the device."""
+    call = view.tree.parents[path]
+    if not isinstance(call, ast.Call) or call.args != [path] or External("torch.load") not in view.values(call.func):
+        return None
+    given = {each.arg: each.value for each in call.keywords}
+    place = given.pop("map_location", None)
+    given.pop("weights_only", None)
+    return None if given or not (place is None or isinstance(place, ast.Constant)) else call
 
 
 def _makes_arguments(call: CallSite) -> bool:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import ast
+
 from v5lint.pins import excludes_from
 from v5lint.releases import parse_release
 from v5lint.rules.knowledge.tables import table
 from v5lint.rules.parts import required_names
 from v5lint.rules.parts.trl_trainers import PACKAGE
+from v5lint.view.strings import last_name
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -58,10 +61,18 @@ def gone(view: ModuleView) -> Iterator[Gone]:
         found = Gone(reference, path, _known()[path])
         if not found.is_needed and any(excludes_from(each, parse_release(found.since)) for each in held):
             continue  # the project keeps a release that has it, and that may work
-        if required_names.is_prepared(view, reference, PACKAGE, None):
+        if _is_for_types(view, reference.node) or required_names.is_prepared(view, reference, PACKAGE, None):
             continue
         seen.add(reference.node)
         yield found
+
+
+def _is_for_types(view: ModuleView, node: ast.AST) -> bool:
+    """Whether a node is read by type checkers alone."""
+    return any(
+        isinstance(each, ast.If) and last_name(each.test) == "TYPE_CHECKING" and node not in each.orelse
+        for each in view.tree.ancestors(node)
+    )
 
 
 def _references(view: ModuleView) -> Iterator[Reference]:
