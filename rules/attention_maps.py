@@ -198,6 +198,10 @@ def _asked(view: ModuleView, wanted: str = _WANTED) -> Iterator[tuple[str, ast.A
                 given = other.argument("config", 0 if other.name != "from_pretrained" else -1)
                 if given is not None and view.links.defining_call(given) is call.node:
                     yield _LOADED, keyword, other.node
+            for other in view.calls(_TOWERS | _STATES_SINCE.keys()):  # built, not loaded
+                given = other.argument("config", 0)
+                if given is not None and call.node in (given, view.links.defining_call(given)):
+                    yield _LOADED, keyword, other.node
     for node in view.tree.nodes.get(ast.Attribute, ()):
         assert isinstance(node, ast.Attribute)
         parent = view.tree.parents[node]

@@ -5,41 +5,43 @@ from __future__ import annotations
 import ast
 
 from v5lint.rule import Edit, Fix, Rule
-from v5lint.rules.knowledge import lookup
+from v5lint.rules.knowledge import lookup, tables
 from v5lint.rules.parts import members
-from v5lint.view.values import Constant, External
+from v5lint.view.values import Constant, External, LocalClass
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
 
     from v5lint.rule import Finding
     from v5lint.view.calls import CallSite
     from v5lint.view.module import ModuleView
 
-#: Fields that are a whole number in every configuration that has them.
-_WHOLE = frozenset(
-    "attention_heads d_ff d_model decoder_attention_heads decoder_layers embed_dim encoder_attention_heads "
-    "encoder_layers ffn_dim hidden_size intermediate_size max_position_embeddings n_embd n_head n_layer n_positions "
-    "num_attention_heads num_channels num_hidden_layers num_key_value_heads type_vocab_size vocab_size".split()
-)
+_TABLE = "checked_fields"
 
-#: Fields that are a real number in every configuration that has them, and of which 0 is not one.
+#: What stands behind a field of that table that may be None.
+_OPTIONAL = "?"
+
+#: Fields that are a real number, and of which 0 is not one; those that name a function; all others are whole numbers.
 _REAL = frozenset({"layer_norm_eps", "layer_norm_epsilon", "rms_norm_eps"})
-
-#: Fields that name a function.
 _FUNCTIONS = frozenset({"activation_function", "hidden_act"})
+
+_LOADS = "from_pretrained"
+
+_fields: dict[str, frozenset[str]] = {}
 
 
 class ConfigurationValue(Rule):
-    """An argument that the constructor of a configuration refuses by its type.
+    """A value that a configuration refuses by its type.
 
     ## What it does
 
     Finds calls of configuration classes of transformers (`BertConfig(...)`) with a text, a number with a fraction, a
     truth value or None for a size (`hidden_size="768"`, `hidden_size=768 / 2`), a whole number for `layer_norm_eps`, or
-    a function for `hidden_act`. Values that come from elsewhere are not followed; arguments without a name are another
-    matter (V5516).
+    a function for `hidden_act`; the same where the field of such a configuration is set (`config.hidden_size = "768"`),
+    and where `from_pretrained` of its class is given one. Which class checks which field was measured: what it only
+    calls by another name (`hidden_size` of BART) and what it does not have is not checked. Values that come from
+    elsewhere are not followed; arguments without a name are another matter (V5516).
 
     ## Why it breaks
 
@@ -69,53 +71,97 @@ class ConfigurationValue(Rule):
     code = "V5517"
     name = "configuration-value"
     since = "5.4"
-    tokens = ("Config(",)
+    tokens = ("Config(", "Config.from_pretrained", "config.")
 
     def check(self, module: ModuleView) -> Iterator[Finding]:
         """See Rule."""
         for call in module.calls():
-            if not call.name.endswith("Config") or module.guards.is_dead(call.node) or not _is_checked(call):
+            made = _made(call)
+            if made and not module.guards.is_dead(call.node) and not members.is_prepared(module, call.node):
+                for keyword in call.node.keywords:
+                    yield from _judged(module, made, keyword.arg or "", keyword.value)
+        for node in module.tree.nodes.get(ast.Attribute, ()):
+            assert isinstance(node, ast.Attribute)
+            if not isinstance(node.ctx, ast.Store) or node.attr not in _known() or module.guards.is_dead(node):
                 continue
-            for keyword in call.node.keywords:
-                wanted, fix = _refused(module, keyword)
-                if wanted and not members.is_prepared(module, call.node):
-                    written = module.source(keyword.value)
-                    yield module.finding(
-                        keyword.value,
-                        f"`{call.name}` refuses `{written}` for `{keyword.arg}` since transformers 5.4: give {wanted}",
-                        fix=fix,
-                    )
+            statement = module.tree.parents[node]
+            if isinstance(statement, ast.Assign) and not members.is_prepared(module, node):
+                made = _classes(module, node.value)
+                yield from _judged(module, made, node.attr, statement.value) if made else ()
 
 
-def _is_checked(call: CallSite) -> bool:
-    """Whether a call builds a configuration of a model, of transformers and no subclass of it."""
-    values = call.view.values(call.func)
-    return bool(values) and all(
-        isinstance(each, External)
-        and each.package == "transformers"
-        and lookup.kind_of(each.name) == "config"
-        and each.name not in members.BASES_OF_CONFIGS
+def _known() -> dict[str, frozenset[str]]:
+    """The fields that are checked, each with the classes that check it: "?" behind one that takes None."""
+    if not _fields:
+        found: dict[str, set[str]] = {}
+        for written, classes in tables.table(_TABLE).items():
+            for field in written.split():
+                name = field.rstrip(_OPTIONAL)
+                mark = _OPTIONAL if field != name else ""
+                found.setdefault(name, set()).update(f"{each}Config{mark}" for each in classes.split())
+        _fields.update((name, frozenset(classes)) for name, classes in found.items())
+    return _fields
+
+
+def _made(call: CallSite) -> list[str]:
+    """The configurations of models, of transformers and no subclass of one, that a call makes or loads."""
+    if call.name == _LOADS and isinstance(call.func, ast.Attribute):
+        values = call.view.values(call.func.value)
+    elif call.name.endswith("Config"):
+        values = call.view.values(call.func)
+    else:
+        return []
+    return _named(values)
+
+
+def _classes(view: ModuleView, node: ast.expr) -> list[str]:
+    """The classes of the configuration that an expression is; none where one is not known."""
+    owners = members.owners(view, node, ("config",))
+    if not owners or not all(each.is_exact and not isinstance(each.of, LocalClass) for each in owners):
+        return []
+    return [each.name for each in owners]
+
+
+def _named(values: Collection[object]) -> list[str]:
+    if not all(
+        isinstance(each, External) and each.package == "transformers" and lookup.kind_of(each.name) == "config"
         for each in values
-    )
+    ):
+        return []
+    return [each.name for each in values if isinstance(each, External)]
 
 
-def _refused(view: ModuleView, keyword: ast.keyword) -> tuple[str, Fix | None]:
-    """What an argument has to be instead of what it is, in words, and the edit that makes it so; "" where it may be."""
-    value, name = keyword.value, keyword.arg
+def _judged(view: ModuleView, classes: list[str], name: str, value: ast.expr) -> Iterator[Finding]:
+    """The finding of a value that all of some classes refuse for a field."""
+    checking = _known().get(name, frozenset())
+    optional = any(f"{each}{_OPTIONAL}" in checking for each in classes)
+    if not all(each in checking or f"{each}{_OPTIONAL}" in checking for each in classes):
+        return
+    wanted, fix = _refused(view, name, value, optional=optional)
+    if wanted:
+        message = f"`{classes[0]}` refuses `{view.source(value)}` for `{name}` since transformers 5.4: give {wanted}"
+        yield view.finding(value, message, fix=fix)
+
+
+def _refused(view: ModuleView, name: str, value: ast.expr, *, optional: bool) -> tuple[str, Fix | None]:
+    """What a value has to be instead of what it is, in words, and the edit that makes it so; "" where it may be."""
     if name in _FUNCTIONS:
         is_function = any(isinstance(each, External) and each.package == "torch" for each in view.values(value))
         return ("the name of the function", None) if is_function or isinstance(value, ast.Lambda) else ("", None)
     constants = view.values(value)
-    if name in _WHOLE and isinstance(value, ast.BinOp) and isinstance(value.op, ast.Div):
+    is_whole = name not in _REAL
+    if is_whole and isinstance(value, ast.BinOp) and isinstance(value.op, ast.Div):
         start, end = view.span(value.left)[1], view.span(value.right)[0]
         at = view.text.find("/", start, end)
         return "a whole number", Fix("Divide without a rest", [Edit(at, at + 1, "//")], applicability="unsafe")
     is_written = isinstance(value, (ast.Constant, ast.Name, ast.Attribute))  # what is computed may be of another type
     if not is_written or len(constants) != 1 or not isinstance(given := next(iter(constants)), Constant):
         return "", None
-    if name in _WHOLE and (given.value is None or isinstance(given.value, (str, float, bool))):
+    if given.value is None and optional:
+        return "", None
+    if is_whole and (given.value is None or isinstance(given.value, (str, float, bool))):
         return "a whole number", _rewritten(view, value, given, int)
-    if name in _REAL and (given.value is None or isinstance(given.value, (str, int))):
+    if not is_whole and (given.value is None or isinstance(given.value, (str, int))):
         return "a number with a fraction", _rewritten(view, value, given, float)
     return "", None
 

@@ -36,6 +36,15 @@ _PARTS = ("encoder", "decoder")
 #: Tokens that a model's configuration may go on holding: what `generate` took from there it takes no longer.
 _TOKENS = frozenset({"decoder_start_token_id", "eos_token_id", "pad_token_id", "bos_token_id"})
 
+#: What was False under 4.x, and is None until somebody sets it.
+_FLAGS = frozenset({"do_sample", "early_stopping", "output_scores", "remove_invalid_values", "return_dict_in_generate"})
+
+#: Numbers of which none is zero where somebody sets them.
+_NEVER_ZERO = frozenset({"max_length", "num_beams", "num_beam_groups", "num_return_sequences"})
+
+#: What an alternative can stand in without parentheses.
+_LOOSE = (ast.Assign, ast.AnnAssign, ast.Call, ast.Dict, ast.FormattedValue, ast.keyword, ast.List, ast.Return)
+
 _BEFORE = "4.36"
 _parameters: set[str] = set()
 
@@ -86,7 +95,9 @@ class GenerationParameterOnConfig(Rule):
     ## Fix safety
 
     Unsafe: `generate` of v4 took all parameters from the configuration as soon as one of them was changed there, and
-    those that the file does not name come from the checkpoint's generation_config.json now. A model that does not
+    those that the file does not name come from the checkpoint's generation_config.json now. Where one is read that the
+    module does not set, the old default is written beside it (`model.generation_config.max_length or 20`): it is None
+    in v5 until the checkpoint or the program sets it. A model that does not
     generate, as `BertModel` and `DecisionTransformerModel`, has no generation configuration either: no fix.
 
     ## References
@@ -114,10 +125,16 @@ class GenerationParameterOnConfig(Rule):
                     found.append(node)
             elif node.attr in _TOKENS and isinstance(node.ctx, ast.Store):
                 beside.append(node)
-        stored = {ast.dump(each.value) for each in found if isinstance(each.ctx, ast.Store)}
+        # A None that is set is refused by neither, and 4.x looked at it only where something else was set as well.
+        stored = {
+            ast.dump(each.value)
+            for each in found
+            if isinstance(each.ctx, ast.Store) and not _is_written_none(module, each)
+        }
         for node in found:
-            edit = Edit(*module.name_span(node.value), _NEW)  # type: ignore[arg-type]
-            fix: Fix | None = Fix(f"Use `{_NEW}`", [edit], applicability="unsafe")
+            if _is_written_none(module, node) and ast.dump(node.value) not in stored:
+                continue
+            fix = _fix(module, node)
             idle = _never_generates(module, node.value)  # type: ignore[arg-type]
             if idle:
                 fix = None
@@ -126,8 +143,13 @@ class GenerationParameterOnConfig(Rule):
                     f"generate, no `{_NEW}`: keep the number under a name of its own"
                 )
             elif isinstance(node.ctx, ast.Store):
-                verb = "does not look at" if _is_own_field(module, node) else "refuses"
-                message = f"`generate` {verb} `{node.attr}` on `{_CONFIG}` since transformers 5.0: set it on `{_NEW}`"
+                is_unseen = _is_own_field(module, node) or _is_written_none(module, node)
+                verb = "does not look at" if is_unseen else "refuses"
+                is_open = given_parameters.is_none(module, _stored_value(module, node)) and not is_unseen
+                but = " unless it is None" if is_open else ""
+                message = (
+                    f"`generate` {verb} `{node.attr}` on `{_CONFIG}` since transformers 5.0{but}: set it on `{_NEW}`"
+                )
             else:
                 message = f"a configuration has no `{node.attr}` since transformers 5.0: read it from `{_NEW}`"
                 before = generation_defaults.DEFAULTS.get(node.attr)
@@ -142,6 +164,67 @@ class GenerationParameterOnConfig(Rule):
             if ast.dump(node.value) in stored and not _is_set_there(module, node):
                 message = f"`generate` does not see `{node.attr}` on `{_CONFIG}`: set it on `{_NEW}`, too"
                 yield module.finding(node, message, fix=_second_line(module, node))
+
+
+def _stored_value(view: ModuleView, node: ast.Attribute) -> ast.expr | None:
+    """What an attribute is set to, where that stands beside it."""
+    parent = view.tree.parents[node]
+    if isinstance(parent, ast.Assign) and node in parent.targets:
+        return parent.value
+    return parent.value if isinstance(parent, ast.AnnAssign) and parent.target is node else None
+
+
+def _is_written_none(view: ModuleView, node: ast.Attribute) -> bool:
+    """Whether an attribute is set to the word None."""
+    value = _stored_value(view, node)
+    return isinstance(value, ast.Constant) and value.value is None
+
+
+def _fix(view: ModuleView, node: ast.Attribute) -> Fix | None:
+    """The parameter of the generation configuration, or the old default where that is None."""
+    edit = Edit(*view.name_span(node.value), _NEW)  # type: ignore[arg-type]
+    default = False if node.attr in _FLAGS else generation_defaults.DEFAULTS.get(node.attr)
+    edits = [edit]
+    if default is not None and not _is_set_before(view, node):
+        if isinstance(view.tree.parents[node], ast.AugAssign):
+            return None
+        if isinstance(node.ctx, ast.Load):
+            edits = _or_default(view, node, edit, default)
+    return Fix(f"Use `{_NEW}`", edits, applicability="unsafe")
+
+
+def _or_default(view: ModuleView, node: ast.Attribute, edit: Edit, default: float) -> list[Edit]:
+    """What reads a parameter, with what it was under 4.x where nothing sets it."""
+    parent = view.tree.parents[node]
+    is_test = isinstance(parent, (ast.If, ast.While, ast.IfExp)) and parent.test is node
+    if not default and (is_test or (isinstance(parent, ast.UnaryOp) and isinstance(parent.op, ast.Not))):
+        return [edit]
+    start, end = view.span(node)
+    text = view.text[start : edit.start] + _NEW + view.text[edit.end : end]
+    before, after = "", f" or {default!r}"
+    if default and node.attr not in _NEVER_ZERO:
+        before, after = f"{default!r} if {text} is None else ", ""
+    is_alternative = bool(after) and isinstance(parent, ast.BoolOp) and isinstance(parent.op, ast.Or)
+    if not is_alternative and not isinstance(parent, _LOOSE):
+        before, after = f"({before}", f"{after})"
+    return [Edit(start, end, f"{before}{text}{after}")]
+
+
+def _is_set_before(view: ModuleView, node: ast.Attribute) -> bool:
+    """Whether the module sets a parameter on a configuration of the same model itself."""
+    assert isinstance(node.value, ast.Attribute)
+    model = ast.dump(node.value.value)
+    return any(
+        isinstance(each, ast.Attribute)
+        and each.attr == node.attr
+        and isinstance(each.ctx, ast.Store)
+        and not isinstance(view.tree.parents[each], ast.AugAssign)
+        and not _is_written_none(view, each)
+        and isinstance(each.value, ast.Attribute)
+        and each.value.attr in (_CONFIG, _NEW)
+        and ast.dump(each.value.value) == model
+        for each in view.tree.nodes.get(ast.Attribute, ())
+    )
 
 
 def _of_parts(view: ModuleView) -> Iterator[Finding]:
@@ -198,6 +281,8 @@ def _is_set_on_part(view: ModuleView, name: str) -> bool:
 def _by_name(view: ModuleView) -> Iterator[Finding]:
     """Parameters that are set by name: `model.config.update({...})`, `setattr(model.config, "max_length", 64)`."""
     for each in named_settings.settings(view, parameters()):
+        if given_parameters.says_nothing(view, each.name, each.value):
+            continue
         if _is_configuration(view, each.holder):
             message = f"`generate` refuses `{each.name}` on `{_CONFIG}` since transformers 5.0: set it on `{_NEW}`"
             yield view.finding(each.node, message)

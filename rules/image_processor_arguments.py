@@ -5,7 +5,8 @@ from __future__ import annotations
 import ast
 
 from v5lint.rule import Edit, Fix, Rule
-from v5lint.rules.parts import image_processors, image_values, library
+from v5lint.rules.parts import image_processors, image_values, library, members
+from v5lint.view.values import Mapping
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,6 +31,9 @@ _WITH_MASK = frozenset(
 )
 _LABELS = "reduce_labels"
 
+#: What a processor hands on to its image processor.
+_IMAGES = "images_kwargs"
+
 #: What chose between the classes in PIL and in torchvision, and what chooses between them since 5.4.
 _FAST = "use_fast"
 _BACKENDS = {True: 'backend="torchvision"', False: 'backend="pil"'}
@@ -45,9 +49,10 @@ class ImageProcessorArgument(Rule):
 
     Finds `reduce_labels=`, `pad_and_return_pixel_mask=`, arguments of tokenizers (`padding=`, `truncation=`, ...) and
     `return_tensors="tf"` where they are given to an image processor of transformers, or to a vision feature extractor,
-    which becomes one. Values of the wrong type: whole numbers, arrays and tensors for `image_mean=` and `image_std=`, a
-    whole number for `rescale_factor=`, 0 and 1 for `do_resize=` and its like, one number for the `size=` of MaskFormer,
-    Mask2Former and SAM, and None for a constructor's `size=`, `image_mean=` or `image_std=`. `data_format=` that asks
+    which becomes one; those of tokenizers in the `images_kwargs=` of a processor, too. Values of the wrong type: whole
+    numbers, arrays and tensors for `image_mean=` and `image_std=`, a whole number for `rescale_factor=`, 0 and 1 for
+    `do_resize=` and its like, one number for the `size=` of MaskFormer, Mask2Former and SAM, and None for a
+    constructor's `size=`, `image_mean=` or `image_std=`. `data_format=` that asks
     for the channels last. And `use_fast=` of `AutoImageProcessor.from_pretrained`, which only warns so far.
 
     ## Why it breaks
@@ -107,7 +112,7 @@ class ImageProcessorArgument(Rule):
     code = "V5403"
     name = "image-processor-argument"
     since = "5.4"
-    tokens = image_processors.TOKENS
+    tokens = (*image_processors.TOKENS, _IMAGES)
 
     def check(self, module: ModuleView) -> Iterator[Finding | Unseen]:
         """See Rule."""
@@ -127,9 +132,26 @@ class ImageProcessorArgument(Rule):
                 yield module.finding(
                     keyword, f"{text}: it is `do_reduce_labels=`", fix=_relabelled(module, keyword), since="4.55"
                 )
+        if _IMAGES in module.text:
+            yield from _of_processors(module)
         for call, found in image_processors.uses(module, names):
             if not module.guards.is_ready(call.node):
                 yield from _of_call(module, call, found)
+
+
+def _of_processors(view: ModuleView) -> Iterator[Finding]:
+    """Arguments of tokenizers that a processor is given for its image processor: `images_kwargs={"padding": True}`."""
+    for call, keyword in view.keywords({_IMAGES}):
+        if view.guards.is_ready(call.node) or not members.owners(view, call.func, ("processor",)):
+            continue
+        for table in view.values(keyword.value):
+            for entry in view.dicts.entries(table.node) if isinstance(table, Mapping) and table.view is view else ():
+                if entry.key in _IGNORED and entry.how != "removal":
+                    message = (
+                        f"the image processor refuses `{entry.key}` in `{_IMAGES}=` since transformers 5.4, which it "
+                        "ignored before"
+                    )
+                    yield view.finding(entry.node, message)
 
 
 def _deprecated(view: ModuleView) -> Iterator[Finding]:

@@ -27,6 +27,9 @@ _PLACE = 1
 #: What says, somewhere, that no cache is given.
 _NO_CACHE = pattern(r"""use_cache["'\]]*\s*[=:]\s*False""")
 
+#: What a call that makes a cache ends its function's name with.
+_MADE = "Cache("
+
 #: Methods of caches alone: nothing else has any of the name.
 _SPECIFIC = frozenset({"from_legacy_cache", "to_legacy_cache"})
 
@@ -127,7 +130,7 @@ class LegacyCache(Rule):
             ):
                 message = "`crop` refuses a positive length since transformers 5.20: pass what to take off, negated"
                 yield module.finding(call.args[0], message, since="5.20")
-        if _PAST not in module.text:
+        if _PAST not in module.text and _MADE not in module.text:
             return
         yield from _tuples_given(module)
         for node in module.tree.nodes.get(ast.Subscript, ()):

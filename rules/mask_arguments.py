@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import ast
+
 from v5lint.rule import Fix, Rule
+from v5lint.view.strings import last_name
 from v5lint.view.values import External
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import ast
     from collections.abc import Iterator
 
     from v5lint.rule import Edit, Finding
@@ -31,6 +33,11 @@ _SINCE = "5.9"
 #: The oldest release that takes the new arguments alone.
 _REQUIRES = "5.6"
 
+#: What 4.x took by position: the positions of the tokens stood where the cache stands now.
+_ORDER = ("config", _EMBEDS, "attention_mask", _POSITIONS, "past_key_values", "position_ids")
+_AT = _ORDER.index(_POSITIONS)
+_CACHES = ("past_key_values", "cache")
+
 #: Takes any keyword: what it does not know is passed over.
 _OPEN = "create_masks_for_generate"
 
@@ -41,7 +48,8 @@ class RemovedMaskArgument(Rule):
     ## What it does
 
     Finds calls of `create_causal_mask`, `create_sliding_window_causal_mask`, `create_chunked_causal_mask` and
-    `create_masks_for_generate` of `transformers.masking_utils` with one of the two by name, in the call or in a dict.
+    `create_masks_for_generate` of `transformers.masking_utils` with one of the two by name, in the call or in a dict,
+    and with the positions of the tokens by position, where the cache stands now.
 
     ## Why it breaks
 
@@ -50,8 +58,9 @@ class RemovedMaskArgument(Rule):
 
         TypeError: create_causal_mask() got an unexpected keyword argument 'input_embeds'
         TypeError: create_causal_mask() got an unexpected keyword argument 'cache_position'
+        AttributeError: 'Tensor' object has no attribute 'get_query_offset'
 
-    No call with these names is right for 4.x and for 5.9: where both are supported, choose by
+    the last of them by position. No such call is right for 4.x and for 5.9: where both are supported, choose by
     `inspect.signature(create_causal_mask).parameters`.
 
     ## Example
@@ -88,7 +97,13 @@ class RemovedMaskArgument(Rule):
             given = [each for each in (_EMBEDS, _POSITIONS) if call.keyword(each) or call.entry(each)]
             if _POSITIONS in given and name == _OPEN:
                 given.remove(_POSITIONS)
-            if given:
+            if _in_old_order(call):
+                message = (
+                    f"the cache is the fourth argument of `{name}` since transformers {_SINCE}, where positions are "
+                    "given here: leave them out"
+                )
+                yield module.finding(call.node.args[_AT], message, fix=_reordered(module, call))
+            elif given:
                 listed = " and ".join(f"`{each}`" for each in given)
                 said = f"`{name}` takes no {listed} since transformers {_SINCE}, a TypeError"
                 advice = f": the first is `{_NEW_EMBEDS}` now" if given[0] == _EMBEDS else ""
@@ -103,6 +118,35 @@ def _function(call: CallSite) -> str:
         if isinstance(callee, External) and callee.path.startswith(_MODULE) and callee.name in _FUNCTIONS:
             return callee.name
     return ""
+
+
+def _in_old_order(call: CallSite) -> bool:
+    """Whether the positions of the tokens stand where they stood: so they are called, or the cache is named, too."""
+    given = call.node.args
+    if len(given) <= _AT or any(isinstance(each, ast.Starred) for each in given):
+        return False
+    says_so = last_name(given[_AT]).endswith(_POSITIONS) or last_name(given[_AT]) == "positions"
+    return says_so or any(call.keyword(each) is not None for each in _CACHES)
+
+
+def _reordered(view: ModuleView, call: CallSite) -> Fix | None:
+    """The fix that leaves the positions out, and names what stood behind them."""
+    behind = call.node.args[_AT + 1 :]
+    if len(behind) > len(_ORDER) - _AT - 1:
+        return None
+
+    def build() -> list[Edit]:
+        from v5lint.edits.arguments import edit_arguments
+
+        named: dict[ast.AST, str] = {
+            each: f"{name}={view.source(each)}" for each, name in zip(behind, _ORDER[_AT + 1 :], strict=False)
+        }
+        named.update(
+            (each, f"{_NEW_EMBEDS}={view.source(each.value)}") for each in call.node.keywords if each.arg == _EMBEDS
+        )
+        return [edit_arguments(view, call.node, remove=[call.node.args[_AT]], replace=named)]
+
+    return Fix("Write what 5.9 takes", build, applicability="unsafe", requires=_REQUIRES)
 
 
 def _fix(view: ModuleView, call: CallSite, written: list[ast.keyword]) -> Fix:

@@ -62,6 +62,7 @@ class RemovedModelMember(Rule):
     name = "removed-model-member"
     since = "5.0"
     tokens = (
+        "get_rope_index",
         "head_mask",
         "attention_mask",
         "prune_heads",

@@ -6,7 +6,7 @@ import ast
 
 from v5lint.rule import Rule
 from v5lint.rules.knowledge import lookup
-from v5lint.rules.parts import library
+from v5lint.rules.parts import joined_paths, library
 from v5lint.view.calls import CallSite
 from v5lint.view.values import External, Instance
 
@@ -91,7 +91,7 @@ class UnwrittenTokenizerFile(Rule):
             for constant in named:
                 if _file(constant) not in gone or module.links.function_around(constant) is not around:
                     continue
-                path = _path(module, constant, _plain(module, folder))
+                path = _path(module, constant, module.source(joined_paths.unwrapped(folder)))
                 if path is None or module.span(path) < module.span(node) or _is_written(module, path):
                     continue
                 said = f"`{_file(constant)}` is not written since transformers 5.0 by `{module.source(node.func)}`"
@@ -137,27 +137,11 @@ def _loaded_types(view: ModuleView, node: ast.expr) -> set[str]:
     return {lookup.checkpoint_model_type(each) if isinstance(each, str) else "" for each in texts} or {""}
 
 
-def _plain(view: ModuleView, folder: ast.expr) -> str:
-    """The source of a folder, without `str(...)` or `Path(...)` around it."""
-    while isinstance(folder, ast.Call) and len(folder.args) == 1 and getattr(folder.func, "id", "") in ("str", "Path"):
-        folder = folder.args[0]
-    return view.source(folder)
-
-
 def _path(view: ModuleView, constant: ast.AST, folder: str) -> ast.expr | None:
     """The expression that joins a folder with the name of a file; None where it is another folder's."""
-    above = view.tree.parents.get(constant)
-    if isinstance(above, ast.Call) and getattr(above.func, "attr", "") in ("join", "joinpath"):
-        first = above.args[0] if above.args[0] is not constant else getattr(above.func, "value", None)
-        return above if first is not None and len(above.args) <= 2 and _plain(view, first) == folder else None
-    if isinstance(above, ast.BinOp) and isinstance(above.op, (ast.Div, ast.Add)) and above.right is constant:
-        left = above.left
-        if isinstance(left, ast.BinOp) and isinstance(left.right, ast.Constant) and left.right.value == "/":
-            left = left.left
-        return above if _plain(view, left) == folder else None
-    if isinstance(above, ast.JoinedStr) and len(above.values) == 2 and above.values[1] is constant:
-        first = above.values[0]
-        return above if isinstance(first, ast.FormattedValue) and _plain(view, first.value) == folder else None
+    path = joined_paths.joined(view, constant)
+    if path is not None:
+        return path[0] if view.source(path[1]) == folder else None
     if isinstance(constant, ast.Constant) and constant.value in (f"{folder[1:-1]}/{_file(constant)}",):
         return constant if folder[:1] in "'\"" else None
     return None

@@ -6,7 +6,7 @@ import ast
 
 from v5lint.rules.knowledge import lookup
 from v5lint.rules.parts import library, members
-from v5lint.view.values import External, LocalClass
+from v5lint.view.values import Constant, External, LocalClass, Unknown
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -36,7 +36,15 @@ _KEPT = {
     },
 }
 
-#: Of them those that only one family has, and hardly ever: an unknown model is not one of those.
+#: Those that were None under 4.57.6 until a checkpoint or a program set them: v5 passes over a None that is set.
+NONE_BY_DEFAULT = frozenset(
+    {
+        *("bad_words_ids", "begin_suppress_tokens", "exponential_decay_length_penalty"),
+        *("forced_bos_token_id", "forced_eos_token_id", "suppress_tokens"),
+    }
+)
+
+#: Of those of a family the ones that only one has, and hardly ever: an unknown model is not one of those.
 _RARE = frozenset({"max_length", "num_beams", "early_stopping", "length_penalty", "temperature"})
 
 #: Those that `generate` took from there under 4.x and takes from the generation configuration alone now, though the
@@ -53,6 +61,17 @@ def is_kept(owner: Owner, name: str) -> bool:
         return name not in _RARE or "Audio" in owner.shown
     facts = lookup.class_facts(owner.name)
     return facts is not None and facts.model_type in kept
+
+
+def says_nothing(view: ModuleView, name: str, value: ast.expr | None) -> bool:
+    """Whether a parameter is set to the None that it was anyway, as far as its value is known."""
+    return name in NONE_BY_DEFAULT and is_none(view, value)
+
+
+def is_none(view: ModuleView, node: ast.expr | None) -> bool:
+    """Whether all that is known of a value is that it is None, as of an option that is not given by default."""
+    known = [] if node is None else [each for each in view.values(node) if not isinstance(each, Unknown)]
+    return bool(known) and all(isinstance(each, Constant) and each.value is None for each in known)
 
 
 def on_configurations(view: ModuleView, names: Collection[str], but: Collection[ast.Attribute]) -> Iterator[Finding]:
@@ -79,6 +98,9 @@ def on_configurations(view: ModuleView, names: Collection[str], but: Collection[
             continue
         shown = owners[0].shown
         if isinstance(node.ctx, ast.Store):
+            parent = view.tree.parents[node]
+            if isinstance(parent, ast.Assign) and says_nothing(view, node.attr, parent.value):
+                continue
             message = (
                 f"`generate` and `save_pretrained` refuse `{node.attr}` on a configuration since transformers 5.0: set "
                 f"it on the model's `{_NEW}`"
@@ -93,7 +115,7 @@ def in_calls(view: ModuleView, names: Collection[str]) -> Iterator[Finding]:
     """Parameters that a loader or a constructor is given: `AutoConfig.from_pretrained(name, num_beams=4)`."""
     for call, keyword in view.keywords(names):
         name = keyword.arg or ""
-        if view.guards.is_dead(call.node):
+        if view.guards.is_dead(call.node) or says_nothing(view, name, keyword.value):
             continue
         made = _made(call)
         if made is None or any(is_kept(each, name) for each in made):

@@ -48,6 +48,7 @@ class ImportEdits:
         self._changes: dict[ast.ImportFrom, dict[ast.alias, _Change]] = {}
         self._added: dict[ast.ImportFrom, list[tuple[str, str]]] = {}
         self._new: dict[tuple[int, str, str], list[str]] = {}
+        self._sources: dict[tuple[Scope, str], tuple[str, str]] = {}
         self._bound: dict[tuple[Scope, str], list[Path]] = {}
         self._behind: list[ast.ImportFrom] = []
         self._gone: list[ast.Import] = []
@@ -71,6 +72,8 @@ class ImportEdits:
         bound = alias.asname or name
         if not alias.asname and (keep or not self._can_become(binding, name, module)):
             bound = alias.name
+        if self._sources.setdefault((binding.scope, bound), (module, name)) != (module, name):
+            bound = alias.name  # one of these edits imports something else of that name already
         here = self._view.reach.path(alias)
         before = self._bound.setdefault((binding.scope, bound), [])
         if any(path == here[: len(path)] for path in before) or (
