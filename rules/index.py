@@ -28,10 +28,11 @@ MODULES: frozenset[str] = frozenset(['accelerate_members', 'accumulated_losses',
  'siglip_classes', 'silent_arguments', 'special_tokens', 'state_dicts', 'strict_configurations', 'submodules',
  'swallowed_arguments', 'target_tokenizers', 'tied_weights', 'token_arguments', 'token_types',
  'tokenized_input', 'tokenizer_calls', 'tokenizer_members', 'trainer_arguments', 'trainer_members',
- 'trainer_overrides', 'training_arguments', 'training_choices', 'training_flags', 'transformers_pins',
- 'tuple_parts', 'undeclared_config_attributes', 'undecodable_predictions', 'unfrozen_parameters',
- 'ungenerating_models', 'uninitialized_buffers', 'unsafe_serialization', 'unwritten_files',
- 'version_comparisons', 'video_frame_rates', 'vocabulary_files', 'wrapped_forwards', 'written_targets'])
+ 'trainer_overrides', 'training_arguments', 'training_choices', 'training_flags', 'training_setters',
+ 'transformers_pins', 'tuple_parts', 'undeclared_config_attributes', 'undecodable_predictions',
+ 'unfrozen_parameters', 'ungenerating_models', 'uninitialized_buffers', 'unsafe_serialization',
+ 'unwritten_files', 'version_comparisons', 'video_frame_rates', 'vocabulary_files', 'wrapped_forwards',
+ 'written_targets'])
 
 #: Module, class, whether it has options, and the attributes that differ from those of Rule.
 RULES: tuple[tuple[str, str, bool, dict[str, Any]], ...] = (('feature_extractors',
@@ -514,6 +515,12 @@ RULES: tuple[tuple[str, str, bool, dict[str, Any]], ...] = (('feature_extractors
    'since': '5.3',
    'tokens': ('predict_with_generate',),
    'beside': ('.batch_decode(', '.decode(')}),
+ ('training_setters',
+  'LostSetterArgument',
+  False,
+  {'code': 'V5310',
+   'name': 'lost-setter-argument',
+   'tokens': ('set_lr_scheduler', 'set_evaluate', 'set_testing', 'set_lr_scheduler', 'set_dataloader')}),
  ('image_processor_sizes',
   'ImageProcessorSize',
   False,
