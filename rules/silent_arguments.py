@@ -27,8 +27,9 @@ class IgnoredHeadMask(Rule):
     ## What it does
 
     Finds `head_mask=` in calls of models of transformers whose `forward` has no such parameter any more, of the base
-    model in one (`model.bert(...)`) as well, and a mask in a dict that is splatted into one. A mask that is only handed on, from a parameter that is None unless a caller says
-    otherwise, is none: `forward` methods of models with a head of their own do that.
+    model in one (`model.bert(...)`) as well, and a mask in a dict that is splatted into one. A mask that is only handed
+    on, from a parameter that is None unless a caller says otherwise, is none: `forward` methods of models with a head
+    of their own do that.
 
     ## Why it breaks
 

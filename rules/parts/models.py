@@ -168,7 +168,7 @@ def _base_in(model: Model, attribute: str) -> Model | None:
     """What an attribute of a model holds, where it is the base model: it is called by the type, and `base_model`."""
     if model.is_own or not model.model_type or (attribute == "base_model" and model.is_adapted):
         return None
-    if attribute not in ("base_model", _joined(model.model_type)):
+    if attribute not in ("base_model", _joined(model.model_type), model.model_type.replace("-", "_")):
         return None
     facts = lookup.model_type(model.model_type)
     name = facts.models.get("AutoModel", "") if facts is not None else ""
