@@ -96,10 +96,11 @@ class AttentionMaps(Rule):
 
     ## What it does
 
-    Finds `output_attentions=True` in a call of a model, and `model.config.output_attentions = True`, where the model is
-    loaded without `attn_implementation`, or with one that computes none ("sdpa", "flash_attention_2"). A model that is
-    loaded with `output_attentions=True`, or with a configuration that has it, is eager by that, as it was, and left
-    alone, unless it is one of two towers (CLIP, OWL-ViT), which that does not reach any more. Of these,
+    Finds `output_attentions=True` in a call of a model or of the base model in it (`model.bert(...)`), and
+    `model.config.output_attentions = True`, where the model is loaded without `attn_implementation`, or with one that
+    computes none ("sdpa", "flash_attention_2"). A model that is loaded with `output_attentions=True`, or with a
+    configuration that has it, is eager by that, as it was, and left alone, unless it is one of two towers (CLIP,
+    OWL-ViT), which that does not reach any more. Of these,
     `output_hidden_states=True` where they are loaded as well.
 
     ## Why it breaks
@@ -147,7 +148,7 @@ class AttentionMaps(Rule):
         for how, node, target in _asked(module):
             if chosen & _names(module, target):
                 continue
-            found = models.models(module, target)
+            found = models.of_model_or_base(module, target)
             if not found.found or any(not _computes_none(each, module) for each in found.found):
                 continue
             model = found.found[0]

@@ -26,9 +26,10 @@ class IgnoredHeadMask(Rule):
 
     ## What it does
 
-    Finds `head_mask=` in calls of models of transformers whose `forward` has no such parameter any more, and a mask in
-    a dict that is splatted into one. A mask that is only handed on, from a parameter that is None unless a caller says
-    otherwise, is none: `forward` methods of models with a head of their own do that.
+    Finds `head_mask=` in calls of models of transformers whose `forward` has no such parameter any more, of the base
+    model in one (`model.bert(...)`) as well, and a mask in a dict that is splatted into one. A mask that is only handed
+    on, from a parameter that is None unless a caller says otherwise, is none: `forward` methods of models with a head
+    of their own do that.
 
     ## Why it breaks
 
@@ -60,7 +61,7 @@ class IgnoredHeadMask(Rule):
         """See Rule."""
         for call, keyword in module.keywords({_MASK}):
             target = call.func.value if call.name == "forward" and isinstance(call.func, ast.Attribute) else call.func
-            found = models.models(module, target).found
+            found = models.of_model_or_base(module, target).found
             if not found or any(_takes_mask(each.name, module) or each.is_own for each in found):
                 continue
             if module.guards.is_dead(call.node) or _is_handed_on(module, keyword):
@@ -84,7 +85,7 @@ def _in_dicts(view: ModuleView) -> Iterator[Finding]:
         if entry is None or entry.node in met or entry.node not in view.tree.parents or entry.value is None:
             continue
         target = call.func.value if call.name == "forward" and isinstance(call.func, ast.Attribute) else call.func
-        found = models.models(view, target).found
+        found = models.of_model_or_base(view, target).found
         if not found or any(_takes_mask(each.name, view) or each.is_own for each in found):
             continue
         values = view.values(entry.value)

@@ -233,7 +233,8 @@ def _inner_model(name: str, attribute: str) -> str:
         return ""
     base = lookup.model_type(facts.model_type)
     inner = base.models.get("AutoModel", "") if base is not None else ""
-    holders = (facts.model_type, facts.model_type.partition("_")[0], "base_model")
+    named = facts.model_type.replace("-", "_")
+    holders = (facts.model_type, named, facts.model_type.partition("_")[0], "base_model")
     return inner if inner != name and attribute in holders else ""
 
 

@@ -152,6 +152,29 @@ def of_model_or_part(view: ModuleView, node: ast.expr) -> Models:
     return found
 
 
+def of_model_or_base(view: ModuleView, node: ast.expr) -> Models:
+    """The models that an expression may stand for: also the base model in one with a head, `model.bert`."""
+    found = models(view, node)
+    if found.found or not isinstance(node, ast.Attribute):
+        return found
+    around = models(view, node.value)
+    bases = [_base_in(each, node.attr) for each in around.found]
+    if not bases or None in bases:
+        return found
+    return Models([each for each in bases if each is not None], is_complete=around.is_complete)
+
+
+def _base_in(model: Model, attribute: str) -> Model | None:
+    """What an attribute of a model holds, where it is the base model: it is called by the type, and `base_model`."""
+    if model.is_own or not model.model_type or (attribute == "base_model" and model.is_adapted):
+        return None
+    if attribute not in ("base_model", _joined(model.model_type), model.model_type.replace("-", "_")):
+        return None
+    facts = lookup.model_type(model.model_type)
+    name = facts.models.get("AutoModel", "") if facts is not None else ""
+    return Model(name, model.model_type, is_sure=model.is_sure, call=model.call) if name else None
+
+
 def _joined(model_type: str) -> str:
     return model_type.replace("_", "").replace("-", "")
 

@@ -177,6 +177,7 @@ def in_base_model(model: Model, path: tuple[str, ...]) -> str:
     if not base:
         return ""
     names = {"base_model", "model", model.model_type, model.model_type.replace("_", "")}
+    names.add(model.model_type.replace("-", "_"))
     names.add(model.model_type.partition("_")[0])
     # A backbone, and a model for images and text under 4.x, have the parts of the base model themselves.
     inner = model.name != base and path[0] in names
