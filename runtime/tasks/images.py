@@ -97,6 +97,8 @@ def find_images(sources: Sequence[str | Path], *, skip_unreadable: bool = False)
         DataError: A source does not exist, or a folder has no image.
     """
     found: dict[Path, None] = {}
+    if not all(str(source) for source in sources):  # a variable of a shell that is not set: the path is that of `.`
+        raise DataError("an empty name among the images: write . for the folder that you are in")
     for source in map(Path, sources):
         if source.is_dir():
             files = [path for path in _files_below(source) if is_image(path.relative_to(source))]

@@ -63,6 +63,8 @@ def test_images_that_are_not_there_are_named(tmp_path: Path, pictures: Path) -> 
         find_images([tmp_path / "absent"])
     with pytest.raises(DataError, match=r"has no images: no file in it ends in \.avif"):
         find_images([tmp_path])
+    with pytest.raises(DataError, match="an empty name among the images"):
+        find_images([pictures, ""])
     with pytest.raises(DataError, match="no images: name files or folders"):
         find_images([])
     with pytest.raises(UsageError, match="at least 1"):
