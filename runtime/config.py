@@ -61,7 +61,9 @@ class DataOptions:
 
     _argument_group_name = "data"
 
-    data: str = _option("", "folder of class folders, .parquet file or folder of them, saved data set, or Hub name")
+    data: str = _option(
+        "", "folder of class folders, table (.parquet, .csv, .tsv), folder of .parquet, saved data set, or Hub name"
+    )
     data_config: str | None = _option(None, "configuration of a Hub data set")
     train_split: str = _option("train", "split to train on")
     eval_split: str | None = _option(

@@ -17,7 +17,7 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from v5lint.runtime.errors import DataError
-from v5lint.runtime.folders import EVAL_SPLITS, load_by, load_folder, load_table
+from v5lint.runtime.folders import EVAL_SPLITS, is_text_table, load_by, load_folder, load_table
 from v5lint.runtime.splits import check_classes, check_same_classes, stratified_sample, stratified_split
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 _LABEL_NAMES = ("label", "labels", "target", "class", "fine_label")
 _SHOWN = 5
+_WORDS_FOR_NOTHING = " (A cell with NA, None, nan or null is read as an empty one: name a class otherwise.)"
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,7 @@ def load_data(config: FinetuneConfig) -> ImageData:
     """
     splits = load_splits(config.data, config.data_config, streaming=config.streaming)
     train = _split(splits, config.train_split, config.data)
-    image_column = _image_column(train, config.image_column, config.data)
+    image_column = image_column_of(train, config.image_column, config.data)
     label_column = _label_column(train, config.label_column, image_column, config.data)
     if config.streaming:
         return _streams(config, splits, train, image_column, label_column)
@@ -212,7 +213,17 @@ def _split(splits: Mapping[str, Any], name: str, source: str) -> Any:
     return splits[name]
 
 
-def _image_column(dataset: Any, wanted: str | None, source: str) -> str:
+def image_column_of(dataset: Any, wanted: str | None, source: str) -> str:
+    """The column of the images.
+
+    Args:
+        dataset: A data set or stream.
+        wanted: The column that was named, where one was.
+        source: What to call the data in an error.
+
+    Raises:
+        DataError: It does not exist or holds no images, or which one it is is not clear.
+    """
     import datasets
 
     features = _features(dataset, source)
@@ -251,6 +262,8 @@ def _label_column(dataset: Any, wanted: str | None, image_column: str, source: s
     if wanted is not None:
         if wanted not in features:
             raise DataError(f"{source} has no column {wanted!r}: it has {', '.join(features)}")
+        if wanted == image_column:
+            raise DataError(f"{source}: column {wanted!r} holds the images. Name another with label_column.")
         return wanted
     found = [name for name, feature in features.items() if isinstance(feature, datasets.ClassLabel)]
     if len(found) != 1:
@@ -274,14 +287,14 @@ def _with_class_labels(dataset: Any, column: str, source: str) -> tuple[Any, tup
 
     feature = dataset.features[column]
     values = dataset.with_format(None)[column][:]
-    singly = [value for value in values if not isinstance(value, list)]
+    singly = [value for value in values if not isinstance(value, list | dict)]
     two = not isinstance(feature, datasets.ClassLabel) and set(singly) == {-1, 1}  # as some tables write two classes
     missing = (None, "") if two else (None, -1, "")
     unlabelled = sum(value in missing for value in singly)
     if unlabelled:
         raise DataError(
             f"{source}: {unlabelled} of {len(values)} images have no label in {column!r}, as in a hidden test split. "
-            "Use another split, or remove these rows."
+            f"Use another split, or remove these rows.{_WORDS_FOR_NOTHING if is_text_table(source) else ''}"
         )
     if isinstance(feature, datasets.ClassLabel):
         return dataset, tuple(feature.names)
@@ -309,7 +322,8 @@ def _given_evaluation(
         others = load_splits(config.eval_data)
         name, source = next((name for name in EVAL_SPLITS if name in others), "train"), config.eval_data
         evaluation = _split(others, name, source)
-        image_column_there = _image_column(evaluation, None, source)
+        named = config.image_column if config.image_column in _features(evaluation, source) else None
+        image_column_there = image_column_of(evaluation, named, source)
         label_column_there = _label_column(evaluation, config.label_column, image_column_there, source)
         renamed = {image_column_there: image_column, label_column_there: label_column}
         evaluation = evaluation.rename_columns({old: new for old, new in renamed.items() if old != new})

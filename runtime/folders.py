@@ -7,6 +7,7 @@ out a link to nothing; none of it is said.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from v5lint.runtime.errors import DataError
@@ -47,8 +48,13 @@ def load_folder(path: Path, *, streaming: bool = False) -> Mapping[str, Any]:
         saved = datasets.load_from_disk(str(path))
         splits = saved if isinstance(saved, dict) else {"train": saved}
         return {name: streamed(split) if streaming else split for name, split in splits.items()}
-    tables = sorted(path.rglob("*.parquet"))
+    tables = sorted(file for file in path.rglob("*.parquet") if not is_hidden(file.relative_to(path)))
     if tables and not any(file.name in _METADATA for file in tables):
+        if any(_is_labelled(folder) for folder in _split_folders(path).values()):
+            raise DataError(
+                f"{path} has class folders with images, and a table, {tables[0].relative_to(path)}: which of them is "
+                "the data is not clear. Name the table, or remove it."
+            )
         files: dict[str, list[str]] = {}
         for table in tables:
             files.setdefault(_split_of(table, path), []).append(str(table))
@@ -67,16 +73,17 @@ def load_table(path: Path, *, streaming: bool = False) -> Mapping[str, Any]:
     Raises:
         DataError: It is no table, it cannot be read, or a cell has no file.
     """
-    if path.suffix == ".parquet":
+    ending = path.suffix.lower()
+    if ending == ".parquet":
         return load_by(path, "parquet", data_files={"train": str(path)}, streaming=streaming)
-    if path.suffix not in _SEPARATORS:
+    if ending not in _SEPARATORS:
         known = ", ".join((".parquet", *_SEPARATORS))
         raise DataError(f"{path} is no folder and no table ({known}): put the images into one folder a class")
     if streaming:
         raise DataError(f"{path} cannot be streamed: save it as parquet with the images in it")
     import datasets
 
-    table = load_by(path, "csv", data_files={"train": str(path)}, sep=_SEPARATORS[path.suffix])["train"]
+    table = load_by(path, "csv", data_files={"train": str(path)}, sep=_SEPARATORS[ending])["train"]
     for name in [name for name, feature in table.features.items() if str(feature.dtype).endswith("string")]:
         cells = table[name][:]
         if name not in _FILE_COLUMNS and not (cells and cells[0] and (path.parent / cells[0]).is_file()):
@@ -87,6 +94,11 @@ def load_table(path: Path, *, streaming: bool = False) -> Mapping[str, Any]:
         table = table.remove_columns(name).add_column(name, [str(path.parent / cell) for cell in cells])
         table = table.cast_column(name, datasets.Image(decode=False))
     return {"train": table}
+
+
+def is_text_table(source: str | Path) -> bool:
+    """Whether a file, by its ending, is a table of text, whose cells have no types."""
+    return str(source).lower().endswith(tuple(_SEPARATORS))
 
 
 def load_by(source: object, builder: str, **options: Any) -> Mapping[str, Any]:
@@ -122,14 +134,19 @@ def _split_folders(path: Path) -> dict[str, Path]:
     `train` is a split where it has class folders, and a class (of vehicles) where it has pictures alone.
 
     Raises:
-        DataError: There are splits, and none to train on.
+        DataError: There are splits, and none to train on, or two folders for one.
     """
-    named = {_SPLITS[entry.name.lower()]: entry for entry in _folders(path) if entry.name.lower() in _SPLITS}
+    entries = [entry for entry in _folders(path) if entry.name.lower() in _SPLITS]
+    named = {_SPLITS[entry.name.lower()]: entry for entry in entries}
     if named and "train" not in named and len(named) == len(_folders(path)) and all(map(_folders, named.values())):
         there = " and ".join(entry.name for entry in named.values())
         raise DataError(f"{path} has class folders in {there} alone, and no folder train")
     if "train" not in named or not (_folders(named["train"]) or _has_metadata(named["train"])):
         return {"train": path}
+    for entry in entries:
+        other = named[_SPLITS[entry.name.lower()]]
+        if other != entry:
+            raise DataError(f"{path} has the folders {entry.name} and {other.name} for one split: put both into one")
     return named
 
 
@@ -186,6 +203,29 @@ def _class_folders(folder: Path) -> tuple[list[str], list[list[Path]]]:
     return [entry.name for entry in classes], list(images.values())
 
 
+def _is_labelled(folder: Path) -> bool:
+    """Whether a folder has classes by itself: two folders with images at least, as one may hold a page's figures."""
+    return sum(bool(_images(entry)) for entry in _folders(folder)) > 1
+
+
+def is_hidden(relative: Path) -> bool:
+    """Whether a file, or a folder that it lies in, begins with a dot.
+
+    Args:
+        relative: Its path from the folder that was named.
+    """
+    return any(part.startswith(".") for part in relative.parts)
+
+
+def is_image(relative: Path) -> bool:
+    """Whether a file has the ending of an image, and is not hidden.
+
+    Args:
+        relative: Its path from the folder that was named.
+    """
+    return relative.suffix.lower() in IMAGE_ENDINGS and not is_hidden(relative)
+
+
 def _folders(path: Path) -> list[Path]:
     return sorted(entry for entry in path.iterdir() if entry.is_dir() and not entry.name.startswith("."))
 
@@ -196,11 +236,7 @@ def _images(folder: Path) -> list[Path]:
     Raises:
         DataError: One is a link to nothing.
     """
-    found = sorted(
-        entry
-        for entry in folder.iterdir()
-        if entry.suffix.lower() in IMAGE_ENDINGS and not entry.name.startswith(".") and not entry.is_dir()
-    )
+    found = sorted(entry for entry in folder.iterdir() if is_image(entry.relative_to(folder)) and not entry.is_dir())
     gone = next((entry for entry in found if not entry.exists()), None)
     if gone is not None:
         raise DataError(f"{gone} is a link to nothing: remove it, or bring back {gone.readlink()}")
@@ -208,7 +244,7 @@ def _images(folder: Path) -> list[Path]:
 
 
 def _has_images(folder: Path) -> bool:
-    return any(entry.suffix.lower() in IMAGE_ENDINGS for entry in folder.rglob("*"))
+    return any(is_image(entry.relative_to(folder)) for entry in folder.rglob("*"))
 
 
 def _has_metadata(folder: Path) -> bool:
@@ -216,7 +252,11 @@ def _has_metadata(folder: Path) -> bool:
 
 
 def _split_of(table: Path, root: Path) -> str:
-    """The split of a parquet file by its name, `train-00000-of-00002.parquet`, or by its folder."""
+    """The split of a parquet file: by a folder that it lies in, or by the first word of its name that is a split's.
+
+    `validation-00000-of-00002.parquet`, `Val/0.parquet`, `data/test/0.parquet` and `digits-test.parquet` are all of
+    data to evaluate on, which would otherwise be trained on.
+    """
     relative = table.relative_to(root)
-    words = {relative.parts[0], table.stem.split("-")[0].split("_")[0]}
-    return next((name for name in EVAL_SPLITS if name in words), "train")
+    words = [*relative.parts[:-1], *re.split(r"[\W_]+", relative.stem)]
+    return next((_SPLITS[word.lower()] for word in words if word.lower() in _SPLITS), "train")

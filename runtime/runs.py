@@ -105,6 +105,22 @@ def check_apart(output: str | Path, *sources: str | Path | None) -> None:
             )
 
 
+def check_kept(checkpoint: str, output: str | Path) -> None:
+    """Raise where results would lie among the files of the base model, or in the place of it.
+
+    Raises:
+        UsageError: The output is the folder of the checkpoint, or the checkpoint is a result that a run there replaces.
+    """
+    if not Path(checkpoint).expanduser().is_dir():
+        return
+    base, place = Path(checkpoint).expanduser().resolve(), Path(output).expanduser().resolve()
+    if base == place or any(base.is_relative_to(place / name) for name in _MADE):
+        raise UsageError(
+            f"output {output} would hold the results beside, or in place of, the base model {checkpoint}, which they "
+            "are loaded with: choose another output"
+        )
+
+
 def _where_it_begins(training: Path, found: list[Path], whole: Path | None) -> str:
     """From where a run goes on, and what of it was left half-written."""
     broken = ", ".join(checkpoint.name for checkpoint in found if not is_complete(checkpoint))

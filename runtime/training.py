@@ -35,7 +35,7 @@ from v5lint.runtime.naflex import BucketSampler
 from v5lint.runtime.processors import load_processor
 from v5lint.runtime.report import Loss, RunReport, write_text
 from v5lint.runtime.roles import classification_head
-from v5lint.runtime.runs import check_apart, claim_output
+from v5lint.runtime.runs import check_apart, check_kept, claim_output
 from v5lint.runtime.splits import class_weights
 from v5lint.runtime.trainer import ImageTrainer, check_options, classification_metrics, logits_of, warmup_steps
 from v5lint.runtime.transforms import ImageDataset, ImageStream, Transforms, make_transforms
@@ -85,6 +85,7 @@ def finetune(config: FinetuneConfig) -> FinetuneResult:
     check_launch()
     check_options(config)
     check_apart(config.output, config.data, config.eval_data)
+    check_kept(config.checkpoint, config.output)
     model_config = load_config(config.checkpoint)
     family = family_of(model_config)
     processor = load_processor(config.checkpoint)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from v5lint.runtime.data import decode_image
 from v5lint.runtime.errors import DataError, UsageError
-from v5lint.runtime.folders import IMAGE_ENDINGS
+from v5lint.runtime.folders import IMAGE_ENDINGS, is_image
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -90,18 +90,18 @@ def find_images(sources: Sequence[str | Path], *, skip_unreadable: bool = False)
 
     Args:
         sources: Files, taken as they are, and folders, of which all files with the ending of an image are taken,
-            sub-folders included, in alphabetical order. A file that occurs twice is taken once.
+            sub-folders and linked ones included, in alphabetical order. A file that occurs twice is taken once.
         skip_unreadable: Whether to leave out what cannot be decoded.
 
     Raises:
         DataError: A source does not exist, or a folder has no image.
     """
     found: dict[Path, None] = {}
+    if not all(str(source) for source in sources):  # a variable of a shell that is not set: the path is that of `.`
+        raise DataError("an empty name among the images: write . for the folder that you are in")
     for source in map(Path, sources):
         if source.is_dir():
-            files = [
-                path for path in sorted(source.rglob("*")) if _is_image(path.relative_to(source)) and path.is_file()
-            ]
+            files = [path for path in _files_below(source) if is_image(path.relative_to(source))]
             if not files:
                 raise DataError(f"{source} has no images: no file in it ends in {', '.join(sorted(IMAGE_ENDINGS))}")
             found.update(dict.fromkeys(files))
@@ -114,8 +114,23 @@ def find_images(sources: Sequence[str | Path], *, skip_unreadable: bool = False)
     return ImageFiles(list(found), skip_unreadable)
 
 
-def _is_image(path: Path) -> bool:
-    return path.suffix.lower() in IMAGE_ENDINGS and not any(part.startswith(".") for part in path.parts)
+def _files_below(folder: Path) -> list[Path]:
+    """All files of a folder and its sub-folders in alphabetical order, links to nothing too, which are then named.
+
+    Linked folders are searched, as those of classes are trained on; one that leads back to where it lies is not.
+    """
+    found: list[Path] = []
+
+    def search(place: Path, above: frozenset[Path]) -> None:
+        around = above | {place.resolve()}
+        for entry in place.iterdir():
+            if not entry.is_dir():
+                found.append(entry)
+            elif entry.resolve() not in around:
+                search(entry, around)
+
+    search(folder, frozenset())
+    return sorted(found)
 
 
 def _decoded(path: Path) -> Image.Image | DataError:

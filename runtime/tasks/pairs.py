@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from v5lint.runtime.data import decode_image, load_splits, verify_images
+from v5lint.runtime.data import decode_image, image_column_of, load_splits, verify_images
 from v5lint.runtime.errors import DataError, UsageError
 from v5lint.runtime.folders import EVAL_SPLITS
 from v5lint.runtime.tasks.zero_shot import PROMPT
@@ -119,15 +119,12 @@ def _pairs(rows: Any, source: str, image_column: str | None, text_column: str | 
     import datasets
 
     features: Mapping[str, Any] = rows.features
-    for wanted in (image_column, text_column):
-        if wanted is not None and wanted not in features:
-            raise DataError(f"{source} has no column {wanted!r}: it has {', '.join(features)}")
-    images = [image_column] if image_column else [n for n, kind in features.items() if isinstance(kind, datasets.Image)]
-    if len(images) != 1:
-        raise DataError(f"{source} has {len(images)} image columns among {', '.join(features)}: name one")
+    if text_column is not None and text_column not in features:
+        raise DataError(f"{source} has no column {text_column!r}: it has {', '.join(features)}")
+    images = image_column_of(rows, image_column, source)
     column = text_column or next((name for name in TEXT_COLUMNS if name in features), None)
     texts = _texts(rows, column, source) if column is not None else _from_classes(rows, features, template, source)
-    return Pairs(rows.cast_column(images[0], datasets.Image(decode=False)), images[0], tuple(texts))
+    return Pairs(rows.cast_column(images, datasets.Image(decode=False)), images, tuple(texts))
 
 
 def _texts(rows: Any, column: str, source: str) -> Sequence[str]:

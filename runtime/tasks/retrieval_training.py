@@ -23,7 +23,7 @@ from v5lint.runtime.export import ADAPTER_FOLDER, check_space, whole_checkpoint,
 from v5lint.runtime.lora import attach_lora
 from v5lint.runtime.report import REPORT_FILE, Loss, RunReport
 from v5lint.runtime.roles import unwrap
-from v5lint.runtime.runs import TRAINING_FOLDER, check_apart
+from v5lint.runtime.runs import TRAINING_FOLDER, check_apart, check_kept
 from v5lint.runtime.tasks.checkpoint import OpenCheckpoint, open_checkpoint
 from v5lint.runtime.tasks.pairs import Pairs, load_pairs
 from v5lint.runtime.tasks.retrieval import pair_logits, retrieval_metrics, sigmoid_loss
@@ -129,6 +129,7 @@ def finetune_retrieval(config: RetrievalConfig) -> RetrievalResult:
     check_launch()
     output = Path(config.output)
     check_apart(output, config.data)
+    check_kept(config.checkpoint, output)
     made = [name for name in (ADAPTER_FOLDER, TRAINING_FOLDER, REPORT_FILE) if (output / name).exists()]
     if made and not config.overwrite:
         raise UsageError(

@@ -95,6 +95,7 @@ def test_a_choice_of_a_backbone_with_its_report(said, tmp_path: Path) -> None:
         (["choose", "--batch-size", "-3", "--compute", "16GB"], "--batch-size -3: must be at least 1"),
         (["contract", "--space", "nan"], "--space nan: must be a number of GiB"),
         (["migrate-adapter", "/nowhere"], "/nowhere is no folder"),
+        (["demo", "--family", "vit", "--all"], "not allowed with argument --family"),
         (["describe", "/nowhere"], "/nowhere"),
         (["describe", "google/vit-base-patch16-224", "--batch-size", "0"], "--batch-size 0: must be at least 1"),
     ],

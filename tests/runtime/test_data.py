@@ -104,6 +104,8 @@ def test_columns_must_be_clear(tmp_path: Path) -> None:
         load(tmp_path / "d", image_column="picture")
     with pytest.raises(DataError, match=r"column 'kind' holds Value\('int64'\), not images: of images is image"):
         load(tmp_path / "d", image_column="kind")
+    with pytest.raises(DataError, match="column 'image' holds the images"):
+        load(tmp_path / "d", label_column="image")
     made.remove_columns("image").save_to_disk(str(tmp_path / "none"))
     with pytest.raises(DataError, match="has no image column: kind"):
         load(tmp_path / "none")
@@ -294,6 +296,29 @@ def test_a_table_of_paths_is_read_from_its_own_folder(column: str, ending: str, 
     for row in data.train:
         red, _, _ = decode_image(row[column]).getpixel((0, 0))
         assert red == (255 if data.labels[row["label"]] == "ape" else 0)
+
+
+def test_evaluation_data_has_the_named_columns_too(tmp_path: Path) -> None:
+    rows = picture_rows(tmp_path)
+    columns = {"seen": [str(tmp_path / name) for name, _ in rows], "label": [kind for _, kind in rows]}
+    for name in ("a", "b"):
+        datasets.Dataset.from_dict(columns).to_parquet(str(tmp_path / f"{name}.parquet"))
+    data = load(tmp_path / "a.parquet", image_column="seen", eval_data=str(tmp_path / "b.parquet"))
+    assert len(data.evaluation) == len(rows)
+
+
+def test_an_ending_may_be_in_capitals(tmp_path: Path) -> None:
+    path = tmp_path / "TABLE.CSV"
+    path.write_text("\n".join(",".join(row) for row in [("image", "label"), *picture_rows(tmp_path)]) + "\n")
+    assert load(path, eval_fraction=0.34).labels == ("ape", "bee")
+
+
+def test_a_class_whose_name_stands_for_an_empty_cell(tmp_path: Path) -> None:
+    lines = [f"{name},{'NA' if kind == 'bee' else kind}" for name, kind in picture_rows(tmp_path)]
+    path = tmp_path / "table.csv"
+    path.write_text("\n".join(["image,label", *lines]) + "\n")
+    with pytest.raises(DataError, match=r"3 of 6 images have no label.*A cell with NA, None"):
+        load(path)
 
 
 def test_a_table_says_which_of_its_files_is_missing(tmp_path: Path) -> None:

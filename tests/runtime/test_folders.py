@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import datasets
 import pytest
 from pictures import class_folders, picture
 
@@ -50,6 +51,56 @@ def test_splits_without_one_to_train_on(tmp_path: Path) -> None:
     class_folders(tmp_path / "test", {"cat": 4, "dog": 4})
     with pytest.raises(DataError, match="has class folders in test alone, and no folder train"):
         load_folder(tmp_path)
+
+
+def test_two_folders_for_one_split(tmp_path: Path) -> None:
+    class_folders(tmp_path / "train", {"cat": 3, "dog": 3})
+    class_folders(tmp_path / "training", {"cat": 1, "emu": 2})
+    with pytest.raises(DataError, match="has the folders train and training for one split"):
+        load_folder(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "split"),
+    [
+        ("train-00000-of-00001", "train"),
+        ("validation-00000-of-00001", "validation"),
+        ("data/val/0000", "val"),
+        ("Test/0000", "test"),
+        ("digits-test", "test"),
+        ("digits.VALID", "valid"),
+        ("contest", "train"),
+    ],
+)
+def test_the_split_of_a_parquet_file(name: str, split: str, tmp_path: Path) -> None:
+    """By a folder of it or a word of its name: all others were trained on, as those in `data/val`."""
+    for file, label in (("digits-train", "a"), (name, "b")):
+        (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
+        datasets.Dataset.from_dict({"label": [label]}).to_parquet(str(tmp_path / f"{file}.parquet"))
+    loaded = load_folder(tmp_path)
+    assert "b" in list(loaded[split]["label"])
+    assert "a" in list(loaded["train"]["label"])
+
+
+def test_a_table_beside_class_folders_is_not_taken_for_all_of_the_data(tmp_path: Path) -> None:
+    rows = datasets.Dataset.from_dict({"label": ["a"]})
+    class_folders(tmp_path / "data", {"cat": 3, "dog": 3})
+    (tmp_path / "data" / ".cache").mkdir()
+    rows.to_parquet(str(tmp_path / "data" / ".cache" / "rows.parquet"))
+    assert counts(load_folder(tmp_path / "data")["train"]) == {"cat": 3, "dog": 3}
+    rows.to_parquet(str(tmp_path / "data" / "embeddings.parquet"))
+    with pytest.raises(DataError, match=r"class folders with images, and a table, embeddings\.parquet"):
+        load_folder(tmp_path / "data")
+    class_folders(tmp_path / "page", {"assets": 2})
+    rows.to_parquet(str(tmp_path / "page" / "rows.parquet"))
+    assert list(load_folder(tmp_path / "page")["train"]["label"]) == ["a"]
+
+
+def test_a_hidden_image_below_a_class_is_none(tmp_path: Path) -> None:
+    """What macOS leaves beside each file on a foreign disk begins with `._` and ends as the file does."""
+    (class_folders(tmp_path, {"cat": 2, "dog": 2}) / "cat" / "cache").mkdir()
+    (tmp_path / "cat" / "cache" / "._0.png").write_bytes(b"none")
+    assert counts(load_folder(tmp_path)["train"]) == {"cat": 2, "dog": 2}
 
 
 def test_images_below_a_class_have_no_clear_class(tmp_path: Path) -> None:

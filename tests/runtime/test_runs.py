@@ -12,7 +12,7 @@ from v5lint.runtime.demo import run_demo
 from v5lint.runtime.errors import AdapterError, OutputError, UsageError
 from v5lint.runtime.export import known_base, read_labels, whole_checkpoint, whole_folder
 from v5lint.runtime.restore import is_complete
-from v5lint.runtime.runs import check_apart, claim_output
+from v5lint.runtime.runs import check_apart, check_kept, claim_output
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -54,6 +54,18 @@ def test_results_do_not_lie_among_the_data(tmp_path: Path) -> None:
             check_apart(output, None, str(data))
     for output in (tmp_path, tmp_path / "database"):
         check_apart(output, str(data), "name-of-a-data-set")
+
+
+def test_a_base_model_is_not_replaced_by_what_was_trained_on_it(tmp_path: Path) -> None:
+    """`--checkpoint out/merged --output out --overwrite` left an adapter whose base it had removed."""
+    base = tmp_path / "out" / "merged"
+    base.mkdir(parents=True)
+    for output in (base, tmp_path / "out"):
+        with pytest.raises(UsageError, match="beside, or in place of, the base model"):
+            check_kept(str(base), output)
+    for output in (tmp_path, tmp_path / "other", base / "below"):
+        check_kept(str(base), output)
+    check_kept("facebook/dinov2-small", tmp_path)
 
 
 def test_a_run_goes_on_from_its_last_whole_checkpoint(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -18,6 +18,23 @@ def test_folders_are_searched_and_files_taken_as_they_are(pictures: Path) -> Non
     assert [path.name for path in files.paths] == ["2.png", "0.png", "1.png", "3.png", "4.png", "5.png", "6.png"]
 
 
+def test_linked_folders_are_searched(tmp_path: Path) -> None:
+    """As those of classes are trained on; the search ends where a link leads back, and a link to nothing is named."""
+    for place in ("pictures", "elsewhere"):
+        (tmp_path / place).mkdir()
+        Image.new("RGB", (8, 8)).save(tmp_path / place / f"{place}.png")
+    (tmp_path / "pictures" / "linked").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "elsewhere" / "back").symlink_to(tmp_path / "pictures")
+    found = find_images([tmp_path / "pictures"]).paths
+    assert [str(path.relative_to(tmp_path)) for path in found] == [
+        "pictures/linked/elsewhere.png",
+        "pictures/pictures.png",
+    ]
+    (tmp_path / "pictures" / "gone.png").symlink_to("nowhere.png")
+    with pytest.raises(DataError, match=r"gone\.png cannot be decoded"):
+        list(find_images([tmp_path / "pictures"]).batches(4))
+
+
 def test_batches_keep_the_order(pictures: Path) -> None:
     files = find_images([pictures])
     batches = list(files.batches(3))
@@ -46,6 +63,8 @@ def test_images_that_are_not_there_are_named(tmp_path: Path, pictures: Path) -> 
         find_images([tmp_path / "absent"])
     with pytest.raises(DataError, match=r"has no images: no file in it ends in \.avif"):
         find_images([tmp_path])
+    with pytest.raises(DataError, match="an empty name among the images"):
+        find_images([pictures, ""])
     with pytest.raises(DataError, match="no images: name files or folders"):
         find_images([])
     with pytest.raises(UsageError, match="at least 1"):

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
 
+import datasets
 import numpy
 import pytest
 import torch
@@ -195,6 +196,15 @@ def test_class_folders_are_captioned_by_the_template(
     assert "recall" in capsys.readouterr().out
     assert (tmp_path / "out" / "adapter" / "adapter_model.safetensors").is_file()
     assert main(words) == 2
+
+
+def test_a_parquet_file_of_another_program(tmp_path: Path) -> None:
+    """Its images are bytes, which a fine-tune takes as well."""
+    Image.new("RGB", (8, 8)).save(tmp_path / "a.png")
+    cells, texts = [(tmp_path / "a.png").read_bytes()] * 10, [f"text {index}" for index in range(10)]
+    datasets.Dataset.from_dict({"picture": cells, "text": texts}).to_parquet(str(tmp_path / "d.parquet"))
+    train, evaluation = load_pairs(str(tmp_path / "d.parquet"))
+    assert (len(train), len(evaluation), train.image(0).size) == (8, 2, (8, 8))
 
 
 def test_data_without_texts_is_refused(captioned: Path, tmp_path: Path) -> None:
