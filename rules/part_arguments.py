@@ -19,10 +19,13 @@ if TYPE_CHECKING:
 #: Parameters that are the same under another name.
 _RENAMED = {
     "block_idx": "layer_idx",
+    "dim": "hidden_size",
     "embedding_dim": "num_position_features",
     "layer_id": "layer_idx",
+    "num_heads": "num_attention_heads",
     "num_pos_feats": "num_position_features",
     "past_key_values_length": "cache_length",
+    "router_logits": "gate_logits",
 }
 
 #: What to do about an argument that has no other name.
@@ -102,8 +105,7 @@ class RefusedPartArgument(Rule):
 
 
 def _message(refused: Refused) -> str:
-    new = _RENAMED.get(refused.name, "")
-    advice = f"it is `{new}` now" if new else _ADVICE.get(refused.name, "")
+    advice = f"it is `{refused.new}` now" if refused.new else _ADVICE.get(refused.name, "")
     told = f"`{refused.callee}` takes no `{refused.name}` since transformers {refused.since}"
     if refused.now:
         told += f": its place is that of `{refused.now}`"
@@ -117,7 +119,7 @@ def _fix(view: ModuleView, call: ast.Call, refused: Refused) -> Fix | None:
     is_usual = bool(values) and all((refused.name, each) in _USUAL for each in values)
     is_idle = isinstance(value, ast.Constant) and (values <= _IDLE or is_usual)
     is_last = isinstance(node, ast.keyword) or node is call.args[-1]
-    new = _RENAMED.get(refused.name, "") if isinstance(node, ast.keyword) else ""
+    new = refused.new
     if not new and not (is_idle and is_last):
         return None
 

@@ -35,14 +35,18 @@ class Refused:
         callee: the last name of the callable.
         since: the release that does not take it any more.
         now: what stands in its place, where it goes by position.
+        new: what it is called now, if it is the same under another name.
     """
 
-    def __init__(self, node: ast.expr | ast.keyword, name: str, callee: str, since: str, now: str = "") -> None:
+    def __init__(
+        self, node: ast.expr | ast.keyword, name: str, callee: str, since: str, *, now: str = "", new: str = ""
+    ) -> None:
         self.node = node
         self.name = name
         self.callee = callee
         self.since = since
         self.now = now
+        self.new = new
 
 
 def calls(view: ModuleView) -> Iterator[tuple[ast.Call, str, Forward]]:
@@ -111,16 +115,18 @@ def refused(call: ast.Call, callee: str, signature: Forward, renamed: dict[str, 
     """
     found = []
     lost = {name: since for name, since in signature.lost.items() if target >= parse_release(since)}
+    new = {name: renamed.get(name, "") for name in lost}
+    new = {name: each if each in signature.now or each in signature.named else "" for name, each in new.items()}
     if not any(isinstance(each, ast.Starred) for each in call.args):
         for place, value in enumerate(call.args[: len(signature.before)]):
             name = signature.before[place]
             now = signature.now[place] if place < len(signature.now) else ""
-            if name in lost and (not now or renamed.get(name) != now):
-                found.append(Refused(value, name, callee, lost[name], now))
+            if name in lost and (not now or new[name] != now):
+                found.append(Refused(value, name, callee, lost[name], now=now))
     if not signature.is_open:
         for keyword in call.keywords:
             if keyword.arg in lost:
-                found.append(Refused(keyword, keyword.arg, callee, lost[keyword.arg]))
+                found.append(Refused(keyword, keyword.arg, callee, lost[keyword.arg], new=new[keyword.arg]))
     return found
 
 
