@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 _FORMAT = "safe_serialization"
 
+#: What takes a file away, and what asks whether it is there.
+_REMOVES, _LOOKS = frozenset({"remove", "unlink"}), frozenset({"exists", "isfile", "is_file"})
+
 #: The same for what the Trainer saves.
 _FIELD = "save_safetensors"
 
@@ -123,6 +126,8 @@ def _of_best_checkpoint(view: ModuleView) -> Iterator[Finding]:
             continue
         if _is_second_choice(view, node, new) or (file is _ADAPTER and _writes_adapters(view)):
             continue
+        if _is_cleared(view, path[0]):
+            continue
         message = f"the Trainer writes no `{file}` since transformers 5.0: read `{new}`"
         yield view.finding(path[0], message, fix=_as_safetensors(view, path[0], node) if file is _ADAPTER else None)
 
@@ -158,13 +163,9 @@ def _writes_adapters(view: ModuleView) -> bool:
 
 def _as_safetensors(view: ModuleView, path: ast.expr, name: ast.Constant) -> Fix | None:
     """The fix for `torch.load(path)`, with or without a device, at once or through a variable; None for other uses."""
-    parent = view.tree.parents[path]
-    given: list[ast.expr] = [path]
-    if isinstance(parent, ast.Assign) and len(parent.targets) == 1 and isinstance(parent.targets[0], ast.Name):
-        bound = view.links.bindings_at(parent.targets[0])
-        given = [use for each in bound for use in view.links.uses(each)]
-        if any(len(view.links.bindings_read(use)) != 1 for use in given if isinstance(use, ast.Name)):
-            return None
+    given = _uses(view, path)
+    if any(len(view.links.bindings_read(use)) != 1 for use in given if isinstance(use, ast.Name) and use is not path):
+        return None
     calls = [call for each in given if (call := _torch_load(view, each)) is not None]
     if not calls or len(calls) != len(given):
         return None
@@ -190,6 +191,26 @@ def _as_safetensors(view: ModuleView, path: ast.expr, name: ast.Constant) -> Fix
         return [*found, *imports.edits()]
 
     return Fix("Read it with `safetensors`", edits, applicability="unsafe")
+
+
+def _uses(view: ModuleView, path: ast.expr) -> list[ast.expr]:
+    """Where a path is used: where it is written, or where the variable is read that it is kept in."""
+    parent = view.tree.parents[path]
+    if isinstance(parent, ast.Assign) and len(parent.targets) == 1 and isinstance(parent.targets[0], ast.Name):
+        return [use for each in view.links.bindings_at(parent.targets[0]) for use in view.links.uses(each)]
+    return [path]
+
+
+def _is_cleared(view: ModuleView, path: ast.expr) -> bool:
+    """Whether a file is looked for to be removed, and for nothing else: a file that is not there is as good."""
+    found = set()
+    for use in _uses(view, path):
+        parent = view.tree.parents[use]
+        above = view.tree.parents[parent] if isinstance(parent, ast.Attribute) else parent
+        if not isinstance(above, ast.Call):
+            return False
+        found.add(last_name(above.func))
+    return bool(found & _REMOVES) and found <= _REMOVES | _LOOKS
 
 
 def _torch_load(view: ModuleView, path: ast.expr) -> ast.Call | None:
