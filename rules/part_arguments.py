@@ -1,4 +1,4 @@
-"""V5547: arguments that the constructor of a part of a model, or a function beside it, no longer takes."""
+"""V5547: arguments that constructors of parts of models and of outputs, and functions beside them, no longer take."""
 
 from __future__ import annotations
 
@@ -31,7 +31,9 @@ _RENAMED = {
 #: What to do about an argument that has no other name.
 _ADVICE = {
     "device": "move it with `.to(device)`",
+    "audio_hidden_states": "give `audio_outputs` with a `pooler_output`",
     "embed_tokens": "give it by `set_input_embeddings`",
+    "image_hidden_states": "give `image_outputs` with a `pooler_output`",
     "position_embedding_type": "relative positions are gone from the attention of BERT and its kin",
 }
 
@@ -50,7 +52,9 @@ class RefusedPartArgument(Rule):
     Finds calls of the classes that models of transformers are made of, and of functions in its modules, with an
     argument that they have taken in 4.57 and refuse now, or take for another: `T5Stack(config, shared)`,
     `BertSelfAttention(config, "relative_key")`, `super().__init__(config, embed_tokens)` in a class that inherits from
-    `BartEncoder`. The table of what they take is read in the wheels: some 250 classes and 60 functions.
+    `BartEncoder`. The outputs of models that see pictures or hear are among them:
+    `Gemma3CausalLMOutputWithPast(image_hidden_states=...)`. The table of what they take is read in the wheels: some 300
+    classes and 60 functions.
 
     ## Why it breaks
 
@@ -62,6 +66,10 @@ class RefusedPartArgument(Rule):
     The classes of rotary embeddings take no device since 5.19:
 
         TypeError: LlamaRotaryEmbedding.__init__() got an unexpected keyword argument 'device'
+
+    Outputs hold those of the vision tower as a whole since 5.24:
+
+        TypeError: Gemma3CausalLMOutputWithPast.__init__() got an unexpected keyword argument 'image_hidden_states'
 
     By position, the second argument of `BertSelfAttention` is `is_causal` and no longer `position_embedding_type`:
     nothing is raised, and `"absolute"` is true.
