@@ -469,3 +469,13 @@ def test_python_m(write: Write, folder: Path) -> None:
     write("a.py", "x = 1\n")
     done = subprocess.run([sys.executable, "-m", "v5lint", "--version"], capture_output=True, cwd=folder, check=True)
     assert done.stdout.startswith(b"v5lint ")
+
+
+@pytest.mark.parametrize("name", ["ast.py", "copy.py", "typing.py"])
+def test_modules_of_the_linted_folder_are_not_run(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_text('raise SystemExit("it was run")\n', encoding="utf-8")
+    (tmp_path / "train.py").write_text("from transformers import ViTFeatureExtractor\n", encoding="utf-8")
+    command = [sys.executable, "-m", "v5lint", "train.py", "--isolated", "--output-format", "concise"]
+    done = subprocess.run(command, capture_output=True, cwd=tmp_path, text=True, check=False)
+    assert done.returncode == 1, done.stderr
+    assert "V5001" in done.stdout
