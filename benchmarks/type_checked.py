@@ -95,8 +95,10 @@ def linted(project: Path) -> Spoken:
     """The lines of which v5lint speaks."""
     command = [sys.executable, "-m", "v5lint", "--isolated", "--output-format", "json", str(project.resolve())]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if not done.stdout:
+        sys.exit(f"{project}: v5lint failed with {done.returncode}: {done.stderr.strip()}")
     found: Spoken = defaultdict(list)
-    for each in json.loads(done.stdout or "[]"):
+    for each in json.loads(done.stdout):
         found[str(Path(each["filename"]).resolve())].append((each["location"]["row"], each["end_location"]["row"]))
     return found
 
