@@ -6,15 +6,15 @@ import type_checked
 from type_checked import Said
 
 OUTPUT = """\
-work/a.py:3:5: error[unknown-argument] Argument `embed_tokens` does not match any known parameter
-work/b.py:7:1: warning[missing-attribute] Object of type `Trainer` has no attribute `tokenizer`
+src/a.py:3:5: error[unknown-argument] Argument `embed_tokens` does not match any known parameter
+src/b.py:7:1: warning[missing-attribute] Object of type `Trainer` has no attribute `tokenizer`
 Found 2 diagnostics
 """
 
 
 def test_lines_are_read() -> None:
     first, second = type_checked.read(OUTPUT)
-    assert first[:4] == ("/work/a.py", 3, 5, "unknown-argument")
+    assert first[:4] == ("/src/a.py", 3, 5, "unknown-argument")
     assert second.text == "Object of type `Trainer` has no attribute `tokenizer`"
 
 

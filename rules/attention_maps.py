@@ -100,8 +100,7 @@ class AttentionMaps(Rule):
     `model.config.output_attentions = True`, where the model is loaded without `attn_implementation`, or with one that
     computes none ("sdpa", "flash_attention_2"). A model that is loaded with `output_attentions=True`, or with a
     configuration that has it, is eager by that, as it was, and left alone, unless it is one of two towers (CLIP,
-    OWL-ViT), which that does not reach any more. Of these,
-    `output_hidden_states=True` where they are loaded as well.
+    OWL-ViT), which that does not reach any more. Of these, `output_hidden_states=True` where they are loaded as well.
 
     ## Why it breaks
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 
-from v5lint.releases import parse_release
 from v5lint.rule import Rule
 from v5lint.rules.parts import module_paths
 
@@ -67,8 +66,6 @@ class BackbonePositions(Rule):
 
     def check(self, module: ModuleView) -> Iterator[Finding]:
         """See Rule."""
-        if module.settings.target < parse_release(self.since):
-            return
         for call in module.calls({_BACKBONE}):
             if not _takes_positions(module, call) or module.guards.is_dead(call.node):
                 continue

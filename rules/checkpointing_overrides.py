@@ -87,7 +87,8 @@ class CheckpointingOverride(Rule):
                 if module.guards.is_dead(method) or not _is_meant(module, of, method.name):
                     continue
                 if method.name == _SET or _trains(module):  # the first is called by the model itself
-                    yield _finding(module, method)
+                    said = f"`{method.name}` is given `every_n_layers` as well since transformers 5.16: take `**kwargs`"
+                    yield module.finding_at_name(method, said, fix=_fix(module, method))
 
 
 def _is_narrow(method: ast.FunctionDef) -> bool:
@@ -106,14 +107,11 @@ def _is_narrow(method: ast.FunctionDef) -> bool:
 def _is_meant(view: ModuleView, of: LocalClass, name: str) -> bool:
     """Whether a class is a model that a Trainer may be given, or one whose layers transformers switches."""
     if any(
-        each == "PreTrainedModel" or each.endswith(("Model", "Mixin")) or "For" in each for each in _bases(view, of)
+        each == "PreTrainedModel" or each.endswith(("Model", "Mixin")) or "For" in each
+        for each in library.library_classes(view, of)
     ):
         return True
     return name == _ENABLE and any(root.path.startswith("torch.nn.") for root in view.roots(of))
-
-
-def _bases(view: ModuleView, of: LocalClass) -> list[str]:
-    return [*library.library_classes(view, of)]
 
 
 def _trains(view: ModuleView) -> bool:
@@ -124,15 +122,6 @@ def _trains(view: ModuleView) -> bool:
 
 def _trainers(view: ModuleView) -> list[str]:
     return [file for file in view.project.mentioning(b"Trainer", "") if _TRAINS.search(bytes_of(file))]
-
-
-def _finding(view: ModuleView, method: ast.FunctionDef) -> Finding:
-    from v5lint.rule import Finding
-
-    start, _ = view.span(method)
-    at = view.text.index(method.name, start + len("def"))
-    message = f"`{method.name}` is given `every_n_layers` as well since transformers 5.16: take `**kwargs`"
-    return Finding(message, at, at + len(method.name), fix=_fix(view, method))
 
 
 def _fix(view: ModuleView, method: ast.FunctionDef) -> Fix | None:

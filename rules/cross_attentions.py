@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 _STATES, _SWITCH = "encoder_hidden_states", "is_cross_attention"
 
-#: The families whose attention took the other states in 4.57, without being told when it was made.
-#: (read in the wheels of 4.57.6, 5.0.0 and 5.24.0)
+#: The families whose attention took the other states in 4.57, without being told when it was made, and ignores them
+#: now: both classes of each were run with and without them on 4.57.6 and 5.24.0.
 _FAMILIES = (
     "Bert", "BertGeneration", "BridgeTower", "Camembert", "Data2VecText", "Electra", "Ernie", "RoCBert", "Roberta",
     "RobertaPreLayerNorm", "XLMRoberta", "XLMRobertaXL", "Xmod",

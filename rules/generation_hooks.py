@@ -135,7 +135,7 @@ def _prepares(view: ModuleView, method: ast.FunctionDef) -> Iterator[Finding]:
     given = generating.parameters(method)
     if method.args.kwarg is None and _LENGTH not in given:
         said = f"`generate` passes `{_LENGTH}=` since transformers {_SINCE_LENGTH}, and `{_PREPARE}` has no `**kwargs`"
-        yield _at_name(view, method, said, _SINCE_LENGTH)
+        yield view.finding_at_name(method, said, since=_SINCE_LENGTH)
     for node in ast.walk(method):
         if isinstance(node, ast.Call) and generating.is_super_call(node, _PREPARE) and len(node.args) > 1:
             said = f"the second parameter of `{_PREPARE}` is `{_LENGTH}` since transformers {_SINCE_LENGTH}"
@@ -171,7 +171,7 @@ def _updates(view: ModuleView, method: ast.FunctionDef) -> Iterator[Finding]:
 def _special_tokens(view: ModuleView, method: ast.FunctionDef) -> Iterator[Finding]:
     if method.args.kwarg is None and "batch_size" not in generating.parameters(method):
         said = f"`generate` gives `{_SPECIAL_TOKENS}` `batch_size=` since transformers {_SINCE_BATCH}"
-        yield _at_name(view, method, f"{said}: a TypeError", _SINCE_BATCH)
+        yield view.finding_at_name(method, f"{said}: a TypeError", since=_SINCE_BATCH)
 
 
 def _never_called(view: ModuleView, method: ast.FunctionDef) -> Iterator[Finding]:
@@ -179,13 +179,7 @@ def _never_called(view: ModuleView, method: ast.FunctionDef) -> Iterator[Finding
     removal = lookup.removed_member(generating.MIXIN, method.name, library.release_text(target))
     if removal is not None and not generating.is_called(view, method.name, but_in=method):
         said = f"`generate` has no `{method.name}` since transformers {removal.gone}: nothing calls this method now"
-        yield _at_name(view, method, said, removal.gone)
-
-
-def _at_name(view: ModuleView, method: ast.FunctionDef, message: str, since: str) -> Finding:
-    start, _ = view.span(method)
-    at = view.text.index(method.name, start + len("def"))
-    return Finding(message, at, at + len(method.name), since=since)
+        yield view.finding_at_name(method, said, since=removal.gone)
 
 
 def _first_read(view: ModuleView, method: ast.FunctionDef, name: str) -> ast.AST | None:

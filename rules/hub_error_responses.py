@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 
 from v5lint.rule import Rule
-from v5lint.rules.parts import hub
+from v5lint.rules.parts import arguments, hub
 from v5lint.view.values import Constant, External
 
 TYPE_CHECKING = False
@@ -81,7 +81,9 @@ class HubErrorWithoutResponse(Rule):
         if hub.is_of_another(module):
             return
         for call in module.calls(_ERRORS):
-            if _is_theirs(call) and not module.guards.is_dead(call.node) and (wrong := _wrong(module, call.node)):
+            if module.guards.is_dead(call.node) or arguments.is_tried_otherwise(module, call, call.node):
+                continue
+            if _is_theirs(call) and (wrong := _wrong(module, call.node)):
                 message = f"`{call.name}` needs the {_RESPONSE} that it is about since huggingface_hub 1.0, {wrong}"
                 yield module.finding(call.node.func, f"{message}: raise another error, or give `{_RESPONSE}=`")
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import ast
 
 from v5lint.rule import Fix, Rule
-from v5lint.rules.parts import signatures
+from v5lint.rules.parts import arguments, signatures
+from v5lint.view.calls import CallSite
 from v5lint.view.values import Constant
 
 TYPE_CHECKING = False
@@ -32,7 +33,7 @@ _RENAMED = {
 _ADVICE = {
     "device": "move it with `.to(device)`",
     "audio_hidden_states": "give `audio_outputs` with a `pooler_output`",
-    "embed_tokens": "give it by `set_input_embeddings`",
+    "embed_tokens": "set it as `embed_tokens` of what was made",
     "image_hidden_states": "give `image_outputs` with a `pooler_output`",
     "position_embedding_type": "relative positions are gone from the attention of BERT and its kin",
 }
@@ -54,7 +55,7 @@ class RefusedPartArgument(Rule):
     `BertSelfAttention(config, "relative_key")`, `super().__init__(config, embed_tokens)` in a class that inherits from
     `BartEncoder`. The outputs of models that see pictures or hear are among them:
     `Gemma3CausalLMOutputWithPast(image_hidden_states=...)`. The table of what they take is read in the wheels: some 300
-    classes and 60 functions.
+    classes and 40 functions.
 
     ## Why it breaks
 
@@ -104,7 +105,7 @@ class RefusedPartArgument(Rule):
     def check(self, module: ModuleView) -> Iterator[Finding]:
         """See Rule."""
         for call, callee, signature in signatures.calls(module):
-            if module.guards.is_dead(call):
+            if module.guards.is_dead(call) or arguments.is_tried_otherwise(module, CallSite(module, call), call):
                 continue
             found = signatures.refused(call, callee, signature, _RENAMED, module.settings.target)
             for each in found:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import ast
 
-from v5lint.releases import parse_release
 from v5lint.rule import Fix, Rule
+from v5lint.rules.parts import arguments
 from v5lint.view.values import External
 
 TYPE_CHECKING = False
@@ -21,9 +21,6 @@ _PACKAGE = "tokenizers"
 
 #: The parameters that have no name any more, in their order.
 _PLACES = ("sep", "cls")
-
-#: The release of transformers that asks for tokenizers 0.23.
-_SINCE = "5.16"
 
 
 class PostProcessorKeyword(Rule):
@@ -60,22 +57,22 @@ class PostProcessorKeyword(Rule):
 
     code = "V5426"
     name = "post-processor-keyword"
-    since = _SINCE
+    since = "5.16"  # the release of transformers that asks for tokenizers 0.23
     tokens = ("BertProcessing", "RobertaProcessing")
 
     def check(self, module: ModuleView) -> Iterator[Finding]:
         """See Rule."""
-        if module.settings.target < parse_release(_SINCE):
-            return
         for call in module.calls(_CLASSES):
             keyword = next((each for each in call.node.keywords if each.arg == "cls"), None)
             if keyword is None or not _is_theirs(call) or module.guards.is_dead(call.node):
                 continue
+            if arguments.is_tried_otherwise(module, call, keyword):
+                continue
             message = (
-                f"`{call.name}` takes no `cls` since tokenizers 0.23, which transformers asks for since {_SINCE}: "
+                f"`{call.name}` takes no `cls` since tokenizers 0.23, which transformers asks for since 5.16: "
                 "give both tokens by position"
             )
-            yield module.finding(keyword, message, fix=_fix(module, call), since=_SINCE)
+            yield module.finding(keyword, message, fix=_fix(module, call))
 
 
 def _is_theirs(call: CallSite) -> bool:

@@ -22,6 +22,11 @@ _METHOD, _CALLER = "_save", "save_model"
 #: What a method writes files with: `model.save(folder)`, `torch.save(...)`, `tokenizer.save_pretrained(folder)`.
 _WRITES = pattern(r"save|save_\w+|dump|write_text|write_bytes|writelines|copyfile|copytree")
 
+_MESSAGE = (
+    f"the Trainer calls `{_METHOD}` in every process since transformers 5.23, and all of them write the same files: "
+    "ask `self.args.should_save` first"
+)
+
 #: What tells the processes from each other.
 _TELLS = pattern(r"\w*(?:should_save|process_zero|main_process|process_index|rank|world_size)\w*")
 
@@ -90,7 +95,7 @@ class SharedSave(Rule):
                 trl_trainers.is_remade(root) for root in module.roots(of)
             ):
                 continue
-            yield _finding(module, method)
+            yield module.finding_at_name(method, _MESSAGE, fix=_fix(module, method))
 
 
 def _writes_everywhere(view: ModuleView, method: ast.FunctionDef) -> bool:
@@ -140,18 +145,6 @@ def _asks_super(method: ast.FunctionDef) -> bool:
 
 def _is_super(node: ast.expr) -> bool:
     return isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "super"
-
-
-def _finding(view: ModuleView, method: ast.FunctionDef) -> Finding:
-    from v5lint.rule import Finding
-
-    start, _ = view.span(method)
-    at = view.text.index(_METHOD, start + len("def"))
-    message = (
-        f"the Trainer calls `{_METHOD}` in every process since transformers 5.23, and all of them write the same "
-        "files: ask `self.args.should_save` first"
-    )
-    return Finding(message, at, at + len(_METHOD), fix=_fix(view, method))
 
 
 def _fix(view: ModuleView, method: ast.FunctionDef) -> Fix | None:

@@ -188,12 +188,13 @@ def _narrow(view: ModuleView, method: ast.FunctionDef) -> Iterator[Finding]:
     since = _GIVEN[name][2]
     said = f"the Trainer gives `{name}` {lacks} since transformers {since}"
     if name in _SOMETIMES:
-        yield _finding(view, method, f"{said}: {_SOMETIMES[name]}", None, since)
+        yield view.finding_at_name(method, f"{said}: {_SOMETIMES[name]}", since=since)
         return
     advice = f": add `{added}={default}`" if added else ""
     if added == "num_items_in_batch":
         advice += ", and make the loss take it into account"
-    yield _finding(view, method, f"{said}{advice}", _fix(view, method, added, default) if added else None, since)
+    fix = _fix(view, method, added, default) if added else None
+    yield view.finding_at_name(method, f"{said}{advice}", fix=fix, since=since)
 
 
 def _was_never_called(method: ast.FunctionDef) -> bool:
@@ -244,7 +245,7 @@ def _never_called(view: ModuleView, method: ast.FunctionDef) -> Iterator[Finding
         if isinstance(node, ast.Attribute) and node.attr == method.name and not _is_super(node.value):
             return  # the program calls it itself
     message = f"the Trainer has no `{method.name}` since transformers {removal.gone}: nothing calls this method now"
-    yield _finding(view, method, message, None, removal.gone)
+    yield view.finding_at_name(method, message, since=removal.gone)
 
 
 def _handed_too_much(view: ModuleView, method: ast.FunctionDef) -> Iterator[Finding]:
@@ -280,7 +281,8 @@ def _without_optimizer(view: ModuleView, method: ast.FunctionDef) -> Iterator[Fi
     else:
         return
     message = f"the Trainer {lacks} since transformers {_UNGIVEN_SINCE}: take `self.{_OPTIMIZER}`"
-    yield _finding(view, method, message, _own_optimizer(view, method, positional[place]), _UNGIVEN_SINCE)
+    fix = _own_optimizer(view, method, positional[place])
+    yield view.finding_at_name(method, message, fix=fix, since=_UNGIVEN_SINCE)
 
 
 def _makes_a_schedule_of_it(view: ModuleView, method: ast.FunctionDef) -> bool:
@@ -354,14 +356,6 @@ def _lack(method: ast.FunctionDef) -> str:
     if keyword and args.kwarg is None and keyword not in named:
         return f"`{keyword}`"
     return ""
-
-
-def _finding(view: ModuleView, method: ast.FunctionDef, message: str, fix: Fix | None, since: str) -> Finding:
-    from v5lint.rule import Finding
-
-    start, _ = view.span(method)
-    at = view.text.index(method.name, start + len("def"))
-    return Finding(message, at, at + len(method.name), fix=fix, since=since)
 
 
 def _fix(view: ModuleView, method: ast.FunctionDef, added: str, default: str) -> Fix | None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 
-from v5lint.releases import parse_release
 from v5lint.rule import Fix, Rule
 from v5lint.rules.knowledge import lookup
 from v5lint.rules.parts import arguments, training_objects
@@ -90,7 +89,7 @@ class LostSetterArgument(Rule):
                 continue
             for keyword in call.node.keywords:
                 since = _LOST.get(call.name, {}).get(keyword.arg or "", "")
-                if since and module.settings.target >= parse_release(since):
+                if since:
                     said = f"`{call.name}` takes no `{keyword.arg}` since transformers {since}: {_ADVICE[keyword.arg]}"  # type: ignore[index]
                     yield module.finding(keyword, said, fix=_without(module, call, keyword), since=since)
             yield from _shifted(module, call)
@@ -159,7 +158,7 @@ def _shifted(view: ModuleView, call: CallSite) -> Iterator[Finding]:
         return
     before = lookup.parameters(f"{CLASS}.{call.name}", "4.57")
     after = lookup.parameters(f"{CLASS}.{call.name}", view.settings.target)
-    if before is None or after is None or view.settings.target < parse_release(since):
+    if before is None or after is None:
         return
     names = list(before.positional)[place : len(given)]
     if names == list(after.positional)[place : len(given)]:

@@ -19,6 +19,11 @@ if TYPE_CHECKING:
 
 _METHOD = "create_optimizer_and_scheduler"
 
+_MESSAGE = (
+    f"the Trainer does not call `{_METHOD}` since transformers 5.1, and trains with the optimizer and the scheduler of "
+    "its arguments: override `create_optimizer` and `create_scheduler`"
+)
+
 #: What the Trainer's own method does: a subclass that does no more loses nothing.
 _SAME = frozenset({"create_optimizer", "create_scheduler", _METHOD})
 
@@ -96,7 +101,7 @@ class UncalledOptimizer(Rule):
                 if any(trl_trainers.is_remade(root) or root.name in _CALLS_IT for root in module.roots(of)):
                     continue
                 if not _is_called(module):
-                    yield _finding(module, method)
+                    yield module.finding_at_name(method, _MESSAGE)
 
 
 def _does_the_same(method: ast.FunctionDef) -> bool:
@@ -121,15 +126,3 @@ def _is_called(view: ModuleView) -> bool:
 def _callers(view: ModuleView) -> list[str]:
     files = view.project.mentioning(_METHOD.encode(), "")
     return [file for file in files if _CALLED.search(bytes_of(file))]
-
-
-def _finding(view: ModuleView, method: ast.FunctionDef) -> Finding:
-    from v5lint.rule import Finding
-
-    start, _ = view.span(method)
-    at = view.text.index(_METHOD, start + len("def"))
-    message = (
-        f"the Trainer does not call `{_METHOD}` since transformers 5.1, and trains with the optimizer and the "
-        "scheduler of its arguments: override `create_optimizer` and `create_scheduler`"
-    )
-    return Finding(message, at, at + len(_METHOD))

@@ -9,13 +9,14 @@ import ast
 
 from v5lint.releases import parse_release
 from v5lint.rules.knowledge.tables import table
-from v5lint.rules.parts import constructors
+from v5lint.rules.parts import constructors, generating
 from v5lint.rules.parts.forwards import Forward
+from v5lint.view.strings import last_name
 from v5lint.view.values import External, LocalClass
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from v5lint.releases import Release
     from v5lint.view.module import ModuleView
@@ -55,44 +56,33 @@ def calls(view: ModuleView) -> Iterator[tuple[ast.Call, str, Forward]]:
     Those of `super().__init__` in a class that inherits from one are among them.
     """
     _load()
-    for site in view.calls(_names | _aliases(view)):
-        yield from _known(site.node, {each.path if isinstance(each, External) else "" for each in site.callees})
+    names = _names | _aliases(view)
+    for site in view.calls(names):
+        yield from _known(site.node, _paths(site.callees))
     for node in view.tree.nodes.get(ast.ClassDef, ()):
         assert isinstance(node, ast.ClassDef)
-        of = LocalClass(view, node)
-        found = view.roots(of) if node.bases else []
-        paths = {root.path for root in found if root.path.removeprefix(_PACKAGE) in _signatures}
-        if len(paths) != 1 or not _is_first(view, node, paths):
+        if not node.bases or last_name(node.bases[0]) not in names:
             continue
+        paths = _paths(view.values(node.bases[0]))  # whose constructor is inherited
+        of = LocalClass(view, node)
         if constructors.method_of(of, constructors.INIT) is None:
             for site in view.calls({node.name}):
                 if of in site.callees:
                     yield from _known(site.node, paths)
         for call in ast.walk(node):
-            if isinstance(call, ast.Call) and view.links.class_around(call) is node and _is_inherited(call):
+            if generating.is_super_call(call, constructors.INIT) and view.links.class_around(call) is node:
+                assert isinstance(call, ast.Call)
                 yield from _known(call, paths)
+
+
+def _paths(values: Iterable[object]) -> set[str]:
+    return {each.path if isinstance(each, External) else "" for each in values}
 
 
 def _aliases(view: ModuleView) -> set[str]:
     """The other names that a module imports what the table holds under."""
     names = (each for each in view.tree.nodes.get(ast.alias, ()) if isinstance(each, ast.alias))
     return {each.asname for each in names if each.asname and each.name in _names}
-
-
-def _is_first(view: ModuleView, node: ast.ClassDef, paths: set[str]) -> bool:
-    """Whether the first base of a class is the one that the table holds: its constructor is the one inherited."""
-    return any(isinstance(each, External) and each.path in paths for each in view.values(node.bases[0]))
-
-
-def _is_inherited(call: ast.Call) -> bool:
-    """`super().__init__(...)`, `super(Own, self).__init__(...)`."""
-    func = call.func
-    return (
-        isinstance(func, ast.Attribute)
-        and func.attr == constructors.INIT
-        and isinstance(func.value, ast.Call)
-        and getattr(func.value.func, "id", "") == "super"
-    )
 
 
 def _known(node: ast.Call, paths: set[str]) -> Iterator[tuple[ast.Call, str, Forward]]:

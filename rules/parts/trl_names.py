@@ -20,8 +20,9 @@ if TYPE_CHECKING:
 
 _TABLE = "trl_names"
 
-#: The oldest release that trains beside transformers 5, and the oldest whose trainers for preferences are imported
-#: there (tried: 0.9.6, 0.12.2, 0.15.2, 0.16.1, 0.19.1, 0.21.0, 0.24.0, 1.16.0, on 5.24).
+#: The oldest release whose SFTTrainer trains beside transformers 5 (tried on 5.24: 0.9.6 does not, 0.12.2, 0.15.2,
+#: 0.16.1, 0.19.1, 0.21.0, 0.24.0 and 1.16.0 do; DPOTrainer is not imported from 0.12.2, 0.21.0, 0.24.0, 0.27.2 and
+#: 0.28.0, and is from 0.29.0).
 OLDEST: Release = (0, 12)
 
 _gone: dict[str, str] = {}

@@ -150,9 +150,12 @@ class ModuleView:
         start, end = self.span(node)
         return self.text[start:end]
 
-    def name_span(self, node: ast.Name | ast.Attribute | ast.keyword | ast.alias) -> tuple[int, int]:
-        """The offsets of the identifier itself: of `b` in `a.b`, of `k` in `k=v`, of `x` in `x as y`."""
+    def name_span(self, node: ast.Name | ast.Attribute | ast.keyword | ast.alias | ast.FunctionDef) -> tuple[int, int]:
+        """The offsets of the identifier itself: of `b` in `a.b`, of `k` in `k=v`, of `x` in `x as y` and `def x()`."""
         start, end = self.span(node)
+        if isinstance(node, ast.FunctionDef):
+            start = self.text.index(node.name, start + len("def"))
+            return start, start + len(node.name)
         if isinstance(node, ast.Name):
             return start, end
         if isinstance(node, ast.Attribute):
@@ -173,6 +176,10 @@ class ModuleView:
         """A finding at a node."""
         start, end = self.name_span(node) if isinstance(node, ast.Name) else self.span(node)
         return Finding(message, start, end, fix=fix, since=since, level=level)
+
+    def finding_at_name(self, of: ast.FunctionDef, message: str, *, fix: Fix | None = None, since: str = "") -> Finding:
+        """A finding at the name of a function."""
+        return Finding(message, *self.name_span(of), fix=fix, since=since)
 
     def unseen(self, node: ast.AST, reason: str) -> Unseen:
         """A place that could not be followed."""
