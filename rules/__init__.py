@@ -10,6 +10,17 @@ if TYPE_CHECKING:
 
     from v5lint.rule import Catalogue, Rule
 
+#: What stands in every project that the rules speak of: the packages, those with an English name as they are imported.
+PACKAGES = (
+    *("transformers", "Transformers", "TRANSFORMERS", "huggingface", "HUGGINGFACE", "HF_", "peft", "tokenizers"),
+    *("diffusers", "unsloth", "setfit", "safetensors", "load_dataset"),
+    *(
+        f"{word} {name}"
+        for name in ("accelerate", "adapters", "datasets", "optimum", "trl")
+        for word in ("import", "from")
+    ),
+)
+
 
 def catalogue() -> Catalogue:
     """All rules of this distribution; their modules are imported when they are needed.
@@ -27,7 +38,7 @@ def catalogue() -> Catalogue:
     ]
     rules += (rule for module in modules() if module not in MODULES for rule in rules_of(module))
     rules.sort(key=lambda rule: rule.code)
-    return Catalogue(rules, newest=NEWEST, facts=Facts(f"{__name__}.knowledge.offered"))
+    return Catalogue(rules, newest=NEWEST, facts=Facts(f"{__name__}.knowledge.offered"), packages=PACKAGES)
 
 
 def modules() -> list[str]:

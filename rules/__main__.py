@@ -20,7 +20,10 @@ if TYPE_CHECKING:
     from typing import Any
 '''
 
-ATTRIBUTES = ("code", "name", "since", "tokens", "words", "attributes", "beside", "tokens_by_kind", "kinds", "default")
+ATTRIBUTES = (
+    *("code", "name", "since", "tokens", "words", "attributes", "beside", "anywhere", "tokens_by_kind", "kinds"),
+    "default",
+)
 
 
 def index() -> str:

@@ -99,6 +99,7 @@ class RemovedCacheVariable(Rule):
     name = "removed-cache-variable"
     since = "5.0"
     tokens = ("TRANSFORMERS_CACHE", "PYTORCH_PRETRAINED_BERT_CACHE", "environ.update(", "environ |=")
+    anywhere = True
     tokens_by_kind = {"script": ("TRANSFORMERS_CACHE", "PYTORCH_PRETRAINED_BERT_CACHE")}
     kinds = ("python", "script", "requirements")
     options = {

@@ -166,6 +166,7 @@ class ImageProcessorMethod(Rule):
     name = "image-processor-method"
     since = "5.0"
     tokens = (*image_processors.TOKENS, _NEW, _GROUNDED, f".{_OLD}(")
+    anywhere = True
 
     def check(self, module: ModuleView) -> Iterator[Finding | Unseen]:
         """See Rule."""

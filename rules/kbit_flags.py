@@ -100,6 +100,7 @@ class RemovedKbitFlag(Rule):
     name = "removed-kbit-flag"
     since = "5.0"
     tokens = (*FLAGS, "from_pretrained", "pipeline(")
+    anywhere = True
     tokens_by_kind = {"script": named_calls.TOKENS}
     kinds = ("python", "script")
 

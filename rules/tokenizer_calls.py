@@ -91,6 +91,7 @@ class RemovedTokenizerCall(Rule):
     name = "removed-tokenizer-call"
     since = "5.0"
     tokens = ("encode_plus", "prepare_seq2seq_batch")
+    anywhere = True
 
     def check(self, module: ModuleView) -> Iterator[Finding | Unseen]:
         """See Rule."""

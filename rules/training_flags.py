@@ -92,6 +92,7 @@ class RemovedTrainingFlag(Rule):
     name = "removed-training-flag"
     since = "5.0"
     tokens = (*sorted(PARSES), *_OPTIONS)
+    anywhere = True
     tokens_by_kind = {"script": _OPTIONS}
     kinds = ("python", "script")
 

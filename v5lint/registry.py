@@ -33,6 +33,7 @@ class Registry:
         rules: in the order of their codes.
         newest: the newest transformers release that any catalogue was checked against.
         facts: what the catalogues know of the releases.
+        packages: what a project names where the rules speak of it; empty where one of the catalogues does not say.
     """
 
     def __init__(self, catalogues: Iterable[Catalogue]) -> None:
@@ -45,7 +46,9 @@ class Registry:
         self.facts: list[Facts] = []
         self._urls: dict[str, str] = {}
         by_key: dict[str, Rule] = {}
+        packages: list[Sequence[str]] = []
         for catalogue in catalogues:
+            packages.append(catalogue.packages)
             if catalogue.newest:
                 self.newest = max(self.newest, parse_release(catalogue.newest))
             if catalogue.facts is not None:
@@ -58,6 +61,7 @@ class Registry:
                         raise RegistryError(f"two rules are called `{key}`: {_origin(by_key[key])} and {_origin(rule)}")
                     by_key[key] = rule
                 self._urls[rule.code] = catalogue.url.format(code=rule.code, name=rule.name)
+        self.packages = [each for some in packages for each in some] if all(packages) else []
         self._by_key = by_key
         self.rules: tuple[Rule, ...] = tuple(by_key[code] for code in sorted(self._urls))
         if not self.rules:

@@ -203,6 +203,8 @@ class Rule:
         attributes: as `words`, for names that are read from something: `layer` is in `model.layer(x)` and not in
             `from pkg.layer import x`.
         beside: strings of which one must be in the file, too; empty where nothing else is needed.
+        anywhere: whether it can fire in a project that names none of the packages of its catalogue, as one does that
+            goes by a name alone.
         tokens_by_kind: `tokens` for a kind of region that has its own.
         kinds: the kinds of region it reads ("python", "toml", ...).
         default: whether it runs without being selected by name.
@@ -216,6 +218,7 @@ class Rule:
     words: tuple[str, ...] = ()
     attributes: tuple[str, ...] = ()
     beside: tuple[str, ...] = ()
+    anywhere: bool = False
     tokens_by_kind: Mapping[str, tuple[str, ...]] = {}
     kinds: tuple[str, ...] = ("python",)
     default: bool = True
@@ -335,12 +338,23 @@ class Catalogue:
         newest: the newest transformers release that they were checked against, as "5.23": the default target.
         url: the page of a rule, with `{code}` and `{name}` in place of its own; "" where there are no pages.
         facts: what it knows of the releases; None where it leaves that to another catalogue.
+        packages: strings, names of packages above all, of which one stands in every project that its rules may say
+            something of (rules that say they fire `anywhere` aside); empty where there are none such.
     """
 
-    __slots__ = ("facts", "newest", "rules", "url")
+    __slots__ = ("facts", "newest", "packages", "rules", "url")
 
-    def __init__(self, rules: Sequence[Rule], *, newest: str = "", url: str = "", facts: Facts | None = None) -> None:
+    def __init__(
+        self,
+        rules: Sequence[Rule],
+        *,
+        newest: str = "",
+        url: str = "",
+        facts: Facts | None = None,
+        packages: Sequence[str] = (),
+    ) -> None:
         self.rules = rules
         self.newest = newest
         self.url = url
         self.facts = facts
+        self.packages = packages

@@ -11,6 +11,7 @@ from v5lint.formats import format_of, format_of_text, kinds_of, read_document, s
 from v5lint.gate import DirectiveGate, Gate
 from v5lint.reading import TooLargeError, read_bytes
 from v5lint.results import FileResult, Notice
+from v5lint.subjects import Subjects
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -94,11 +95,12 @@ class Runner:
         self.mode = mode
         self._files = files
         self._walked = walked
-        self._gates: dict[tuple[tuple[Rule, ...], str], Gate] = {}
+        self._gates: dict[tuple[tuple[Rule, ...], str, bool], Gate] = {}
         self._directives = DirectiveGate(registry.rules)
         self._projects: dict[str, Project] = {}
         self._views: Views = {}
         self._roots: dict[str, str] = {}
+        self._subjects = Subjects(registry.packages)
 
     def survives(self, path: str, raw: bytes | None = None) -> bytes | FileResult | None:
         """The gate.
@@ -113,6 +115,8 @@ class Runner:
         """
         try:
             raw = read_bytes(path) if raw is None else raw
+            if self._walked:
+                self._subjects.note(self._root(path), raw)
             settings = self._settings.of(path)
             # Text in UTF-16 holds NUL bytes and no token in ASCII: it is no Python source, and reading it says so.
             form = format_of(path) or format_of_text(raw)
@@ -126,6 +130,27 @@ class Runner:
         except SettingsError as error:
             return _misconfigured(path, error)
         return None
+
+    def may_concern(self, path: str, raw: bytes | None = None) -> bool:
+        """The second gate, once all files of the run are through the first: what the project of a file is about.
+
+        Args:
+            path: a file that survived.
+            raw: its bytes, if they are at hand.
+
+        Returns:
+            Whether a rule may still fire on it, or a suppression may be in it.
+        """
+        root = self._root(path)
+        if not self._is_whole(root) or self._subjects.may_concern(root):
+            return True
+        try:
+            raw = read_bytes(path) if raw is None else raw
+        except UnreadableError:
+            return True  # linting it says so
+        form = format_of(path) or format_of_text(raw)
+        gate = self._gate(self._settings.of(path), form, anywhere=True)
+        return gate.passes(searched(raw, form)) or self._directives.passes(raw)
 
     def check_syntax(self, path: str) -> FileResult | None:
         """See whether a file that no rule can fire on parses; give a result where it does not."""
@@ -235,31 +260,43 @@ class Runner:
             result.problems.append(Notice(result.path, str(error), hint="its fixes are not applied"))
             result.left, result.fixed, result.before, result.after = result.found, [], None, None
 
-    def _gate(self, settings: Settings, form: str) -> Gate:
-        key = (settings.rules, form)
+    def _gate(self, settings: Settings, form: str, *, anywhere: bool = False) -> Gate:
+        """The gate of the rules that are selected, or of those of them that fire anywhere."""
+        key = (settings.rules, form, anywhere)
         gate = self._gates.get(key)
         if gate is None:
-            gate = self._gates[key] = Gate(settings.rules, kinds_of(key[1]))
+            rules = [rule for rule in settings.rules if rule.anywhere] if anywhere else settings.rules
+            gate = self._gates[key] = Gate(rules, kinds_of(form))
         return gate
 
     def _project(self, path: str) -> Project:
-        from v5lint.pins import project_root
         from v5lint.project import Project
 
-        folder = os.path.dirname(os.path.abspath(path))
-        if folder not in self._roots:
-            self._roots[folder] = project_root(folder) or self._given(folder)
-        root = self._roots[folder]
+        root = self._root(path)
         if root in self._projects:
             self._projects[root] = self._projects.pop(root)  # the last one used goes last
         else:
             top = root.rstrip(os.sep) + os.sep
-            whole = any(top.startswith(walked.rstrip(os.sep) + os.sep) for walked in self._walked)
+            whole = self._is_whole(root)
             modules, scripts = (_Under(top, self._files, each) if whole else None for each in ("python", "script"))
             self._projects[root] = Project(root, modules, self._views, scripts=scripts)
             if len(self._projects) > _PROJECTS:
                 del self._projects[next(iter(self._projects))]
         return self._projects[root]
+
+    def _root(self, path: str) -> str:
+        """The top of the project of a file."""
+        folder = os.path.dirname(os.path.abspath(path))
+        if folder not in self._roots:
+            from v5lint.pins import project_root
+
+            self._roots[folder] = project_root(folder) or self._given(folder)
+        return self._roots[folder]
+
+    def _is_whole(self, root: str) -> bool:
+        """Whether the run holds all files of a project."""
+        top = root.rstrip(os.sep) + os.sep
+        return any(top.startswith(walked.rstrip(os.sep) + os.sep) for walked in self._walked)
 
     def _given(self, folder: str) -> str:
         """The folder that the user named, for a file that is in no project; else the file's own."""
@@ -318,6 +355,9 @@ def run(
             waiting[path] = raw if held <= _POOL_BYTES else None  # the rest is read again, one at a time
         else:
             passed_over.append(path)
+    for path in [path for path, raw in waiting.items() if not runner.may_concern(path, raw)]:
+        del waiting[path], sizes[path]
+        passed_over.append(path)
     if _size(passed_over) <= _SMALL_RUN:
         results.update({path: said for path in passed_over if (said := runner.check_syntax(path)) is not None})
     for number, result in enumerate(_linted(runner, waiting, sizes, jobs), 1):
