@@ -61,6 +61,9 @@ _NOTHING = frozenset({Constant(None)})
 
 _MODULES = External("sys.modules")
 
+#: Literals of more items are data: going through them would take all steps, and say nothing of any one.
+_MOST_ITEMS = 256
+
 #: Gives the attributes of an object as a dict: `vars(parser.parse_args())["model"]`.
 _VARIABLES = "builtins.vars"
 
@@ -569,7 +572,7 @@ class Evaluator:
         return {Mapping(self._view, node)}
 
     def _elements(self, node: ast.List | ast.Tuple | ast.Set) -> Iterable[Value]:
-        if len(node.elts) > 256:
+        if len(node.elts) > _MOST_ITEMS:
             return NOTHING_KNOWN
         items: list[Values] = []
         is_open = False
@@ -644,6 +647,8 @@ class Evaluator:
         """The values of the entries of a dict of this module under a key; under any where the key is unknown."""
         wanted = {key.value for key in keys if isinstance(key, Constant)}
         every = len(wanted) < len(keys)
+        if every and _is_data(mapping.node):
+            return NOTHING_KNOWN
         found: set[Value] = set()
         for entry in self._view.dicts.entries(mapping.node):
             may_be_any = entry.key is None and entry.how != "removal"  # `{name: ... for name in names}`
@@ -680,6 +685,8 @@ class Evaluator:
         if isinstance(container, Table):
             pair = frozenset({Elements((NOTHING_KNOWN, container.items))})
             return {"items": pair, "values": container.items}.get(what, NOTHING_KNOWN)
+        if _is_data(container.node):
+            return NOTHING_KNOWN
         entries = container.view.dicts.entries(container.node)
         keys: set[Value] = {
             self._constants(each.key, each.node if isinstance(each.node, (ast.expr, ast.keyword)) else None)
@@ -733,6 +740,11 @@ def _says_little(value: Value) -> bool:
 def _is_empty(value: ast.expr) -> bool:
     """Whether a literal is a list or dict that is filled later."""
     return (isinstance(value, ast.List) and not value.elts) or (isinstance(value, ast.Dict) and not value.keys)
+
+
+def _is_data(mapping: ast.AST) -> bool:
+    """Whether a dict is a table of data, of which no one entry is meant."""
+    return isinstance(mapping, ast.Dict) and len(mapping.keys) > _MOST_ITEMS
 
 
 def _integer(values: Values) -> int | None:

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 #: `ast.PyCF_ONLY_AST`.
 _ONLY_AST = 0x400
 
+#: A module of more characters is mostly data.
+_LARGE = 250_000
+
 
 def parse(region: Region) -> ast.Module:
     """Parse a region.
@@ -34,4 +37,8 @@ def parse(region: Region) -> ast.Module:
         raise UnreadableError(f"it does not parse: {error}") from None
     except (RecursionError, MemoryError):
         raise UnreadableError("it is nested too deeply to be parsed") from None
+    if len(region.text) > _LARGE:
+        from v5lint.view.data import without_tables
+
+        without_tables(tree)
     return tree
