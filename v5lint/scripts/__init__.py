@@ -27,6 +27,7 @@ _BY_SUFFIX = {
     ".service": "systemd",
     ".nix": "nix",
     ".mk": "makefile",
+    **dict.fromkeys((".tf", ".tfvars", ".hcl", ".nomad"), "hcl"),
 }
 
 #: Kinds by the whole name.
