@@ -11,7 +11,7 @@ from v5lint.scripts.script import Script
 
 _STRING = r'"(?:[^"\\\r\n]|\\.)*"'
 
-#: What the text is made of: texts of several lines, comments, beginnings of blocks, keys, strings, what opens and closes.
+#: What the text is made of: texts of several lines, comments, what begins a block, keys, strings, brackets.
 _TOKENS = pattern(
     r"<<[-~]?(?P<end>\w+)[ \t]*\r?\n(?P<document>(?s:.*?))^[ \t]*(?P=end)\b"
     r"|(?P<comment>\#[^\r\n]*|//[^\r\n]*|/\*(?s:.*?)\*/)"
