@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _RENAMED = frozenset({"set", "child", "assign", "export", "read", "pass", "unset", "text"})
 
 #: Kinds of files whose variables other files read as they are written: `${NAME}` in compose, say.
-_GIVES = frozenset({"dotenv", "shell", "makefile", "batch", "powershell"})
+_GIVES = frozenset({"dotenv", "shell", "makefile", "justfile", "batch", "powershell"})
 
 #: Metadata in which tools keep the environments that they make.
 _SETTINGS = ("pyproject.toml", "setup.cfg", "tox.ini", ".yml", ".yaml")

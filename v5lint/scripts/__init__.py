@@ -27,6 +27,7 @@ _BY_SUFFIX = {
     ".service": "systemd",
     ".nix": "nix",
     ".mk": "makefile",
+    ".just": "justfile",
     **dict.fromkeys((".tf", ".tfvars", ".hcl", ".nomad"), "hcl"),
 }
 
@@ -34,6 +35,7 @@ _BY_SUFFIX = {
 _BY_NAME = {
     **dict.fromkeys(("Dockerfile", "Containerfile", "dockerfile"), "dockerfile"),
     **dict.fromkeys(("Makefile", "makefile", "GNUmakefile"), "makefile"),
+    **dict.fromkeys(("justfile", "Justfile", ".justfile"), "justfile"),
     **dict.fromkeys((".bashrc", ".bash_profile", ".profile", ".zshrc", ".zshenv", ".envrc"), "shell"),
     ".env": "dotenv",
     **dict.fromkeys("pyproject.toml mise.toml .mise.toml pixi.toml fly.toml hatch.toml tox.toml".split(), "toml"),
