@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import ast
-
 from v5lint.rule import Rule
 from v5lint.rules.parts import library
 from v5lint.view.values import External, Method
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import ast
     from collections.abc import Iterator
 
     from v5lint.rule import Finding

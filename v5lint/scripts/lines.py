@@ -83,7 +83,8 @@ _KINDS = {
 
 #: What puts all variables of a Makefile, or of a justfile, into the environment.
 _EXPORTS_ALL = pattern(
-    r"^(?:export[ \t]*(?:#.*)?\r?$|\.EXPORT_ALL_VARIABLES[ \t]*:|set[ \t]+export\b(?![ \t]*:=[ \t]*false))", re.MULTILINE
+    r"^(?:export[ \t]*(?:#.*)?\r?$|\.EXPORT_ALL_VARIABLES[ \t]*:|set[ \t]+export\b(?![ \t]*:=[ \t]*false))",
+    re.MULTILINE,
 )
 
 #: A line of a recipe, with those that it goes on in; a variable of a Makefile, and the words in its value.
