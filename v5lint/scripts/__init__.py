@@ -40,7 +40,8 @@ _BY_NAME = {
     ".env": "dotenv",
     **dict.fromkeys("pyproject.toml mise.toml .mise.toml pixi.toml fly.toml hatch.toml tox.toml".split(), "toml"),
     **dict.fromkeys("setup.cfg tox.ini pytest.ini supervisord.conf".split(), "ini"),
-    **dict.fromkeys(("devcontainer.json", ".devcontainer.json", "launch.json", "tasks.json"), "json"),
+    **dict.fromkeys("devcontainer.json .devcontainer.json launch.json tasks.json".split(), "json"),
+    **dict.fromkeys(("preprocessor_config.json", "processor_config.json"), "json"),
 }
 
 #: Kinds by the beginning of the name.
