@@ -83,9 +83,10 @@ class RemovedEnumerationMember(Rule):
 def _enumeration(view: ModuleView, node: ast.Attribute) -> str:
     """The enumeration of transformers that a member is read of and that lost it; "" where it is none."""
     for value in view.values(node):
-        if isinstance(value, Method) and isinstance(value.owner, External) and value.owner.package == "transformers":
-            if node.attr in _LOST.get(value.owner.name, ()):
-                return value.owner.name
+        owner = value.owner if isinstance(value, Method) else None
+        is_ours = isinstance(owner, External) and owner.package == "transformers"
+        if owner is not None and is_ours and node.attr in _LOST.get(owner.name, ()):
+            return owner.name
     return ""
 
 

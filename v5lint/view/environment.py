@@ -410,8 +410,8 @@ def _loose(view: ModuleView, names: Collection[str]) -> Iterator[EnvironmentKey]
             yield each
     for call in view.calls({"fromkeys"}):
         listed = call.argument("iterable", 0)
-        for each in listed.elts if isinstance(listed, (ast.List, ast.Tuple, ast.Set)) else ():
-            yield from _named(view, each, _merged(view, call.node), call.argument("value", 1), call.node)
+        for name in listed.elts if isinstance(listed, (ast.List, ast.Tuple, ast.Set)) else ():
+            yield from _named(view, name, _merged(view, call.node), call.argument("value", 1), call.node)
     for call, keyword in view.keywords(names):
         if "env" in call.name.lower():  # `with temporary_environment(NAME=value):`
             yield EnvironmentKey(str(keyword.arg), keyword, "dict", keyword.value, call.node)
