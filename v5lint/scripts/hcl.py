@@ -7,7 +7,7 @@ import re
 from v5lint.patterns import pattern
 from v5lint.scripts import shell, texts
 from v5lint.scripts.assignments import NAME, Table, assign, is_environment, line_of, note_reads
-from v5lint.scripts.script import Script
+from v5lint.scripts.script import Mention, Script
 
 _STRING = r'"(?:[^"\\\r\n]|\\.)*"'
 
@@ -29,6 +29,9 @@ _SHELL = pattern(r"\s*#!\S*(?:/|[ ])(?:ba|z|da)?sh\b")
 
 #: Blocks that are called by their label: `dynamic "env" { content {} }`, `variable "env_vars" { default = {} }`.
 _LABELLED = frozenset({"dynamic", "variable"})
+
+#: What Docker's bake gives to a Dockerfile, which takes it by its name: `ARG NAME`.
+_ARGUMENTS = "args"
 
 #: What stands for the block that it is in.
 _SAME = frozenset({"", "content", "default", "value"})
@@ -73,6 +76,8 @@ def read(text: str) -> Script:
                 if is_environment(table.name):
                     assign(script, table, *named, value["text"])
                 named = None
+            elif table.name == _ARGUMENTS and re.fullmatch(NAME, key):
+                script.mentions.append(Mention(key, place, "parameter", table.block))
             elif re.fullmatch(NAME, key):
                 assign(script, table, key, place, value["text"], _removal(text, found.start("key"), value))
     note_reads(script)

@@ -74,6 +74,7 @@ def test_json(text: str, found: list[tuple[str, str, str | None]]) -> None:
         ('resource "x" "A_B" {\n  name = "A_B"\n  value = "/c"\n}\n', []),
         ("x = <<-EOT\n  #!/bin/sh\n  export A_B=/c\n  EOT\n", [("set", "A_B", "/c")]),
         ("x = <<EOT\nA_B=/c\nEOT\n", [("text", "A_B", "/c")]),
+        ('target "x" {\n  args = { A_B = "/c" }\n}\n', [("parameter", "A_B", None)]),
     ],
 )
 def test_hcl(text: str, found: list[tuple[str, str, str | None]]) -> None:
