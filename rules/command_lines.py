@@ -8,7 +8,7 @@ import re
 from v5lint.patterns import pattern
 from v5lint.rule import Edit, Fix, Rule
 from v5lint.rules.knowledge import lookup
-from v5lint.rules.parts import command_words, hub
+from v5lint.rules.parts import command_words, hub, process_calls
 from v5lint.view.script import ScriptView
 from v5lint.view.values import External
 
@@ -24,12 +24,6 @@ if TYPE_CHECKING:
     from v5lint.view.module import ModuleView
 
     AnyWord: TypeAlias = Word | script.Word
-
-_STARTERS = frozenset(
-    "run call check_call check_output Popen getoutput getstatusoutput system popen create_subprocess_exec "
-    "create_subprocess_shell execv execve execvp execvpe execl execlp spawn spawnv spawnvp".split()
-)
-_PACKAGES = frozenset({"subprocess", "os", "asyncio", "pty", "pexpect"})
 
 _SCRIPTS = ("huggingface-cli", "transformers-cli")
 _SCRIPT = pattern(r"(?<![\w.-])({})(?=$|[\s;&|)\"'])".format("|".join(_SCRIPTS)))
@@ -147,7 +141,7 @@ class RemovedCommand(Rule):
                 yield from _in_script(module, command.words)
             return
         told: set[ast.AST] = set()
-        for call in module.calls({*_STARTERS, "which"}):
+        for call in module.calls({*process_calls.STARTERS, "which"}):
             if module.guards.is_dead(call.node):
                 continue
             for node, finding in _in_call(module, call):
@@ -224,28 +218,11 @@ def _in_call(view: ModuleView, call: CallSite) -> Iterator[tuple[ast.AST, Findin
         if any(isinstance(each, External) and each.package == "shutil" for each in call.callees):
             yield from _looked_for(view, call)
         return
-    if not _starts_process(view, call):
+    if not process_calls.starts_process(view, call):
         return
-    for started in _started(view, call):
+    for started in process_calls.started(view, call):
         for command in command_words.commands(view, started, is_shell=True):
             yield from _in_command(view, command)
-
-
-def _starts_process(view: ModuleView, call: CallSite) -> bool:
-    if any(isinstance(each, External) and each.package in _PACKAGES for each in call.callees):
-        return True
-    shell = call.func.value if isinstance(call.func, ast.Attribute) else None
-    made_by = shell.func if isinstance(shell, ast.Call) else None
-    return made_by is not None and view.source(made_by).rpartition(".")[2] == "get_ipython"
-
-
-def _started(view: ModuleView, call: CallSite) -> Iterator[ast.expr]:
-    """What a call starts: its first argument, or the commands of the table or the list that it is taken from."""
-    given = call.argument("args", 0) or call.argument("command", 0) or call.argument("cmd", 0)
-    if len(call.args) > 1 and call.name.startswith(("create_subprocess_exec", "exec", "spawn")):
-        yield ast.Tuple(elts=list(call.args), ctx=ast.Load())  # `create_subprocess_exec("a", "b")`
-    elif given is not None:
-        yield from command_words.alternatives(view, given)
 
 
 def _looked_for(view: ModuleView, call: CallSite) -> Iterator[tuple[ast.AST, Finding]]:

@@ -72,7 +72,8 @@ class MissingPostInit(Rule):
     ## Fix safety
 
     Safe where `self.init_weights()` becomes `self.post_init()`, which calls it. Unsafe where the call is put behind the
-    last line of the constructor: what was built with PyTorch's own initial values gets those of the model's family.
+    last line of the constructor: what was built with PyTorch's own initial values gets those of the model's family; and
+    where `self.init_weights()` stands under a condition (`if init:`), for without it loading fails as before.
 
     ## References
 
@@ -304,7 +305,9 @@ def _finding(view: ModuleView, node: ast.ClassDef, init: ast.FunctionDef) -> Fin
     if old:
         edits = [Edit(*view.name_span(each), _CALL) for each in old]
         message = f"the constructor of `{node.name}` calls `{first}.{_OLD}()`, which fails without `{_CALL}()`"
-        return view.finding(old[-1], message, fix=Fix(f"Call `{_CALL}`", edits))
+        is_sure = not all(_is_conditional(view, each, init) for each in old)
+        fix = Fix(f"Call `{_CALL}`", edits, applicability="safe" if is_sure else "unsafe")
+        return view.finding(old[-1], message if is_sure else f"{message}, on every way through it", fix=fix)
 
     def build() -> list[Edit]:
         last = init.body[-1]
@@ -323,6 +326,18 @@ def _finding(view: ModuleView, node: ast.ClassDef, init: ast.FunctionDef) -> Fin
     finding.start = view.text.index("__init__", start, end)
     finding.end = finding.start + len("__init__")
     return finding
+
+
+def _is_conditional(view: ModuleView, node: ast.AST, init: ast.FunctionDef) -> bool:
+    """Whether a constructor may come to its end without what stands in it."""
+    for each in view.tree.ancestors(node):
+        if each is init:
+            return False
+        if isinstance(each, (ast.If, ast.IfExp, ast.BoolOp, ast.For, ast.While, ast.ExceptHandler, ast.Lambda)):
+            return True
+        if isinstance(each, (ast.Match, ast.FunctionDef)):
+            return True
+    return False
 
 
 def _line_end(view: ModuleView, statement: ast.stmt) -> int:

@@ -6,9 +6,10 @@ import ast
 import re
 
 from v5lint.patterns import pattern
-from v5lint.rule import Rule
-from v5lint.rules.parts import checkpoints, library, swaps
+from v5lint.rule import Edit, Fix, Rule
+from v5lint.rules.parts import checkpoints, library, script_targets, swaps, yaml_maps
 from v5lint.view.guards import CALL_ERRORS
+from v5lint.view.script import ScriptView
 from v5lint.view.strings import dotted, last_name
 from v5lint.view.values import Constant
 
@@ -16,7 +17,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Container, Iterator
 
-    from v5lint.rule import Finding, Unseen
+    from v5lint.rule import Finding, Level, Unseen
     from v5lint.view.calls import CallSite
     from v5lint.view.module import ModuleView
     from v5lint.view.values import Values
@@ -56,6 +57,10 @@ _FAMILY_WORD = pattern("naflex|siglip", re.IGNORECASE)
 #: What asks only whether there is something.
 _IS_THERE = frozenset("exists isdir isfile is_dir is_file lexists".split())
 
+#: In YAML: the method that loads, and a text behind a key.
+_LOAD = "from_pretrained"
+_VALUE = pattern(r"[ \t]*([\"']?)(?P<text>[\w./-]+)\1[ \t]*(?=[,}#\r\n]|\Z)")
+
 _LOAD_ERRORS = frozenset({"RuntimeError", "ValueError", "OSError", *CALL_ERRORS})
 
 
@@ -68,7 +73,8 @@ class SiglipClassMismatch(Rule):
     The fixed-resolution checkpoints of SigLIP 2 (`google/siglip2-base-patch16-224`) have the `model_type` "siglip" and
     belong to `SiglipModel`; only the NaFlex ones belong to `Siglip2Model`. Of a folder of the repository its
     `config.json` tells, of all others the name. A class that is chosen by the checkpoint's
-    name, or tried before the other one, is no finding.
+    name, or tried before the other one, is no finding. In YAML of Hydra (`_target_`) the checkpoint stands in the key
+    beside the class.
 
     ## Why it breaks
 
@@ -109,9 +115,13 @@ class SiglipClassMismatch(Rule):
     name = "siglip-class-mismatch"
     since = "4.50"
     tokens = ("Siglip",)
+    kinds = ("python", "script")
 
-    def check(self, module: ModuleView) -> Iterator[Finding | Unseen]:
+    def check(self, module: ModuleView | ScriptView) -> Iterator[Finding | Unseen]:
         """See Rule."""
+        if isinstance(module, ScriptView):
+            yield from _in_settings(module)
+            return
         found: list[tuple[CallSite, str, str]] = []
         for call in (*library.loads(module), *library.later_loads(module)):
             name, wrong = mismatch(module, call)
@@ -124,6 +134,26 @@ class SiglipClassMismatch(Rule):
         for call in library.loads(module):
             if library.loaders(call) == [_TOKENIZER]:
                 yield from _foreign_tokenizer(module, call)
+
+
+def _in_settings(view: ScriptView) -> Iterator[Finding]:
+    """What YAML loads with the keys beside the class: `_target_: transformers.SiglipModel.from_pretrained`."""
+    for target in script_targets.targets(view):
+        of, dot, method = target.path.rpartition(".")
+        name = of.rpartition(".")[2]
+        if not target.is_made or not dot or method != _LOAD or not _CLASS.match(name):
+            continue
+        for key in yaml_maps.beside(view.text, target.start):
+            value = _VALUE.match(view.text, key.end) if key.name == library.CHECKPOINT[0] else None
+            if value is None or _family_of_checkpoint(view, value["text"]) in ("", _family(name)):
+                continue
+            new, start = _counterpart(name), target.start + len(of) - len(name)
+            requires = _NAFLEX_SINCE if new.startswith("Siglip2") else ""
+            edit = Edit(start, start + len(name), new)
+            fix = Fix(f"Replace `{name}` with `{new}`", [edit], applicability="unsafe", requires=requires)
+            message = _message(name, _family(name), value["text"], frozenset())
+            level: Level = "deprecated" if kind_of(name) in ("text", "config") else "breaks"
+            yield view.finding(start, start + len(name), message, fix=fix, level=level)
 
 
 def _foreign_tokenizer(view: ModuleView, call: CallSite) -> Iterator[Finding]:
@@ -197,7 +227,7 @@ def _counterpart(name: str) -> str:
     return name.replace("Siglip2", "Siglip", 1) if name.startswith("Siglip2") else name.replace("Siglip", "Siglip2", 1)
 
 
-def _family_of_checkpoint(view: ModuleView, checkpoint: str) -> str:
+def _family_of_checkpoint(view: ModuleView | ScriptView, checkpoint: str) -> str:
     stored = checkpoints.stored_model_type(view, checkpoint)
     if stored:
         return _FAMILIES.get(stored.partition("_")[0], "")

@@ -6,7 +6,7 @@ import ast
 
 from v5lint.rule import Edit, Fix, Rule
 from v5lint.rules.knowledge import lookup
-from v5lint.rules.parts import library, members, origins
+from v5lint.rules.parts import checkpoints, library, members, origins
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,6 +31,12 @@ _OF_ONE = {"_convert_token_to_id": "convert_tokens_to_ids", "_convert_id_to_toke
 #: The ids of languages by their code, which the tokenizer of one family had: the codes are tokens like others.
 _CODES, _OF_CODES, _FAMILY = "lang_code_to_id", "convert_tokens_to_ids", "nllb"
 
+#: Attributes of tokenizers in Python, which those in Rust have under no name.
+_OF_SLOW_ONES = frozenset(
+    "sp_model encoder bpe_ranks byte_encoder byte_decoder bpe ids_to_tokens basic_tokenizer wordpiece_tokenizer "
+    "fairseq_tokens_to_ids fairseq_ids_to_tokens".split()
+)
+
 #: What V5402 reports of the processors that have it under another name.
 _OF_OWL, _OWL = "post_process_object_detection", frozenset({"OwlViTProcessor", "Owlv2Processor"})
 
@@ -40,14 +46,15 @@ class RemovedTokenizerMember(Rule):
 
     ## What it does
 
-    Finds every member that a release since 4.20 took from the base classes of tokenizers and processors or from one of
-    their classes, on everything that is known to be of the class: `prepare_for_model`,
+    Finds every member that a release since 4.20 took from the base classes of tokenizers and processors or from one
+    of their classes, on everything that is known to be of the class: `prepare_for_model`,
     `build_inputs_with_special_tokens`, `create_token_type_ids_from_sequences`, `truncate_sequences`,
     `special_tokens_map_extended`, `all_special_tokens_extended`, `sanitize_special_tokens`, `BatchEncoding.words()`;
     of the tokenizers that were written in Python `sp_model`, `encoder`, `bpe`, `ids_to_tokens`, `basic_tokenizer`,
-    `wordpiece_tokenizer` and their like. Classes that keep one, and subclasses that define it, are left alone; so is
-    what `trust_remote_code=True` loads. Methods with rules of their own (V5404, V5405, V5406) are theirs. `_pad_token`
-    and its like, which no tokenizer of transformers has, are found on what is only called a tokenizer as well.
+    `wordpiece_tokenizer` and their like, also where `AutoTokenizer` is told `use_fast=False`. Classes that keep one,
+    and subclasses that define it, are left alone; so is what `trust_remote_code=True` loads. Methods with rules of
+    their own (V5404, V5405, V5406) are theirs. `_pad_token` and its like, which no tokenizer of transformers has, are
+    found on what is only called a tokenizer as well.
 
     ## Why it breaks
 
@@ -108,6 +115,7 @@ class RemovedTokenizerMember(Rule):
             yield module.finding(found.node, members.told(found, instead=told), fix=fix, since=found.removal.gone)
         yield from _by_name(module)
         yield from _by_checkpoint(module)
+        yield from _of_slow_ones(module)
 
 
 def _by_name(view: ModuleView) -> Iterator[Finding]:
@@ -138,6 +146,34 @@ def _by_checkpoint(view: ModuleView) -> Iterator[Finding]:
             said = f"the tokenizer of `{names[0]}` has no `{_CODES}` since transformers {removal.gone}"
             fix = _called(view, node)
             yield view.finding(node, f"{said}: call `{_OF_CODES}` with the code", fix=fix, since=removal.gone)
+
+
+def _of_slow_ones(view: ModuleView) -> Iterator[Finding]:
+    """What only tokenizers in Python had, of those that `AutoTokenizer` was told to load: `use_fast=False`."""
+    target = library.release_text(view.settings.target)
+    for node in view.attributes(_OF_SLOW_ONES):
+        if not isinstance(node.ctx, ast.Load) or members.is_prepared(view, node):
+            continue
+        made = origins.origins(view, node.value)
+        classes = [_slow_class(each.call) for each in made.found]
+        removals = [lookup.removed_member(each, node.attr, target) if each else None for each in classes]
+        if not made.is_complete or not removals or None in removals:
+            continue
+        removal = removals[0]
+        assert removal is not None
+        said = f"the tokenizer that `AutoTokenizer` loads has no `{node.attr}` since transformers {removal.gone}"
+        note = f": {removal.note[0].lower()}{removal.note[1:].rstrip('.')}" if removal.note else ""
+        yield view.finding(node, f"{said}, with `use_fast=False` either{note}", since=removal.gone)
+
+
+def _slow_class(call: CallSite) -> str:
+    """The tokenizer in Python that 4.57 loads where it is told not to take a fast one; "" where that is not known."""
+    asked = call.argument("use_fast")
+    if not (isinstance(asked, ast.Constant) and asked.value is False):
+        return ""
+    facts = lookup.model_type(checkpoints.model_type_of(_loaded_by_auto(call)), "4.57")
+    slow = [each for each in facts.tokenizers if not each.endswith("Fast")] if facts is not None else []
+    return slow[0] if slow else ""
 
 
 def _loaded_by_auto(call: CallSite) -> str:

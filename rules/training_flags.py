@@ -36,6 +36,9 @@ if TYPE_CHECKING:
 _OPTIONS = tuple(dict.fromkeys(f"--{each}" for field in FIELDS for each in (field, field.replace("_", "-"))))
 _OPTION = pattern(rf"(?:{'|'.join(_OPTIONS)})(?![\w-])")
 
+#: What jobs of SageMaker hand to their script as options, and where that is named.
+_JOB_OPTIONS, _JOB_SCRIPT = "hyperparameters", "entry_point"
+
 #: Names of functions that start a program which they are given as a text.
 _STARTS = pattern(
     r"run|exec|call|check_output|launch|system|popen|output|spawn|submit|shell|cmd|command", re.IGNORECASE
@@ -54,11 +57,12 @@ class RemovedTrainingFlag(Rule):
 
     The same in the commands that a program starts: `subprocess.run([sys.executable, "train.py", "--no_cuda"])`,
     `os.system("torchrun train.py --no_cuda")`, a list that is built in steps, the `sys.argv` that a test sets. The
-    script is looked for in the repository, and counts where it, or a module that it imports, fills `TrainingArguments`
-    by such a parser, or by one that inherits from it (trl's, a class of the repository). A script that is not there
-    counts where it has the name of one of transformers' examples. The commands of shell scripts, Makefiles,
-    Dockerfiles and YAML are read in the same way, with the variables that hold their options (`ARGS="--no_cuda"`, then
-    `$ARGS`); so are trl's own (`trl sft --no_cuda`).
+    script is looked for in the repository, and counts where it, or a module that it imports, fills
+    `TrainingArguments` by such a parser, or by one that inherits from it (trl's, a class of the repository). A script
+    that is not there counts where it has the name of one of transformers' examples. The commands of shell scripts,
+    Makefiles, Dockerfiles and YAML are read in the same way, and so are the `hyperparameters=` of SageMaker's jobs,
+    with the variables that hold their options (`ARGS="--no_cuda"`, then `$ARGS`); so are trl's own (`trl sft
+    --no_cuda`).
 
     ## Why it breaks
 
@@ -91,7 +95,7 @@ class RemovedTrainingFlag(Rule):
     code = "V5303"
     name = "removed-training-flag"
     since = "5.0"
-    tokens = (*sorted(PARSES), *_OPTIONS)
+    tokens = (*sorted(PARSES), *_OPTIONS, _JOB_OPTIONS)
     anywhere = True
     tokens_by_kind = {"script": _OPTIONS}
     kinds = ("python", "script")
@@ -106,6 +110,7 @@ class RemovedTrainingFlag(Rule):
             return
         yield from _parsed_here(module, seen)
         yield from _started(module, seen)
+        yield from _given_to_jobs(module, seen)
 
 
 def _parsed_here(module: ModuleView, seen: set[int]) -> Iterator[Finding]:
@@ -161,6 +166,44 @@ def _started(view: ModuleView, seen: set[int]) -> Iterator[Finding | Unseen]:
             yield Finding(message, start, start + len(written), fix=fix, since=removal.gone)
         else:
             yield view.finding(word.node, message, since=removal.gone)
+
+
+def _given_to_jobs(view: ModuleView, seen: set[int]) -> Iterator[Finding]:
+    """The options in the dict of a job: `HuggingFace(entry_point="train.py", hyperparameters={"no_cuda": True})`."""
+    target = library.release_text(view.settings.target)
+    for call, keyword in view.keywords({_JOB_OPTIONS}):
+        scripts = library.texts(call.values_of(_JOB_SCRIPT))
+        if len(scripts) != 1 or view.guards.is_dead(call.node):
+            continue
+        for entry in view.dicts.flow(keyword.value).entries:
+            name, node = entry.key, entry.node
+            if not isinstance(name, str) or name not in FIELDS or entry.how == "removal":
+                continue
+            removal, start = lookup.removed_parameter(CLASS, name, target), view.span(node)[0]
+            kinds = {each.kind for each in started_scripts.parsers(view, scripts[0], name)}
+            if removal is None or start in seen or not kinds & {"script", "module", "example"}:
+                continue
+            seen.add(start)
+            said = f"`{scripts[0]}` fills `TrainingArguments`, which has no field `{name}` since transformers"
+            message = f"{said} {removal.gone}{arguments.advice(removal)}"
+            fix = _renamed_key(view, node, name, removal)
+            if fix is not None and kinds != {"script"}:
+                fix.applicability = "display" if "example" in kinds else "unsafe"
+            yield view.finding(node, message, fix=fix, since=removal.gone)
+
+
+def _renamed_key(view: ModuleView, node: ast.AST, name: str, removal: Removal) -> Fix | None:
+    new, source = removal.replacement, view.source(node)
+    if new is None or not new.drop_in or not isinstance(node, ast.Constant) or source[1:-1] != name:
+        return None
+    is_alone = view.text.count(name) == 1  # else the program may ask its dict for the key
+    edit = view.replace(node, f"{source[0]}{new.new}{source[-1]}")
+    return Fix(
+        f"Replace `{name}` with `{new.new}`",
+        [edit],
+        applicability="safe" if is_alone else "unsafe",
+        requires=new.since,
+    )
 
 
 def _commands(view: ModuleView) -> Iterator[list[Word]]:

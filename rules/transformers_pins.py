@@ -25,11 +25,13 @@ class PinExcludesV5(Rule):
     ## What it does
 
     Finds requirements on transformers in `pyproject.toml` (PEP 621, dependency groups, Poetry, uv, PDM, Hatch),
-    `setup.cfg`, `setup.py`, `Pipfile`, requirement and constraint files, conda environments, and what `pip install`,
-    `uv pip install` or `conda install` is told in scripts, Dockerfiles and CI, whose versions leave out every v5
-    release up to the target: `transformers==4.31.0`, `transformers>=4.40,<5`, `transformers~=4.57`, Poetry's
-    `^4.30`; also those that name a tag of the library's repository, or a wheel. A requirement with a marker
-    (`; python_version < "3.10"`) is fine where another line of the file admits v5.
+    `setup.cfg`, `setup.py`, `Pipfile`, requirement and constraint files, conda environments, tox's `deps`, lists in
+    YAML that tools install (cog, pre-commit, BentoML), what `pip install`, `uv add`, `uv run --with` or `conda
+    install` is told in scripts, Dockerfiles and CI, and what a program installs (`session.install` of nox,
+    `pip_install` of Modal, `packages_to_install=` of Kubeflow, `subprocess` with pip, the block `# /// script`), whose
+    versions leave out every v5 release up to the target: `transformers==4.31.0`, `transformers>=4.40,<5`,
+    `transformers~=4.57`, Poetry's `^4.30`; also those that name a tag of the library's repository, or a wheel. A
+    requirement with a marker (`; python_version < "3.10"`) is fine where another line of the file admits v5.
 
     ## Why it breaks
 

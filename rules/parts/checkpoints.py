@@ -15,6 +15,7 @@ from v5lint.rules.knowledge import lookup
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from v5lint.view.module import ModuleView
+    from v5lint.view.script import ScriptView
 
 #: Names that training scripts give to the folders inside of a run; they say nothing, what is around them may.
 _INNER = pattern(r"checkpoint-\d+|best|last|final|latest|model|models|output|outputs|weights", re.IGNORECASE)
@@ -66,7 +67,7 @@ def model_type_of(checkpoint: str) -> str:
     return found or (model_type_of(head) if head and _INNER.fullmatch(last) else "")
 
 
-def stored_model_type(view: ModuleView, checkpoint: str) -> str:
+def stored_model_type(view: ModuleView | ScriptView, checkpoint: str) -> str:
     """The `model_type` in the files of a checkpoint that is a folder of the repository; "" where it is none."""
     if os.path.isabs(checkpoint):
         return ""  # what is there is not what will be there where the program runs

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 TOKENS = ("ImageProcessor", "FeatureExtractor", "image_processor", "feature_extractor")
 
 AUTO = "AutoImageProcessor"
+EXTRACTOR = "AutoFeatureExtractor"
 
 #: The kinds of class whose objects are used as image processors are.
 _OTHERS = frozenset(
@@ -75,7 +76,7 @@ def image_processor(view: ModuleView, node: ast.expr) -> ImageProcessor | None:
 
 def _class(name: str) -> str:
     """The name of an image processor class in version 5; AUTO for the Auto classes, "" for any other class."""
-    if name in (AUTO, "AutoFeatureExtractor"):
+    if name in (AUTO, EXTRACTOR):
         return AUTO
     name = lookup.vision_feature_extractors().get(name, name)
     if lookup.kind_of(name) != "image_processor":
@@ -134,7 +135,7 @@ def constructions(view: ModuleView, argument: str) -> Iterator[tuple[CallSite, I
             if not isinstance(of, External) or of.package != "transformers":
                 continue
             known = _class(of.name)
-            if known and not (known == AUTO and of.name != AUTO):
+            if known and not (known == AUTO and of.name not in (AUTO, EXTRACTOR)):
                 yield call, ImageProcessor(of.name, frozenset({known} - {AUTO})), how
                 break
 

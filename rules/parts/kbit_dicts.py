@@ -69,6 +69,23 @@ def _removals(view: ModuleView, flow: Flow, flag: Entry) -> list[Entry]:
     return found
 
 
+def _given_up(view: ModuleView, flow: Flow, flag: object) -> list[Entry]:
+    """What takes a flag out and does nothing else, as a statement of its own; none where it is taken out otherwise."""
+    parents = view.tree.parents
+    found = [
+        each
+        for each in flow.entries
+        if each.how == "removal"
+        and each.key == flag
+        and isinstance(each.node, ast.Constant)
+        and isinstance(parents[each.node], ast.Call)
+        and isinstance(parents[parents[each.node]], ast.Expr)
+    ]
+    calls = {parents[each.node] for each in found}
+    takings = {each.node for each in flow.takings if each.key in (flag, None)}
+    return found if takings == calls else []
+
+
 def _is_taken_out(view: ModuleView, flow: Flow, flag: Entry) -> bool:
     """Whether a flag never reaches anything: it is taken out in any case, or where the version of transformers says."""
     for each in _removals(view, flow, flag):
@@ -171,7 +188,7 @@ def _destination(
         given_back: the functions whose callers are known, though this module has none.
     """
     found = _Destination()
-    found.is_sure = bool(under) or not view.dicts.may_lose(flow, flag)
+    found.is_sure = bool(under) or not view.dicts.may_lose(flow, flag) or bool(_given_up(view, flow, flag))
     for receiver in flow.receivers:
         if not under and view.dicts.is_taken_out(flow, receiver, flag):
             continue
@@ -305,7 +322,9 @@ class _Flags:
         return ("safe", "") if self.untouched is not None else ("unsafe", quantization.HEAD_DOUBT)
 
     def _fix(self, safety: Applicability) -> Fix | None:
-        if self.is_asked_for or any(self.view.dicts.may_lose(self.flow, each.key) for each in self.flags):
+        given_up = _given_up(self.view, self.flow, self.flags[0].key) if len(self.flags) == 1 else []
+        may_lose = any(self.view.dicts.may_lose(self.flow, each.key) for each in self.flags)
+        if self.is_asked_for or (may_lose and not given_up):
             return None
         if self.flow.is_wrapped or self._meets_others():
             return None
@@ -315,8 +334,10 @@ class _Flags:
         left = [each for each in self.flags if each not in covered]
         if not left:
             return self._removal(self.flags, safety)
-        if any(_removals(self.view, self.flow, each) for each in left):
-            return None  # where a configuration is there already, say
+        if may_lose or any(_removals(self.view, self.flow, each) for each in left):
+            # Where a configuration is there already, say; or where the flag alone is given up.
+            before = given_up == _removals(self.view, self.flow, left[0])
+            return self._replaced_with(left[0], given_up, safety) if given_up and before else None
         others = {*self.goes.calls} - {"model", "peft"}
         if not self.goes.is_sure or others - {"ignores"}:
             return None
@@ -428,6 +449,24 @@ class _Flags:
             return remove_entries(self.view, entries)
 
         return Fix(f"Remove {_quoted(entries)}", build, applicability=safety)
+
+    def _replaced_with(self, flag: Entry, removals: list[Entry], safety: Applicability) -> Fix | None:
+        """Put the configuration in the place of a flag, and take it out where the flag was given up."""
+        if self.configs or self.flow.is_open or {*self.goes.calls} - {"model", "peft"}:
+            return None
+        fix = self._replaced([flag], safety) if self.goes.is_sure else None
+        if fix is None:
+            return None
+
+        def build() -> list[Edit]:
+            quote = [self.view.source(each.node)[0] for each in removals]
+            keys = [
+                self.view.replace(each.node, f"{mark}{KEYWORD}{mark}")
+                for each, mark in zip(removals, quote, strict=True)
+            ]
+            return [*fix.edits, *keys]
+
+        return Fix(fix.message, build, applicability=safety, requires=SINCE)
 
     def _replaced(self, flags: list[Entry], safety: Applicability, *, beside: Entry | None = None) -> Fix | None:
         """Put the configuration where the first flag stands.

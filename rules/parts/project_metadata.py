@@ -23,11 +23,14 @@ if TYPE_CHECKING:
 
     AnyView = RequirementsView | ModuleView | ScriptView
 
-#: `setup.py` is Python, and any other module of that kind is none of our business.
+#: `setup.py` is Python, and so are programs that install something.
 KINDS = ("requirements", "python", "script")
 TOKENS = ("transformers",)
 TOKENS_BY_KIND = {
-    "python": ("install_requires", "extras_require", "python_requires", "tests_require"),
+    "python": (
+        *("install_requires", "extras_require", "python_requires", "tests_require"),
+        *(f"transformers{sign}" for sign in ("==", "<", ">", "~=", "!=", "[")),
+    ),
     "script": (*(f"transformers{sign}" for sign in "=<>~!@[-"), "transformers @", "transformers.git"),
 }
 
@@ -39,14 +42,11 @@ _CONDA_EXACT = pattern(r"==\d[\d.]*\.\*\Z")
 
 
 def requirements_of(view: AnyView) -> Sequence[Requirement]:
-    """The requirements that a file of metadata or a `setup.py` states."""
+    """The requirements that a file of metadata or a `setup.py` states, or that a script or a program installs."""
     if isinstance(view, (RequirementsView, ScriptView)):
         return view.requirements
-    if os.path.basename(view.path) != "setup.py":
-        return ()
-    from v5lint.metadata import requirements_in
-
-    return requirements_in("setup_py", view.text)
+    found = {each.start: each for group in lists_of(view) for each in group}
+    return [found[start] for start in sorted(found)]
 
 
 def level_of_fix(view: AnyView) -> Applicability:
@@ -55,8 +55,18 @@ def level_of_fix(view: AnyView) -> Applicability:
 
 
 def lists_of(view: AnyView) -> Sequence[Sequence[Requirement]]:
-    """The same by what is installed together: each command of a script by itself."""
-    return view.installed if isinstance(view, ScriptView) else [requirements_of(view)]
+    """The same by what is installed together: each command of a script or a program by itself."""
+    if isinstance(view, ScriptView):
+        return view.installed
+    if isinstance(view, RequirementsView):
+        return [view.requirements]
+    if os.path.basename(view.path) == "setup.py":
+        from v5lint.metadata import requirements_in
+
+        return [requirements_in("setup_py", view.text)]
+    from v5lint.rules.parts import program_installs
+
+    return [group for group in program_installs.lists(view) if group]
 
 
 def is_plain_pin(requirement: Requirement) -> bool:
@@ -85,8 +95,10 @@ def new_versions(view: AnyView, requirement: Requirement, versions: str) -> Edit
         FixUnavailableError: it stands in a command, and cannot be put into quotes there.
     """
     edit = Edit(*requirement.versions, versions)
-    if not isinstance(view, ScriptView) or view.text[requirement.start - 1 : requirement.start] in ("'", '"'):
+    if isinstance(view, RequirementsView) or view.text[requirement.start - 1 : requirement.start] in ("'", '"'):
         return edit
+    if not isinstance(view, ScriptView):
+        raise FixUnavailableError("it stands in a command that is written as one text")
     line = view.text[max(view.text.rfind("\n", 0, requirement.start), 0) : requirement.start]
     if line.count("'") % 2:
         raise FixUnavailableError("there are quotes around the command")

@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 _RENAMED = frozenset({"set", "child", "assign", "export", "read", "pass", "unset", "text"})
 
 #: Kinds of files whose variables other files read as they are written: `${NAME}` in compose, say.
-_GIVES = frozenset({"dotenv", "shell", "makefile", "batch", "powershell"})
+_GIVES = frozenset({"dotenv", "shell", "makefile", "justfile", "batch", "powershell"})
 
 #: Metadata in which tools keep the environments that they make.
-_SETTINGS = ("pyproject.toml", "setup.cfg", ".yml", ".yaml")
+_SETTINGS = ("pyproject.toml", "setup.cfg", "tox.ini", ".yml", ".yaml")
 
 _NODE = pattern(r"(?:.*/)?(?:node|bun|deno)(?:[:@-]|\Z)", re.IGNORECASE)
 _JAVASCRIPT = pattern(rf"(?:\A|/)(?:{'|'.join(sorted(JAVASCRIPT))})\Z")

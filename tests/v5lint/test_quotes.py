@@ -40,3 +40,8 @@ def test_text_of_the_module_keeps_its_own_quotes() -> None:
 def test_no_fix_where_no_quotes_are_left(content: str) -> None:
     with pytest.raises(FixUnavailableError):
         _after('x = f"{OLD}"\n', "OLD", content)
+
+
+def test_no_fix_inside_of_an_f_string_in_another_one() -> None:
+    with pytest.raises(FixUnavailableError):
+        _after("x = f\"a {f'{OLD}'}\"\n", "OLD", 'd["k"]')

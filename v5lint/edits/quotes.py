@@ -61,4 +61,7 @@ def _strings(text: str, starts: Sequence[int]) -> list[tuple[int, int, str]]:
             found.append((start, at, quote))
         elif prefix := _PREFIX.match(token.string):
             found.append((at, at + len(token.string), prefix[0][-1]))
+            for inner in _PREFIX.finditer(token.string, prefix.end()):  # before 3.12 the outer one is a single token
+                end = token.string.find(inner[0][-1], inner.end())
+                found.append((at + inner.start(), at + end, inner[0][-1]))
     return found

@@ -26,7 +26,7 @@ _OF_THE_PAST = pattern(
 )
 
 #: Endings of files some of which are project metadata; the whole name decides.
-_MAYBE_METADATA = frozenset({".toml", ".cfg", ".txt", ".in", ".yml", ".yaml"})
+_MAYBE_METADATA = frozenset({".toml", ".cfg", ".ini", ".txt", ".in", ".yml", ".yaml"})
 
 #: The kinds of regions that documents of a format have, where they have others than Python. What conda's
 #: environments are called other YAML is called, too.

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from v5lint.metadata.requirement import Requirement
 
 #: Kinds of files that hold nothing but metadata, by their whole name.
-_BY_NAME = {"pyproject.toml": "pyproject", "setup.cfg": "setup_cfg", "Pipfile": "pipfile"}
+_BY_NAME = {"pyproject.toml": "pyproject", "setup.cfg": "setup_cfg", "tox.ini": "setup_cfg", "Pipfile": "pipfile"}
 
 #: By the form of the name: what pip reads with `-r` or `-c`, and conda's environments.
 _BY_FORM = (

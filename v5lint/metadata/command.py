@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 
 from v5lint.metadata.conda import conda_requirement
 from v5lint.metadata.requirement import parse
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from v5lint.metadata.requirement import Requirement
-    from v5lint.scripts.script import Command
+    from v5lint.scripts.script import Command, Word
 
 #: Options of `pip install` and its like that are followed by a value.
 _WITH_VALUE = frozenset(
     "-r --requirement -c --constraint -i --index-url --extra-index-url -f --find-links -t --target --root --prefix -e "
     "--editable --platform --python-version --abi --implementation --src --progress-bar --timeout --retries --proxy "
     "--trusted-host --cert --cache-dir --log --index --default-index --python -p -n --name --channel "
-    "--upgrade-strategy".split()
+    "--upgrade-strategy --group --optional -G --extra -E --source --script --package".split()
 )
 _PIP = re.compile(r"pip3?(?:\.\d+)?\Z")
+#: What adds a requirement to a project.
+_PROJECTS = frozenset({"uv", "poetry", "pdm", "rye", "pixi"})
 _CONDA = frozenset({"conda", "mamba", "micromamba"})
 
 
@@ -32,22 +37,36 @@ def read(text: str, command: Command) -> list[Requirement]:
     """
     words = command.words
     names = [word.text.rpartition("/")[2] for word in words]
-    at = next((place for place, name in enumerate(names) if name == "install"), 0)
+    found = [*_beside(text, words, names)]
+    at = next((place for place, name in enumerate(names) if name in ("install", "add")), 0)
     before = names[:at]
     is_conda = any(name in _CONDA for name in before) and "run" not in before
-    if not at or not (is_conda or any(_PIP.match(name) for name in before)):
-        return []
-    found = []
+    installs = is_conda or any(_PIP.match(name) for name in before)
+    if not at or not (installs if names[at] == "install" else any(name in _PROJECTS for name in before)):
+        return found
     skipped = False
     for word in words[at + 1 :]:
         if skipped or word.text.startswith("-"):
             skipped = not skipped and word.text in (_WITH_VALUE | {"-c"} if is_conda else _WITH_VALUE)
             continue
-        source = text[word.start : word.end]
-        start = word.start + (source[:1] in ("'", '"'))
-        if not word.text or text[start : start + len(word.text)] != word.text or "$" in word.text:
-            continue
-        requirement = conda_requirement(word.text, start) if is_conda else parse(word.text, start)
-        if requirement is not None:
-            found.append(requirement)
+        found += _requirement(text, word, is_conda=is_conda)
     return found
+
+
+def _beside(text: str, words: list[Word], names: list[str]) -> Iterator[Requirement]:
+    """What `uv run --with` and `uvx --with` install for one run."""
+    if not {"uv", "uvx"} & {*names[:3]}:
+        return
+    for option, word in pairwise(words):
+        if option.text == "--with":
+            yield from _requirement(text, word)
+
+
+def _requirement(text: str, word: Word, *, is_conda: bool = False) -> list[Requirement]:
+    """The requirement that a word is, at its place in the text; none where it is something else."""
+    source = text[word.start : word.end]
+    start = word.start + (source[:1] in ("'", '"'))
+    if not word.text or text[start : start + len(word.text)] != word.text or "$" in word.text:
+        return []
+    requirement = conda_requirement(word.text, start) if is_conda else parse(word.text, start)
+    return [requirement] if requirement is not None else []

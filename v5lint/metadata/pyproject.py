@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from v5lint.document import UnreadableError
+from v5lint.metadata import setup_cfg
 from v5lint.metadata.requirement import Requirement, from_poetry, parse
 from v5lint.toml import TOMLDecodeError, loads
 
@@ -29,6 +30,11 @@ _VERSION = re.compile(r"\bversion\s*=\s*(?:" + _STRING.pattern + ")")
 _TABLE_OF_ONE = re.compile(r"\{[^{}]*\}")
 _MARKER = re.compile(r"\b(?:python|markers|platform)\s*=\s*(?:" + _STRING.pattern + ")")
 _EXTRAS = re.compile(r"\bextras\s*=\s*(?P<list>\[[^\]]*\])")
+#: A `tox.ini` that stands in the file as one text, and all that is no end of a line.
+_LEGACY_TOX = re.compile(
+    r"^legacy_tox_ini\s*=\s*(?P<quotes>\"{3}|'{3})(?P<ini>.*?)(?P=quotes)", re.MULTILINE | re.DOTALL
+)
+_NO_LINE_END = re.compile(r"[^\r\n]")
 _PYTHON = re.compile(r"\s*requires-python\s*=\s*(?:" + _STRING.pattern + ")")
 
 
@@ -52,6 +58,8 @@ def read(text: str) -> Iterator[Requirement]:
     for environment in (_get(data, "tool", "hatch", "envs") or {}).values():
         other |= set(_strings(_get(environment, "dependencies")))
         other |= set(_strings(_get(environment, "extra-dependencies")))
+    for environment in _environments_of_tox(data):
+        other |= set(_strings(_get(environment, "deps")))
     if library or other:
         for match in _STRING_OR_COMMENT.finditer(text):
             which = "basic" if match["basic"] is not None else "literal"
@@ -61,6 +69,15 @@ def read(text: str) -> Iterator[Requirement]:
                 if requirement:
                     yield requirement
     yield from by_table(text, _BY_PACKAGE)
+    if (legacy := _LEGACY_TOX.search(text)) is not None:
+        start, end = legacy.span("ini")
+        yield from setup_cfg.read(_NO_LINE_END.sub(" ", text[:start]) + text[start:end])
+
+
+def _environments_of_tox(data: Any) -> Iterator[Any]:
+    tox = _get(data, "tool", "tox")
+    yield _get(tox, "env_run_base")
+    yield from (_get(tox, "env") or {}).values()
 
 
 def by_table(text: str, tables: re.Pattern[str]) -> Iterator[Requirement]:

@@ -1,4 +1,4 @@
-"""`setup.cfg`: `install_requires`, `extras_require`, `python_requires`."""
+"""`setup.cfg`: `install_requires`, `extras_require`, `python_requires`; `deps` of tox, there as in `tox.ini`."""
 
 from __future__ import annotations
 
@@ -13,6 +13,10 @@ if TYPE_CHECKING:
 _LINE = re.compile(r"(?P<indent>[ \t]*)(?P<text>[^\r\n]*)")
 _SECTION = re.compile(r"\[([^\]]+)\]")
 _KEY = re.compile(r"([\w.-]+)\s*[=:]\s*")
+
+#: Before a requirement tox names the environments that it is for.
+_OF_TOX = re.compile(r"(?:tox:)?testenv(?::|\Z)")
+_FACTORS = re.compile(r"[\w.!{},-]+:\s+")
 
 
 def read(text: str) -> Iterator[Requirement]:
@@ -36,4 +40,12 @@ def read(text: str) -> Iterator[Requirement]:
         elif (section == "options" and key == "install_requires") or section == "options.extras_require":
             code = re.sub(r"(^|\s)#.*", "", line)
             if code.strip() and (requirement := parse(code, at, is_library=True)):
+                yield requirement
+        elif key == "deps" and _OF_TOX.match(section):
+            code = re.sub(r"(^|\s)#.*", "", line)
+            factors = _FACTORS.match(code)
+            code, at = (code[factors.end() :], at + factors.end()) if factors is not None else (code, at)
+            if code.strip() and (requirement := parse(code, at)):
+                if factors is not None:
+                    requirement.marker = factors[0].strip()
                 yield requirement

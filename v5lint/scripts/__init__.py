@@ -27,17 +27,21 @@ _BY_SUFFIX = {
     ".service": "systemd",
     ".nix": "nix",
     ".mk": "makefile",
+    ".just": "justfile",
+    **dict.fromkeys((".tf", ".tfvars", ".hcl", ".nomad"), "hcl"),
 }
 
 #: Kinds by the whole name.
 _BY_NAME = {
     **dict.fromkeys(("Dockerfile", "Containerfile", "dockerfile"), "dockerfile"),
     **dict.fromkeys(("Makefile", "makefile", "GNUmakefile"), "makefile"),
+    **dict.fromkeys(("justfile", "Justfile", ".justfile"), "justfile"),
     **dict.fromkeys((".bashrc", ".bash_profile", ".profile", ".zshrc", ".zshenv", ".envrc"), "shell"),
     ".env": "dotenv",
     **dict.fromkeys("pyproject.toml mise.toml .mise.toml pixi.toml fly.toml hatch.toml tox.toml".split(), "toml"),
     **dict.fromkeys("setup.cfg tox.ini pytest.ini supervisord.conf".split(), "ini"),
-    **dict.fromkeys(("devcontainer.json", ".devcontainer.json", "launch.json", "tasks.json"), "json"),
+    **dict.fromkeys("devcontainer.json .devcontainer.json launch.json tasks.json".split(), "json"),
+    **dict.fromkeys(("preprocessor_config.json", "processor_config.json"), "json"),
 }
 
 #: Kinds by the beginning of the name.

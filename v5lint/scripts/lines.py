@@ -1,4 +1,4 @@
-"""Kinds of files whose lines can be read one by one: `.env`, fish, PowerShell, batch files, Makefiles, systemd, Nix."""
+"""Kinds of files whose lines can be read by themselves: `.env`, fish, PowerShell, batch, make, just, systemd, Nix."""
 
 from __future__ import annotations
 
@@ -56,11 +56,17 @@ _KINDS = {
     ),
     "makefile": _Kind(
         r"(?:^|(?<=[ \t]))#[^\r\n]*",
-        r"^(?:(?P<export>(?:[^\s:=\#][^:=\#\r\n]*:)?[ \t]*export[ \t]+)|(?P<plain>[ ]*)"
+        r"^(?:(?P<export>[ ]*(?:[^\s:=\#][^:=\#\r\n]*:)?[ \t]*export[ \t]+)|(?P<plain>[ ]*)"
         rf"|(?P<recipe>\t[^#\r\n]*?(?<![\w-]))){_NAME}"
         r"(?:[ ]*[:?]?=|(?<=\w)=)[ \t]*(?P<value>[^\r\n;&]*)",
         r"\$[({](?P<name>[A-Za-z_]\w*)[)}]|\$\$\{?(?P<name2>[A-Za-z_]\w*)",
         rf"^[ \t]*export[ \t]+{_NAME}[ \t]*(?:$|\#)",
+    ),
+    "justfile": _Kind(
+        r"(?:^|(?<=[ \t]))#[^\r\n]*",
+        rf"^(?:export[ \t]+|(?P<plain>(?=[A-Za-z_])(?!export\b))){_NAME}[ \t]*:=[ \t]*(?P<value>[^\r\n]*)"
+        rf"|^(?P<recipe>[ \t]+(?:[^#\r\n]*?(?<![\w-]))?)(?P<name2>[A-Za-z_]\w*)=(?P<value2>[^\r\n;&]*)",
+        r"\$\{?(?P<name>[A-Za-z_]\w*)|\{\{[ \t]*(?P<name2>[A-Za-z_]\w*)[ \t]*\}\}",
     ),
     "systemd": _Kind(
         r"^[ \t]*[#;][^\r\n]*",
@@ -69,16 +75,23 @@ _KINDS = {
     ),
     "nix": _Kind(
         r"(?:^|(?<=\s))#[^\r\n]*|/\*(?s:.*?)\*/",
-        rf"(?:^|(?<=[\s\"';{{]))(?:export[ \t]+)?{_NAME}[ \t]*=[ \t]*(?P<value>[^\r\n;]*)",
+        r"\bname[ \t]*=[ \t]*\"(?P<name2>[A-Z][A-Z0-9_]+)\";\s*value[ \t]*=[ \t]*(?P<value2>[^\r\n;]*)"
+        rf"|(?:^|(?<=[\s\"';{{])|(?<=\benv\.))(?:export[ \t]+)?{_NAME}[ \t]*=[ \t]*(?P<value>(?![ \t{{[])[^\r\n;]*)",
         r"(?:''|\\)?\$\{?(?P<name>[A-Za-z_]\w*)",
     ),
 }
 
-#: What puts all variables of a Makefile into the environment.
-_EXPORTS_ALL = pattern(r"^(?:export[ \t]*(?:#.*)?\r?$|\.EXPORT_ALL_VARIABLES[ \t]*:)", re.MULTILINE)
+#: What puts all variables of a Makefile, or of a justfile, into the environment.
+_EXPORTS_ALL = pattern(
+    r"^(?:export[ \t]*(?:#.*)?\r?$|\.EXPORT_ALL_VARIABLES[ \t]*:|set[ \t]+export\b(?![ \t]*:=[ \t]*false))",
+    re.MULTILINE,
+)
 
-#: A line of a recipe of a Makefile, with those that it goes on in; a variable, and the words in its value.
-_RECIPE = pattern(r"^\t[ \t]*(?P<mark>[@+-]*)(?:[^\\\r\n]|\\(?:\r\n|[\s\S]))*", re.MULTILINE)
+#: A line of a recipe, with those that it goes on in; a variable of a Makefile, and the words in its value.
+_RECIPES = {
+    kind: pattern(rf"^{indent}[ \t]*(?P<mark>[@+-]*)(?:[^\\\r\n]|\\(?:\r\n|[\s\S]))*", re.MULTILINE)
+    for kind, indent in (("makefile", r"\t"), ("justfile", r"[ \t]"))
+}
 _HELD = pattern(
     r"^[ ]*(?:export[ ]+)?(?P<name>[A-Za-z_]\w*)[ ]*[:?+]?:?=(?P<value>(?:[^\\\r\n#]|\\(?:\r\n|[\s\S]))*)", re.MULTILINE
 )
@@ -94,8 +107,8 @@ def read(text: str, kind: str) -> Script:
     script = Script(text)
     script.silent += [found.span() for found in form.comment.finditer(text)]
     exports_all = False
-    if kind == "makefile":
-        _read_recipes(script)
+    if kind in _RECIPES:
+        _read_recipes(script, _RECIPES[kind])
         exports_all = _EXPORTS_ALL.search(text) is not None
 
     def is_said(at: int) -> bool:
@@ -122,12 +135,12 @@ def read(text: str, kind: str) -> Script:
     return script
 
 
-def _read_recipes(script: Script) -> None:
-    """Note the commands of a Makefile, and the words that its variables hold."""
+def _read_recipes(script: Script, recipes: re.Pattern[str]) -> None:
+    """Note the commands of a Makefile or a justfile, and the words that the variables of the first hold."""
     from v5lint.scripts import shell
 
     text = script.text
-    for found in _RECIPE.finditer(text):
+    for found in recipes.finditer(text):
         recipe = Script(text)
         shell.read_into(recipe, found.end("mark"), found.end(), ())
         script.silent += recipe.silent

@@ -16,7 +16,9 @@ _SETS = pattern(
     (?P<name>[A-Za-z_]\w*)[ \t]*[=:][ \t]*(?P<value>[^\r\n;&]*)""",
     re.MULTILINE | re.VERBOSE,
 )
-_NAMES = pattern(r"^[ \t]*-[ \t]+name:[ \t]*[\"']?(?P<name>[A-Za-z_]\w*)", re.MULTILINE)
+_NAMES = pattern(
+    r"(?:^[ \t]*-[ \t]+name:|\{\s*[\"']?name[\"']?[ \t]*[:=])[ \t]*[\"']?(?P<name>[A-Za-z_]\w*)", re.MULTILINE
+)
 
 
 def read_into(script: Script, start: int, end: int, block: Block, *, access: Access = "text") -> None:

@@ -408,9 +408,27 @@ def _loose(view: ModuleView, names: Collection[str]) -> Iterator[EnvironmentKey]
     for each in found:
         if each.access == "dict" and each.name not in asked and not _is_setting(view, each):
             yield each
+    for call in view.calls({"fromkeys"}):
+        listed = call.argument("iterable", 0)
+        for name in listed.elts if isinstance(listed, (ast.List, ast.Tuple, ast.Set)) else ():
+            yield from _named(view, name, _merged(view, call.node), call.argument("value", 1), call.node)
     for call, keyword in view.keywords(names):
         if "env" in call.name.lower():  # `with temporary_environment(NAME=value):`
             yield EnvironmentKey(str(keyword.arg), keyword, "dict", keyword.value, call.node)
+
+
+def _merged(view: ModuleView, made: ast.Call) -> str:
+    """What is done with a dict that `dict.fromkeys` makes, which `os.environ.update` takes as it is or by a name."""
+    name = view.tree.statement(made)
+    named = name.targets[0] if isinstance(name, ast.Assign) and name.value is made else None
+    for call in view.calls({"update"}):
+        func = call.func
+        if isinstance(func, ast.Attribute) and _is_environ(view, func.value):
+            for given in call.args:
+                bindings = view.links.bindings_read(given) if isinstance(given, ast.Name) and named else []
+                if given is made or (bindings and all(each.value is made for each in bindings)):
+                    return "write"
+    return "dict"
 
 
 def _is_setting(view: ModuleView, key: EnvironmentKey) -> bool:

@@ -60,14 +60,16 @@ class ScriptView:
     @cached_property
     def requirements(self) -> Sequence[Requirement]:
         """What `pip install` and its like are told to install, in the order of the places."""
-        return [each for group in self.installed for each in group]
+        return sorted((each for group in self.installed for each in group), key=lambda each: each.start)
 
     @cached_property
     def installed(self) -> list[list[Requirement]]:
-        """The same, a list for each command."""
-        from v5lint.metadata import command
+        """The same, a list for each command, and what lists of YAML name that tools install."""
+        from v5lint.metadata import command, yaml_lists
 
-        found = (command.read(self.text, each) for each in self.commands)
+        found = [command.read(self.text, each) for each in self.commands]
+        if self.kind == "yaml":
+            found += yaml_lists.read(self.text)
         return [group for group in found if group]
 
     def variables(self, names: Collection[str]) -> list[Mention]:

@@ -216,6 +216,8 @@ def test_compose_reads_its_own_environment() -> None:
         ),
         ("systemd", '[Service]\nEnvironment="VARIABLE=1"\n# VARIABLE=1\n', [(2, "set")]),
         ("nix", 'x = "\n  export VARIABLE=1\n"; # VARIABLE=1\n', [(2, "set")]),
+        ("nix", 'env.VARIABLE = "1";\nx = { name = "VARIABLE"; value = "1"; };\n', [(1, "set"), (2, "set")]),
+        ("makefile", "ifdef X\n    a b: export VARIABLE := 1\nendif\n", [(2, "set")]),
         (
             "magics",
             "%env VARIABLE=1\n!ls $VARIABLE\n# \u241e\n%%sh\nexport VARIABLE=1",
@@ -236,7 +238,7 @@ PIECES = strategies.sampled_from(
 @hypothesis.given(strategies.lists(PIECES, max_size=30).map("".join))
 @hypothesis.settings(max_examples=150)
 def test_whatever_is_written_is_read(text: str) -> None:
-    for kind in (*lines.KINDS, "shell", "dockerfile", "yaml", "magics"):
+    for kind in (*lines.KINDS, "shell", "dockerfile", "yaml", "magics", "hcl"):
         script = read_script(kind, text)
         for mention in script.mentions:
             assert text[mention.start : mention.end] == mention.name

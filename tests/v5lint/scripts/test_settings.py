@@ -62,11 +62,41 @@ def test_json(text: str, found: list[tuple[str, str, str | None]]) -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ('env {\n  A_B = "/c"\n}\n', [("set", "A_B", "/c")]),
+        ('env {\n  name  = "A_B" # C_D\n  value = "/c"\n}\n', [("set", "A_B", "/c")]),
+        ('environment = [{ name = "A_B", value = var.c }]\n', [("set", "A_B", None)]),
+        ('e = { environment = x ? concat([{ "name" : "A_B", "value" : "/c" }]) : [] }\n', [("set", "A_B", "/c")]),
+        ('dynamic "env" {\n  content {\n    name = "A_B"\n    value = "/c"\n  }\n}\n', [("set", "A_B", "/c")]),
+        ('variable "env_vars" {\n  default = { A_B = "/c" }\n}\n', [("set", "A_B", "/c")]),
+        ('locals {\n  A_B = "/c" /* C_D = "/d" */\n}\n', [("text", "A_B", "/c")]),
+        ('resource "x" "A_B" {\n  name = "A_B"\n  value = "/c"\n}\n', []),
+        ("x = <<-EOT\n  #!/bin/sh\n  export A_B=/c\n  EOT\n", [("set", "A_B", "/c")]),
+        ("x = <<EOT\nA_B=/c\nEOT\n", [("text", "A_B", "/c")]),
+        ('target "x" {\n  args = { A_B = "/c" }\n}\n', [("parameter", "A_B", None)]),
+    ],
+)
+def test_hcl(text: str, found: list[tuple[str, str, str | None]]) -> None:
+    assert mentions("hcl", text) == found
+
+
+@pytest.mark.parametrize(
+    ("text", "is_removed"),
+    [('env {\n  A_B = "/c" # d\n}\n', True), ('env { A_B = "/c" }\n', False), ("env {\n  A_B = var.c\n}\n", False)],
+)
+def test_a_line_of_hcl_goes_where_it_holds_nothing_else(text: str, is_removed: bool) -> None:
+    (mention,) = read_script("hcl", text).of(("A_B",))
+    assert (mention.removal is not None) is is_removed
+
+
+@pytest.mark.parametrize(
     ("name", "kind"),
     [
         ("a/tox.ini", "ini"),
         ("mise.toml", "toml"),
         ("devcontainer.json", "json"),
+        ("infra/main.tf", "hcl"),
         ("Cargo.toml", None),
         ("a.json", None),
     ],
