@@ -189,7 +189,10 @@ class Project:
         return known
 
     def view(self, file: str, settings: Settings) -> ModuleView | None:
-        """The view of another file of the repository; None where it cannot be read or parsed."""
+        """The view of another file of the repository; None where it cannot be read or parsed, or is a table of data.
+
+        A file that alone is larger than all views that are kept would be parsed anew each time it is asked for.
+        """
         key = (self.root, os.path.abspath(file))
         if key in self._views:
             self._views[key] = self._views.pop(key)  # the last one used goes last
@@ -199,7 +202,10 @@ class Project:
             from v5lint.view import view_of
 
             try:
-                document = read_document(file, read_bytes(file), "python")
+                data = read_bytes(file)
+                if len(data) > _VIEWED_BYTES:
+                    return None
+                document = read_document(file, data, "python")
                 self._views[key] = view_of(document.regions[0], file, settings, self)
             except (UnreadableError, RecursionError, MemoryError):
                 return None
