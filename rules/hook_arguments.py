@@ -109,6 +109,7 @@ def _given(view: ModuleView, function: ast.FunctionDef) -> str:
 def _reads(function: ast.FunctionDef, given: str) -> list[tuple[ast.expr, str]]:
     """What a function reads of a dict by constant names; nothing where it knows of the new name."""
     found: list[tuple[ast.expr, str]] = []
+    key: ast.expr | None
     for node in ast.walk(function):
         if isinstance(node, ast.Constant) and node.value == _CACHE:
             return []

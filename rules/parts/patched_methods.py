@@ -56,8 +56,7 @@ def _patches(other: ModuleView, view: ModuleView, function: ast.FunctionDef, met
         if _is_of(other, call.args[2], view, function):
             yield from _classes(other.values(call.args[0]))
     for call in other.links.calls_named(_BINDS):
-        target = _target(other, call)
-        is_named = not method or getattr(target, "attr", method) == method
+        is_named = not method or getattr(_target(other, call), "attr", method) == method
         if len(call.args) == _BOUND and is_named and _is_of(other, call.args[0], view, function):
             yield from _objects(other, call.args[1], view)
 
