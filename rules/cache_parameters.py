@@ -7,8 +7,8 @@ import ast
 from v5lint.patterns import pattern
 from v5lint.rule import Rule
 from v5lint.rules.knowledge import lookup
-from v5lint.rules.parts import generating, lost_generate
-from v5lint.view.values import External, LocalClass, LocalFunction
+from v5lint.rules.parts import generating, lost_generate, patched_methods
+from v5lint.view.values import External, LocalClass
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -118,9 +118,9 @@ class RenamedCacheParameter(Rule):
                 parts = [root.name for root in module.roots(of) if _is_part(root) and _PART.search(root.name)]
                 if parts:
                     yield module.finding(given, _said(parts[0], f"`{node.name}`", forward))
-        for target, part, function in _patches(module):
+        for part, function in _patches(module):
             given = _old_parameter(function, is_handed_on=True)
-            if given is None or module.guards.is_dead(target):
+            if given is None or module.guards.is_dead(function):
                 continue
             if not _PART.search(part) or not _calls_parts(module):
                 yield module.finding(given, _said(part, f"`{function.name}`", function))
@@ -189,17 +189,15 @@ def _calls_parts(view: ModuleView) -> bool:
     return any(not generating.is_super_call(call.node, "forward") for call, _keyword in view.keywords(set(_OLDS)))
 
 
-def _patches(view: ModuleView) -> Iterator[tuple[ast.Attribute, str, ast.FunctionDef]]:
-    """What is put in place of the `forward` of a part of a model: `LlamaAttention.forward = forward`."""
-    for statement in view.tree.nodes.get(ast.Assign, ()):
-        assert isinstance(statement, ast.Assign)
-        target = statement.targets[0]
-        if not isinstance(target, ast.Attribute) or target.attr != "forward":
-            continue
-        parts = [each.name for each in view.values(target.value) if isinstance(each, External) and _is_part(each)]
-        for each in view.values(statement.value) if parts else ():
-            if isinstance(each, LocalFunction) and each.view is view and isinstance(each.node, ast.FunctionDef):
-                yield target, parts[0], each.node
+def _patches(view: ModuleView) -> Iterator[tuple[str, ast.FunctionDef]]:
+    """The functions that are put in place of the `forward` of a part of a model: `LlamaAttention.forward = forward`."""
+    for function in view.tree.nodes.get(ast.FunctionDef, ()):
+        assert isinstance(function, ast.FunctionDef)
+        if view.links.class_of_method(function) is None and _old_parameter(function, is_handed_on=True) is not None:
+            classes = patched_methods.patched_classes(view, function, "forward")
+            parts = [each.name for each in classes if isinstance(each, External) and _is_part(each)]
+            if parts:
+                yield parts[0], function
 
 
 def _method(node: ast.ClassDef, name: str) -> ast.FunctionDef | None:

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import ast
+import functools
+import re
 
+from v5lint.project import bytes_of
+from v5lint.releases import parse_release
 from v5lint.rule import Rule
 from v5lint.rules.knowledge import lookup
+from v5lint.rules.knowledge.tables import table
 from v5lint.rules.parts import library
 from v5lint.view.guards import IMPORT_ERRORS, catches
 from v5lint.view.values import Constant, External
@@ -16,6 +21,12 @@ if TYPE_CHECKING:
 
     from v5lint.rule import Finding
     from v5lint.view.module import ModuleView
+
+#: Classes that called their methods themselves.
+_CALLERS = frozenset({"GenerationMixin", "Trainer", "Seq2SeqTrainer"})
+
+#: What models called to make their masks.
+_MASKS = frozenset({"_prepare_decoder_attention_mask", "_update_causal_mask", "_prepare_attn_mask"})
 
 #: Where names are the library's own business: whoever assigns one there wants to change what the library does.
 _INNER = "transformers.models."
@@ -28,7 +39,12 @@ class DeadPatch(Rule):
 
     Finds assignments and `setattr` on a module `transformers.models...` where the target release has no such function
     or class any more and an older one had it. Names that are put into `transformers` itself, so that other code finds
-    them again, are no patches, and neither are methods that are put back into a class.
+    them again, are no patches.
+
+    The same for functions that are put into `GenerationMixin` and `Trainer` in the place of methods that these had
+    (`GenerationMixin.sample = mine`, `greedy_search`, `_get_logits_warper`), and into the classes of models where
+    they made their masks (`LlamaModel._prepare_decoder_attention_mask = mine`). Methods that the repository calls
+    itself are put back, and left alone, and so is a function that is put under the new name as well.
 
     ## Why it breaks
 
@@ -36,6 +52,9 @@ class DeadPatch(Rule):
     computes without the patch. Flash attention, longer positions or a changed mask are quietly off:
 
         transformers.models.llama.modeling_llama._make_causal_mask = mine
+
+    `generate` calls `_sample` and `_beam_search` since 4.41, with other arguments: a decoding of one's own that is put
+    in for `sample` or `greedy_search` is off (measured on 4.57.6 and 5.24.0: the function is not called).
 
     ## Example
 
@@ -56,7 +75,7 @@ class DeadPatch(Rule):
     code = "V5916"
     name = "dead-patch"
     since = "4.20"
-    tokens = ("transformers.models",)
+    tokens = ("transformers.models", "GenerationMixin", "Trainer.")
 
     def check(self, module: ModuleView) -> Iterator[Finding]:
         """See Rule."""
@@ -91,7 +110,14 @@ def _check(view: ModuleView, node: ast.expr, owner: ast.expr, name: str) -> Iter
     if not view.is_of(owner, "transformers"):
         return
     for value in view.values(owner):
-        if not isinstance(value, External) or not value.path.startswith(_INNER) or value.name[:1].isupper():
+        if isinstance(value, External) and value.name[:1].isupper():
+            gone = _gone_method(view, value.name, name)
+            if gone and not _is_alive(view, node, value, name):
+                message = f"`{value.name}.{name}` is gone: nothing calls what is put there, and nothing says so"
+                yield view.finding(node, message, since=gone)
+                return
+            continue
+        if not isinstance(value, External) or not value.path.startswith(_INNER):
             continue
         gone = _gone(value.path, name, view)
         if not gone or view.guards.is_dead(node) or view.guards.handled(node) is not None:
@@ -101,6 +127,47 @@ def _check(view: ModuleView, node: ast.expr, owner: ast.expr, name: str) -> Iter
         message = f"`{value.name}.{name}` is gone, so this patches nothing, and nothing says so"
         yield view.finding(node, message, since=gone)
         return
+
+
+def _gone_method(view: ModuleView, owner: str, name: str) -> str:
+    """The release in which a method went that a class called itself; "" where it is there or never was."""
+    target = view.settings.target
+    if owner in _CALLERS:
+        removal = lookup.removed_member(owner, name, target)
+        return removal.gone if removal is not None else ""
+    since = _masks().get((owner, name), "")
+    return since if since and target >= parse_release(since) else ""
+
+
+@functools.cache
+def _masks() -> dict[tuple[str, str], str]:
+    """The methods by which models made their masks, each by its class -> the release since which it is gone."""
+    return {
+        (of, name): since
+        for since, attributes, classes in table("lost_attributes")["lost"]
+        for name in attributes.split()
+        if name in _MASKS
+        for of in classes.split()
+    }
+
+
+def _is_alive(view: ModuleView, node: ast.expr, owner: External, name: str) -> bool:
+    """Whether a method is called by the repository, or its function is put under another name of the class as well."""
+    if view.guards.is_dead(node) or view.guards.handled(node) is not None or _is_asked_for(view, name):
+        return True
+    around = view.tree.parents[node]
+    for other in view.tree.nodes.get(ast.Assign, ()) if isinstance(around, ast.Assign) else ():
+        assert isinstance(other, ast.Assign)
+        assert isinstance(around, ast.Assign)
+        for target in other.targets:
+            if isinstance(target, ast.Attribute) and owner in view.values(target.value):
+                is_there = not _gone_method(view, owner.name, target.attr)
+                if is_there and ast.dump(other.value) == ast.dump(around.value):
+                    return True
+    called = re.compile(rb"(?:\bself|\bsuper\(\)|\w*model)\." + re.escape(name.encode()) + rb"\s*\(")
+    files = view.project.mentioning(name.encode(), view.path)
+    own = view.text.encode("utf-8", "surrogatepass")
+    return called.search(own) is not None or any(called.search(bytes_of(file)) for file in files)
 
 
 def _is_shim(view: ModuleView, node: ast.expr) -> bool:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from v5lint.rule import Finding, Unseen
     from v5lint.rules.parts.removed_api import Lost
     from v5lint.view.module import ModuleView
+    from v5lint.view.tree import Binding
 
 #: Decorators that only write the `__doc__` of what they decorate, and give it back as it was.
 DECORATORS = frozenset(
@@ -56,8 +57,9 @@ class RemovedDocumentationText(Rule):
 
     ## Fix safety
 
-    Unsafe: the decorators go together with the texts, and what `help()` shows is shorter; what the program does is
-    unchanged. Only where all uses stand in such decorators. An import that nothing uses is removed, which is safe.
+    Unsafe: the decorators go together with the texts and with the imports that nothing else uses, and what `help()`
+    shows is shorter; what the program does is unchanged. Only where all uses stand in such decorators. An import that
+    nothing uses is removed, which is safe.
 
     ## References
 
@@ -109,7 +111,25 @@ class _Plan:
         for lost in self.texts:
             assert lost.reference.binding is not None
             imports.remove(lost.reference.binding)
+        for binding in self._left_over():
+            imports.remove(binding)
         return [*imports.edits(), *(_without(self.view, each) for each in self.decorators)]
+
+    def _left_over(self) -> list[Binding]:
+        """The other imports that nothing but these decorators uses, in the order of the text."""
+        inside = {node for each in self.decorators for node in ast.walk(each)}
+        gone = {lost.reference.binding for lost in self.texts}
+        found: dict[Binding, None] = {}
+        for node in inside:
+            if isinstance(node, ast.Name):
+                found.update((each, None) for each in self.view.links.bindings_read(node) if each.kind == "import")
+        return [
+            each
+            for each in sorted(found, key=lambda binding: binding.at)
+            if each not in gone
+            and inside.issuperset(self.view.links.uses(each))
+            and not api_edits.is_handed_on(self.view, each)
+        ]
 
 
 def _decorator(view: ModuleView, use: ast.AST) -> ast.expr | None:

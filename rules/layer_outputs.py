@@ -6,7 +6,8 @@ import ast
 
 from v5lint.releases import parse_release
 from v5lint.rule import Fix, Rule
-from v5lint.rules.parts import model_layers
+from v5lint.rules.parts import decoder_layers, model_layers
+from v5lint.rules.parts.model_layers import Layer
 from v5lint.view.values import LocalFunction
 
 TYPE_CHECKING = False
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
     from typing import TypeGuard
 
     from v5lint.rule import Finding
-    from v5lint.rules.parts.model_layers import Layer
     from v5lint.view.module import ModuleView
     from v5lint.view.tree import Binding
 
@@ -23,6 +23,9 @@ _HOOK = "register_forward_hook"
 
 #: The place of the output among the parameters of a hook: the module, its inputs, its output.
 _OUTPUT = 2
+
+#: Layers of `model.model.layers` where the family is not known; since 5.4 those of all that 4.57 knew give a tensor.
+_ANY_DECODER = Layer("a layer of `model.layers`", "5.4")
 
 #: What asks which of the two it is.
 _ASKING = frozenset({"isinstance", "is_tensor", "hasattr", "type"})
@@ -36,8 +39,9 @@ class LayerOutput(Rule):
     Finds calls of the layers of a model (`BertLayer`, `GPT2Block`, `BartDecoderLayer`, ...) of which the first is read
     or which are taken apart, and hooks on such layers that read the first of the output. A layer is known by its class,
     as an item of a list of them (`nn.ModuleList([BertLayer(config) for _ in range(n)])`, the `self.layer` of a class
-    that inherits from `BertEncoder`), or by its path in a model whose class is known (`model.transformer.h[0]`). Code
-    that asks first whether it is a tuple is left alone.
+    that inherits from `BertEncoder`), or by its path in a model whose class is known (`model.transformer.h[0]`), or by
+    the path `model.model.layers` in any other. Code that asks first whether it is a tuple is left alone, and so is
+    `outputs[i] = layer(inputs[i].unsqueeze(0))[0]`, which keeps the same of either.
 
     ## Why it breaks
 
@@ -104,7 +108,7 @@ def _called(view: ModuleView, call: ast.Call, firsts: set[str]) -> Iterator[Find
     if isinstance(func, ast.Attribute) and func.attr == "forward":
         func = func.value
     if isinstance(parent, ast.Subscript):
-        if _is_first(parent) and (found := _layer(view, func, call)):
+        if _is_first(parent) and not _is_kept_alike(view, parent, call) and (found := _layer(view, func, call)):
             yield view.finding(parent, _said(found), fix=_fix(view, [parent], found), since=found.since)
     elif isinstance(parent, ast.Assign) and len(parent.targets) == 1:
         target = parent.targets[0]
@@ -162,7 +166,30 @@ def _firsts_of_output(view: ModuleView, hook: LocalFunction) -> list[ast.Subscri
 def _layer(view: ModuleView, func: ast.expr, call: ast.Call) -> Layer | None:
     if not isinstance(func, (ast.Name, ast.Attribute, ast.Subscript)) or view.guards.is_dead(call):
         return None
-    return model_layers.layer(view, func) if not _is_asked(view, call) else None
+    if _is_asked(view, call):
+        return None
+    found = model_layers.layer(view, func)
+    if (
+        found is None
+        and not model_layers.names(view, func)
+        and view.settings.target >= parse_release(_ANY_DECODER.since)
+    ):
+        found = _ANY_DECODER if decoder_layers.is_item(view, func) else None
+    return found
+
+
+def _is_kept_alike(view: ModuleView, first: ast.Subscript, call: ast.Call) -> bool:
+    """Whether the only text of a batch of one is put into a slot: of a tuple it is the batch, of a tensor the text."""
+    parent = view.tree.parents[first]
+    is_slot = isinstance(parent, ast.Assign) and all(isinstance(each, ast.Subscript) for each in parent.targets)
+    given = call.args[0] if call.args else None
+    return (
+        is_slot
+        and isinstance(given, ast.Call)
+        and isinstance(given.func, ast.Attribute)
+        and given.func.attr == "unsqueeze"
+        and any(isinstance(each, ast.Constant) and each.value == 0 for each in given.args)
+    )
 
 
 def _is_first(node: ast.AST, value: ast.expr | None = None) -> TypeGuard[ast.Subscript]:
@@ -182,10 +209,13 @@ def _is_asked(view: ModuleView, node: ast.AST) -> bool:
 
 
 def _said(found: Layer, taken: str = "`[0]` is the first of the batch") -> str:
-    return f"`{found.name}` gives a tensor since transformers {found.since}, and no tuple: {taken}"
+    name = found.name if found is _ANY_DECODER else f"`{found.name}`"
+    return f"{name} gives a tensor since transformers {found.since}, and no tuple: {taken}"
 
 
 def _fix(view: ModuleView, nodes: list[ast.Subscript], found: Layer) -> Fix | None:
+    if found is _ANY_DECODER:
+        return None  # there are models with this path whose layers give more
     (node,) = nodes
     value = view.source(node.value)
     if view.settings.minimum >= parse_release(found.since):

@@ -28,7 +28,7 @@ _MESSAGE = (
 _SAME = frozenset({"create_optimizer", "create_scheduler", _METHOD})
 
 #: A call of the method that is not the subclass's of the one it replaces: the program calls it itself.
-_CALLED = pattern(rb"(?<!super\(\))\.create_optimizer_and_scheduler[ \t]*\(")
+_CALLED = pattern(rb"(super[ \t]*\([\w., \t]*\))?\.create_optimizer_and_scheduler[ \t]*\(")
 
 #: A class of trl that calls the method itself, besides those that became another class.
 _CALLS_IT = frozenset({"RLOOTrainer"})
@@ -120,9 +120,13 @@ def _does_the_same(method: ast.FunctionDef) -> bool:
 def _is_called(view: ModuleView) -> bool:
     """Whether a file of the repository calls the method."""
     own = view.text.encode("utf-8", "surrogatepass")
-    return _CALLED.search(own) is not None or bool(view.project.noted((_METHOD,), lambda: _callers(view)))
+    return _has_call(own) or bool(view.project.noted((_METHOD,), lambda: _callers(view)))
 
 
 def _callers(view: ModuleView) -> list[str]:
     files = view.project.mentioning(_METHOD.encode(), "")
-    return [file for file in files if _CALLED.search(bytes_of(file))]
+    return [file for file in files if _has_call(bytes_of(file))]
+
+
+def _has_call(text: bytes) -> bool:
+    return any(found[1] is None for found in _CALLED.finditer(text))

@@ -48,7 +48,7 @@ _LONGEST_NAME = 200
 _MOST_IMPORTERS = 8
 
 #: How many bytes of source the views of other files are kept of, at some sixty times that in memory: those that many
-#: files ask for stay, and a large repository, or a folder of many, fits into memory. A file of more holds data.
+#: files ask for stay, and a large repository, or a folder of many, fits into memory.
 _VIEWED_BYTES = 1_500_000
 
 _FROM_IMPORT = pattern(
@@ -189,7 +189,10 @@ class Project:
         return known
 
     def view(self, file: str, settings: Settings) -> ModuleView | None:
-        """The view of another file of the repository; None where it cannot be read or parsed, or is a file of data."""
+        """The view of another file of the repository; None where it cannot be read or parsed, or is a table of data.
+
+        A file that alone is larger than all views that are kept would be parsed anew each time it is asked for.
+        """
         key = (self.root, os.path.abspath(file))
         if key in self._views:
             self._views[key] = self._views.pop(key)  # the last one used goes last
@@ -199,10 +202,10 @@ class Project:
             from v5lint.view import view_of
 
             try:
-                raw = read_bytes(file)
-                if len(raw) > _VIEWED_BYTES:
+                data = read_bytes(file)
+                if len(data) > _VIEWED_BYTES:
                     return None
-                document = read_document(file, raw, "python")
+                document = read_document(file, data, "python")
                 self._views[key] = view_of(document.regions[0], file, settings, self)
             except (UnreadableError, RecursionError, MemoryError):
                 return None

@@ -164,11 +164,11 @@ def _behind(view: ModuleView, node: ast.Attribute, kind: str, depth: int) -> set
     if is_own and owner is None:
         return set()
     if owner is not None:
-        given = _given(view, LocalClass(view, owner), node.attr)
+        given = _given(LocalClass(view, owner), node.attr)
         if given:
             if not kind:
                 return model_layers.of_classes(view, view.classes_of(node), _Known()) or _models(view, node)
-            return _made(view, given)
+            return _made(given)
         around = {*library.library_classes(view, LocalClass(view, owner))} & _places.keys()
     else:
         around = _classes(view, node.value, depth + 1)
@@ -176,22 +176,22 @@ def _behind(view: ModuleView, node: ast.Attribute, kind: str, depth: int) -> set
     return set() if "" in found else found
 
 
-def _given(view: ModuleView, of: LocalClass, attribute: str) -> list[ast.expr]:
-    """What a class of the repository, or one that it inherits from, puts into an attribute of its own."""
-    found: list[ast.expr] = []
+def _given(of: LocalClass, attribute: str) -> list[tuple[ModuleView, ast.expr]]:
+    """What a class of the repository, or one that it inherits from, puts into an attribute of its own, and where."""
+    found: list[tuple[ModuleView, ast.expr]] = []
     waiting, seen = [of], {of}
     while waiting:
         at = waiting.pop()
-        found += at.view.links.self_assignments(at.node).get(attribute, [])
+        found += [(at.view, each) for each in at.view.links.self_assignments(at.node).get(attribute, [])]
         bases = [each for each in at.view.evaluator.bases(at) if isinstance(each, LocalClass) and each not in seen]
         waiting += bases
         seen.update(bases)
     return found
 
 
-def _made(view: ModuleView, given: list[ast.expr]) -> set[str]:
+def _made(given: list[tuple[ModuleView, ast.expr]]) -> set[str]:
     found: set[str] = set()
-    for each in given:
+    for view, each in given:
         made = model_layers.listed(each)
         names = model_layers.of_classes(view, view.classes_of(made), _Known()) if made is not None else set()
         if not names:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import os.path
 
-from v5lint.rules.parts import members
+from v5lint.rules.parts import decoder_layers, members
 from v5lint.view.values import External, LocalFunction
 
 TYPE_CHECKING = False
@@ -22,7 +22,7 @@ _BINDS = "MethodType"
 _BOUND, _SET = 2, 3
 
 
-def patched_classes(view: ModuleView, function: ast.FunctionDef) -> list[ClassValue]:
+def patched_classes(view: ModuleView, function: ast.FunctionDef, method: str = "") -> list[ClassValue]:
     """The classes of transformers that a function outside of classes becomes a method of.
 
     `LlamaAttention.forward = forward`, `setattr(LlamaAttention, "forward", forward)` and
@@ -31,12 +31,15 @@ def patched_classes(view: ModuleView, function: ast.FunctionDef) -> list[ClassVa
     Args:
         view: the module that defines the function.
         function: the function.
+        method: which method it has to become; "" for any.
     """
-    found = {of: None for other in (view, *view.importers(function.name)) for of in _patches(other, view, function)}
+    found: dict[ClassValue, None] = {}
+    for other in (view, *view.importers(function.name)):
+        found.update(dict.fromkeys(_patches(other, view, function, method)))
     return list(found)
 
 
-def _patches(other: ModuleView, view: ModuleView, function: ast.FunctionDef) -> Iterator[ClassValue]:
+def _patches(other: ModuleView, view: ModuleView, function: ast.FunctionDef, method: str) -> Iterator[ClassValue]:
     """The classes that one module makes a function a method of."""
     name = function.name
     if name not in other.text:
@@ -45,14 +48,23 @@ def _patches(other: ModuleView, view: ModuleView, function: ast.FunctionDef) -> 
         assert isinstance(statement, ast.Assign)
         given = _is_of(other, statement.value, view, function)
         for target in statement.targets if given else ():
-            if isinstance(target, ast.Attribute):
+            if isinstance(target, ast.Attribute) and method in ("", target.attr):
                 yield from _classes(other.values(target.value))
     for call in other.links.calls_named("setattr"):
-        if len(call.args) == _SET and _is_of(other, call.args[2], view, function):
+        if len(call.args) != _SET or method not in ("", getattr(call.args[1], "value", method)):
+            continue
+        if _is_of(other, call.args[2], view, function):
             yield from _classes(other.values(call.args[0]))
     for call in other.links.calls_named(_BINDS):
-        if len(call.args) == _BOUND and _is_of(other, call.args[0], view, function):
-            yield from _objects(other, call.args[1])
+        is_named = not method or getattr(_target(other, call), "attr", method) == method
+        if len(call.args) == _BOUND and is_named and _is_of(other, call.args[0], view, function):
+            yield from _objects(other, call.args[1], view)
+
+
+def _target(view: ModuleView, call: ast.Call) -> ast.expr | None:
+    """What a call's result is assigned to."""
+    parent = view.tree.parents[call]
+    return parent.targets[0] if isinstance(parent, ast.Assign) else None
 
 
 def _is_of(other: ModuleView, node: ast.expr, view: ModuleView, function: ast.FunctionDef) -> bool:
@@ -74,11 +86,14 @@ def _classes(values: frozenset[Value]) -> Iterator[ClassValue]:
             yield each
 
 
-def _objects(view: ModuleView, node: ast.expr) -> Iterator[ClassValue]:
-    """The classes of an object: as the view knows them, else as a test around has found them."""
+def _objects(view: ModuleView, node: ast.expr, user: ModuleView) -> Iterator[ClassValue]:
+    """The classes of an object: as the view knows them, else by its place, or as a test around has found them."""
     known = view.classes_of(node)
     yield from (each for each in known if isinstance(each, External) and each.package == "transformers")
     if known:
+        return
+    if (of := decoder_layers.attention(view, node, user)) is not None:
+        yield of
         return
     for classes in members.classes_asked_for(view, node):
         for one in classes:

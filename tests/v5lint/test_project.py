@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from v5lint.project import Project, bytes_of
+from v5lint.settings import Settings
 
 Write = Callable[..., Path]
 
@@ -51,6 +52,16 @@ def test_a_long_word_takes_no_longer_than_many_short_ones(write: Write, folder: 
     start = time.process_time()
     assert importers(folder) == []
     assert time.process_time() - start < 5
+
+
+def test_a_table_of_data_is_no_module_that_is_followed(write: Write, folder: Path) -> None:
+    settings = Settings([], target=(5, 23), minimum=(5,))
+    project = Project(str(folder))
+    write("small.py", "Name = 1\n")
+    write("large.py", "Name = 1\n" * 200_000)
+    assert project.view(str(folder / "small.py"), settings) is not None
+    assert project.view(str(folder / "large.py"), settings) is None
+    assert project.view(str(folder / "large.py"), settings) is None
 
 
 @pytest.mark.parametrize(("is_project", "found"), [(True, 2), (False, 1)])

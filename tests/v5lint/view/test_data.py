@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import ast
-from pathlib import Path
-
 from tests.v5lint.view.viewed import asked, values, view_of
 
 ROWS = 1_001
@@ -44,11 +42,3 @@ def test_of_a_dict_of_many_entries_the_one_that_is_named_is_known() -> None:
     assert values(f'ask({many}["k7"])') == {"'v7'"}
     assert values(f"ask({many}[key()])") == {"Unknown:"}
     assert values(f"for key in {many}:\n    ask(key)") == {"Unknown:"}
-
-
-def test_nothing_is_known_of_a_module_that_is_data(tmp_path: Path) -> None:
-    (tmp_path / "words.py").write_text("NAME = 'a'\n" + "#" * 1_500_000)
-    (tmp_path / "names.py").write_text("NAME = 'a'\n")
-    for module, found in (("words", "Unknown"), ("names", "Constant")):
-        view = view_of(f"from {module} import NAME\nask(NAME)", folder=tmp_path)
-        assert [type(each).__name__ for each in view.values(asked(view))] == [found]
