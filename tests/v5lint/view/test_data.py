@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+
 from tests.v5lint.view.viewed import asked, values, view_of
 
 ROWS = 1_001
