@@ -31,10 +31,10 @@ MODULES: frozenset[str] = frozenset(['accelerate_members', 'accumulated_losses',
  'strict_configurations', 'submodules', 'swallowed_arguments', 'target_tokenizers', 'tied_weights',
  'token_arguments', 'token_types', 'tokenized_input', 'tokenizer_calls', 'tokenizer_members',
  'trainer_arguments', 'trainer_members', 'trainer_overrides', 'training_arguments', 'training_choices',
- 'training_flags', 'training_setters', 'transformers_pins', 'trl_names', 'tuple_parts', 'uncalled_optimizers',
- 'undeclared_config_attributes', 'undecodable_predictions', 'unfrozen_parameters', 'ungenerating_models',
- 'uninitialized_buffers', 'unsafe_serialization', 'unwritten_files', 'version_comparisons',
- 'video_frame_rates', 'vocabulary_files', 'wrapped_forwards', 'written_targets'])
+ 'training_flags', 'training_setters', 'transformers_pins', 'trl_arguments', 'trl_names', 'tuple_parts',
+ 'uncalled_optimizers', 'undeclared_config_attributes', 'undecodable_predictions', 'unfrozen_parameters',
+ 'ungenerating_models', 'uninitialized_buffers', 'unsafe_serialization', 'unwritten_files',
+ 'version_comparisons', 'video_frame_rates', 'vocabulary_files', 'wrapped_forwards', 'written_targets'])
 
 #: Module, class, whether it has options, and the attributes that differ from those of Rule.
 RULES: tuple[tuple[str, str, bool, dict[str, Any]], ...] = (('feature_extractors',
@@ -209,6 +209,10 @@ RULES: tuple[tuple[str, str, bool, dict[str, Any]], ...] = (('feature_extractors
               'logging_dir'),
    'beside': ('Accelerator', 'DistributedType')}),
  ('trl_names', 'RemovedTrlName', False, {'code': 'V5213', 'name': 'removed-trl-name', 'words': ('trl',)}),
+ ('trl_arguments',
+  'RemovedTrlArgument',
+  False,
+  {'code': 'V5214', 'name': 'removed-trl-argument', 'words': ('trl',)}),
  ('hub_error_responses',
   'HubErrorWithoutResponse',
   False,

@@ -54,18 +54,24 @@ def gone(view: ModuleView) -> Iterator[Gone]:
     if view.project.is_first_party(PACKAGE, view.path) or view.project.is_first_party("transformers", view.path):
         return
     seen: set[object] = set()
-    held = view.project.required(PACKAGE, view.path)
     for reference in _references(view):
         path = _lost(reference.path)
         if not path or reference.node in seen or view.guards.handled(reference.node) is not None:
             continue
         found = Gone(reference, path, _known()[path])
-        if not found.is_needed and any(excludes_from(each, parse_release(found.since)) for each in held):
-            continue  # the project keeps a release that has it, and that may work
+        if is_held_before(view, found.since):
+            continue
         if _is_for_types(view, reference.node) or required_names.is_prepared(view, reference, PACKAGE, None):
             continue
         seen.add(reference.node)
         yield found
+
+
+def is_held_before(view: ModuleView, since: str) -> bool:
+    """Whether the project keeps a release of trl from before another one, and one that may work beside v5."""
+    release = parse_release(since)
+    held = view.project.required(PACKAGE, view.path)
+    return release > OLDEST and any(excludes_from(each, release) for each in held)
 
 
 def _is_for_types(view: ModuleView, node: ast.AST) -> bool:

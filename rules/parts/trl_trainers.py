@@ -40,9 +40,14 @@ def is_trainer(view: ModuleView, of: object) -> bool:
     """
     if not isinstance(of, External) or of.package != PACKAGE or not took_tokenizer(of.name):
         return False
-    if any(view.project.is_first_party(each, view.path) for each in (PACKAGE, _PATCHES)) or any(view.imports(_PATCHES)):
-        return False
-    return not is_of_old_release(view)
+    return is_plain(view) and not is_of_old_release(view)
+
+
+def is_plain(view: ModuleView) -> bool:
+    """Whether trl's classes are trl's own in a module: not so in trl itself, nor beside what replaces them."""
+    return not any(view.project.is_first_party(each, view.path) for each in (PACKAGE, _PATCHES)) and not any(
+        view.imports(_PATCHES)
+    )
 
 
 def took_tokenizer(name: str) -> bool:

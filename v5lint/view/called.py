@@ -91,8 +91,10 @@ NAMED_TUPLE = "collections.namedtuple"
 _FILLERS = frozenset({"format", "join"})
 _OF_TEXTS = strings.PURE | strings.SPLITS | _FILLERS
 
-#: Methods of HfArgumentParser that fill its dataclasses.
-_DATACLASS_PARSERS = frozenset({"parse_args_into_dataclasses", "parse_dict", "parse_json_file", "parse_yaml_file"})
+#: Methods of HfArgumentParser, and of trl's parser, that fill its dataclasses.
+_DATACLASS_PARSERS = frozenset(
+    {"parse_args_into_dataclasses", "parse_args_and_config", "parse_dict", "parse_json_file", "parse_yaml_file"}
+)
 
 
 class Calls:
@@ -346,6 +348,9 @@ class Calls:
         if made is None or not made.args:
             return NOTHING_KNOWN
         given = made.args[0]
+        if isinstance(given, ast.Name):
+            written = (each.value for each in self._view.links.bindings_read(given) if each.value is not None)
+            given = next(written, given)
         classes = given.elts if isinstance(given, (ast.Tuple, ast.List)) else [given]
         items = []
         for each in classes:
