@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from v5lint.rules.parts.arguments import Given
     from v5lint.view.calls import CallSite
     from v5lint.view.module import ModuleView
+    from v5lint.view.script import ScriptView
     from v5lint.view.values import Value
 
 _TABLE, _MOVED = "trl_arguments", "moved"
@@ -47,6 +48,11 @@ ADVICE = {
 }
 
 _lost: dict[str, dict[str, str]] = {}
+
+
+def removal(of: str, name: str) -> Removal | None:
+    """What took an argument from a class of trl; None where nothing did."""
+    return _judge(f"{PACKAGE}:{of}", name, "")
 
 
 def names() -> frozenset[str]:
@@ -88,7 +94,7 @@ def functions(call: CallSite, callee: Value) -> Iterator[str]:
         yield from functions(call, callee.owner)
 
 
-def safety(view: ModuleView, removal: Removal) -> Applicability:
+def safety(view: ModuleView | ScriptView, removal: Removal) -> Applicability:
     """The applicability of a new name: a project that names older releases may run with one that lacks it."""
     since = parse_release(removal.replacement.since) if removal.replacement is not None else ()
     held = view.project.required(PACKAGE, view.path)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from v5lint.releases import Release
     from v5lint.view.module import ModuleView, Reference
+    from v5lint.view.script import ScriptView
 
 _TABLE = "trl_names"
 
@@ -67,7 +68,7 @@ def gone(view: ModuleView) -> Iterator[Gone]:
         yield found
 
 
-def is_held_before(view: ModuleView, since: str) -> bool:
+def is_held_before(view: ModuleView | ScriptView, since: str) -> bool:
     """Whether the project keeps a release of trl from before another one, and one that may work beside v5."""
     release = parse_release(since)
     held = view.project.required(PACKAGE, view.path)
