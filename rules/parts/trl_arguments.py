@@ -29,6 +29,7 @@ _TABLE, _MOVED = "trl_arguments", "moved"
 #: (read in the wheels: the old name set the new one while both were there)
 RENAMED = {
     "SFTConfig.max_seq_length": ("max_length", "0.16"),
+    "SFTConfig.use_liger": ("use_liger_kernel", "0.16"),
     "ModelConfig.torch_dtype": ("dtype", "0.24"),
     "DPOConfig.use_liger_loss": ("use_liger_kernel", "0.25"),
     "GRPOConfig.use_liger_loss": ("use_liger_kernel", "0.25"),
@@ -65,7 +66,9 @@ def given(view: ModuleView) -> Iterator[Given]:
     if not trl_trainers.is_plain(view):
         return
     for each in arguments.given(view, names(), functions, judge=_judge, abroad=True):
-        if isinstance(each, arguments.Given) and not trl_names.is_held_before(view, each.removal.gone):
+        if not isinstance(each, arguments.Given) or trl_names.is_held_before(view, each.removal.gone):
+            continue
+        if not trl_trainers.is_for_older(each.view, each.node, each.removal.gone):
             yield each
 
 
@@ -82,7 +85,7 @@ def read(view: ModuleView) -> Iterator[tuple[ast.Attribute, Removal]]:
         lost = next((each for each in found if each is not None), None)
         if lost is None or not all(found) or members.is_prepared(view, node) or _is_set(view, node):
             continue
-        if not trl_names.is_held_before(view, lost.gone):
+        if not trl_names.is_held_before(view, lost.gone) and not trl_trainers.is_for_older(view, node, lost.gone):
             yield node, lost
 
 

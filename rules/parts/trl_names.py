@@ -8,7 +8,7 @@ from v5lint.pins import excludes_from
 from v5lint.releases import parse_release
 from v5lint.rules.knowledge.tables import table
 from v5lint.rules.parts import required_names
-from v5lint.rules.parts.trl_trainers import PACKAGE
+from v5lint.rules.parts.trl_trainers import PACKAGE, is_for_older
 from v5lint.view.strings import last_name
 
 TYPE_CHECKING = False
@@ -60,7 +60,7 @@ def gone(view: ModuleView) -> Iterator[Gone]:
         if not path or reference.node in seen or view.guards.handled(reference.node) is not None:
             continue
         found = Gone(reference, path, _known()[path])
-        if is_held_before(view, found.since):
+        if is_held_before(view, found.since) or is_for_older(view, reference.node, found.since):
             continue
         if _is_for_types(view, reference.node) or required_names.is_prepared(view, reference, PACKAGE, None):
             continue
