@@ -106,8 +106,10 @@ def _given(view: ModuleView) -> Iterator[Finding]:
     for each in arguments.given(view, NAMES, functions, judge=_judge, abroad=True):
         if isinstance(each, Given) and not _is_of_extractor(view, each):
             level, remark = arguments.safety(each)
-            if each.removal.package == trl_trainers.PACKAGE and trl_trainers.may_be_old(view):
-                level = "unsafe"
+            if each.removal.package == trl_trainers.PACKAGE:
+                if trl_trainers.is_for_older(each.view, each.node, each.removal.gone):
+                    continue
+                level = "unsafe" if trl_trainers.may_be_old(view) else level
             new = each.removal.replacement
             fix = arguments.rename_fix(each, new.new, new.since, level) if new is not None else None
             yield loading.finding(each, fix, remark)

@@ -66,7 +66,7 @@ def _files(view: ScriptView, words: Sequence[Word]) -> Iterator[tuple[str, Word,
         return
     index, script = found
     behind = words[index + 1 :]
-    readers = {method for module in _modules(view, script) for method in _readers(module)}
+    readers = {method for module in modules(view, script) for method in _readers(module)}
     if _WITH_OPTION in readers:
         yield from ((script, *each) for each in _behind_option(behind))
     if behind and behind[0].text.endswith(TOKENS) and readers & argument_files.READERS.keys():
@@ -79,7 +79,7 @@ def _behind_option(words: Sequence[Word]) -> Iterator[tuple[Word, str]]:
             yield word, word.text
 
 
-def _modules(view: ScriptView, script: str) -> Iterator[ModuleView]:
+def modules(view: ScriptView, script: str) -> Iterator[ModuleView]:
     """The module of a script, as far as the repository has one of the name, and no second one."""
     if script.endswith(".py"):
         files = view.project.ending_with(script, view.path)
@@ -119,7 +119,7 @@ def _is_own(view: ScriptView, script: str, name: str) -> bool:
     """Whether another class that the script fills has a field of a name."""
     return any(
         arguments.declares(of, name)
-        for module in _modules(view, script)
+        for module in modules(view, script)
         for call in module.calls((_WITH_OPTION, *argument_files.READERS))
         if isinstance(call.func, ast.Attribute)
         for of in training_classes.parsed_local_classes(call, call.func.value)

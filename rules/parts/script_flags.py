@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from v5lint.view.script import ScriptView
 
 #: What stands in a word for the part that is not known until the script runs.
-_UNKNOWN = re.compile(r"\$\{[^}]*\}|\$\([^)]*\)|`[^`]*`|\$\w+|\$\S")
+UNKNOWN = re.compile(r"\$\{[^}]*\}|\$\([^)]*\)|`[^`]*`|\$\w+|\$\S")
 
 #: A share of the steps; from 1 on `--warmup_steps` counts steps.
 _SHARE = re.compile(r"0?\.\d+|0")
@@ -48,11 +48,11 @@ def findings(view: ScriptView, options: re.Pattern[str]) -> Iterator[Finding]:
         words = view.expanded(command)
         if not any(options.match(word.text) for word in words):
             continue
-        known = [Word(_UNKNOWN.sub(HOLE, word.text), word.start, word.end) for word in words]
+        known = [Word(UNKNOWN.sub(HOLE, word.text), word.start, word.end) for word in words]
         script = (1, "trl") if started_scripts.is_command(known) else started_scripts.script_of(view, known)
         if script is None:
             continue
-        path = _from_folder(view, command, script[1])
+        path = from_folder(view, command, script[1])
         for place in range(script[0] + 1, len(words)):
             option = options.match(words[place].text)
             if option is None or words[place].text[option.end() : option.end() + 1] not in ("", "="):
@@ -87,7 +87,7 @@ def _name(option: str) -> str:
     return option[len("--") :].replace("-", "_")
 
 
-def _from_folder(view: ScriptView, command: Command, script: str) -> str:
+def from_folder(view: ScriptView, command: Command, script: str) -> str:
     """The path of a program as it is from the folder that the script has gone into."""
     if not command.folder or not script.endswith(".py"):
         return script

@@ -8,7 +8,7 @@ from v5lint.pins import excludes_from
 from v5lint.releases import parse_release
 from v5lint.rules.knowledge.tables import table
 from v5lint.rules.parts import required_names
-from v5lint.rules.parts.trl_trainers import PACKAGE
+from v5lint.rules.parts.trl_trainers import PACKAGE, is_for_older
 from v5lint.view.strings import last_name
 
 TYPE_CHECKING = False
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from v5lint.releases import Release
     from v5lint.view.module import ModuleView, Reference
+    from v5lint.view.script import ScriptView
 
 _TABLE = "trl_names"
 
@@ -54,18 +55,24 @@ def gone(view: ModuleView) -> Iterator[Gone]:
     if view.project.is_first_party(PACKAGE, view.path) or view.project.is_first_party("transformers", view.path):
         return
     seen: set[object] = set()
-    held = view.project.required(PACKAGE, view.path)
     for reference in _references(view):
         path = _lost(reference.path)
         if not path or reference.node in seen or view.guards.handled(reference.node) is not None:
             continue
         found = Gone(reference, path, _known()[path])
-        if not found.is_needed and any(excludes_from(each, parse_release(found.since)) for each in held):
-            continue  # the project keeps a release that has it, and that may work
+        if is_held_before(view, found.since) or is_for_older(view, reference.node, found.since):
+            continue
         if _is_for_types(view, reference.node) or required_names.is_prepared(view, reference, PACKAGE, None):
             continue
         seen.add(reference.node)
         yield found
+
+
+def is_held_before(view: ModuleView | ScriptView, since: str) -> bool:
+    """Whether the project keeps a release of trl from before another one, and one that may work beside v5."""
+    release = parse_release(since)
+    held = view.project.required(PACKAGE, view.path)
+    return release > OLDEST and any(excludes_from(each, release) for each in held)
 
 
 def _is_for_types(view: ModuleView, node: ast.AST) -> bool:

@@ -8,6 +8,8 @@ from v5lint.view.values import External
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import ast
+
     from v5lint.releases import Release
     from v5lint.view.module import ModuleView
     from v5lint.view.script import ScriptView
@@ -40,9 +42,28 @@ def is_trainer(view: ModuleView, of: object) -> bool:
     """
     if not isinstance(of, External) or of.package != PACKAGE or not took_tokenizer(of.name):
         return False
-    if any(view.project.is_first_party(each, view.path) for each in (PACKAGE, _PATCHES)) or any(view.imports(_PATCHES)):
-        return False
-    return not is_of_old_release(view)
+    return is_plain(view) and not is_of_old_release(view)
+
+
+def is_plain(view: ModuleView) -> bool:
+    """Whether trl's classes are trl's own in a module: not so in trl itself, nor beside what replaces them."""
+    return not any(view.project.is_first_party(each, view.path) for each in (PACKAGE, _PATCHES)) and not any(
+        view.imports(_PATCHES)
+    )
+
+
+def is_for_older(view: ModuleView, node: ast.AST, since: str) -> bool:
+    """Whether code does not run with a release of trl, by a check of its version.
+
+    Args:
+        view: the module.
+        node: a part of the code.
+        since: the first release of trl that refuses what the code does.
+    """
+    return any(
+        (truth := view.guards.version_truth(test, f"{since}.0", PACKAGE)) is not None and truth is not wanted
+        for test, wanted in view.reach.conditions(node)
+    )
 
 
 def took_tokenizer(name: str) -> bool:

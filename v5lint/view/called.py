@@ -26,7 +26,7 @@ from v5lint.view.values import (
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from v5lint.view.evaluate import Evaluator
     from v5lint.view.module import ModuleView
@@ -91,8 +91,13 @@ NAMED_TUPLE = "collections.namedtuple"
 _FILLERS = frozenset({"format", "join"})
 _OF_TEXTS = strings.PURE | strings.SPLITS | _FILLERS
 
-#: Methods of HfArgumentParser that fill its dataclasses.
-_DATACLASS_PARSERS = frozenset({"parse_args_into_dataclasses", "parse_dict", "parse_json_file", "parse_yaml_file"})
+#: Methods of HfArgumentParser, and of trl's parser, that fill its dataclasses.
+_DATACLASS_PARSERS = frozenset(
+    {"parse_args_into_dataclasses", "parse_args_and_config", "parse_dict", "parse_json_file", "parse_yaml_file"}
+)
+
+#: How many functions that give a parser back are followed.
+_PARSER_DEPTH = 2
 
 
 class Calls:
@@ -342,10 +347,13 @@ class Calls:
 
     def _parsed_dataclasses(self, parser: ast.expr) -> Values:
         """What `HfArgumentParser((A, B)).parse_args_into_dataclasses()` gives: an object of each class."""
-        made = self._view.links.defining_call(parser)
-        if made is None or not made.args:
+        made = [each for each in dict.fromkeys(self._parser_calls(parser)) if each.args]
+        if len(made) != 1:
             return NOTHING_KNOWN
-        given = made.args[0]
+        given = made[0].args[0]
+        if isinstance(given, ast.Name):
+            written = (each.value for each in self._view.links.bindings_read(given) if each.value is not None)
+            given = next(written, given)
         classes = given.elts if isinstance(given, (ast.Tuple, ast.List)) else [given]
         items = []
         for each in classes:
@@ -354,6 +362,21 @@ class Calls:
             }
             items.append(frozenset(found) or NOTHING_KNOWN)
         return frozenset({Elements(tuple(items))})
+
+    def _parser_calls(self, parser: ast.expr, depth: int = 0) -> Iterator[ast.Call]:
+        """The calls of classes that make a parser: `HfArgumentParser(...)`, also in a function that gives it back."""
+        links = self._view.links
+        bound = links.bindings_read(parser) if isinstance(parser, ast.Name) else ()
+        for call in [parser, *(each.value for each in bound)]:
+            if not isinstance(call, ast.Call):
+                continue
+            for callee in self._evaluator.values(call.func):
+                if isinstance(callee, (External, LocalClass)):
+                    yield call
+                elif isinstance(callee, LocalFunction) and callee.view is self._view and depth < _PARSER_DEPTH:
+                    for given in links.returns(callee.node):
+                        if given is not None:
+                            yield from self._parser_calls(given, depth + 1)
 
     def _fills_dataclasses(self, method: LocalFunction) -> bool:
         """Whether a method of a parser of the repository hands its command line to the parser that it inherits from."""
