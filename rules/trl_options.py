@@ -55,7 +55,8 @@ class RemovedTrlOption(Rule):
     code = "V5311"
     name = "removed-trl-option"
     since = "5.0"
-    tokens_by_kind = {"script": (*trl_options.options(), ".yaml", ".yml")}
+    tokens = (*trl_options.options(), ".yaml", ".yml")
+    anywhere = True
     kinds = ("script",)
 
     def check(self, module: ScriptView) -> Iterator[Finding]:
