@@ -141,6 +141,7 @@ RULES: tuple[tuple[str, str, bool, dict[str, Any]], ...] = (('feature_extractors
   {'code': 'V5112',
    'name': 'removed-processor-type',
    'tokens': ('image_processor_type',),
+   'anywhere': True,
    'kinds': ('script',)}),
  ('token_arguments',
   'RemovedAuthToken',

@@ -57,6 +57,7 @@ class RemovedProcessorType(Rule):
     name = "removed-processor-type"
     since = "5.0"
     tokens = (_KEY,)
+    anywhere = True
     kinds = ("script",)
 
     def check(self, module: ScriptView) -> Iterator[Finding]:
