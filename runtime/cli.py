@@ -1,7 +1,8 @@
 """The command line `v5lint-runtime`: it finds a subcommand, runs it, and turns its errors into an exit status.
 
 0: nothing failed. 1: a check failed. 2: it could not do its work (a wrong option, bad data, a library that is not
-installed). The subcommands are the modules of `commands/`; only the one that is called is imported.
+installed, an error that nobody thought of). The subcommands are the modules of `commands/`; only the one that is called
+is imported.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import contextlib
 import pkgutil
 import re
 import sys
+import traceback
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, cast
@@ -23,6 +25,11 @@ if TYPE_CHECKING:
 
 PROGRAM = "v5lint-runtime"
 _INTERRUPTED = 130
+_ALLOCATOR = "DefaultCPUAllocator: can't allocate memory"
+_LESS_MEMORY = (
+    f"take a smaller batch, or a smaller backbone; `{PROGRAM} describe` says what a training step needs, and "
+    "finetune has --gradient_accumulation, --activation_checkpointing and --bf16"
+)
 
 
 class Command(Protocol):
@@ -109,6 +116,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print(f"{PROGRAM}: interrupted", file=sys.stderr)
         return _INTERRUPTED
+    except Exception as error:  # Python's own status for it would be that of a check that failed
+        if _is_out_of_memory(error):
+            reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
+            return _fail(f"out of memory ({reason}): {_LESS_MEMORY}")
+        traceback.print_exc()
+        return _fail(f"{words[0]} was ended by an error that it does not know, above: {type(error).__name__}")
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    """Whether there was no room for a tensor: torch has a class for GPUs, and for CPUs the words of its allocator."""
+    return isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError" or _ALLOCATOR in str(error)
 
 
 def _check_free(command: Command, arguments: argparse.Namespace) -> None:

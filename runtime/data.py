@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import os
+import warnings
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,9 +17,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image, ImageOps
 
+from v5lint.runtime.distributed import is_main_process
 from v5lint.runtime.errors import DataError
 from v5lint.runtime.folders import EVAL_SPLITS, is_text_table, load_by, load_folder, load_table
-from v5lint.runtime.splits import check_classes, check_same_classes, stratified_sample, stratified_split
+from v5lint.runtime.splits import (
+    alike,
+    check_classes,
+    check_names,
+    check_same_classes,
+    stratified_sample,
+    stratified_split,
+    without_case,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -75,6 +85,7 @@ def load_data(config: FinetuneConfig) -> ImageData:
     if config.streaming:
         return _streams(config, splits, train, image_column, label_column)
     train, labels = _with_class_labels(train, label_column, config.data)
+    _check_names(labels, config.data)
     evaluation = _given_evaluation(config, splits, image_column, label_column, labels)
     if evaluation is None:
         groups = _groups(train, config.group_column, config.data)
@@ -290,7 +301,7 @@ def _with_class_labels(dataset: Any, column: str, source: str) -> tuple[Any, tup
     singly = [value for value in values if not isinstance(value, list | dict)]
     two = not isinstance(feature, datasets.ClassLabel) and set(singly) == {-1, 1}  # as some tables write two classes
     missing = (None, "") if two else (None, -1, "")
-    unlabelled = sum(value in missing for value in singly)
+    unlabelled = sum((value.strip() if isinstance(value, str) else value) in missing for value in singly)
     if unlabelled:
         raise DataError(
             f"{source}: {unlabelled} of {len(values)} images have no label in {column!r}, as in a hidden test split. "
@@ -308,6 +319,15 @@ def _with_class_labels(dataset: Any, column: str, source: str) -> tuple[Any, tup
     labels = datasets.ClassLabel(names=[str(name) for name in names])
     indices = [index[value] for value in values]
     return _replaced(dataset, column, indices, labels), tuple(labels.names)
+
+
+def _check_names(labels: Sequence[str], source: str) -> None:
+    """Raise where two classes are one but for spaces; where they are one but for capitals, say so and go on."""
+    check_names(labels, source)
+    pairs = alike(labels, without_case)
+    if pairs and is_main_process():
+        some = ", ".join(f"{first!r} and {second!r}" for first, second in pairs[:_SHOWN])
+        warnings.warn(f"{source}: {some} differ only by capitals, and are trained as different classes", stacklevel=4)
 
 
 def _replaced(dataset: Any, column: str, values: Sequence[int], feature: Any) -> Any:
@@ -345,6 +365,7 @@ def _aligned(dataset: Any, column: str, own: tuple[str, ...], labels: tuple[str,
     indices = column_of(dataset, column)
     unknown = sorted({own[index] for index in np.unique(indices)} - set(labels))
     if unknown:
+        check_names((*labels, *unknown), source)
         raise DataError(
             f"{source}: the evaluation data has {', '.join(unknown[:_SHOWN])}, which no training image is labelled "
             f"with. The training classes are {', '.join(labels[:10])}{', ...' if len(labels) > 10 else ''}."
@@ -395,6 +416,7 @@ def _streams(
         raise DataError(f"The classes to train on and to evaluate on differ: {names[0][:10]} and {names[1][:10]}.")
     if len(names[0]) < 2:
         raise DataError(f"{config.data} has {len(names[0])} class: a classifier needs two")
+    _check_names(names[0], config.data)
     if config.max_train_samples:
         train = train.take(config.max_train_samples)
     if config.max_eval_samples:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from v5lint.runtime.errors import DataError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
 EVAL_SPLITS = ("validation", "valid", "val", "dev", "eval", "test")
@@ -22,6 +22,8 @@ IMAGE_ENDINGS = frozenset(
     (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".avif", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm")
 )
 """Endings of files that are taken for images."""
+_UNREAD_ENDINGS = frozenset(".heic .heif .jxl .jp2 .j2k .tga .psd .dcm .dng .cr2 .cr3 .nef .arw .raf .orf .rw2".split())
+"""Endings of pictures of cameras, telephones and scanners that are in none of these formats."""
 _SPLITS = {name: name for name in ("train", *EVAL_SPLITS)} | {"training": "train", "testing": "test"}
 """The splits by the lower-case names of folders."""
 _METADATA = ("metadata.csv", "metadata.jsonl", "metadata.parquet")
@@ -183,6 +185,10 @@ def _class_folders(folder: Path) -> tuple[list[str], list[list[Path]]]:
             f"{folder}: {inner.relative_to(folder)} has images one folder deeper than a class: put the images of each "
             f"class into one folder, {entry.name} or another"
         )
+    unread = unread_pictures(file for entry in classes for file in entry.iterdir())
+    if unread:
+        more = f"; and {len(unread) - 1} more" if len(unread) > 1 else ""
+        raise DataError(f"{next(iter(unread.values()))}{more}")
     if not any(images.values()):
         raise DataError(
             f"{folder} has no class folders with images: put the images of each class into a folder of its name"
@@ -224,6 +230,21 @@ def is_image(relative: Path) -> bool:
         relative: Its path from the folder that was named.
     """
     return relative.suffix.lower() in IMAGE_ENDINGS and not is_hidden(relative)
+
+
+def unread_pictures(files: Iterable[Path]) -> dict[Path, str]:
+    """Pictures in a format that is not read, each with the reason, but for those that lie there as an image too.
+
+    Args:
+        files: All files of a folder.
+    """
+    there = list(files)
+    read = {file.with_suffix("") for file in there if file.suffix.lower() in IMAGE_ENDINGS}
+    return {
+        file: f"{file} is in a format that is not read ({file.suffix}): save it as PNG or JPEG, or remove it"
+        for file in sorted(there)
+        if file.suffix.lower() in _UNREAD_ENDINGS and not file.name.startswith(".") and file.with_suffix("") not in read
+    }
 
 
 def _folders(path: Path) -> list[Path]:

@@ -32,7 +32,7 @@ _COLOURS = {"passed": "green", "failed": "bold red", "skipped": "yellow", "note"
 
 @dataclass(frozen=True)
 class Loss:
-    """The mean loss of the training steps since the one before, or of the whole evaluation set.
+    """The mean loss of the training steps since the one before (or since a resume), or of the whole evaluation set.
 
     Attributes:
         step: Optimiser steps done when it was measured.

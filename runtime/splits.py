@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -9,7 +10,7 @@ import numpy as np
 from v5lint.runtime.errors import DataError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from typing import TypeAlias
 
     Indices: TypeAlias = "np.ndarray[Any, Any]"
@@ -97,6 +98,41 @@ def check_classes(labels: Indices, names: Sequence[str], source: str) -> None:
             f"{source}: {len(empty)} of {len(names)} classes have no image to train on: {', '.join(empty[:_SHOWN])}"
             f"{', ...' if len(empty) > _SHOWN else ''}. Add images, or remove the classes from the labels."
         )
+
+
+def check_names(names: Sequence[str], source: object) -> None:
+    """Raise where two classes have one name but for spaces, or for how an accented letter is composed.
+
+    Both come about by themselves (a blank behind a comma of a table, folders that were copied from another system), and
+    the images of one class would be trained against each other.
+
+    Raises:
+        DataError: So it is; the message shows both names.
+    """
+    for first, second in alike(names, plain_name):
+        spaced = "".join(first.split()) == "".join(second.split())
+        both = f"{first!r} and {second!r}" if spaced else f"{first!a} and {second!a}"
+        how = "spaces" if spaced else "how Unicode composes their letters"
+        raise DataError(
+            f"{source}: the classes {both} differ only by {how}, and would be two: give their images one name"
+        )
+
+
+def alike(names: Sequence[str], form: Callable[[str], str]) -> list[tuple[str, str]]:
+    """Pairs of different names that have one form, in their order."""
+    first: dict[str, str] = {}
+    pairs = [(first.setdefault(form(name), name), name) for name in names]
+    return [(earlier, name) for earlier, name in pairs if earlier != name]
+
+
+def plain_name(name: str) -> str:
+    """A name with composed letters, and single spaces between its words alone."""
+    return " ".join(unicodedata.normalize("NFC", name).split())
+
+
+def without_case(name: str) -> str:
+    """A name without the case of its letters; a single letter is what it is, as in data of handwriting."""
+    return name if len(name) == 1 else plain_name(name).casefold()
 
 
 def check_same_classes(train: Indices, evaluation: Indices, names: Sequence[str]) -> None:

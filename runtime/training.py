@@ -17,12 +17,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from transformers import TrainerCallback, set_seed
+from transformers import set_seed
 
 from v5lint.runtime.augment import mixup, require_timm
 from v5lint.runtime.backbones import catalogue
 from v5lint.runtime.card import model_card
-from v5lint.runtime.checks import ValidationCallback
+from v5lint.runtime.checks.training import TrainingChecks
 from v5lint.runtime.data import ImageData, load_data
 from v5lint.runtime.description import stated_licence
 from v5lint.runtime.distributed import check_launch, check_world_size, world_size
@@ -102,7 +102,7 @@ def finetune(config: FinetuneConfig) -> FinetuneResult:
     fewer = "choose another output, or keep fewer checkpoints (keep_checkpoints)"
     check_space(Path(config.output), _bytes_to_write(config, model), fewer)
     resumed = claim_output(config)
-    checks = _validation(config, processor)
+    checks = TrainingChecks(config.validate, config.checkpoint, processor, config.group_column)
     trainer = make_trainer(config, model, data, transforms, checks, processor)
     check_world_size(trainer.args.world_size)
     started = time.perf_counter()
@@ -180,7 +180,7 @@ def make_trainer(
     model: Any,
     data: ImageData,
     transforms: Transforms,
-    checks: ValidationCallback | None = None,
+    checks: TrainingChecks | None = None,
     processor: Any = None,
 ) -> ImageTrainer:
     """The trainer of a fine-tune.
@@ -210,7 +210,7 @@ def make_trainer(
         sampler=_sampler(config, data, transforms),
         mix=mix,
         weights=weights,
-        callbacks=[] if checks is None else [checks, *([_Stop(checks)] if config.validate == "stop" else [])],
+        callbacks=[] if checks is None else checks.callbacks,
         processor=processor,
         labels=data.labels,
     )
@@ -223,34 +223,6 @@ def _sampler(config: FinetuneConfig, data: ImageData, transforms: Transforms) ->
     together = config.batch_size * world_size()  # a step has as many, in the same order in however many processes
     grids = [transforms.patches.grid(int(width), int(height)) for width, height in data.sizes]
     return BucketSampler([rows * columns for rows, columns in grids], together, config.seed)
-
-
-def _validation(config: FinetuneConfig, processor: Any) -> ValidationCallback | None:
-    """The checks, which report: at the end of a training its result is written whatever they say."""
-    if config.validate == "off":
-        return None
-    return ValidationCallback(
-        "warn", checkpoint=config.checkpoint, processor=processor, group_column=config.group_column
-    )
-
-
-class _Stop(TrainerCallback):
-    """End a training in which a check has failed before its first step or in the steps after."""
-
-    def __init__(self, checks: ValidationCallback) -> None:
-        self._checks = checks
-
-    def on_train_begin(self, *_: Any, **__: Any) -> None:
-        self._stop()
-
-    def on_step_end(self, *_: Any, **__: Any) -> None:
-        self._stop()
-
-    def _stop(self) -> None:
-        failed = self._checks.report.failed
-        if failed:
-            found = "; ".join(f"{check.name}: {check.detail} {check.remedy}".strip() for check in failed)
-            raise ValidationError(f"{found} (--validate report trains nevertheless)")
 
 
 def _evaluate(trainer: ImageTrainer, labels: tuple[str, ...], seconds: float) -> dict[str, Any]:
@@ -286,7 +258,7 @@ def _report(
     family: Family,
     trainer: ImageTrainer,
     metrics: dict[str, Any],
-    checks: ValidationCallback | None,
+    checks: TrainingChecks,
 ) -> RunReport:
     losses = [
         Loss(
@@ -305,7 +277,7 @@ def _report(
         total_parameters=total,
         losses=losses,
         metrics=metrics,
-        checks=() if checks is None else checks.report.results,
+        checks=checks.results,
     )
 
 

@@ -10,6 +10,7 @@ import inspect
 from typing import TYPE_CHECKING, Any
 
 import torch
+from transformers import Trainer
 
 from v5lint.runtime.checks.preserve import undisturbed
 
@@ -44,6 +45,8 @@ _HIGHER = (
     "top5",
 )
 _LOWER = ("loss", "error", "err", "mse", "mae", "rmse", "perplexity", "wer", "cer", "eer")
+_LIBRARIES = ("transformers", "trl")
+"""Whose trainers evaluate by batches of a loader."""
 _MOST = 0.9
 """Share of the evaluation images from which all of them are evaluated, up to a rest."""
 
@@ -243,6 +246,8 @@ def _check_evaluated(findings: Findings, subject: Subject) -> None:
     source, args = subject.evaluation, subject.args
     if source is None or not source.indexable or not len(source) or not getattr(args, "dataloader_drop_last", False):
         return
+    if getattr(type(subject.trainer), "evaluate", Trainer.evaluate).__module__.partition(".")[0] not in _LIBRARIES:
+        return  # a way of the script's own, which need not take batches of a loader
     size = int(args.eval_batch_size) * int(getattr(args, "world_size", 1))
     evaluated = len(source) // size * size
     findings.measure("evaluated", evaluated, len(source))

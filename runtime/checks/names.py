@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from v5lint.runtime.checks.findings import Findings, shown
+from v5lint.runtime.splits import alike, without_case
 
 if TYPE_CHECKING:
     from v5lint.runtime.checks.subject import Subject
@@ -55,6 +56,16 @@ def _check_own(findings: Findings, ours: list[str], label2id: dict[str, int]) ->
             "Give each class a name of its own.",
             len(set(ours)),
             len(ours),
+        )
+    pairs = alike(ours, without_case)
+    if pairs:
+        findings.note(
+            "nearly_same_name",
+            f"{len(pairs)} classes of id2label have the name of another one but for capitals or spaces, such as "
+            f"{pairs[0][0]!r} and {pairs[0][1]!r}: if one class was meant, its images are trained against each other.",
+            "Give their images one name, or the classes names that differ more.",
+            len(pairs),
+            0,
         )
 
 

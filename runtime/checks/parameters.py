@@ -308,7 +308,7 @@ def _check_coverage(findings: Findings, subject: Subject, config: Any, adapted: 
     both = bool(tower_prefixes(unwrap(subject.model), "text"))
     text = [layer.name for layer in encoder_layers(unwrap(subject.model), "text")] if both else []
     in_text = sorted(path for path in adapted if any(path.startswith(f"{name}.") for name in text))
-    if in_text:
+    if in_text and not _gives_texts(subject):
         findings.note(
             "text_tower",
             f"{len(in_text)} of {len(adapted)} adapted modules are in the text tower.",
@@ -345,6 +345,12 @@ def _check_coverage(findings: Findings, subject: Subject, config: Any, adapted: 
             {role: count for role, count in counts.items() if count},
             {"query": len(layers), "value": len(layers)},
         )
+
+
+def _gives_texts(subject: Subject) -> bool:
+    """Whether the training data has texts for a text tower."""
+    source = subject.train
+    return source is not None and "input_ids" in source.batch(source.spread(1))
 
 
 def _check_saved(findings: Findings, subject: Subject, trainable: dict[str, nn.Parameter]) -> None:

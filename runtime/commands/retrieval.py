@@ -34,12 +34,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--text-column", default=missing, help="(default: text, caption, ..., or class names)")
     parser.add_argument("--template", default=missing, help="of a class name (default: 'This is a photo of {label}.')")
     parser.add_argument("--seed", type=int, default=missing, help="of split, adapter and order (default: 42)")
+    parser.add_argument(
+        "--validate",
+        choices=("stop", "report", "off"),
+        default=missing,
+        help="checks: end the training where one fails, only report it, or leave them out (default: stop)",
+    )
     parser.add_argument("--overwrite", action="store_true", help="replace the results of an earlier run in output")
     parser.add_argument("--no-progress", dest="progress", action="store_false", help="show no progress bar")
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Train, measure, write the adapter, and the report."""
+    """Train, check, measure, write the adapter, and the report."""
     from v5lint.runtime.quiet import quiet_libraries
 
     quiet_libraries()
@@ -53,4 +59,4 @@ def run(arguments: argparse.Namespace) -> int:
     if is_main_process():
         result.report.show()
         print(f"adapter: {result.adapter}")
-    return 0
+    return result.report.exit_status

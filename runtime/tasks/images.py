@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from v5lint.runtime.data import decode_image
 from v5lint.runtime.errors import DataError, UsageError
-from v5lint.runtime.folders import IMAGE_ENDINGS, is_image
+from v5lint.runtime.folders import IMAGE_ENDINGS, is_hidden, is_image, unread_pictures
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -37,7 +37,8 @@ class ImageFiles:
     Attributes:
         paths: The files.
         skip_unreadable: Whether a file that cannot be decoded is left out; by default it is an error.
-        unreadable: The files that were left out, each with the reason; filled by `batches`.
+        unreadable: The files that were left out, each with the reason; those that cannot be decoded are added by
+            `batches`.
     """
 
     paths: list[Path]
@@ -94,14 +95,19 @@ def find_images(sources: Sequence[str | Path], *, skip_unreadable: bool = False)
         skip_unreadable: Whether to leave out what cannot be decoded.
 
     Raises:
-        DataError: A source does not exist, or a folder has no image.
+        DataError: A source does not exist, a folder has no image, or one in a format that is not read.
     """
     found: dict[Path, None] = {}
+    unread: dict[Path, str] = {}
     if not all(str(source) for source in sources):  # a variable of a shell that is not set: the path is that of `.`
         raise DataError("an empty name among the images: write . for the folder that you are in")
     for source in map(Path, sources):
         if source.is_dir():
-            files = [path for path in _files_below(source) if is_image(path.relative_to(source))]
+            below = _files_below(source)
+            files = [path for path in below if is_image(path.relative_to(source))]
+            unread.update(unread_pictures(path for path in below if not is_hidden(path.relative_to(source))))
+            if unread and not skip_unreadable:
+                raise DataError(next(iter(unread.values())))
             if not files:
                 raise DataError(f"{source} has no images: no file in it ends in {', '.join(sorted(IMAGE_ENDINGS))}")
             found.update(dict.fromkeys(files))
@@ -111,7 +117,7 @@ def find_images(sources: Sequence[str | Path], *, skip_unreadable: bool = False)
             raise DataError(f"{source} does not exist")
     if not found:
         raise DataError("no images: name files or folders")
-    return ImageFiles(list(found), skip_unreadable)
+    return ImageFiles(list(found), skip_unreadable, unread)
 
 
 def _files_below(folder: Path) -> list[Path]:

@@ -63,6 +63,6 @@ def skipped_note(files: ImageFiles) -> str:
     """What was left out, for a person; empty where nothing was."""
     if not files.unreadable:
         return ""
-    return f"{len(files.unreadable)} of {len(files.paths)} images were left out: " + "; ".join(
+    return f"{len(files.unreadable)} of {len({*files.paths, *files.unreadable})} images were left out: " + "; ".join(
         files.unreadable.values()
     )

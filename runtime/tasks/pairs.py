@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -14,7 +15,7 @@ from v5lint.runtime.folders import EVAL_SPLITS
 from v5lint.runtime.tasks.zero_shot import PROMPT
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Hashable, Mapping, Sequence
 
     from PIL import Image
 
@@ -24,7 +25,7 @@ TEXT_COLUMNS = ("text", "caption", "sentence", "description")
 
 @dataclass(frozen=True)
 class Pairs:
-    """Images, each with one text; several may have the same.
+    """Images, each with one text; an image may have several, one a row, and several images may have the same.
 
     Attributes:
         rows: A data set of `datasets`.
@@ -47,16 +48,49 @@ class Pairs:
         """
         return decode_image(self.rows[index][self.image_column], f"image {index}")
 
-    @cached_property
+    def select(self, indices: Sequence[int]) -> Pairs:
+        """Some of the pairs."""
+        return Pairs(self.rows.select(indices), self.image_column, tuple(self.texts[index] for index in indices))
+
+    @property
     def distinct_texts(self) -> tuple[str, ...]:
-        """Every text once, in the order of their first rows."""
-        return tuple(dict.fromkeys(self.texts))
+        """Every text once, in the order of their first rows; SigLIP takes capitals for small letters."""
+        return tuple(self.texts[row] for row in _firsts(self.text_index))
 
     @cached_property
     def text_index(self) -> tuple[int, ...]:
         """Position in `distinct_texts` of each row's text."""
-        position = {text: index for index, text in enumerate(self.distinct_texts)}
-        return tuple(position[text] for text in self.texts)
+        return _positions([text.lower() for text in self.texts])
+
+    @property
+    def distinct_images(self) -> tuple[int, ...]:
+        """The first row of every image."""
+        return _firsts(self.image_index)
+
+    @cached_property
+    def image_index(self) -> tuple[int, ...]:
+        """Position in `distinct_images` of each row's image: one file, or the same bytes, is one image."""
+        return _positions([_file_of(cell, row) for row, cell in enumerate(self.rows[self.image_column])])
+
+
+def _positions(values: Sequence[Hashable]) -> tuple[int, ...]:
+    """The number of each value, in the order in which they first occur."""
+    numbers: dict[Hashable, int] = {}
+    return tuple(numbers.setdefault(value, len(numbers)) for value in values)
+
+
+def _firsts(positions: Sequence[int]) -> tuple[int, ...]:
+    """Where each number occurs first."""
+    rows = {position: row for row, position in reversed(list(enumerate(positions)))}
+    return tuple(rows[position] for position in range(len(rows)))
+
+
+def _file_of(cell: Any, row: int) -> Hashable:
+    """What makes two cells of undecoded images one: their bytes, or their path."""
+    if cell is None:
+        return row
+    content = cell.get("bytes")
+    return cell["path"] if content is None else hashlib.blake2b(content, digest_size=16).digest()
 
 
 def load_pairs(
@@ -91,11 +125,10 @@ def load_pairs(
     if "train" not in splits:
         raise DataError(f"{source} has no split 'train': it has {', '.join(splits)}")
     other = next((name for name in EVAL_SPLITS if name in splits), None)
-    if other is not None:
-        chosen = [splits["train"], splits[other]]
-    else:
-        chosen = _split_off(splits["train"], source, eval_fraction, seed)
+    chosen = [splits["train"], *([] if other is None else [splits[other]])]
     pairs = [_pairs(rows, source, image_column, text_column, template) for rows in chosen]
+    if other is None:
+        pairs = _split_off(pairs[0], source, eval_fraction, seed)
     if len(pairs[0]) < 2 or len(pairs[1]) < 2:
         counts = f"{len(pairs[0])} to train on and {len(pairs[1])} to evaluate on"
         raise DataError(f"{source}: of pairs there must be at least two of each, and there are {counts}")
@@ -105,14 +138,17 @@ def load_pairs(
     return pairs[0], pairs[1]
 
 
-def _split_off(rows: Any, source: str, fraction: float, seed: int) -> list[Any]:
+def _split_off(pairs: Pairs, source: str, fraction: float, seed: int) -> list[Pairs]:
+    """Pairs to train on, and of other images some to evaluate on: all texts of an image are on one side."""
     if not 0 < fraction < 1:
         raise UsageError(f"eval_fraction {fraction}: must lie between 0 and 1")
-    order = np.random.default_rng(seed).permutation(len(rows))
-    held_out = round(len(rows) * fraction)
-    if not 0 < held_out < len(rows):
-        raise DataError(f"{source} has {len(rows)} pairs: too few to train on some and to evaluate on others")
-    return [rows.select(sorted(order[held_out:])), rows.select(sorted(order[:held_out]))]
+    images = len(pairs.distinct_images)
+    order = np.random.default_rng(seed).permutation(images)
+    held_out = round(images * fraction)
+    if not 0 < held_out < images:
+        raise DataError(f"{source} has {images} images: too few to train on some and to evaluate on others")
+    there = np.isin(pairs.image_index, order[:held_out])
+    return [pairs.select(np.flatnonzero(side).tolist()) for side in (~there, there)]
 
 
 def _pairs(rows: Any, source: str, image_column: str | None, text_column: str | None, template: str) -> Pairs:

@@ -22,7 +22,8 @@ def sigmoid_loss(logits: torch.Tensor, matches: torch.Tensor) -> torch.Tensor:
     """SigLIP's loss: every pair of an image and a text is a yes or a no of its own.
 
     With one match a row this is what `forward(..., return_loss=True)` of transformers computes. Unlike there, pairs
-    that match beside the diagonal (the same caption twice in a batch, as class names give) are not trained apart.
+    that match beside the diagonal (the same caption twice in a batch, as class names give, or two captions of one
+    image) are not trained apart.
 
     Args:
         logits: Of B images against T texts, [B, T], scaled and shifted.
@@ -52,19 +53,26 @@ def recall_at(similarity: torch.Tensor, matches: torch.Tensor, k: int) -> float:
 
 
 def retrieval_metrics(
-    similarity: torch.Tensor, text_index: Sequence[int], ks: Sequence[int] = RECALL_AT
+    similarity: torch.Tensor,
+    text_index: Sequence[int],
+    ks: Sequence[int] = RECALL_AT,
+    image_index: Sequence[int] | None = None,
 ) -> dict[str, float]:
     """Recall in both directions.
 
     Args:
-        similarity: Of N images to T distinct texts, [N, T].
-        text_index: The text of each image, [N].
+        similarity: Of N distinct images to T distinct texts, [N, T].
+        text_index: The text of each pair, [P].
         ks: For which k.
+        image_index: The image of each pair, [P]; by default each image has one text, so that P is N.
 
     Returns:
-        `image_to_text_recall@k` and `text_to_image_recall@k`; a text is answered by any of its images.
+        `image_to_text_recall@k` and `text_to_image_recall@k`; an image is answered by any of its texts, and a text by
+        any of its images.
     """
-    matches = torch.nn.functional.one_hot(torch.tensor(text_index), similarity.shape[1]).bool()
+    matches = torch.zeros(similarity.shape, dtype=torch.bool)
+    images = range(len(similarity)) if image_index is None else image_index
+    matches[list(images), list(text_index)] = True
     directions = {"image_to_text": (similarity, matches), "text_to_image": (similarity.T, matches.T)}
     return {
         f"{direction}_recall@{k}": recall_at(scores, answers, k)
@@ -74,10 +82,11 @@ def retrieval_metrics(
 
 
 def pair_logits(dual_encoder: OpenCheckpoint, pairs: Pairs, batch_size: int) -> torch.Tensor:
-    """Logits of all images against all distinct texts, [images, texts] in float32."""
+    """Logits of all distinct images against all distinct texts, [images, texts] in float32."""
     texts = embed_texts(dual_encoder, pairs.distinct_texts, normalize=True)
+    rows = pairs.distinct_images
     parts = []
-    for start in range(0, len(pairs), batch_size):
-        images = [pairs.image(index) for index in range(start, min(start + batch_size, len(pairs)))]
+    for start in range(0, len(rows), batch_size):
+        images = [pairs.image(row) for row in rows[start : start + batch_size]]
         parts.append(similarity_logits(dual_encoder, dual_encoder.inputs(images), texts).float().cpu())
     return torch.cat(parts)

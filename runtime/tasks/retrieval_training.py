@@ -10,15 +10,17 @@ import math
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import torch
 from torch.utils.data import Dataset
 from transformers import PrinterCallback, Trainer, TrainingArguments, set_seed
 
+from v5lint.runtime.checks.training import TrainingChecks, Validate
 from v5lint.runtime.config import SEEDS
+from v5lint.runtime.data import decode_image
 from v5lint.runtime.distributed import check_launch, check_world_size, has_accelerator
-from v5lint.runtime.errors import UsageError
+from v5lint.runtime.errors import UsageError, ValidationError
 from v5lint.runtime.export import ADAPTER_FOLDER, check_space, whole_checkpoint, whole_folder
 from v5lint.runtime.lora import attach_lora
 from v5lint.runtime.report import REPORT_FILE, Loss, RunReport
@@ -63,6 +65,7 @@ class RetrievalConfig:
         seed: Of split, adapter and order.
         overwrite: Replace the results of an earlier run.
         progress: Show a progress bar.
+        validate: The checks: end the training where one fails (`stop`), only `report` it, or leave them out (`off`).
     """
 
     checkpoint: str
@@ -85,6 +88,7 @@ class RetrievalConfig:
     seed: int = 42
     overwrite: bool = False
     progress: bool = True
+    validate: Validate = "stop"
 
     def __post_init__(self) -> None:
         if self.batch_size < 2:
@@ -101,6 +105,8 @@ class RetrievalConfig:
             raise UsageError(f"weight_decay {self.weight_decay}: must not be negative")
         if not 0 <= self.seed < SEEDS:
             raise UsageError(f"seed {self.seed}: must lie between 0 and {SEEDS - 1}")
+        if self.validate not in get_args(Validate):
+            raise UsageError(f"validate {self.validate!r}: must be one of {', '.join(get_args(Validate))}")
 
 
 @dataclass(frozen=True)
@@ -153,27 +159,25 @@ def finetune_retrieval(config: RetrievalConfig) -> RetrievalResult:
     )
     check_space(output, _CHECKPOINTS * _BYTES * adapted.get_nb_trainable_parameters()[0])
     dual_encoder = dataclasses.replace(base, model=adapted)
-    trainer = _RetrievalTrainer(dual_encoder, train, evaluation, config)
+    checks = TrainingChecks(config.validate, config.checkpoint, base.processor)
+    trainer = _RetrievalTrainer(dual_encoder, train, evaluation, config, checks)
     check_world_size(trainer.args.world_size)
     before = trainer.measure()
-    trainer.train()
+    try:
+        trainer.train()
+    except ValidationError:
+        if trainer.is_world_process_zero():
+            trainer.report(checks, {}).write(output)
+        raise
     after = trainer.measure()
     adapted.eval()
-    trainable, total = adapted.get_nb_trainable_parameters()
-    report = RunReport(
-        family=base.family.name,
-        checkpoint=config.checkpoint,
-        trainable_parameters=trainable,
-        total_parameters=total,
-        losses=trainer.losses(),
-        metrics={
-            **after,
-            "before": before,
-            "train_pairs": len(train),
-            "eval_pairs": len(evaluation),
-            "eval_texts": len(evaluation.distinct_texts),
-        },
-    )
+    counts = {
+        "train_pairs": len(train),
+        "eval_pairs": len(evaluation),
+        "eval_images": len(evaluation.distinct_images),
+        "eval_texts": len(evaluation.distinct_texts),
+    }
+    report = trainer.report(checks, {**after, "before": before, **counts})
     result = RetrievalResult(output / ADAPTER_FOLDER, report, dual_encoder)
     if trainer.is_world_process_zero():
         with whole_folder(result.adapter) as unfinished:
@@ -193,15 +197,24 @@ class _RetrievalTrainer(Trainer):
 
     control: Any  # of Trainer, which is typed in part
 
-    def __init__(self, dual_encoder: OpenCheckpoint, train: Pairs, evaluation: Pairs, config: RetrievalConfig) -> None:
+    def __init__(
+        self,
+        dual_encoder: OpenCheckpoint,
+        train: Pairs,
+        evaluation: Pairs,
+        config: RetrievalConfig,
+        checks: TrainingChecks,
+    ) -> None:
         self._dual_encoder = dual_encoder
         self._pairs = evaluation
+        self._checkpoint = config.checkpoint
         super().__init__(
             model=dual_encoder.model,
             args=_training_arguments(config, len(train)),
             data_collator=_Collate(dual_encoder),
             train_dataset=_PairDataset(train),
             eval_dataset=_PairDataset(evaluation),
+            callbacks=checks.callbacks,
         )
         self.model_accepts_loss_kwargs = False  # the loss is that of a batch, with its own number of pairs
         if not config.progress:
@@ -214,13 +227,13 @@ class _RetrievalTrainer(Trainer):
         return_outputs: bool = False,
         num_items_in_batch: Any = None,
     ) -> Any:
-        own = inputs.pop("text_index")
+        own = inputs.pop("pair_index")
         outputs = model(**inputs)
         bare: Any = unwrap(self._dual_encoder.model)
         scale, bias = bare.logit_scale.exp(), bare.logit_bias
         images, texts = outputs.image_embeds, outputs.text_embeds
         all_images, all_texts, index = (_of_all_processes(tensor) for tensor in (images, texts, own))
-        matches = own.unsqueeze(1) == index.unsqueeze(0)
+        matches = (own.unsqueeze(1) == index.unsqueeze(0)).any(dim=-1)  # the same text, or the same image
         loss = sigmoid_loss((images @ all_texts.T * scale + bias).float(), matches)
         if len(index) > len(own):
             # The texts here also meet the images of the other processes, whose losses send no gradient over.
@@ -246,12 +259,22 @@ class _RetrievalTrainer(Trainer):
         self._dual_encoder.model.eval()
         logits = pair_logits(self._dual_encoder, self._pairs, self.args.per_device_eval_batch_size)
         self._dual_encoder.model.train(training)
-        recalls = retrieval_metrics(logits, self._pairs.text_index)
+        recalls = retrieval_metrics(logits, self._pairs.text_index, image_index=self._pairs.image_index)
         return {**recalls, "mean_recall": sum(recalls.values()) / len(recalls)}
 
-    def losses(self) -> list[Loss]:
-        """The training losses that were logged."""
-        return [Loss(int(entry["step"]), "train", entry["loss"]) for entry in self.state.log_history if "loss" in entry]
+    def report(self, checks: TrainingChecks, metrics: Mapping[str, Any]) -> RunReport:
+        """The losses that were logged, and what the checks found, beside these metrics."""
+        trainable, total = self._dual_encoder.model.get_nb_trainable_parameters()
+        logged = [entry for entry in self.state.log_history if "loss" in entry]
+        return RunReport(
+            family=self._dual_encoder.family.name,
+            checkpoint=self._checkpoint,
+            trainable_parameters=trainable,
+            total_parameters=total,
+            losses=[Loss(int(entry["step"]), "train", entry["loss"]) for entry in logged],
+            metrics=metrics,
+            checks=checks.results,
+        )
 
 
 def _of_all_processes(own: torch.Tensor) -> torch.Tensor:
@@ -271,30 +294,34 @@ def _own_places(own: torch.Tensor) -> torch.Tensor:
 
 
 class _PairDataset(Dataset[dict[str, Any]]):
+    """Pairs by their row; `rows` has the images, where the checks find them."""
+
     def __init__(self, pairs: Pairs) -> None:
         self.pairs = pairs
+        self.rows = pairs.rows
 
     def __len__(self) -> int:
-        return len(self.pairs)
+        return len(self.rows)
 
     def __getitem__(self, index: int) -> dict[str, Any]:
+        pair = index % len(self.pairs)  # the checks put any number of pictures of their own in the place of the rows
         return {
-            "image": self.pairs.image(index),
-            "text": self.pairs.texts[index],
-            "text_index": self.pairs.text_index[index],
+            "image": decode_image(self.rows[index][self.pairs.image_column], f"image {index}"),
+            "text": self.pairs.texts[pair],
+            "pair_index": (self.pairs.text_index[pair], self.pairs.image_index[pair]),
         }
 
 
 @dataclass(frozen=True)
 class _Collate:
-    """Pairs to a batch: image tensors, `input_ids` [B, 64], and which texts are the same, `text_index` [B]."""
+    """Pairs to a batch: image tensors, `input_ids` [B, 64], and the numbers of text and image, `pair_index` [B, 2]."""
 
     dual_encoder: OpenCheckpoint
 
     def __call__(self, items: Sequence[Mapping[str, Any]]) -> dict[str, torch.Tensor]:
         images = self.dual_encoder.processor.image_processor([item["image"] for item in items], return_tensors="pt")
         texts = text_inputs(self.dual_encoder, [item["text"] for item in items])
-        batch = {**images, **texts, "text_index": torch.tensor([item["text_index"] for item in items])}
+        batch = {**images, **texts, "pair_index": torch.tensor([item["pair_index"] for item in items])}
         return {name: tensor.cpu() for name, tensor in batch.items()}
 
 

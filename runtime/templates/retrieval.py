@@ -10,6 +10,8 @@ Run it:  python $script
 
 from __future__ import annotations
 
+import sys
+
 from v5lint.runtime import RetrievalConfig, check_contract, finetune_retrieval
 
 CONFIG = RetrievalConfig(
@@ -28,13 +30,14 @@ CONFIG = RetrievalConfig(
 )
 
 
-def main() -> None:
-    """Train an adapter with SigLIP's sigmoid loss, and say what it recalls."""
+def main() -> int:
+    """Train an adapter with SigLIP's sigmoid loss, and say what it recalls; 1 where a check has failed."""
     check_contract().raise_if_broken()
     result = finetune_retrieval(CONFIG)
     result.report.show()
     print(f"adapter: {result.adapter}")
+    return result.report.exit_status
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -184,7 +184,42 @@ def test_an_error_becomes_a_status(
     assert message in said("choose")[2]
 
 
-def test_a_fault_of_our_own_is_not_hidden(said, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_fault_of_our_own_is_shown_and_is_no_failed_check(said, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cli.load_command("choose"), "run", lambda arguments: 1 / 0)
-    with pytest.raises(ZeroDivisionError):
-        said("choose")
+    status, _, err = said("choose")
+    assert status == 2
+    assert "Traceback (most recent call last)" in err
+    assert err.splitlines()[-1].endswith("choose was ended by an error that it does not know, above: ZeroDivisionError")
+
+
+class OutOfMemoryError(RuntimeError):
+    """As torch calls what a GPU has no room for."""
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.\nmore"),
+        MemoryError("Unable to allocate 8 GiB"),
+        MemoryError(),
+    ],
+)
+def test_too_little_memory_is_one_line(error: Exception, said, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(arguments: object) -> int:
+        raise error
+
+    monkeypatch.setattr(cli.load_command("choose"), "run", fail)
+    status, _, err = said("choose")
+    assert status == 2
+    assert len(err.splitlines()) == 1
+    assert "out of memory (" in err
+    assert "take a smaller batch" in err
+
+
+def test_torch_has_no_room_for_a_tensor(said, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The words of its allocator for CPUs, which has no class of error of its own."""
+    torch = pytest.importorskip("torch", reason="needs torch")
+    monkeypatch.setattr(cli.load_command("choose"), "run", lambda arguments: torch.empty(2**50, dtype=torch.uint8))
+    status, _, err = said("choose")
+    assert (status, len(err.splitlines())) == (2, 1), err
+    assert "out of memory (" in err

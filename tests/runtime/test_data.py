@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import warnings
 from typing import TYPE_CHECKING, Any
 
 import datasets
@@ -200,6 +201,34 @@ class TestWhatCannotBeTrainedOn:
         with pytest.raises(DataError, match="2 of 6 images have no label"):
             load(tmp_path / "d")
 
+    @pytest.mark.parametrize(
+        ("first", "second", "how"),
+        [
+            ("ape", "ape ", "spaces"),
+            ("red  ape", "red ape", "spaces"),
+            ("caf\u00e9", "cafe\u0301", "how Unicode composes their letters"),
+        ],
+    )
+    def test_one_name_that_is_written_in_two_ways(self, first: str, second: str, how: str, tmp_path: Path) -> None:
+        """The two would be classes of their own, whose images are trained against each other."""
+        table([first, second, "bee"] * 4).save_to_disk(str(tmp_path / "d"))
+        with pytest.raises(DataError, match=f"differ only by {how}") as caught:
+            load(tmp_path / "d")
+        assert ascii(first) in str(caught.value)
+        assert ascii(second) in str(caught.value)
+
+    def test_one_name_that_the_evaluation_writes_otherwise(self, tmp_path: Path) -> None:
+        datasets.DatasetDict(train=table(["ape", "bee"] * 4), test=table(["ape ", "bee"])).save_to_disk(
+            str(tmp_path / "d")
+        )
+        with pytest.raises(DataError, match="'ape' and 'ape ' differ only by spaces"):
+            load(tmp_path / "d")
+
+    def test_a_name_of_spaces_is_no_class(self, tmp_path: Path) -> None:
+        table(["a", "b", " ", "a", "b", "a"]).save_to_disk(str(tmp_path / "d"))
+        with pytest.raises(DataError, match="1 of 6 images have no label"):
+            load(tmp_path / "d")
+
     def test_a_class_with_one_image(self, tmp_path: Path) -> None:
         with pytest.raises(DataError, match=r"1 classes have a single image \(dog\)"):
             load(class_folders(tmp_path / "d", {"cat": 8, "dog": 1}))
@@ -212,6 +241,17 @@ class TestWhatCannotBeTrainedOn:
         table([0, 1] * 5).save_to_disk(str(tmp_path / "d"))
         with pytest.raises(DataError, match="no split 'training': it has train"):
             load(tmp_path / "d", train_split="training")
+
+
+def test_names_that_differ_by_capitals_are_said(tmp_path: Path) -> None:
+    """They may be meant, as in data of handwriting, and may not."""
+    table(["Ape", "ape", "bee"] * 5).save_to_disk(str(tmp_path / "d"))
+    with pytest.warns(UserWarning, match="'Ape' and 'ape' differ only by capitals"):
+        assert load(tmp_path / "d").labels == ("Ape", "ape", "bee")
+    table(["A", "a", "b"] * 5).save_to_disk(str(tmp_path / "letters"))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        load(tmp_path / "letters")
 
 
 def test_every_broken_image_is_counted(tmp_path: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import re
 import shlex
 from pathlib import Path
@@ -10,7 +9,6 @@ from typing import TYPE_CHECKING
 
 import numpy
 import pytest
-import transformers
 from PIL import Image
 
 from v5lint.runtime.backbones import catalogue
@@ -28,10 +26,7 @@ BLOCKS = [
     for found in re.finditer(r"^```(python|console)(?: needs=(\w+))?\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
     for kind, needs, body in [found.groups()]
 ]
-pytestmark = pytest.mark.skipif(
-    transformers.__version__.startswith("5.0.") and importlib.util.find_spec("sentencepiece") is None,
-    reason="this release finds no tokenizer for SigLIP without sentencepiece",
-)
+pytestmark = pytest.mark.texts
 
 
 @pytest.fixture(scope="module")

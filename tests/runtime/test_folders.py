@@ -131,6 +131,17 @@ def test_what_is_no_image_is_left_out(tmp_path: Path) -> None:
     assert counts(load_folder(folder)["train"]) == {"cat": 3, "dog": 2}
 
 
+def test_a_picture_that_is_not_read_is_not_left_out_in_silence(tmp_path: Path) -> None:
+    folder = class_folders(tmp_path, {"cat": 2, "dog": 2})
+    (folder / "cat" / "0.HEIC").write_bytes(b"the same picture as 0.png")
+    (folder / "cat" / "._1.heic").write_bytes(b"of another system")
+    assert counts(load_folder(folder)["train"]) == {"cat": 2, "dog": 2}
+    for name in ("7", "8"):
+        (folder / "cat" / f"{name}.heic").write_bytes(b"another")
+    with pytest.raises(DataError, match=r"cat/7\.heic is in a format that is not read \(\.heic\): .*; and 1 more"):
+        load_folder(folder)
+
+
 @pytest.mark.parametrize("name", ["a.png", "test-1.png", "deeper/val_2.png"])
 def test_metadata_says_the_class_of_every_image(name: str, tmp_path: Path) -> None:
     names = ["0.png", "1.png", name]

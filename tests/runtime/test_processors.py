@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import numpy
 import pytest
 import torch
-import transformers
 from PIL import Image
 
 from v5lint.runtime.errors import MissingDependencyError, ProcessorError
@@ -21,8 +20,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 HAS_TORCHVISION = importlib.util.find_spec("torchvision") is not None
-# Up to 5.0, transformers finds no tokenizer for SigLIP where sentencepiece is not installed.
-NEEDS_SENTENCEPIECE = transformers.__version__.startswith("5.0.") and importlib.util.find_spec("sentencepiece") is None
 pytestmark = pytest.mark.filterwarnings("ignore:DINOv3's image processor needs torchvision")
 
 
@@ -74,7 +71,7 @@ def test_how_images_are_resized(family: str, checkpoints: Callable[..., Path]) -
         assert (left > pixels.mean() + 0.5) == (known.resize == "squash")
 
 
-@pytest.mark.skipif(NEEDS_SENTENCEPIECE, reason="this release needs sentencepiece")
+@pytest.mark.texts
 def test_a_dual_encoder_tokenises_for_retrieval(checkpoints: Callable[..., Path]) -> None:
     for family in ("siglip", "siglip2"):
         processor = load_processor(checkpoints(family), "retrieval")
@@ -149,7 +146,7 @@ def test_a_processor_survives_saving(family: str, checkpoints: Callable[..., Pat
     assert torch.equal(first, second)
 
 
-@pytest.mark.skipif(NEEDS_SENTENCEPIECE, reason="this release needs sentencepiece")
+@pytest.mark.texts
 def test_a_whole_processor_survives_saving(checkpoints: Callable[..., Path], tmp_path: Path) -> None:
     """Since 5.0 it is one file, `processor_config.json`, with the image processor inside."""
     shutil.copy(checkpoints("siglip") / "config.json", tmp_path)

@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -135,6 +141,29 @@ def interrupted(config: FinetuneConfig, at: int) -> None:
     with patch.context() as context:
         context.setattr(ImageTrainer, "training_step", killed)
         finetune(config)
+
+
+def test_a_job_that_is_terminated_goes_on_by_the_same_command(tmp_path: Path) -> None:
+    """As a scheduler ends it: the losses are those of a run in one go, to the last bit."""
+    config = demo_config("vit", tmp_path / "whole", max_steps=12, eval_steps=2, log_steps=1, validate="off")
+    finetune(config)
+    options, output = tmp_path / "options.json", tmp_path / "broken"
+    options.write_text(json.dumps(config.as_dict()))
+    command = [sys.executable, "-m", "v5lint.runtime", "finetune", str(options), f"--output={output}", "--resume"]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment) as job:
+        while job.poll() is None and not (output / "training" / "checkpoint-4").exists():
+            time.sleep(0.01)
+        job.terminate()
+        assert job.wait() == -signal.SIGTERM, job.communicate()[1]
+    assert not (output / "report.json").exists()
+    again = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+    assert again.returncode == 0, again.stderr
+    assert "resume: going on from" in again.stderr
+    whole, broken = (
+        json.loads((place / "report.json").read_text())["losses"] for place in (tmp_path / "whole", output)
+    )
+    assert broken == whole
 
 
 def test_a_checkpoint_of_another_model_is_refused(checkpoints: Callable[..., Path]) -> None:

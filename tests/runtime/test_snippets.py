@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from typing import TYPE_CHECKING
 
 import numpy
@@ -26,10 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-pytestmark = pytest.mark.skipif(
-    transformers.__version__.startswith("5.0.") and importlib.util.find_spec("sentencepiece") is None,
-    reason="this release finds no tokenizer for SigLIP without sentencepiece",
-)
+pytestmark = pytest.mark.texts
 
 
 @pytest.fixture

@@ -470,6 +470,17 @@ def test_a_checkpoint_that_is_gone_is_said(scene: Scene) -> None:
     assert "is not there any more" in results_of(scene.run(["reload"]), "reload", "skipped")
 
 
+@pytest.mark.parametrize("other", ["Three", "three ", "thr ee"])
+def test_classes_whose_names_are_nearly_the_same_are_noted(other: str, scene: Scene) -> None:
+    def finish(model: Any) -> Any:
+        unwrap(model).config.id2label = {**unwrap(model).config.id2label, 3: "three", 4: other}
+        return model
+
+    scene.finish = finish
+    text = f"such as 'three' and {other!r}: if one class was meant"
+    assert (text in results_of(scene.run(["split"]), "split", "note")) is (other != "thr ee")
+
+
 @pytest.mark.parametrize("named", [False, True])
 def test_classes_without_names_are_noted(named: bool, scene: Scene) -> None:
     scene.adapt = lambda model: model

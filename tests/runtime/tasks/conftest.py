@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import importlib.util
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,27 +11,7 @@ if TYPE_CHECKING:
     from v5lint.runtime.tasks.checkpoint import OpenCheckpoint
 
 
-def _no_siglip_tokenizer() -> bool:
-    if importlib.util.find_spec("transformers") is None:
-        return True
-    import transformers
-
-    return transformers.__version__.startswith("5.0.") and importlib.util.find_spec("sentencepiece") is None
-
-
-needs_siglip_tokenizer = pytest.mark.skipif(
-    _no_siglip_tokenizer(), reason="this release finds no tokenizer for SigLIP without sentencepiece"
-)
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    for item in items:
-        if item.get_closest_marker("texts"):
-            item.add_marker(needs_siglip_tokenizer)
-
-
 def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "texts: the test reads texts with a tokenizer of SigLIP")
     config.addinivalue_line("filterwarnings", "ignore:DINOv3's image processor needs torchvision")
 
 

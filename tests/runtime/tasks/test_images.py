@@ -10,6 +10,7 @@ from safetensors import SafetensorError
 from v5lint.runtime.errors import DataError, OutputError, UsageError
 from v5lint.runtime.export import whole_folder
 from v5lint.runtime.tasks.images import find_images
+from v5lint.runtime.tasks.options import skipped_note
 from v5lint.runtime.tasks.writing import whole_file
 
 
@@ -56,6 +57,17 @@ def test_what_cannot_be_decoded_stops_or_is_left_out(tmp_path: Path) -> None:
     (tmp_path / "b.png").unlink()
     with pytest.raises(DataError, match=r"none of 1 images can be decoded, as .*a\.png"):
         list(find_images([tmp_path], skip_unreadable=True).batches(4))
+
+
+def test_a_picture_that_is_not_read_stops_or_is_left_out(tmp_path: Path) -> None:
+    (tmp_path / "inside").mkdir()
+    Image.new("RGB", (8, 8)).save(tmp_path / "inside" / "b.png")
+    (tmp_path / "inside" / "a.heic").write_bytes(b"of a telephone")
+    with pytest.raises(DataError, match=r"inside/a\.heic is in a format that is not read \(\.heic\)"):
+        find_images([tmp_path])
+    files = find_images([tmp_path], skip_unreadable=True)
+    assert [path.name for batch in files.batches(1) for path in batch.paths] == ["b.png"]
+    assert skipped_note(files).startswith("1 of 2 images were left out: ")
 
 
 def test_images_that_are_not_there_are_named(tmp_path: Path, pictures: Path) -> None:

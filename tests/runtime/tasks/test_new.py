@@ -50,7 +50,11 @@ def digits(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def run_script(path: Path) -> None:
-    runpy.run_path(str(path), run_name="__main__")
+    try:
+        runpy.run_path(str(path), run_name="__main__")
+    except SystemExit as end:
+        if end.code:
+            raise
 
 
 @pytest.mark.parametrize("task", ["classification", "retrieval", "dense"])

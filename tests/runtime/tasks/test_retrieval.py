@@ -13,12 +13,19 @@ import pytest
 import torch
 from PIL import Image
 
+from v5lint.runtime.checks.training import TrainingChecks
 from v5lint.runtime.cli import main
 from v5lint.runtime.errors import DataError, FamilyError, UsageError
+from v5lint.runtime.tasks import retrieval_training
 from v5lint.runtime.tasks.checkpoint import open_checkpoint
 from v5lint.runtime.tasks.pairs import load_pairs
 from v5lint.runtime.tasks.retrieval import pair_logits, recall_at, retrieval_metrics, sigmoid_loss
-from v5lint.runtime.tasks.retrieval_training import RetrievalConfig, _training_arguments, finetune_retrieval
+from v5lint.runtime.tasks.retrieval_training import (
+    RetrievalConfig,
+    _RetrievalTrainer,
+    _training_arguments,
+    finetune_retrieval,
+)
 from v5lint.runtime.tasks.zero_shot import text_inputs
 
 if TYPE_CHECKING:
@@ -85,6 +92,14 @@ def test_recall_is_that_of_sorting(k: int) -> None:
     assert found[f"text_to_image_recall@{k}"] == pytest.approx(numpy.mean(hits))
 
 
+def test_an_image_is_answered_by_any_of_its_texts() -> None:
+    """Image 0 has the texts 0 and 1, image 1 the texts 1 and 2: text 1 is answered by both."""
+    similarity = torch.tensor([[0.1, 0.9, 0.8], [0.2, 0.4, 0.3]])
+    found = retrieval_metrics(similarity, [0, 1, 1, 2], (1,), image_index=[0, 0, 1, 1])
+    assert found["image_to_text_recall@1"] == 1.0
+    assert found["text_to_image_recall@1"] == pytest.approx(1 / 3)
+
+
 def test_recall_of_one_match_a_row_is_scikit_learns_top_k_accuracy() -> None:
     metrics = pytest.importorskip("sklearn.metrics", reason="needs scikit-learn")
     similarity = torch.randn(30, 8, generator=torch.Generator().manual_seed(0))
@@ -100,6 +115,83 @@ def test_collapsed_embeddings_recall_nothing() -> None:
     assert recall_at(torch.zeros(4, 4), torch.eye(4).bool(), 1) == 0.0
     assert recall_at(torch.zeros(4, 4), torch.eye(4).bool(), 4) == 1.0
     assert recall_at(torch.full((4, 4), torch.nan), torch.eye(4).bool(), 1) == 0.0
+
+
+@pytest.fixture
+def several(tmp_path: Path) -> Path:
+    """Ten images with three captions each, as captioned data mostly is; all ten share the last."""
+    random, rows = numpy.random.default_rng(0), []
+    for index in range(10):
+        Image.fromarray(random.integers(0, 256, (32, 32, 3), dtype=numpy.uint8)).save(tmp_path / f"{index}.png")
+        rows += [(f"{index}.png", f"first {index}"), (f"{index}.png", f"second {index}"), (f"{index}.png", "Noise")]
+    rows[-1] = ("9.png", "noise")
+    with (tmp_path / "pairs.csv").open("w", newline="") as file:
+        csv.writer(file).writerows([("file_name", "text"), *rows])
+    return tmp_path / "pairs.csv"
+
+
+@pytest.mark.parametrize("form", ["csv", "parquet"])
+def test_all_captions_of_an_image_are_on_one_side(form: str, several: Path, tmp_path: Path) -> None:
+    """Split by rows, most images to evaluate on would have been trained on with another of their captions."""
+    source = several
+    if form == "parquet":
+        rows = datasets.Dataset.from_csv(str(several))
+        cells = [(several.parent / name).read_bytes() for name in rows["file_name"]]
+        source = tmp_path / "d.parquet"
+        datasets.Dataset.from_dict({"picture": cells, "text": rows["text"]}).to_parquet(str(source))
+    train, evaluation = load_pairs(str(source))
+    assert (len(train), len(evaluation)) == (24, 6)
+    assert (len(train.distinct_images), len(evaluation.distinct_images)) == (8, 2)
+    assert sum(text.lower() == "noise" for text in evaluation.distinct_texts) == 1
+    assert evaluation.image_index == (0, 0, 0, 1, 1, 1)
+    assert evaluation.text_index[2] == evaluation.text_index[5]
+
+
+@pytest.mark.texts
+def test_captions_of_one_image_are_not_trained_apart(
+    several: Path, checkpoints: Callable[..., Path], tmp_path: Path
+) -> None:
+    """The loss of a batch is that of which every pair that belongs together is a match."""
+    dual_encoder = open_checkpoint(checkpoints("siglip"), "retrieval", device="cpu")
+    train, evaluation = load_pairs(str(several))
+    config = RetrievalConfig("c", "d", str(tmp_path / "out"), batch_size=6, progress=False)
+    trainer = _RetrievalTrainer(dual_encoder, train, evaluation, config, TrainingChecks("off", "c"))
+    batch = trainer.data_collator([trainer.train_dataset[index] for index in range(6)])
+    with torch.no_grad():
+        loss = trainer.compute_loss(dual_encoder.model, dict(batch))
+        output: Any = dual_encoder.model(**{name: batch[name] for name in ("input_ids", "pixel_values")})
+    matches = torch.block_diag(torch.ones(3, 3), torch.ones(3, 3)).bool()
+    matches[2, 5] = matches[5, 2] = True  # noise of both
+    torch.testing.assert_close(loss, sigmoid_loss(output.logits_per_image, matches))
+
+
+@pytest.mark.texts
+def test_the_checks_look_at_a_retrieval_training(
+    captioned: Path, checkpoints: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = ["retrieval", str(checkpoints("siglip2")), str(captioned), "--epochs", "1", "--batch-size", "16"]
+    assert main([*words, "--no-progress", "--output", str(tmp_path / "right")]) == 0
+    checks = json.loads((tmp_path / "right" / "report.json").read_text())["checks"]
+    found = {check["name"] for check in checks if check["status"] == "passed"}
+    assert found == {"parameters", "setup", "weights", "resolution", "preprocessing", "split", "movement", "reload"}
+    assert not [check for check in checks if check["status"] in ("failed", "note")]
+
+    # A fault of the collator: what the model gets is not what its processor makes.
+    right = retrieval_training._Collate.__call__
+
+    def darker(self: Any, items: Any) -> dict[str, torch.Tensor]:
+        batch = right(self, items)
+        return {**batch, "pixel_values": batch["pixel_values"] / 2}
+
+    monkeypatch.setattr(retrieval_training._Collate, "__call__", darker)
+    assert main([*words, "--no-progress", "--output", str(tmp_path / "wrong")]) == 1
+    assert not (tmp_path / "wrong" / "adapter").exists()
+    checks = json.loads((tmp_path / "wrong" / "report.json").read_text())["checks"]
+    assert "preprocessing" in {check["name"] for check in checks if check["status"] == "failed"}
+    assert (
+        main([*words, "--no-progress", "--validate", "report", "--overwrite", "--output", str(tmp_path / "wrong")]) == 1
+    )
+    assert (tmp_path / "wrong" / "adapter").is_dir()
 
 
 @pytest.mark.texts
@@ -200,8 +292,10 @@ def test_class_folders_are_captioned_by_the_template(
 
 def test_a_parquet_file_of_another_program(tmp_path: Path) -> None:
     """Its images are bytes, which a fine-tune takes as well."""
-    Image.new("RGB", (8, 8)).save(tmp_path / "a.png")
-    cells, texts = [(tmp_path / "a.png").read_bytes()] * 10, [f"text {index}" for index in range(10)]
+    cells, texts = [], [f"text {index}" for index in range(10)]
+    for index in range(10):
+        Image.new("RGB", (8, 8), (index, 0, 0)).save(tmp_path / "a.png")
+        cells.append((tmp_path / "a.png").read_bytes())
     datasets.Dataset.from_dict({"picture": cells, "text": texts}).to_parquet(str(tmp_path / "d.parquet"))
     train, evaluation = load_pairs(str(tmp_path / "d.parquet"))
     assert (len(train), len(evaluation), train.image(0).size) == (8, 2, (8, 8))
@@ -221,10 +315,10 @@ def test_data_without_texts_is_refused(captioned: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "option", [{"seed": -1}, {"weight_decay": -0.1}, {"epochs": float("nan")}, {"lora_dropout": 1}]
+    "option", [{"seed": -1}, {"weight_decay": -0.1}, {"epochs": float("nan")}, {"lora_dropout": 1}, {"validate": "no"}]
 )
 def test_options_that_cannot_be(option: dict[str, Any]) -> None:
-    with pytest.raises(UsageError, match=f"{next(iter(option))} {next(iter(option.values()))}"):
+    with pytest.raises(UsageError, match=f"{next(iter(option))} '?{next(iter(option.values()))}"):
         RetrievalConfig("checkpoint", "data", "output", **option)
 
 
