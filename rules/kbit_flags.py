@@ -86,7 +86,8 @@ class RemovedKbitFlag(Rule):
     another library hands the dict on, where the dict goes to another module of the repository, in code that never runs,
     and where it depends on the checkpoint which layer version 4 left alone (`AutoModelForSequenceClassification` and
     other Auto classes with a head, unless the checkpoint's name tells). No fix where the loader may be another
-    library's.
+    library's, and none of a flag that a function hands on by its `**kwargs` to a call with a flag or a configuration
+    of its own: two configurations would meet there (TypeError).
 
     Without a `dtype`, version 4 loaded what is not quantized in half precision, version 5 loads it as the checkpoint
     has it: more memory, and other roundings. `dtype=torch.float16` brings it back; no fix adds it.
@@ -190,7 +191,10 @@ def _call(view: ModuleView, call: CallSite) -> Iterator[Finding | Unseen]:
     plan = _Plan(view, call, flags, reached)
     if plan.doubt or plan.may_be_double:
         safety = "unsafe"
-    fix = plan.fix(safety) if reached.is_sure and not clash else None
+    is_second = plan.needs_config and reached.meets_own
+    fix = plan.fix(safety) if reached.is_sure and not clash and not is_second else None
+    if is_second:
+        remark += quantization.SECOND
     remark += plan.doubt
     for flag in flags:
         yield view.finding(flag, f"{TELL.format(flag=flag.arg)}{remark}{clash}", fix=fix)
@@ -244,6 +248,8 @@ class _Plan:
         if not self.needs_config:
             return Fix(f"Remove {names}", self._without, applicability=safety)
         if self.is_divided or not quantization.is_repeatable(self.values):
+            return None
+        if self.may_be_double and model_loads.is_given_by_callers(self.call, KEYWORD):
             return None
         if not library.is_free(self.view, CONFIG, self.call.node):
             return None

@@ -139,12 +139,14 @@ class _Destination:
         calls: by kind (see `model_loads.Target`, and "handed on": another library gives it to a loader).
         models: the calls that load a model with it, each with the class that they load.
         is_sure: whether it goes nowhere that could not be followed.
+        meets_own: as of `model_loads.Target`.
     """
 
     def __init__(self) -> None:
         self.calls: dict[str, list[CallSite]] = {}
         self.models: list[tuple[CallSite, str]] = []
         self.is_sure = True
+        self.meets_own = False
 
     def add(self, kind: str, call: CallSite, name: str) -> None:
         self.calls.setdefault(kind, []).append(call)
@@ -156,6 +158,7 @@ class _Destination:
         for kind, calls in other.calls.items():
             self.calls.setdefault(kind, []).extend(calls)
         self.models += other.models
+        self.meets_own = self.meets_own or other.meets_own
 
     @property
     def loads(self) -> list[CallSite]:
@@ -202,6 +205,7 @@ def _destination(
             if under:
                 kind = "model" if kind == "pipeline" and under == "model_kwargs" else ""
             found.is_sure = found.is_sure and reached.is_sure
+            found.meets_own = found.meets_own or reached.meets_own
             found.add(kind, call, reached.name)
         elif receiver.how == "argument" and view.dicts.given_to(receiver) is not None:
             continue  # it goes on there: see `Dicts.abroad`
@@ -274,6 +278,7 @@ class _Flags:
         name = self.goes.models[0][1]
         loader = "pipeline" if name == "pipeline" else f"{name}.from_pretrained"
         place = "" if loads[0].view is self.view else f" of {os.path.basename(loads[0].view.path)}"
+        remark += quantization.SECOND if self.goes.meets_own and not all(map(_is_off, self.flags)) else ""
         where = f" and reaches `{loader}` in line {loads[0].node.lineno}{place}" if name else ""
         for flag in self.flags:
             yield self.view.finding(flag.node, f"{_TELL.format(flag=flag.key)}{where}{remark}", fix=fix)
@@ -330,6 +335,8 @@ class _Flags:
             return None
         if all(map(_is_off, self.flags)):
             return self._removal(self.flags, "safe")  # it did nothing under v4 either
+        if self.goes.meets_own:
+            return None
         covered = [each for each in self.flags if self._is_covered(each)]
         left = [each for each in self.flags if each not in covered]
         if not left:

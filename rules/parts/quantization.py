@@ -22,6 +22,7 @@ TELL = "`{flag}=` is no argument of `from_pretrained` since transformers 5.0"
 
 #: Version 4.57 refused both; of a configuration that says neither flag, version 5 makes 4-bit.
 CLASH = f"; the `{KEYWORD}` beside it says something else: decide, and say it there"
+SECOND = "; the call there says itself how to quantize: decide which of the two counts"
 HEAD_DOUBT = (
     "; v4 left the last layer alone, usually the head, where v5 quantizes it if it has a bias: "
     f"name it in `{SKIP}=[...]`"
