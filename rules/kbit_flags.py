@@ -50,7 +50,8 @@ class RemovedKbitFlag(Rule):
     Also found are settings that say what is called with them: `_target_: transformers.AutoModel.from_pretrained` and
     the keys beside it in YAML or in a dict, and `dict(type=AutoModel.from_pretrained, ...)`, as mmengine has it.
 
-    So are the fields of an object that go into the call as a whole: `**asdict(config)`, `**vars(config)`.
+    So are the fields of an object that go into the call as a whole: `**asdict(config)`, `**vars(config)`; and the
+    `kwargs={...}` of a thread or process whose `target` is a loader, or hands them on to one.
 
     ## Why it breaks
 

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 #: Arguments under which libraries that build on transformers hand a dict on to its loaders.
 _HANDED_ON = frozenset({"model_kwargs", "model_init_kwargs", "automodel_args", "model_args"})
 
+#: Classes that call their `target` with `args` and `kwargs`.
+_STARTED = frozenset({"Thread", "Process"})
+
 #: Of a flag, what stands around its number.
 _PARTS = ("load_in_", "bit")
 
@@ -37,6 +40,7 @@ def check(view: ModuleView) -> Iterator[Finding | Unseen]:
         flow = view.dicts.flow(start)
         flags = [each for each in flow.entries if each.key in FLAGS and each.how != "removal" and each.node not in done]
         flags += [made for each in flow.entries if each.node not in done and (made := _put_together(view, each))]
+        flags = [*{each.node: each for each in reversed(flags)}.values()][::-1]  # a key may be one flag or the other
         done.update(each.node for each in flags)
         live = [
             each for each in flags if not _is_taken_out(view, flow, each) and not standing.never_runs(view, each.node)
@@ -101,7 +105,7 @@ def _starts(view: ModuleView) -> list[ast.expr]:
     found: dict[ast.expr, None] = {}
     for node in view.tree.nodes.get(ast.Dict, ()):
         assert isinstance(node, ast.Dict)
-        if any(isinstance(key, (ast.Constant, ast.JoinedStr)) and _names_flag(view, key) for key in node.keys):
+        if any(key is not None and _names_flag(view, key) for key in node.keys):
             found[node] = None
     for call, _ in view.keywords(FLAGS):
         if namespaces.is_made_with(call.callees):
@@ -211,6 +215,12 @@ def _destination(
             continue  # it goes on there: see `Dicts.abroad`
         elif receiver.how == "argument" and receiver.call is not None and not under:
             call = CallSite(view, receiver.call)
+            if receiver.name == "kwargs" and (started := _started(call)) is not None:
+                reached = model_loads.target(started, flag)
+                found.is_sure = found.is_sure and reached.is_sure
+                found.meets_own = found.meets_own or reached.meets_own
+                found.add(reached.kind, started, reached.name)
+                continue
             found.add(_as_argument(call, receiver), call, library.callee_name(call))
         elif receiver.how == "entry" and depth < 2:
             outer = view.tree.parents[receiver.node]
@@ -221,6 +231,17 @@ def _destination(
         elif receiver.how == "escape" and receiver.node not in given_back:
             found.is_sure = False
     return found
+
+
+def _started(call: CallSite) -> CallSite | None:
+    """The call that a thread or process makes: that of `f` for `Thread(target=f, args=(x,), kwargs={...})`."""
+    target, given = call.keyword("target"), call.keyword("args")
+    if target is None or not any(isinstance(each, External) and each.name in _STARTED for each in call.callees):
+        return None
+    started = CallSite(call.view, call.node)
+    started.func = target.value
+    started.args = given.value.elts if given is not None and isinstance(given.value, (ast.Tuple, ast.List)) else []
+    return started
 
 
 def _everywhere(view: ModuleView, flow: Flow, flag: str) -> tuple[_Destination, bool, bool]:
@@ -333,6 +354,8 @@ class _Flags:
             return None
         if self.flow.is_wrapped or self._meets_others():
             return None
+        if any(each.how == "literal" and not isinstance(each.node, ast.Constant) for each in self.flags):
+            return None  # the key is a variable, which others may use
         if all(map(_is_off, self.flags)):
             return self._removal(self.flags, "safe")  # it did nothing under v4 either
         if self.goes.meets_own:
