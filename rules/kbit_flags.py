@@ -87,8 +87,8 @@ class RemovedKbitFlag(Rule):
     another library hands the dict on, where the dict goes to another module of the repository, in code that never runs,
     and where it depends on the checkpoint which layer version 4 left alone (`AutoModelForSequenceClassification` and
     other Auto classes with a head, unless the checkpoint's name tells). No fix where the loader may be another
-    library's, and none of a flag that a function hands on by its `**kwargs` to a call with a flag or a configuration
-    of its own: two configurations would meet there (TypeError).
+    library's, and none of a flag in a dict, or in the `**kwargs` of a function, that goes to a call with a flag or a
+    configuration of its own: two configurations would meet there (TypeError).
 
     Without a `dtype`, version 4 loaded what is not quantized in half precision, version 5 loads it as the checkpoint
     has it: more memory, and other roundings. `dtype=torch.float16` brings it back; no fix adds it.

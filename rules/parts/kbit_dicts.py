@@ -144,6 +144,7 @@ class _Destination:
         models: the calls that load a model with it, each with the class that they load.
         is_sure: whether it goes nowhere that could not be followed.
         meets_own: as of `model_loads.Target`.
+        is_beside_open: whether a call gets what is not known beside it, which may hold a configuration.
     """
 
     def __init__(self) -> None:
@@ -151,6 +152,7 @@ class _Destination:
         self.models: list[tuple[CallSite, str]] = []
         self.is_sure = True
         self.meets_own = False
+        self.is_beside_open = False
 
     def add(self, kind: str, call: CallSite, name: str) -> None:
         self.calls.setdefault(kind, []).append(call)
@@ -163,6 +165,7 @@ class _Destination:
             self.calls.setdefault(kind, []).extend(calls)
         self.models += other.models
         self.meets_own = self.meets_own or other.meets_own
+        self.is_beside_open = self.is_beside_open or other.is_beside_open
 
     @property
     def loads(self) -> list[CallSite]:
@@ -209,7 +212,11 @@ def _destination(
             if under:
                 kind = "model" if kind == "pipeline" and under == "model_kwargs" else ""
             found.is_sure = found.is_sure and reached.is_sure
-            found.meets_own = found.meets_own or reached.meets_own
+            beside = [view.dicts.flow(splat) for splat in call.splats if splat is not receiver.node]
+            is_said = any(quantization.makes_config(each.arg, each.value) for each in call.node.keywords)
+            is_said = is_said or any(_says_more(each) for other in beside for each in other.entries)
+            found.meets_own = found.meets_own or reached.meets_own or is_said
+            found.is_beside_open = found.is_beside_open or any(other.is_open for other in beside)
             found.add(kind, call, reached.name)
         elif receiver.how == "argument" and view.dicts.given_to(receiver) is not None:
             continue  # it goes on there: see `Dicts.abroad`
@@ -259,6 +266,11 @@ def _everywhere(view: ModuleView, flow: Flow, flag: str) -> tuple[_Destination, 
 def _is_about(entry: Entry) -> bool:
     """Whether an entry of a dict is about quantization."""
     return entry.key in (KEYWORD, *FLAGS) or quantization.is_sibling(entry.key)
+
+
+def _says_more(entry: Entry) -> bool:
+    """Whether an entry of another dict makes a configuration beside that of a flag."""
+    return entry.how != "removal" and _is_about(entry) and not (entry.key in FLAGS and _is_off(entry))
 
 
 def _as_argument(call: CallSite, receiver: Receiver) -> str:
@@ -343,7 +355,8 @@ class _Flags:
                 if self._is_covered(flag) and self.view.reach.always_before(each.node, flag.node)
             ):
                 return "unsafe", quantization.CLASH
-        if self.is_abroad and self.untouched is not None:
+        is_on = any(each.value is not None and quantization.is_on(self.view, each.value) for each in self.flags)
+        if (self.is_abroad or (self.goes.is_beside_open and not is_on)) and self.untouched is not None:
             return "unsafe", ""
         return ("safe", "") if self.untouched is not None else ("unsafe", quantization.HEAD_DOUBT)
 

@@ -258,7 +258,7 @@ def _says_itself(call: CallSite, given_on: ast.AST, function: LocalFunction) -> 
     given = call.keyword(quantization.KEYWORD)
     if any(each.arg == quantization.KEYWORD for each in [*args.args, *args.kwonlyargs]):
         return given is None or not (isinstance(given.value, ast.Name) and given.value.id == quantization.KEYWORD)
-    if any(quantization.is_of_config(each.arg) and not quantization.is_off(each.value) for each in call.node.keywords):
+    if any(quantization.makes_config(each.arg, each.value) for each in call.node.keywords):
         return True
     others = (splat for splat in call.splats if splat is not given_on)
     return any(quantization.is_of_config(each.key) for other in others for each in call.view.dicts.flow(other).entries)

@@ -54,6 +54,11 @@ def is_off(value: ast.expr) -> bool:
     return isinstance(value, ast.Constant) and not value.value
 
 
+def makes_config(name: object, value: ast.expr) -> bool:
+    """Whether an argument is a configuration, or becomes one, or goes into one: all but a flag that is off."""
+    return is_of_config(name) and not (name != KEYWORD and is_off(value))
+
+
 def is_on(view: ModuleView, value: ast.expr) -> bool:
     """Whether a flag is switched on wherever it is given: written so, or given only under a test that it is."""
     if isinstance(value, ast.Constant):
