@@ -50,11 +50,13 @@ class RemovedCacheVariable(Rule):
 
     The same in shell scripts (`export`, `setenv`, before a command, `docker run -e`), Dockerfiles (`ENV`, `RUN`),
     `.env`, YAML (maps of variables, lists of `NAME=value`, pairs of `name:` and `value:`, the shell of CI), Makefiles,
-    systemd units, PowerShell and batch files, Nix, Terraform and Nomad, the tables of variables in `pyproject.toml`,
-    `setup.cfg`, `tox.ini`, `pytest.ini`, `mise.toml`, `pixi.toml`, `devcontainer.json`, conda's `environment.yml` and
-    Apptainer's `.def`, the magics and shell lines of notebooks, the fences of Markdown: the variable and what reads
-    it in the file are renamed together. Left alone are comments, what is only printed, variables of a shell that are
-    not exported, and what is for Node (transformers.js reads one of this name): its children, stages and images.
+    systemd units, PowerShell and batch files, Nix, Terraform and Nomad, Procfiles, Jenkinsfiles, Nextflow, Snakefiles,
+    R (`Sys.setenv`, `withr`, `.Renviron`), Julia, the tables of variables in `pyproject.toml`, `setup.cfg`, `tox.ini`,
+    `pytest.ini`, `mise.toml`, `pixi.toml`, `devcontainer.json`, VS Code's `settings.json`, task definitions of ECS,
+    conda's `environment.yml` and Apptainer's `.def`, what a here-document of Python sets, the magics and shell lines of
+    notebooks, the fences of Markdown: the variable and what reads it in the file are renamed together. Left alone are
+    comments, what is only printed, variables of a shell that are not exported, and what is for Node (transformers.js
+    reads one of this name): its children, stages and images.
 
     ## Why it breaks
 

@@ -50,7 +50,8 @@ class RemovedKbitFlag(Rule):
     Also found are settings that say what is called with them: `_target_: transformers.AutoModel.from_pretrained` and
     the keys beside it in YAML or in a dict, and `dict(type=AutoModel.from_pretrained, ...)`, as mmengine has it.
 
-    So are the fields of an object that go into the call as a whole: `**asdict(config)`, `**vars(config)`.
+    So are the fields of an object that go into the call as a whole: `**asdict(config)`, `**vars(config)`; and the
+    `kwargs={...}` of a thread or process whose `target` is a loader, or hands them on to one.
 
     ## Why it breaks
 
@@ -86,7 +87,8 @@ class RemovedKbitFlag(Rule):
     another library hands the dict on, where the dict goes to another module of the repository, in code that never runs,
     and where it depends on the checkpoint which layer version 4 left alone (`AutoModelForSequenceClassification` and
     other Auto classes with a head, unless the checkpoint's name tells). No fix where the loader may be another
-    library's.
+    library's, and none of a flag in a dict, or in the `**kwargs` of a function, that goes to a call with a flag or a
+    configuration of its own: two configurations would meet there (TypeError).
 
     Without a `dtype`, version 4 loaded what is not quantized in half precision, version 5 loads it as the checkpoint
     has it: more memory, and other roundings. `dtype=torch.float16` brings it back; no fix adds it.
@@ -190,7 +192,10 @@ def _call(view: ModuleView, call: CallSite) -> Iterator[Finding | Unseen]:
     plan = _Plan(view, call, flags, reached)
     if plan.doubt or plan.may_be_double:
         safety = "unsafe"
-    fix = plan.fix(safety) if reached.is_sure and not clash else None
+    is_second = plan.needs_config and reached.meets_own
+    fix = plan.fix(safety) if reached.is_sure and not clash and not is_second else None
+    if is_second:
+        remark += quantization.SECOND
     remark += plan.doubt
     for flag in flags:
         yield view.finding(flag, f"{TELL.format(flag=flag.arg)}{remark}{clash}", fix=fix)
@@ -244,6 +249,8 @@ class _Plan:
         if not self.needs_config:
             return Fix(f"Remove {names}", self._without, applicability=safety)
         if self.is_divided or not quantization.is_repeatable(self.values):
+            return None
+        if self.may_be_double and model_loads.is_given_by_callers(self.call, KEYWORD):
             return None
         if not library.is_free(self.view, CONFIG, self.call.node):
             return None

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 #: Arguments under which libraries that build on transformers hand a dict on to its loaders.
 _HANDED_ON = frozenset({"model_kwargs", "model_init_kwargs", "automodel_args", "model_args"})
 
+#: Classes that call their `target` with `args` and `kwargs`.
+_STARTED = frozenset({"Thread", "Process"})
+
 #: Of a flag, what stands around its number.
 _PARTS = ("load_in_", "bit")
 
@@ -37,6 +40,7 @@ def check(view: ModuleView) -> Iterator[Finding | Unseen]:
         flow = view.dicts.flow(start)
         flags = [each for each in flow.entries if each.key in FLAGS and each.how != "removal" and each.node not in done]
         flags += [made for each in flow.entries if each.node not in done and (made := _put_together(view, each))]
+        flags = [*{each.node: each for each in reversed(flags)}.values()][::-1]  # a key may be one flag or the other
         done.update(each.node for each in flags)
         live = [
             each for each in flags if not _is_taken_out(view, flow, each) and not standing.never_runs(view, each.node)
@@ -101,7 +105,7 @@ def _starts(view: ModuleView) -> list[ast.expr]:
     found: dict[ast.expr, None] = {}
     for node in view.tree.nodes.get(ast.Dict, ()):
         assert isinstance(node, ast.Dict)
-        if any(isinstance(key, (ast.Constant, ast.JoinedStr)) and _names_flag(view, key) for key in node.keys):
+        if any(key is not None and _names_flag(view, key) for key in node.keys):
             found[node] = None
     for call, _ in view.keywords(FLAGS):
         if namespaces.is_made_with(call.callees):
@@ -139,12 +143,16 @@ class _Destination:
         calls: by kind (see `model_loads.Target`, and "handed on": another library gives it to a loader).
         models: the calls that load a model with it, each with the class that they load.
         is_sure: whether it goes nowhere that could not be followed.
+        meets_own: as of `model_loads.Target`.
+        is_beside_open: whether a call gets what is not known beside it, which may hold a configuration.
     """
 
     def __init__(self) -> None:
         self.calls: dict[str, list[CallSite]] = {}
         self.models: list[tuple[CallSite, str]] = []
         self.is_sure = True
+        self.meets_own = False
+        self.is_beside_open = False
 
     def add(self, kind: str, call: CallSite, name: str) -> None:
         self.calls.setdefault(kind, []).append(call)
@@ -156,6 +164,8 @@ class _Destination:
         for kind, calls in other.calls.items():
             self.calls.setdefault(kind, []).extend(calls)
         self.models += other.models
+        self.meets_own = self.meets_own or other.meets_own
+        self.is_beside_open = self.is_beside_open or other.is_beside_open
 
     @property
     def loads(self) -> list[CallSite]:
@@ -202,11 +212,22 @@ def _destination(
             if under:
                 kind = "model" if kind == "pipeline" and under == "model_kwargs" else ""
             found.is_sure = found.is_sure and reached.is_sure
+            beside = [view.dicts.flow(splat) for splat in call.splats if splat is not receiver.node]
+            is_said = any(quantization.makes_config(each.arg, each.value) for each in call.node.keywords)
+            is_said = is_said or any(_says_more(each) for other in beside for each in other.entries)
+            found.meets_own = found.meets_own or reached.meets_own or is_said
+            found.is_beside_open = found.is_beside_open or any(other.is_open for other in beside)
             found.add(kind, call, reached.name)
         elif receiver.how == "argument" and view.dicts.given_to(receiver) is not None:
             continue  # it goes on there: see `Dicts.abroad`
         elif receiver.how == "argument" and receiver.call is not None and not under:
             call = CallSite(view, receiver.call)
+            if receiver.name == "kwargs" and (started := _started(call)) is not None:
+                reached = model_loads.target(started, flag)
+                found.is_sure = found.is_sure and reached.is_sure
+                found.meets_own = found.meets_own or reached.meets_own
+                found.add(reached.kind, started, reached.name)
+                continue
             found.add(_as_argument(call, receiver), call, library.callee_name(call))
         elif receiver.how == "entry" and depth < 2:
             outer = view.tree.parents[receiver.node]
@@ -217,6 +238,17 @@ def _destination(
         elif receiver.how == "escape" and receiver.node not in given_back:
             found.is_sure = False
     return found
+
+
+def _started(call: CallSite) -> CallSite | None:
+    """The call that a thread or process makes: that of `f` for `Thread(target=f, args=(x,), kwargs={...})`."""
+    target, given = call.keyword("target"), call.keyword("args")
+    if target is None or not any(isinstance(each, External) and each.name in _STARTED for each in call.callees):
+        return None
+    started = CallSite(call.view, call.node)
+    started.func = target.value
+    started.args = given.value.elts if given is not None and isinstance(given.value, (ast.Tuple, ast.List)) else []
+    return started
 
 
 def _everywhere(view: ModuleView, flow: Flow, flag: str) -> tuple[_Destination, bool, bool]:
@@ -234,6 +266,11 @@ def _everywhere(view: ModuleView, flow: Flow, flag: str) -> tuple[_Destination, 
 def _is_about(entry: Entry) -> bool:
     """Whether an entry of a dict is about quantization."""
     return entry.key in (KEYWORD, *FLAGS) or quantization.is_sibling(entry.key)
+
+
+def _says_more(entry: Entry) -> bool:
+    """Whether an entry of another dict makes a configuration beside that of a flag."""
+    return entry.how != "removal" and _is_about(entry) and not (entry.key in FLAGS and _is_off(entry))
 
 
 def _as_argument(call: CallSite, receiver: Receiver) -> str:
@@ -274,6 +311,7 @@ class _Flags:
         name = self.goes.models[0][1]
         loader = "pipeline" if name == "pipeline" else f"{name}.from_pretrained"
         place = "" if loads[0].view is self.view else f" of {os.path.basename(loads[0].view.path)}"
+        remark += quantization.SECOND if self.goes.meets_own and not all(map(_is_off, self.flags)) else ""
         where = f" and reaches `{loader}` in line {loads[0].node.lineno}{place}" if name else ""
         for flag in self.flags:
             yield self.view.finding(flag.node, f"{_TELL.format(flag=flag.key)}{where}{remark}", fix=fix)
@@ -317,7 +355,8 @@ class _Flags:
                 if self._is_covered(flag) and self.view.reach.always_before(each.node, flag.node)
             ):
                 return "unsafe", quantization.CLASH
-        if self.is_abroad and self.untouched is not None:
+        is_on = any(each.value is not None and quantization.is_on(self.view, each.value) for each in self.flags)
+        if (self.is_abroad or (self.goes.is_beside_open and not is_on)) and self.untouched is not None:
             return "unsafe", ""
         return ("safe", "") if self.untouched is not None else ("unsafe", quantization.HEAD_DOUBT)
 
@@ -328,8 +367,12 @@ class _Flags:
             return None
         if self.flow.is_wrapped or self._meets_others():
             return None
+        if any(each.how == "literal" and not isinstance(each.node, ast.Constant) for each in self.flags):
+            return None  # the key is a variable, which others may use
         if all(map(_is_off, self.flags)):
             return self._removal(self.flags, "safe")  # it did nothing under v4 either
+        if self.goes.meets_own:
+            return None
         covered = [each for each in self.flags if self._is_covered(each)]
         left = [each for each in self.flags if each not in covered]
         if not left:

@@ -6,6 +6,7 @@ import ast
 
 from v5lint.rules.knowledge import lookup
 from v5lint.rules.parts import checkpoints, library, quantization
+from v5lint.view import elsewhere
 from v5lint.view.calls import CallSite
 from v5lint.view.guards import CALL_ERRORS
 from v5lint.view.values import External, LocalClass, LocalFunction, Method, Unknown
@@ -44,15 +45,20 @@ class Target:
         name: the class or function at the end of the way.
         is_sure: whether nothing else gets it on the way.
         way: the function of the repository that hands it on, "" where there is none.
+        meets_own: whether a call on the way says itself how to quantize: a configuration in the place of the argument
+            would be the second one there.
     """
 
-    __slots__ = ("is_sure", "kind", "name", "way")
+    __slots__ = ("is_sure", "kind", "meets_own", "name", "way")
 
-    def __init__(self, kind: str = "", name: str = "", *, is_sure: bool = True, way: str = "") -> None:
+    def __init__(
+        self, kind: str = "", name: str = "", *, is_sure: bool = True, way: str = "", meets_own: bool = False
+    ) -> None:
         self.kind = kind
         self.name = name
         self.is_sure = is_sure
         self.way = way
+        self.meets_own = meets_own
 
 
 def target(call: CallSite, argument: str, depth: int = 0) -> Target:
@@ -67,20 +73,22 @@ def target(call: CallSite, argument: str, depth: int = 0) -> Target:
     if bound is not None:
         inner = target(bound, argument, depth)
         gives_more = bool(bound.splats) or any(quantization.is_of_config(each.arg) for each in bound.node.keywords)
-        return Target(inner.kind, inner.name, is_sure=inner.is_sure and not gives_more, way=inner.way)
+        is_sure = inner.is_sure and not gives_more
+        return Target(inner.kind, inner.name, is_sure=is_sure, way=inner.way, meets_own=inner.meets_own)
     found: dict[str, Target] = {}
     for callee in sorted(call.callees, key=repr):  # of several models the same one is named in every run
         reached = _of(call, callee, argument, depth)
         known = found.setdefault(reached.kind, reached)
         if not reached.is_sure:
             known.is_sure = False
+        known.meets_own = known.meets_own or reached.meets_own
     for kind in ("model", "peft", "pipeline", "ignores", "unknown"):
         if kind in found:
             chosen = found[kind]
             others = {*found} - {kind}
             # a table of loaders, say, of which some load tokenizers, or a class that another library has as well
             if others & {"ignores", ""} or any(not found[each].is_sure for each in others):
-                return Target(kind, chosen.name, is_sure=False, way=chosen.way)
+                return Target(kind, chosen.name, is_sure=False, way=chosen.way, meets_own=chosen.meets_own)
             return chosen
     is_unknown = all(isinstance(each, Unknown) for each in call.callees)
     return Target("unknown") if is_unknown and call.name not in _COLLECTS else Target()
@@ -206,12 +214,15 @@ def _handed_on(callee: LocalFunction | LocalClass, argument: str, depth: int) ->
         return Target()  # it takes it out, or asks for it
     flow = view.dicts.flow_of(args.kwarg)
     found: dict[str, Target] = {}
+    meets_own = any(quantization.is_of_config(each.key) for each in flow.entries if each.how != "removal")
     for receiver in flow.receivers:
         if view.dicts.is_taken_out(flow, receiver, argument):
             continue
         if receiver.how == "splat" and receiver.call is not None:
-            reached = target(CallSite(view, receiver.call), argument, depth + 1)
+            call = CallSite(view, receiver.call)
+            reached = target(call, argument, depth + 1)
             found[reached.kind] = reached
+            meets_own = meets_own or reached.meets_own or _says_itself(call, receiver.node, function)
         elif receiver.how != "read":
             found.setdefault("", Target())
     for kind in ("model", "peft", "pipeline"):
@@ -219,5 +230,35 @@ def _handed_on(callee: LocalFunction | LocalClass, argument: str, depth: int) ->
             sure = {*found} <= {"model", "peft"} and all(each.is_sure for each in found.values())
             sure = sure and not view.dicts.may_lose(flow, argument)
             way = "" if isinstance(function.node, ast.Lambda) else function.node.name
-            return Target(kind, found[kind].name, is_sure=sure, way=way)
+            return Target(kind, found[kind].name, is_sure=sure, way=way, meets_own=meets_own)
     return found.get("unknown", Target())
+
+
+def is_given_by_callers(call: CallSite, argument: str) -> bool:
+    """Whether a caller of the function around a call gives it an argument by the `**kwargs` that the call is given."""
+    function = call.view.links.function_around(call.node)
+    if not isinstance(function, (ast.FunctionDef, ast.AsyncFunctionDef)):
+        return False
+    args = function.args
+    handed_on = {splat.id for splat in call.splats if isinstance(splat, ast.Name)}
+    if args.kwarg is None or args.kwarg.arg not in handed_on:
+        return False
+    if argument in {each.arg for each in [*args.args, *args.kwonlyargs]}:
+        return False
+    calls = [*call.view.links.calls_of(function), *elsewhere.calls(call.view, function)]
+    return any(each.arg == argument for made in calls for each in made.keywords)
+
+
+def _says_itself(call: CallSite, given_on: ast.AST, function: LocalFunction) -> bool:
+    """Whether a call that is given the `**kwargs` of a function says beside them how to quantize.
+
+    A function with a `quantization_config` of its own takes the configuration by it: then that has to go on as it is.
+    """
+    args = function.node.args
+    given = call.keyword(quantization.KEYWORD)
+    if any(each.arg == quantization.KEYWORD for each in [*args.args, *args.kwonlyargs]):
+        return given is None or not (isinstance(given.value, ast.Name) and given.value.id == quantization.KEYWORD)
+    if any(quantization.makes_config(each.arg, each.value) for each in call.node.keywords):
+        return True
+    others = (splat for splat in call.splats if splat is not given_on)
+    return any(quantization.is_of_config(each.key) for other in others for each in call.view.dicts.flow(other).entries)

@@ -22,6 +22,7 @@ TELL = "`{flag}=` is no argument of `from_pretrained` since transformers 5.0"
 
 #: Version 4.57 refused both; of a configuration that says neither flag, version 5 makes 4-bit.
 CLASH = f"; the `{KEYWORD}` beside it says something else: decide, and say it there"
+SECOND = "; the call there says itself how to quantize: decide which of the two counts"
 HEAD_DOUBT = (
     "; v4 left the last layer alone, usually the head, where v5 quantizes it if it has a bias: "
     f"name it in `{SKIP}=[...]`"
@@ -51,6 +52,11 @@ def is_of_config(name: object) -> bool:
 def is_off(value: ast.expr) -> bool:
     """Whether a flag is written as switched off."""
     return isinstance(value, ast.Constant) and not value.value
+
+
+def makes_config(name: object, value: ast.expr) -> bool:
+    """Whether an argument is a configuration, or becomes one, or goes into one: all but a flag that is off."""
+    return is_of_config(name) and not (name != KEYWORD and is_off(value))
 
 
 def is_on(view: ModuleView, value: ast.expr) -> bool:

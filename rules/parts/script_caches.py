@@ -30,6 +30,9 @@ _IMPORTS = re.compile(rf"^[ \t]*(?:import|from)[ \t]+(?:{'|'.join(sorted(CACHE_R
 #: Kinds of scripts whose lines run one after another.
 _IN_ORDER = ("shell", "batch", "powershell", "fish")
 
+#: Kinds of files with tables, in which a key stands once.
+_TABLES = ("toml", "yaml", "hcl", "json", "nix", "groovy")
+
 
 def findings(view: ScriptView, replacement: str) -> Iterator[Finding | Unseen]:
     """Yield what a script sets that transformers no longer reads.
@@ -105,6 +108,9 @@ class _Decision:
             for hub in self.hub:
                 if _holds(hub, each) and not self.is_told_already(each):
                     return f"; `{hub.name}` beside it says another place, and holds for all downloads", None
+            same = [hub for hub in self.hub if hub.name == _HUB_CACHE and hub.block == each.block]
+            if same and view.kind in _TABLES and view.removal(each) is None:
+                return f"; `{_HUB_CACHE}` beside it has this value already: this one can go", None
         new = _HUB_CACHE if self.replacement == _HUB_CACHE else _HOME
         remark = ""
         applicability: Applicability = "safe"

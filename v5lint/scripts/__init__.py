@@ -29,6 +29,11 @@ _BY_SUFFIX = {
     ".mk": "makefile",
     ".just": "justfile",
     **dict.fromkeys((".tf", ".tfvars", ".hcl", ".nomad"), "hcl"),
+    **dict.fromkeys((".nf", ".jenkinsfile"), "groovy"),
+    ".r": "r",
+    ".jl": "julia",
+    ".smk": "snakefile",
+    ".code-workspace": "json",
 }
 
 #: Kinds by the whole name.
@@ -37,15 +42,26 @@ _BY_NAME = {
     **dict.fromkeys(("Makefile", "makefile", "GNUmakefile"), "makefile"),
     **dict.fromkeys(("justfile", "Justfile", ".justfile"), "justfile"),
     **dict.fromkeys((".bashrc", ".bash_profile", ".profile", ".zshrc", ".zshenv", ".envrc"), "shell"),
-    ".env": "dotenv",
+    **dict.fromkeys((".env", ".Renviron", "Renviron.site"), "dotenv"),
+    **dict.fromkeys((".Rprofile", "Rprofile.site"), "r"),
+    **dict.fromkeys(("Jenkinsfile", "nextflow.config"), "groovy"),
+    "Procfile": "procfile",
+    "Singularity": "shell",
+    "Snakefile": "snakefile",
     **dict.fromkeys("pyproject.toml mise.toml .mise.toml pixi.toml fly.toml hatch.toml tox.toml".split(), "toml"),
     **dict.fromkeys("setup.cfg tox.ini pytest.ini supervisord.conf".split(), "ini"),
-    **dict.fromkeys("devcontainer.json .devcontainer.json launch.json tasks.json".split(), "json"),
+    **dict.fromkeys("devcontainer.json .devcontainer.json launch.json tasks.json settings.json".split(), "json"),
+    "kernel.json": "json",
+    **dict.fromkeys("task-definition.json task_definition.json taskdef.json".split(), "json"),  # of Amazon's ECS
     **dict.fromkeys(("preprocessor_config.json", "processor_config.json"), "json"),
 }
 
 #: Kinds by the beginning of the name.
-_BY_START = (("Dockerfile.", "dockerfile"), ("Containerfile.", "dockerfile"), (".env.", "dotenv"))
+_BY_START = (
+    *(("Dockerfile.", "dockerfile"), ("Containerfile.", "dockerfile")),
+    (".env.", "dotenv"),
+    *(("Jenkinsfile.", "groovy"), ("Procfile.", "procfile"), ("Singularity.", "shell")),
+)
 
 _SHEBANG = pattern(rb"#!\s*\S*?(?:/|\benv\s+(?:-\S+\s+)?)(?:ba|z|k|c|tc|da|a)?sh\b")
 

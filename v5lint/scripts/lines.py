@@ -1,4 +1,4 @@
-"""Kinds of files whose lines can be read by themselves: `.env`, fish, PowerShell, batch, make, just, systemd, Nix."""
+"""Kinds of files whose lines can be read by themselves: `.env`, fish, PowerShell, make, systemd, Nix, Julia, ..."""
 
 from __future__ import annotations
 
@@ -79,6 +79,19 @@ _KINDS = {
         rf"|(?:^|(?<=[\s\"';{{])|(?<=\benv\.))(?:export[ \t]+)?{_NAME}[ \t]*=[ \t]*(?P<value>(?![ \t{{[])[^\r\n;]*)",
         r"(?:''|\\)?\$\{?(?P<name>[A-Za-z_]\w*)",
     ),
+    "julia": _Kind(
+        r"#=(?s:.*?)=#|(?:^|(?<=[\s;]))#(?!=)[^\r\n]*",
+        rf"\bENV\[\"{_NAME}\"\][ \t]*=(?!=)[ \t]*(?P<value>\"[^\"\r\n]*\")?"
+        r"|\bwithenv\([ \t]*\"(?P<name2>\w+)\"[ \t]*=>[ \t]*(?P<value2>\"[^\"\r\n]*\")?",
+        r"\bENV\[\"(?P<name>\w+)\"\]|\b(?:get|haskey|delete!|pop!)\(ENV,[ \t]*\"(?P<name2>\w+)\"",
+    ),
+    "snakefile": _Kind(
+        r"(?:^|(?<=[ \t]))#[^\r\n]*",
+        rf"\bos\.environ\[[\"']{_NAME}[\"']\][ \t]*=(?!=)[ \t]*(?P<value>\"[^\"\r\n]*\"|'[^'\r\n]*')?"
+        r"|(?:\bexport[ \t]+|(?<=[\"']))(?P<name2>[A-Z][A-Z0-9_]+)=(?P<value2>[^\s;&]+)",
+        r"\bos\.(?:environ(?:\.get\(|\.pop\(|\[)|getenv\()[ \t]*[\"'](?P<name>\w+)"
+        r"|\$(?:\{\{?)?(?P<name2>[A-Za-z_]\w*)",
+    ),
 }
 
 #: What puts all variables of a Makefile, or of a justfile, into the environment.
@@ -124,8 +137,11 @@ def read(text: str, kind: str) -> Script:
         groups = found.groupdict()
         access: Access = "assign" if groups.get("plain") is not None and not exports_all else "set"
         value = groups["value"] if which == "name" else groups["value2"]
-        removal = None if groups.get("recipe") is not None or which == "name2" else _line(text, found)
-        script.mentions.append(Mention(found[which], at, access, (), value=_value(value or "", kind), removal=removal))
+        is_part = kind == "snakefile" and text[found.start() - 1 : found.start()] in (" ", "\t")  # a block needs it
+        is_alone = groups.get("recipe") is None and which == "name" and not is_part
+        removal = _line(text, found) if is_alone else None
+        known = _value(value, kind) if value is not None else None
+        script.mentions.append(Mention(found[which], at, access, (), value=known, removal=removal))
     for access, reading in (("export", form.exports), ("read", form.reads)):
         for found in reading.finditer(text):
             which = "name" if found["name"] is not None else "name2"

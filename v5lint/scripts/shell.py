@@ -46,8 +46,10 @@ JAVASCRIPT = frozenset("node nodejs npm npx yarn pnpm bun bunx deno tsx ts-node 
 #: Commands that run their first argument in this shell.
 _RUNS_LATER = frozenset({"eval", "trap"})
 
-#: Commands whose here-document is a program of a language that is not read here.
+#: Commands whose here-document is a program of another language: of Python is read what it sets.
 _OTHER_LANGUAGES = pattern(r"(?:\A|/)(?:python|perl|ruby|node|psql|mysql|sqlite)[\d.]*\Z")
+
+_PYTHON = pattern(r"(?:\A|/)python[\d.]*\Z")
 
 #: Commands whose here-document is a script, and the first line of one that is for another program.
 _SHELL = pattern(r"(?:\A|/)(?:ba|z|k|da)?sh\Z")
@@ -490,7 +492,11 @@ class _Reader:
             for found in _VARIABLE.finditer(self.source, start, end):
                 if self.source[found.start() - 1 : found.start()] != "\\":
                     self.read_of(found[1], found.start(1))
+        from v5lint.scripts import texts
+
         if any(_OTHER_LANGUAGES.search(each) for each in self.heads) or self.depth > _DEPTH:
+            if any(map(_PYTHON.search, self.heads)):
+                texts.read_python(script, start, end, (*block, script.block()))
             return
         started = (*block, script.block())
         program = self.heads[0] if self.heads else "sh" if self.docker else ""  # `RUN <<EOF`
@@ -498,8 +504,6 @@ class _Reader:
             inner = _Reader(script, end, docker=False, text=self.is_text, depth=self.depth + 1)
             inner.run(start, started, "")
             return
-        from v5lint.scripts import texts
-
         texts.read_into(script, start, end, started)
 
     # Commands

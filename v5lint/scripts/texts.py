@@ -19,6 +19,8 @@ _SETS = pattern(
 _NAMES = pattern(
     r"(?:^[ \t]*-[ \t]+name:|\{\s*[\"']?name[\"']?[ \t]*[:=])[ \t]*[\"']?(?P<name>[A-Za-z_]\w*)", re.MULTILINE
 )
+#: What a program of Python sets: `python - <<EOF`.
+_PYTHON = pattern(r"\bos\.environ\[[\"'](?P<name>[A-Za-z_]\w*)[\"']\][ \t]*=(?!=)[ \t]*(?P<value>[^\r\n#]*)")
 
 
 def read_into(script: Script, start: int, end: int, block: Block, *, access: Access = "text") -> None:
@@ -31,8 +33,19 @@ def read_into(script: Script, start: int, end: int, block: Block, *, access: Acc
         block: the blocks that it stands in.
         access: how they are set.
     """
+    _read(script, start, end, block, access, (_SETS, _NAMES, _PYTHON))
+
+
+def read_python(script: Script, start: int, end: int, block: Block) -> None:
+    """Take in what a program of Python in a text sets in its own environment."""
+    _read(script, start, end, block, "set", (_PYTHON,))
+
+
+def _read(
+    script: Script, start: int, end: int, block: Block, access: Access, forms: tuple[re.Pattern[str], ...]
+) -> None:
     text = script.text[start:end]
-    for form in (_SETS, _NAMES):
+    for form in forms:
         for found in form.finditer(text):
             value = found.groupdict().get("value")
             value = braced(value.strip().strip("\"'\\")) if value is not None else None

@@ -84,14 +84,28 @@ def _arguments(view: ModuleView, function: ast.AST, arg: ast.arg) -> Iterator[tu
             yield from given(view, each)  # a function of this module hands it on
         positional = [*function.args.posonlyargs, *function.args.args]
         place = positional.index(arg) - is_constructor if arg in positional else -1
-        for file in view.project.all_importers(view.path, defined.name)[:_MODULES]:
-            other = view.project.view(file, view.settings)
-            for call in other.links.calls_named(defined.name) if other is not None else ():
-                if other is not None and _is_of(other, call, defined.name, key[0]):
-                    for each in _argument(call, arg.arg, place):
-                        yield from given(other, each) if is_from_the_caller(other, each) else [(other, each)]
+        for other, call in _calls(view, defined.name):
+            for each in _argument(call, arg.arg, place):
+                yield from given(other, each) if is_from_the_caller(other, each) else [(other, each)]
     finally:
         _busy.discard(key)
+
+
+def calls(view: ModuleView, function: ast.FunctionDef | ast.AsyncFunctionDef) -> list[ast.Call]:
+    """The calls of a function of this module in other modules; none of a method, nor of a function in a function."""
+    if view.tree.parents[function] is not view.tree.root:
+        return []
+    return [call for _, call in _calls(view, function.name)]
+
+
+def _calls(view: ModuleView, name: str) -> Iterator[tuple[ModuleView, ast.Call]]:
+    """The calls of what this module defines under a name, in other modules."""
+    path = os.path.realpath(view.path)
+    for file in view.project.all_importers(view.path, name)[:_MODULES]:
+        other = view.project.view(file, view.settings)
+        for call in other.links.calls_named(name) if other is not None else ():
+            if other is not None and _is_of(other, call, name, path):
+                yield other, call
 
 
 def _is_of(view: ModuleView, call: ast.Call, name: str, file: str) -> bool:

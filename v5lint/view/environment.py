@@ -344,8 +344,9 @@ def _entries(view: ModuleView, node: ast.expr, access: str, site: ast.AST) -> It
 def _assignments(node: ast.expr, access: str, site: ast.AST) -> Iterator[EnvironmentKey]:
     """The variables of a list like `["NAME=value", ...]`."""
     for each in node.elts if isinstance(node, (ast.List, ast.Tuple)) else ():
-        if isinstance(each, ast.Constant) and isinstance(each.value, str) and "=" in each.value:
-            yield EnvironmentKey(each.value.partition("=")[0], each, access, None, site)
+        first = each.values[0] if isinstance(each, ast.JoinedStr) and each.values else each  # f"NAME={value}"
+        if isinstance(first, ast.Constant) and isinstance(first.value, str) and "=" in first.value:
+            yield EnvironmentKey(first.value.partition("=")[0], each, access, None, site)
 
 
 def _in_apis(view: ModuleView) -> Iterator[EnvironmentKey]:

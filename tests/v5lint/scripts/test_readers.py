@@ -41,6 +41,13 @@ def words(text: str) -> list[list[str]]:
         ("Makefile", "makefile"),
         ("a.ps1", "powershell"),
         ("a.service", "systemd"),
+        (".Renviron", "dotenv"),
+        ("a/setup.R", "r"),
+        ("Jenkinsfile", "groovy"),
+        ("main.nf", "groovy"),
+        ("Procfile.dev", "procfile"),
+        ("workflow/Snakefile", "snakefile"),
+        ("run.jl", "julia"),
         ("README.md", None),
         ("a.py", None),
         ("environment", None),
@@ -218,6 +225,35 @@ def test_compose_reads_its_own_environment() -> None:
         ("nix", 'x = "\n  export VARIABLE=1\n"; # VARIABLE=1\n', [(2, "set")]),
         ("nix", 'env.VARIABLE = "1";\nx = { name = "VARIABLE"; value = "1"; };\n', [(1, "set"), (2, "set")]),
         ("makefile", "ifdef X\n    a b: export VARIABLE := 1\nendif\n", [(2, "set")]),
+        ("julia", 'ENV["VARIABLE"] = "1" # ENV["VARIABLE"]\nls(ENV["VARIABLE"])\n', [(1, "set"), (2, "read")]),
+        ("julia", 'withenv("VARIABLE" => "1", "B" => "2") do\nend\n', [(1, "set")]),
+        (
+            "snakefile",
+            'os.environ["VARIABLE"] = "1"\nVARIABLE = "1"\nrule a:\n    shell: "VARIABLE=1 a && ls $VARIABLE"\n',
+            [(1, "set"), (4, "set"), (4, "read")],
+        ),
+        ("procfile", "# VARIABLE=1\nweb: VARIABLE=1 a b\nw: sh -c 'ls $VARIABLE'\n", [(2, "set"), (3, "read")]),
+        (
+            "r",
+            "# Sys.setenv(VARIABLE = 1)\nSys.setenv(A_B = 1, VARIABLE = f(c(VARIABLE = 2)))\nf(VARIABLE = 1)\n"
+            'Sys.getenv("VARIABLE")\nwithr::with_envvar(c("VARIABLE" = "1"), f(VARIABLE = 1))\n'
+            'Sys.unsetenv("VARIABLE")\n"Sys.setenv(VARIABLE = 1)"\n',
+            [(2, "set"), (4, "read"), (5, "set"), (6, "unset")],
+        ),
+        (
+            "groovy",
+            "// VARIABLE\nenvironment {\n  VARIABLE = '1'\n}\nwithEnv(['VARIABLE=1']) {\n"
+            "  sh 'ls $VARIABLE'\n  sh '''\n  export VARIABLE=1\n  ls ${env.VARIABLE}\n  '''\n}\n"
+            "env.VARIABLE = '1'\necho \"$VARIABLE\"\nargs '-e VARIABLE=1'\nf(VARIABLE: 1)\nVARIABLE = '1'\n",
+            [(3, "set"), (5, "set"), (6, "read"), (8, "set"), (9, "read"), (12, "set"), (13, "read"), (14, "child")],
+        ),
+        (
+            "groovy",
+            'process a {\n  script:\n  """\n  export VARIABLE=1\n  """\n}\n'
+            'process b {\n  script:\n  """\n  #!/usr/bin/env python\n  os.environ["VARIABLE"] = "1"\n  """\n}\n',
+            [(4, "set"), (11, "text")],
+        ),
+        ("shell", "python - <<E\nos.environ['VARIABLE'] = '1'\nVARIABLE = 1\nE\n", [(2, "set")]),
         (
             "magics",
             "%env VARIABLE=1\n!ls $VARIABLE\n# \u241e\n%%sh\nexport VARIABLE=1",
@@ -231,14 +267,15 @@ def test_lines(kind: str, text: str, expected: list[tuple[int, str]]) -> None:
 
 PIECES = strategies.sampled_from(
     ["VARIABLE", "=", "$", "{", "}", "(", ")", '"', "'", "`", "\\", "\n", " ", "#", "<<EOF", "EOF", "if", "fi", "case",
-     "esac", ";;", "- ", ": ", "|", "export ", "ENV ", "RUN ", "FROM a\n", "name:", "run: |\n  ", "%%bash\n", "[", "]"]
+     "esac", ";;", "- ", ": ", "|", "export ", "ENV ", "RUN ", "FROM a\n", "name:", "run: |\n  ", "%%bash\n", "[", "]",
+     "environment", "env.", "sh ", "Sys.setenv(", "a:"]
 )  # fmt: skip
 
 
 @hypothesis.given(strategies.lists(PIECES, max_size=30).map("".join))
 @hypothesis.settings(max_examples=150)
 def test_whatever_is_written_is_read(text: str) -> None:
-    for kind in (*lines.KINDS, "shell", "dockerfile", "yaml", "magics", "hcl"):
+    for kind in (*lines.KINDS, "shell", "dockerfile", "yaml", "magics", "hcl", "groovy", "r", "procfile"):
         script = read_script(kind, text)
         for mention in script.mentions:
             assert text[mention.start : mention.end] == mention.name
