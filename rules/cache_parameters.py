@@ -6,8 +6,7 @@ import ast
 
 from v5lint.patterns import pattern
 from v5lint.rule import Rule
-from v5lint.rules.knowledge import lookup
-from v5lint.rules.parts import generating, lost_generate, patched_methods
+from v5lint.rules.parts import decoder_layers, generating, lost_generate, patched_methods
 from v5lint.view.values import External, LocalClass
 
 TYPE_CHECKING = False
@@ -16,7 +15,6 @@ if TYPE_CHECKING:
 
     from v5lint.rule import Finding
     from v5lint.view.module import ModuleView
-    from v5lint.view.values import Value
 
 _OLD, _NEW = generating.CACHE_BEFORE, generating.CACHE
 _PREPARE = "prepare_inputs_for_generation"
@@ -31,7 +29,6 @@ _OLDS = (_OLD, "past_key_value")
 
 #: Parts of a model's body, which are called by the model around them.
 _PART = pattern(r"(Attention|Attn|Layer|Block)$")
-_MODELS = "transformers.models."
 
 
 class RenamedCacheParameter(Rule):
@@ -115,7 +112,9 @@ class RenamedCacheParameter(Rule):
                 message = f"`generate` passes the cache as `{_NEW}` since transformers 5.24, and `{node.name}` {effect}"
                 yield module.finding(given, f"{message}: take both names")
             elif not _calls_parts(module) and _old_parameter(forward, is_handed_on=True) is not None:
-                parts = [root.name for root in module.roots(of) if _is_part(root) and _PART.search(root.name)]
+                parts = [
+                    root.name for root in module.roots(of) if decoder_layers.is_part(root) and _PART.search(root.name)
+                ]
                 if parts:
                     yield module.finding(given, _said(parts[0], f"`{node.name}`", forward))
         for part, function in _patches(module):
@@ -163,27 +162,6 @@ def _said(part: str, name: str, forward: ast.FunctionDef) -> str:
     return f"{said}: take both names"
 
 
-def _is_part(of: Value) -> bool:
-    """Whether a class is a part of a decoder, which the model around it calls: an attention, a layer, its body.
-
-    What may be an encoder as well is given no cache there. The parts that had `layer_past` (Bloom, Falcon) have no
-    such parameter, and neither has what replaces their `forward`.
-    """
-    if not isinstance(of, External) or of.package != "transformers" or of.name == generating.MIXIN:
-        return False
-    if lookup.removed_in(of.path) is not None:
-        return False
-    facts = lookup.class_facts(of.name)
-    if facts is not None and lookup.is_subclass(of.name, generating.MIXIN):
-        return False
-    folder = facts.model_type if facts is not None else ""
-    if not folder and of.path.startswith(_MODELS):
-        folder = of.path.removeprefix(_MODELS).partition(".")[0]
-    family = lookup.model_type(folder) if folder else None
-    models = family.models if family is not None else {}
-    return "AutoModelForCausalLM" in models and "AutoModelForMaskedLM" not in models
-
-
 def _calls_parts(view: ModuleView) -> bool:
     """Whether a module calls parts of models itself, and gives them the cache under its old name."""
     return any(not generating.is_super_call(call.node, "forward") for call, _keyword in view.keywords(set(_OLDS)))
@@ -195,7 +173,7 @@ def _patches(view: ModuleView) -> Iterator[tuple[str, ast.FunctionDef]]:
         assert isinstance(function, ast.FunctionDef)
         if view.links.class_of_method(function) is None and _old_parameter(function, is_handed_on=True) is not None:
             classes = patched_methods.patched_classes(view, function, "forward")
-            parts = [each.name for each in classes if isinstance(each, External) and _is_part(each)]
+            parts = [each.name for each in classes if isinstance(each, External) and decoder_layers.is_part(each)]
             if parts:
                 yield parts[0], function
 
