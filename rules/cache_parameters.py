@@ -6,7 +6,7 @@ import ast
 
 from v5lint.patterns import pattern
 from v5lint.rule import Rule
-from v5lint.rules.parts import decoder_layers, generating, lost_generate, patched_methods
+from v5lint.rules.parts import decoder_layers, generating, lost_generate, patched_methods, replaced_parts
 from v5lint.view.values import External, LocalClass
 
 TYPE_CHECKING = False
@@ -41,7 +41,8 @@ class RenamedCacheParameter(Rule):
     are left alone, and so is the `forward` of a part that only hands both on.
 
     The same in classes that inherit from a layer or an attention of a decoder (`LlamaAttention`), and in functions that
-    are put in the place of its `forward` (`LlamaAttention.forward = forward`), unless the file calls such parts itself.
+    are put in the place of its `forward` (`LlamaAttention.forward = forward`), and in classes whose objects are put in
+    the place of one (`model.model.layers[0].self_attn = Own(config)`), unless the file calls such parts itself.
 
     ## Why it breaks
 
@@ -112,9 +113,9 @@ class RenamedCacheParameter(Rule):
                 message = f"`generate` passes the cache as `{_NEW}` since transformers 5.24, and `{node.name}` {effect}"
                 yield module.finding(given, f"{message}: take both names")
             elif not _calls_parts(module) and _old_parameter(forward, is_handed_on=True) is not None:
-                parts = [
-                    root.name for root in module.roots(of) if decoder_layers.is_part(root) and _PART.search(root.name)
-                ]
+                roots = [each.name for each in module.roots(of) if decoder_layers.is_part(each)]
+                parts = [f"`{each}`" for each in roots if _PART.search(each)]
+                parts += [name for _kind, name, _since in replaced_parts.replaced(module, forward)]
                 if parts:
                     yield module.finding(given, _said(parts[0], f"`{node.name}`", forward))
         for part, function in _patches(module):
@@ -122,7 +123,7 @@ class RenamedCacheParameter(Rule):
             if given is None or module.guards.is_dead(function):
                 continue
             if not _PART.search(part) or not _calls_parts(module):
-                yield module.finding(given, _said(part, f"`{function.name}`", function))
+                yield module.finding(given, _said(f"`{part}`", f"`{function.name}`", function))
 
 
 def _old_parameter(forward: ast.FunctionDef, *, is_handed_on: bool) -> ast.arg | None:
@@ -158,7 +159,7 @@ def _effect(forward: ast.FunctionDef) -> str:
 
 
 def _said(part: str, name: str, forward: ast.FunctionDef) -> str:
-    said = f"`{part}` is given the cache as `{_NEW}` since transformers 5.24, and {name} {_effect(forward)}"
+    said = f"{part} is given the cache as `{_NEW}` since transformers 5.24, and {name} {_effect(forward)}"
     return f"{said}: take both names"
 
 

@@ -8,10 +8,7 @@ from v5lint.patterns import pattern
 from v5lint.project import bytes_of
 from v5lint.releases import parse_release
 from v5lint.rule import Rule
-from v5lint.rules.parts import decoder_layers, model_layers, patched_methods
-from v5lint.rules.patched_parts import FAMILIES
-from v5lint.view.strings import last_name
-from v5lint.view.values import External
+from v5lint.rules.parts import replaced_parts
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,18 +17,7 @@ if TYPE_CHECKING:
     from v5lint.rule import Finding
     from v5lint.view.module import ModuleView
 
-_FORWARD = "forward"
-
-#: Where the parts stand, and what their classes are called by.
-_SELF_ATTENTION = "self_attn"
-_ATTENTION, _LAYER = "Attention", "DecoderLayer"
-
-#: The attentions of the model files of these families: `hidden_states, _ = self.self_attn(...)`, read in the wheels.
-_FAMILY = pattern(rf"transformers\.models\.({'|'.join(FAMILIES)})\.")
-_ATTENTION_SINCE = "4.48"
-
-#: The releases since which all decoders do that have this path: Persimmon was the last to take three values.
-_ANY_ATTENTION_SINCE, _ANY_LAYER_SINCE = "4.57", "5.4"
+_ATTENTION, _LAYER = replaced_parts.ATTENTION, replaced_parts.LAYER
 
 #: How many values an attention gave: the third was the cache.
 _BEFORE = 3
@@ -41,9 +27,6 @@ _TAKES = {
     _ATTENTION: (pattern(rb"\w+\s*,\s*\w+\s*,\s*\w+\s*\)?\s*=\s*\w+\.self_attn\("), b"self_attn("),
     _LAYER: (pattern(rb"\blayer_outputs?\[0\]|= (?:\w+_)?layer\([^\n]*\)\[0\]"), b"layer_output"),
 }
-
-#: What makes a method or less of a function.
-_BINDS = frozenset({"MethodType", "partial"})
 
 #: What asks which of the two is given.
 _ASKING = frozenset({"isinstance", "is_tensor"})
@@ -91,7 +74,7 @@ class ReplacedOutput(Rule):
     code = "V5553"
     name = "replaced-output"
     since = "4.48"
-    tokens = (_FORWARD,)
+    tokens = ("forward",)
     beside = ("self_attn", _ATTENTION, _LAYER, ".layers")
 
     def check(self, module: ModuleView) -> Iterator[Finding]:
@@ -101,7 +84,7 @@ class ReplacedOutput(Rule):
             counts = _counts(module, function)
             if not counts:
                 continue
-            for kind, name, since in _replaced(module, function):
+            for kind, name, since in replaced_parts.replaced(module, function):
                 if module.settings.target < parse_release(since):
                     continue
                 if kind == _ATTENTION:
@@ -150,64 +133,6 @@ def _length(nodes: list[ast.AST], value: ast.expr) -> int | None:
     if not given or len(given) + len(added) != len(stored) or not all(isinstance(each, ast.Tuple) for each in given):
         return None
     return 0
-
-
-def _replaced(view: ModuleView, function: ast.FunctionDef) -> Iterator[tuple[str, str, str]]:
-    """The parts in whose place a function is put, or the class that it is the `forward` of: kind, name and since."""
-    owner = view.links.class_of_method(function)
-    if owner is not None and function.name != _FORWARD:
-        return
-    if owner is None:
-        for each in patched_methods.patched_classes(view, function, _FORWARD):
-            if isinstance(each, External):
-                yield from _of_class(each)
-    name = owner.name if owner is not None else function.name
-    for other in (view, *view.importers(name)):
-        for statement in other.tree.nodes.get(ast.Assign, ()):
-            assert isinstance(statement, ast.Assign)
-            if _put(statement.value, is_class=owner is not None) == name:
-                for target in statement.targets:
-                    yield from _at(other, target, is_class=owner is not None)
-
-
-def _put(value: ast.expr, *, is_class: bool) -> str:
-    """The name of the function, or of the class, that is put somewhere."""
-    while isinstance(value, ast.Call) and isinstance(value.func, ast.Attribute) and value.func.attr == "to":
-        value = value.func.value
-    if is_class:
-        return last_name(value.func) if isinstance(value, ast.Call) else last_name(value)
-    if isinstance(value, ast.Call) and value.args and last_name(value.func) in _BINDS:
-        value = value.args[0]
-    return last_name(value)
-
-
-def _at(view: ModuleView, target: ast.expr, *, is_class: bool) -> Iterator[tuple[str, str, str]]:
-    """The part at the place that something is put to."""
-    part: ast.expr | None = target
-    if not is_class:
-        part = target.value if isinstance(target, ast.Attribute) and target.attr == _FORWARD else None
-    if view.guards.is_dead(target):
-        return
-    if is_class and isinstance(target, ast.Attribute) and target.attr.endswith((_ATTENTION, _LAYER)):
-        for each in view.values(target.value):
-            if isinstance(each, External) and each.package == "transformers":
-                yield from _of_class(External(f"{each.path}.{target.attr}"))
-    # A class whose object is bound to a name (`layer = Own(layer)`) is in no place of the model.
-    kinds = (ast.Subscript,) if is_class else (ast.Name, ast.Subscript)
-    if isinstance(part, ast.Attribute) and part.attr == _SELF_ATTENTION:
-        if decoder_layers.is_item(view, part.value):
-            yield _ATTENTION, "the attention of `model.layers`", _ANY_ATTENTION_SINCE
-    elif isinstance(part, kinds) and decoder_layers.is_item(view, part):
-        yield _LAYER, "a layer of `model.layers`", _ANY_LAYER_SINCE
-
-
-def _of_class(of: External) -> Iterator[tuple[str, str, str]]:
-    if not decoder_layers.is_part(of):
-        return
-    if of.name.endswith(_ATTENTION) and _FAMILY.match(of.path):
-        yield _ATTENTION, f"`{of.name}`", _ATTENTION_SINCE
-    elif of.name.endswith(_LAYER) and (since := model_layers.since(of.name)):
-        yield _LAYER, f"`{of.name}`", since
 
 
 def _is_known(view: ModuleView, kind: str) -> bool:
