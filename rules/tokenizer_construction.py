@@ -131,7 +131,7 @@ def _check(view: ModuleView, of: LocalClass, methods: dict[str, ast.FunctionDef]
             yield view.finding(made.body[place], f"{said} behind it: set it before", since=_ASKED_SINCE)
     elif methods.keys() >= _NEEDED and not view.links.defines([of], _VOCABULARY) and not _has_heirs(view, name):
         said = f"the constructor calls `{_VOCABULARY}` since transformers {_ASKED_SINCE}, and `{name}` has none"
-        yield view.finding_at_name(of.node, said, since=_ASKED_SINCE)
+        yield view.finding(of.node.bases[0], said, since=_ASKED_SINCE)
 
 
 def _is_python(view: ModuleView, of: LocalClass) -> bool:
