@@ -6,8 +6,7 @@ import ast
 
 from v5lint.patterns import pattern
 from v5lint.rule import Rule
-from v5lint.rules.knowledge import lookup
-from v5lint.rules.parts import generating, lost_generate, patched_methods
+from v5lint.rules.parts import decoder_layers, generating, lost_generate, patched_methods, replaced_parts
 from v5lint.view.values import External, LocalClass
 
 TYPE_CHECKING = False
@@ -16,7 +15,6 @@ if TYPE_CHECKING:
 
     from v5lint.rule import Finding
     from v5lint.view.module import ModuleView
-    from v5lint.view.values import Value
 
 _OLD, _NEW = generating.CACHE_BEFORE, generating.CACHE
 _PREPARE = "prepare_inputs_for_generation"
@@ -31,7 +29,6 @@ _OLDS = (_OLD, "past_key_value")
 
 #: Parts of a model's body, which are called by the model around them.
 _PART = pattern(r"(Attention|Attn|Layer|Block)$")
-_MODELS = "transformers.models."
 
 
 class RenamedCacheParameter(Rule):
@@ -44,7 +41,8 @@ class RenamedCacheParameter(Rule):
     are left alone, and so is the `forward` of a part that only hands both on.
 
     The same in classes that inherit from a layer or an attention of a decoder (`LlamaAttention`), and in functions that
-    are put in the place of its `forward` (`LlamaAttention.forward = forward`), unless the file calls such parts itself.
+    are put in the place of its `forward` (`LlamaAttention.forward = forward`), and in classes whose objects are put in
+    the place of one (`model.model.layers[0].self_attn = Own(config)`), unless the file calls such parts itself.
 
     ## Why it breaks
 
@@ -115,7 +113,9 @@ class RenamedCacheParameter(Rule):
                 message = f"`generate` passes the cache as `{_NEW}` since transformers 5.24, and `{node.name}` {effect}"
                 yield module.finding(given, f"{message}: take both names")
             elif not _calls_parts(module) and _old_parameter(forward, is_handed_on=True) is not None:
-                parts = [root.name for root in module.roots(of) if _is_part(root) and _PART.search(root.name)]
+                roots = [each.name for each in module.roots(of) if decoder_layers.is_part(each)]
+                parts = [f"`{each}`" for each in roots if _PART.search(each)]
+                parts += [name for _kind, name, _since in replaced_parts.replaced(module, forward)]
                 if parts:
                     yield module.finding(given, _said(parts[0], f"`{node.name}`", forward))
         for part, function in _patches(module):
@@ -123,7 +123,7 @@ class RenamedCacheParameter(Rule):
             if given is None or module.guards.is_dead(function):
                 continue
             if not _PART.search(part) or not _calls_parts(module):
-                yield module.finding(given, _said(part, f"`{function.name}`", function))
+                yield module.finding(given, _said(f"`{part}`", f"`{function.name}`", function))
 
 
 def _old_parameter(forward: ast.FunctionDef, *, is_handed_on: bool) -> ast.arg | None:
@@ -159,29 +159,8 @@ def _effect(forward: ast.FunctionDef) -> str:
 
 
 def _said(part: str, name: str, forward: ast.FunctionDef) -> str:
-    said = f"`{part}` is given the cache as `{_NEW}` since transformers 5.24, and {name} {_effect(forward)}"
+    said = f"{part} is given the cache as `{_NEW}` since transformers 5.24, and {name} {_effect(forward)}"
     return f"{said}: take both names"
-
-
-def _is_part(of: Value) -> bool:
-    """Whether a class is a part of a decoder, which the model around it calls: an attention, a layer, its body.
-
-    What may be an encoder as well is given no cache there. The parts that had `layer_past` (Bloom, Falcon) have no
-    such parameter, and neither has what replaces their `forward`.
-    """
-    if not isinstance(of, External) or of.package != "transformers" or of.name == generating.MIXIN:
-        return False
-    if lookup.removed_in(of.path) is not None:
-        return False
-    facts = lookup.class_facts(of.name)
-    if facts is not None and lookup.is_subclass(of.name, generating.MIXIN):
-        return False
-    folder = facts.model_type if facts is not None else ""
-    if not folder and of.path.startswith(_MODELS):
-        folder = of.path.removeprefix(_MODELS).partition(".")[0]
-    family = lookup.model_type(folder) if folder else None
-    models = family.models if family is not None else {}
-    return "AutoModelForCausalLM" in models and "AutoModelForMaskedLM" not in models
 
 
 def _calls_parts(view: ModuleView) -> bool:
@@ -195,7 +174,7 @@ def _patches(view: ModuleView) -> Iterator[tuple[str, ast.FunctionDef]]:
         assert isinstance(function, ast.FunctionDef)
         if view.links.class_of_method(function) is None and _old_parameter(function, is_handed_on=True) is not None:
             classes = patched_methods.patched_classes(view, function, "forward")
-            parts = [each.name for each in classes if isinstance(each, External) and _is_part(each)]
+            parts = [each.name for each in classes if isinstance(each, External) and decoder_layers.is_part(each)]
             if parts:
                 yield parts[0], function
 

@@ -7,6 +7,7 @@ import ast
 from v5lint.patterns import pattern
 from v5lint.releases import parse_release
 from v5lint.rule import Rule
+from v5lint.rules.parts import replaced_parts
 from v5lint.view.values import External, LocalClass, LocalFunction
 
 TYPE_CHECKING = False
@@ -16,9 +17,8 @@ if TYPE_CHECKING:
     from v5lint.rule import Finding
     from v5lint.view.module import ModuleView
 
-#: Families whose model files make and call their parts as told below, since the releases told: read in the wheels.
-FAMILIES = ("gemma", "gemma2", "llama", "mistral", "mixtral", "phi3", "qwen2", "qwen3")
-_FILE = pattern(rf"transformers\.models\.({'|'.join(FAMILIES)})\.modeling_\1$")
+#: The model files of families that make and call their parts as told below, since the releases told.
+_FILE = pattern(rf"transformers\.models\.({'|'.join(replaced_parts.FAMILIES)})\.modeling_\1$")
 
 _FUNCTION = "apply_rotary_pos_emb"
 

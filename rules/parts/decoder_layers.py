@@ -10,7 +10,7 @@ import ast
 
 from v5lint.patterns import pattern
 from v5lint.rules.knowledge import lookup
-from v5lint.rules.parts import model_layers, models, module_paths
+from v5lint.rules.parts import generating, model_layers, models, module_paths
 from v5lint.view.values import External, LocalClass, LocalFunction
 
 TYPE_CHECKING = False
@@ -19,8 +19,11 @@ if TYPE_CHECKING:
 
     from v5lint.view.module import ModuleView
     from v5lint.view.tree import Binding
+    from v5lint.view.values import Value
 
 _BASE, _LIST, _ATTENTION = "model", "layers", "self_attn"
+
+_MODELS = "transformers.models."
 
 #: The model file of a family.
 _FILE = pattern(r"transformers\.models\.(\w+)\.modeling_\1$")
@@ -41,6 +44,27 @@ _DEPTH = 8
 def is_item(view: ModuleView, node: ast.expr) -> bool:
     """Whether an expression stands for one of the layers at `x.model.layers` of a model that may be the library's."""
     return any(not _is_own(view, model) for model in _models_of_item(view, node, frozenset()) or ())
+
+
+def is_part(of: Value) -> bool:
+    """Whether a class is a part of a decoder, which the model around it calls: an attention, a layer, its body.
+
+    What may be an encoder as well is given no cache there. The parts that had `layer_past` (Bloom, Falcon) have no
+    such parameter, and neither has what replaces their `forward`.
+    """
+    if not isinstance(of, External) or of.package != "transformers" or of.name == generating.MIXIN:
+        return False
+    if lookup.removed_in(of.path) is not None:
+        return False
+    facts = lookup.class_facts(of.name)
+    if facts is not None and lookup.is_subclass(of.name, generating.MIXIN):
+        return False
+    folder = facts.model_type if facts is not None else ""
+    if not folder and of.path.startswith(_MODELS):
+        folder = of.path.removeprefix(_MODELS).partition(".")[0]
+    family = lookup.model_type(folder) if folder else None
+    models = family.models if family is not None else {}
+    return "AutoModelForCausalLM" in models and "AutoModelForMaskedLM" not in models
 
 
 def attention(view: ModuleView, node: ast.expr, user: ModuleView) -> External | None:

@@ -334,7 +334,9 @@ def gone(
     given: set[tuple[str, str]] | None = None
     lost = frozenset().union(*(_lost(kind) for kind in kinds))
     for node in view.attributes(lost):
-        if not isinstance(node.ctx, ast.Load) or (names is not None and node.attr not in names):
+        if not (isinstance(node.ctx, ast.Load) or _is_added_to(view, node)):
+            continue
+        if names is not None and node.attr not in names:
             continue
         found = owners(view, node.value, kinds) or (_of_trainers(view, node.value) if TOKENIZER_KIND in kinds else [])
         if not found or is_own_attribute(view, node):
@@ -353,6 +355,12 @@ def gone(
         ):
             continue
         yield Gone(node, *removed)
+
+
+def _is_added_to(view: ModuleView, node: ast.Attribute) -> bool:
+    """Whether an attribute is read and set at once, `cache.seen_tokens += 1`: it must be there before."""
+    around = view.tree.parents[node]
+    return isinstance(around, ast.AugAssign) and around.target is node
 
 
 def _is_defined(view: ModuleView, name: str) -> bool:
@@ -429,7 +437,7 @@ def _given_attributes(view: ModuleView) -> set[tuple[str, str]]:
     found = set()
     for node in view.tree.nodes.get(ast.Attribute, ()):
         assert isinstance(node, ast.Attribute)
-        if isinstance(node.ctx, ast.Store):
+        if isinstance(node.ctx, ast.Store) and not _is_added_to(view, node):
             on_class = any(isinstance(each, External) and each.name[:1].isupper() for each in view.values(node.value))
             found.add((node.attr, "" if on_class else ast.dump(node.value)))
     return found

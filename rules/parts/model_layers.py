@@ -56,6 +56,12 @@ def layer(view: ModuleView, node: ast.expr) -> Layer | None:
     return Layer(name, since) if view.settings.target >= parse_release(since) else None
 
 
+def since(name: str) -> str:
+    """The release since which a class of layers gives no tuple; "" where it is not known to."""
+    _load()
+    return _layers.get(name, "")
+
+
 def names(view: ModuleView, node: ast.expr) -> set[str]:
     """The classes of layers that an expression may be an object of; empty where it is not known to be a layer."""
     _load()
