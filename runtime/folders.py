@@ -7,6 +7,7 @@ out a link to nothing; none of it is said.
 
 from __future__ import annotations
 
+import csv
 import re
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +30,7 @@ _SPLITS = {name: name for name in ("train", *EVAL_SPLITS)} | {"training": "train
 _METADATA = ("metadata.csv", "metadata.jsonl", "metadata.parquet")
 _SEPARATORS = {".csv": ",", ".tsv": "\t"}
 _FILE_COLUMNS = frozenset(("image", "image_path", "file_name", "filename", "file", "path"))
+_PADDED = re.compile(r"\s*-?0\d+\s*$")
 _SHOWN = 5
 _SHARDS = 1024
 
@@ -85,7 +87,11 @@ def load_table(path: Path, *, streaming: bool = False) -> Mapping[str, Any]:
         raise DataError(f"{path} cannot be streamed: save it as parquet with the images in it")
     import datasets
 
-    table = load_by(path, "csv", data_files={"train": str(path)}, sep=_SEPARATORS[ending])["train"]
+    options: dict[str, Any] = {"data_files": {"train": str(path)}, "sep": _SEPARATORS[ending]}
+    table = load_by(path, "csv", **options)["train"]
+    if padded := _zero_padded(path, table):
+        texts = {name: datasets.Value("string") for name in padded}
+        table = load_by(path, "csv", **options, features=datasets.Features({**table.features, **texts}))["train"]
     for name in [name for name, feature in table.features.items() if str(feature.dtype).endswith("string")]:
         cells = table[name][:]
         if name not in _FILE_COLUMNS and not (cells and cells[0] and (path.parent / cells[0]).is_file()):
@@ -96,6 +102,20 @@ def load_table(path: Path, *, streaming: bool = False) -> Mapping[str, Any]:
         table = table.remove_columns(name).add_column(name, [str(path.parent / cell) for cell in cells])
         table = table.cast_column(name, datasets.Image(decode=False))
     return {"train": table}
+
+
+def _zero_padded(path: Path, table: Any) -> list[str]:
+    """The columns of a table of text that were read as numbers and have cells such as `007`, which is no number.
+
+    Classes are often numbered so, and are called so elsewhere; `01` and `1` would be one.
+    """
+    numbers = [name for name, feature in table.features.items() if str(feature.dtype).startswith("int")]
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        rows = csv.reader(file, delimiter=_SEPARATORS[path.suffix.lower()])
+        header = next(rows, [])
+        places = {name: header.index(name) for name in numbers if name in header}
+        found = {name for row in rows for name, at in places.items() if at < len(row) and _PADDED.match(row[at])}
+    return [name for name in places if name in found]
 
 
 def is_text_table(source: str | Path) -> bool:

@@ -9,7 +9,7 @@ import pytest
 from pictures import class_folders, picture
 
 from v5lint.runtime.errors import DataError
-from v5lint.runtime.folders import load_folder
+from v5lint.runtime.folders import load_folder, load_table
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -159,3 +159,25 @@ def test_a_stream_of_a_folder_is_mixed_across_its_classes(tmp_path: Path) -> Non
     stream = load_folder(folder, streaming=True)["train"].shuffle(seed=0, buffer_size=2)
     first = [row["label"] for row, _ in zip(stream, range(12), strict=False)]
     assert 2 <= sum(first) <= 10
+
+
+@pytest.mark.parametrize(
+    ("cells", "read"),
+    [
+        (("001", "002", "010"), ["001", "002", "010"]),
+        (("01", "1", "7"), ["01", "1", "7"]),
+        (("0", "10", "9"), [0, 10, 9]),
+        (("0.5", "0.25", "1"), [0.5, 0.25, 1.0]),
+    ],
+)
+def test_classes_with_leading_zeros_keep_them(cells: tuple[str, ...], read: list[object], tmp_path: Path) -> None:
+    lines = ["picture,label,fold"]
+    for number, cell in enumerate(cells):
+        picture(number).save(tmp_path / f"{number}.png")
+        lines.append(f"{number}.png,{cell},{number}")
+    table = tmp_path / "table.csv"
+    table.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    rows = load_table(table)["train"]
+    assert rows["label"][:] == read
+    assert rows["fold"][:] == [0, 1, 2]
+    assert len(set(rows.unique("label"))) == len(cells)
