@@ -7,6 +7,7 @@ import ast
 from v5lint.patterns import pattern
 from v5lint.rule import Rule
 from v5lint.rules.parts import decoder_layers, generating, lost_generate, patched_methods, replaced_parts
+from v5lint.view.strings import is_super_call
 from v5lint.view.values import External, LocalClass
 
 TYPE_CHECKING = False
@@ -165,7 +166,7 @@ def _said(part: str, name: str, forward: ast.FunctionDef) -> str:
 
 def _calls_parts(view: ModuleView) -> bool:
     """Whether a module calls parts of models itself, and gives them the cache under its old name."""
-    return any(not generating.is_super_call(call.node, "forward") for call, _keyword in view.keywords(set(_OLDS)))
+    return any(not is_super_call(call.node, "forward") for call, _keyword in view.keywords(set(_OLDS)))
 
 
 def _patches(view: ModuleView) -> Iterator[tuple[str, ast.FunctionDef]]:

@@ -7,6 +7,7 @@ import ast
 from v5lint.rule import Finding, Rule
 from v5lint.rules.knowledge import lookup
 from v5lint.rules.parts import generating, library, lost_generate
+from v5lint.view.strings import is_super_call
 from v5lint.view.values import LocalClass
 
 TYPE_CHECKING = False
@@ -137,7 +138,7 @@ def _prepares(view: ModuleView, method: ast.FunctionDef) -> Iterator[Finding]:
         said = f"`generate` passes `{_LENGTH}=` since transformers {_SINCE_LENGTH}, and `{_PREPARE}` has no `**kwargs`"
         yield view.finding_at_name(method, said, since=_SINCE_LENGTH)
     for node in ast.walk(method):
-        if isinstance(node, ast.Call) and generating.is_super_call(node, _PREPARE) and len(node.args) > 1:
+        if isinstance(node, ast.Call) and is_super_call(node, _PREPARE) and len(node.args) > 1:
             said = f"the second parameter of `{_PREPARE}` is `{_LENGTH}` since transformers {_SINCE_LENGTH}"
             yield view.finding(node.args[1], f"{said}: pass it, and what follows, by name", since=_SINCE_LENGTH)
     read = _first_read(view, method, _POSITIONS)
@@ -220,8 +221,8 @@ def _is_handed_on(view: ModuleView, node: ast.AST, name: str) -> bool:
     parent = view.tree.parents.get(node)
     if isinstance(parent, ast.keyword):
         call = view.tree.parents.get(parent)
-        return generating.is_super_call(call, _PREPARE) or name == _POSITIONS
-    if generating.is_super_call(parent, _PREPARE):
+        return is_super_call(call, _PREPARE) or name == _POSITIONS
+    if is_super_call(parent, _PREPARE):
         return True
     return name == _POSITIONS and isinstance(parent, ast.Dict)
 

@@ -9,6 +9,7 @@ from v5lint.rules.parts import api_edits, library, passed_on_optimizers, removed
 from v5lint.rules.parts.api_edits import Rewrites
 from v5lint.rules.parts.handed_around import is_handed_around, partial
 from v5lint.view.script import ScriptView
+from v5lint.view.strings import is_super_call
 from v5lint.view.values import Constant, Mapping
 
 TYPE_CHECKING = False
@@ -240,14 +241,8 @@ def _call(view: ModuleView, use: ast.expr) -> ast.Call | None:
         return parent
     if not isinstance(parent, ast.ClassDef) or use not in parent.bases or _OWN[0] in view.source(parent):
         return None
-    calls = [each for each in ast.walk(parent) if isinstance(each, ast.Call) and _calls_base(each.func)]
+    calls = [each for each in ast.walk(parent) if isinstance(each, ast.Call) and is_super_call(each, "__init__")]
     return calls[0] if len(calls) == 1 else None
-
-
-def _calls_base(func: ast.expr) -> bool:
-    """Whether `super().__init__` is what is called."""
-    owner = func.value if isinstance(func, ast.Attribute) and func.attr == "__init__" else None
-    return isinstance(owner, ast.Call) and isinstance(owner.func, ast.Name) and owner.func.id == "super"
 
 
 def _safety(view: ModuleView, call: ast.Call) -> Applicability | None:

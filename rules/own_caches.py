@@ -6,6 +6,7 @@ import ast
 
 from v5lint.releases import parse_release
 from v5lint.rule import Edit, Fix, Rule
+from v5lint.view.strings import is_super_call
 from v5lint.view.values import LocalClass
 
 TYPE_CHECKING = False
@@ -105,14 +106,8 @@ def _is_narrow(update: ast.FunctionDef) -> bool:
 def _empty(made: ast.FunctionDef) -> Iterator[ast.Call]:
     """The calls of the base's constructor without arguments."""
     for call in ast.walk(made):
-        if isinstance(call, ast.Call) and not call.args and not call.keywords and isinstance(call.func, ast.Attribute):
-            owner = call.func.value
-            if (
-                call.func.attr == "__init__"
-                and isinstance(owner, ast.Call)
-                and getattr(owner.func, "id", "") == "super"
-            ):
-                yield call
+        if isinstance(call, ast.Call) and not call.args and not call.keywords and is_super_call(call, "__init__"):
+            yield call
 
 
 def _fix(view: ModuleView, update: ast.FunctionDef) -> Fix | None:

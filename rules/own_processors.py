@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from v5lint.rule import Edit, Fix, Rule
 from v5lint.rules.knowledge import lookup
+from v5lint.view.strings import is_super_call
 from v5lint.view.values import External, LocalClass
 
 TYPE_CHECKING = False
@@ -176,7 +177,7 @@ def _construction(node: ast.ClassDef) -> _Construction | None:
     said, init = _strings(node, "attributes"), _method(node)
     if said is None or init is None:
         return None
-    calls = [each for each in ast.walk(init) if isinstance(each, ast.Call) and _is_base(each.func)]
+    calls = [each for each in ast.walk(init) if isinstance(each, ast.Call) and is_super_call(each, "__init__")]
     if len(calls) != 1 or any(isinstance(each, ast.Starred) for each in calls[0].args):
         return None
     if any(each.arg is None for each in calls[0].keywords):
@@ -193,13 +194,6 @@ def _construction(node: ast.ClassDef) -> _Construction | None:
 
 def _is_part(name: str) -> bool:
     return name != _NO_PART and any(each in name for each in _KINDS)
-
-
-def _is_base(func: ast.expr) -> bool:
-    """`super().__init__`, and `super(Class, self).__init__`."""
-    if not isinstance(func, ast.Attribute) or func.attr != "__init__" or not isinstance(func.value, ast.Call):
-        return False
-    return isinstance(func.value.func, ast.Name) and func.value.func.id == "super"
 
 
 def _method(node: ast.ClassDef) -> ast.FunctionDef | None:

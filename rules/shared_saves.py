@@ -7,7 +7,7 @@ import ast
 from v5lint.patterns import pattern
 from v5lint.rule import Edit, Fix, Rule
 from v5lint.rules.parts import training_objects, trl_trainers
-from v5lint.view.strings import last_name
+from v5lint.view.strings import is_super, last_name
 from v5lint.view.values import LocalClass
 
 TYPE_CHECKING = False
@@ -115,7 +115,7 @@ def _writes_everywhere(view: ModuleView, method: ast.FunctionDef) -> bool:
 
 def _writes(call: ast.Call) -> bool:
     func = call.func
-    if isinstance(func, ast.Attribute) and _is_super(func.value):
+    if isinstance(func, ast.Attribute) and is_super(func.value):
         return False
     return _WRITES.fullmatch(last_name(func)) is not None
 
@@ -140,11 +140,7 @@ def _tells(node: ast.AST) -> bool:
 
 
 def _asks_super(method: ast.FunctionDef) -> bool:
-    return any(isinstance(each, ast.Attribute) and _is_super(each.value) for each in ast.walk(method))
-
-
-def _is_super(node: ast.expr) -> bool:
-    return isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "super"
+    return any(isinstance(each, ast.Attribute) and is_super(each.value) for each in ast.walk(method))
 
 
 def _fix(view: ModuleView, method: ast.FunctionDef) -> Fix | None:

@@ -7,7 +7,7 @@ import ast
 from v5lint.rule import Edit, Fix, Rule
 from v5lint.rules.knowledge import lookup
 from v5lint.rules.parts import library, members
-from v5lint.view.strings import dotted, last_name
+from v5lint.view.strings import dotted, is_super_call, last_name
 from v5lint.view.values import External, LocalClass
 
 TYPE_CHECKING = False
@@ -124,9 +124,7 @@ def _positional(view: ModuleView, call: CallSite) -> Iterator[Finding]:
 def _constructed(view: ModuleView, call: CallSite) -> frozenset[str]:
     """The configuration classes of transformers whose constructor is called, as far as all of them are known."""
     if call.name == "__init__":
-        owner = call.func.value if isinstance(call.func, ast.Attribute) else None
-        is_super = isinstance(owner, ast.Call) and isinstance(owner.func, ast.Name) and owner.func.id == "super"
-        around = view.links.class_around(call.node) if is_super else None
+        around = view.links.class_around(call.node) if is_super_call(call.node, "__init__") else None
         classes = list(view.evaluator.bases(LocalClass(view, around))) if around is not None else []
         if len(classes) != 1:
             return frozenset()

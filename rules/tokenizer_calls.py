@@ -11,6 +11,7 @@ from v5lint.rules.knowledge import lookup
 from v5lint.rules.parts import batches, called_tokenizers, library, members
 from v5lint.view.calls import CallSite
 from v5lint.view.guards import CALL_ERRORS
+from v5lint.view.strings import is_super
 from v5lint.view.values import External, LocalClass, LocalFunction
 
 TYPE_CHECKING = False
@@ -145,7 +146,7 @@ def _fix(view: ModuleView, func: ast.Attribute, safety: Applicability) -> Fix | 
     node = view.tree.parents[func]
     if not isinstance(node, ast.Call) or node.func is not func:
         return None
-    if isinstance(func.value, ast.Call) and isinstance(func.value.func, ast.Name) and func.value.func.id == "super":
+    if is_super(func.value):
         return None  # under v4 the call of the base class ends in the method again
     call = CallSite(view, node)
     arguments = _arguments(view, call, func.attr)

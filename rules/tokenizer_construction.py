@@ -7,6 +7,7 @@ import ast
 from v5lint.releases import parse_release
 from v5lint.rule import Rule
 from v5lint.rules.parts import library
+from v5lint.view.strings import is_super
 from v5lint.view.values import External, LocalClass
 
 TYPE_CHECKING = False
@@ -146,7 +147,7 @@ def _place_of_super(made: ast.FunctionDef) -> int | None:
         call = statement.value if isinstance(statement, ast.Expr) else None
         func = call.func if isinstance(call, ast.Call) else None
         if isinstance(func, ast.Attribute) and func.attr == "__init__" and isinstance(func.value, ast.Call):
-            return place if getattr(func.value.func, "id", "") == "super" else None
+            return place if is_super(func.value) else None
         if any(isinstance(each, ast.Name) and each.id == "super" for each in ast.walk(statement)):
             return None
     return None

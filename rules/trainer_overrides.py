@@ -9,6 +9,7 @@ from v5lint.releases import parse_release
 from v5lint.rule import Edit, Fix, Rule
 from v5lint.rules.knowledge import lookup
 from v5lint.rules.parts import library, training_objects, trl_trainers
+from v5lint.view.strings import is_super
 from v5lint.view.values import External, LocalClass, LocalFunction
 
 TYPE_CHECKING = False
@@ -242,7 +243,7 @@ def _never_called(view: ModuleView, method: ast.FunctionDef) -> Iterator[Finding
     if removal is None:
         return
     for node in view.tree.nodes.get(ast.Attribute, ()):
-        if isinstance(node, ast.Attribute) and node.attr == method.name and not _is_super(node.value):
+        if isinstance(node, ast.Attribute) and node.attr == method.name and not is_super(node.value):
             return  # the program calls it itself
     message = f"the Trainer has no `{method.name}` since transformers {removal.gone}: nothing calls this method now"
     yield view.finding_at_name(method, message, since=removal.gone)
@@ -254,7 +255,7 @@ def _handed_too_much(view: ModuleView, method: ast.FunctionDef) -> Iterator[Find
     known = lookup.parameters(f"{_TRAINER}.{name}", library.release_text(view.settings.target))
     for call in view.links.calls_named(name):
         func = call.func
-        if known is None or known.open or not isinstance(func, ast.Attribute) or not _is_super(func.value):
+        if known is None or known.open or not isinstance(func, ast.Attribute) or not is_super(func.value):
             continue
         if view.links.function_around(call) is not method:
             continue
@@ -339,10 +340,6 @@ def _dropped(view: ModuleView, call: ast.Call, extra: list[ast.AST]) -> Fix:
         return [edit_arguments(view, call, remove=extra)]
 
     return Fix("Drop what is not taken", build)
-
-
-def _is_super(node: ast.expr) -> bool:
-    return isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "super"
 
 
 def _lack(method: ast.FunctionDef) -> str:

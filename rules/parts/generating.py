@@ -6,6 +6,7 @@ import ast
 
 from v5lint.rules.knowledge import lookup
 from v5lint.rules.parts import library
+from v5lint.view.strings import is_super_call
 from v5lint.view.values import External, Instance, LocalClass, LocalFunction, Method
 
 TYPE_CHECKING = False
@@ -85,14 +86,6 @@ def _has_taking_forward(value: Value) -> bool:
             return all(isinstance(each, ast.FunctionDef) and CACHE in parameters(each) for each in own)
         return generates(of)
     return isinstance(of, External) and (lookup.is_model_class(of.name) or of.name == MIXIN)
-
-
-def is_super_call(node: ast.AST | None, name: str) -> bool:
-    """Whether a node is `super().name(...)`."""
-    func = node.func if isinstance(node, ast.Call) else None
-    if not isinstance(func, ast.Attribute) or func.attr != name or not isinstance(func.value, ast.Call):
-        return False
-    return isinstance(func.value.func, ast.Name) and func.value.func.id == "super"
 
 
 def is_called(view: ModuleView, name: str, *, but_in: ast.FunctionDef) -> bool:

@@ -7,6 +7,7 @@ import os.path
 
 from v5lint.rules.knowledge import lookup
 from v5lint.rules.parts import generating, hand_made, members
+from v5lint.view.strings import is_super_call
 from v5lint.view.values import External, Instance, LocalClass
 
 #: The method that says that a class is made for `generate`.
@@ -87,7 +88,7 @@ def may_generate(of: LocalClass) -> bool:
         if _BY_TRAINER.decode() in view.text:
             return True
         for call in view.calls({"generate"}):
-            if not isinstance(call.func, ast.Attribute) or generating.is_super_call(call.node, "generate"):
+            if not isinstance(call.func, ast.Attribute) or is_super_call(call.node, "generate"):
                 continue
             values = view.values(call.func.value)
             kinds = [each.of for each in values if isinstance(each, Instance)]

@@ -9,9 +9,9 @@ import ast
 
 from v5lint.releases import parse_release
 from v5lint.rules.knowledge.tables import table
-from v5lint.rules.parts import constructors, generating
+from v5lint.rules.parts import constructors
 from v5lint.rules.parts.forwards import Forward
-from v5lint.view.strings import last_name
+from v5lint.view.strings import is_super_call, last_name
 from v5lint.view.values import External, LocalClass
 
 TYPE_CHECKING = False
@@ -70,7 +70,7 @@ def calls(view: ModuleView) -> Iterator[tuple[ast.Call, str, Forward]]:
                 if of in site.callees:
                     yield from _known(site.node, paths)
         for call in ast.walk(node):
-            if generating.is_super_call(call, constructors.INIT) and view.links.class_around(call) is node:
+            if is_super_call(call, constructors.INIT) and view.links.class_around(call) is node:
                 assert isinstance(call, ast.Call)
                 yield from _known(call, paths)
 

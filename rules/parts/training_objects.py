@@ -12,6 +12,7 @@ from v5lint.rules.knowledge import lookup
 from v5lint.rules.parts import arguments, library, members, trl_trainers
 from v5lint.rules.parts.training_classes import CLASS, is_heir
 from v5lint.view import elsewhere
+from v5lint.view.strings import is_super
 from v5lint.view.values import Constant, External, Instance, LocalClass, LocalFunction, Method
 
 TYPE_CHECKING = False
@@ -281,7 +282,7 @@ def _owners(view: ModuleView, holder: ast.expr, base: str, name: str) -> list[Cl
         for each in view.classes_of(holder) or elsewhere.classes(view, holder)
         if is_a(view, each, base) or (base == CLASS and any(is_heir(root, name) for root in view.roots(each)))
     ]
-    if isinstance(holder, ast.Call) and isinstance(holder.func, ast.Name) and holder.func.id == "super":
+    if is_super(holder):
         bases = [each for each in view.values(holder) if isinstance(each, (External, LocalClass))]
         found += [each for each in bases if is_a(view, each, base)]
     if not found and base == CLASS and is_handed_arguments(view, holder):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 
-from v5lint.view.strings import dotted, last_name
+from v5lint.view.strings import dotted, is_super, last_name
 from v5lint.view.tree import FUNCTIONS, Binding
 from v5lint.view.values import Instance, LocalClass, LocalFunction, Unknown
 
@@ -537,8 +537,7 @@ class Links:
 
 def _is_of_super(call: ast.Call) -> bool:
     """Whether a method is called on `super()`."""
-    holder = call.func.value if isinstance(call.func, ast.Attribute) else None
-    return isinstance(holder, ast.Call) and last_name(holder.func) == "super"
+    return isinstance(call.func, ast.Attribute) and is_super(call.func.value)
 
 
 def destinations(call: ast.Call) -> list[str]:

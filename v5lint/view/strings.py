@@ -40,6 +40,17 @@ def last_name(node: ast.expr) -> str:
     return node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else ""
 
 
+def is_super(node: ast.AST | None) -> bool:
+    """Whether an expression is `super()`, with or without arguments."""
+    return isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "super"
+
+
+def is_super_call(node: ast.AST | None, name: str) -> bool:
+    """Whether a node is `super().name(...)`."""
+    func = node.func if isinstance(node, ast.Call) else None
+    return isinstance(func, ast.Attribute) and func.attr == name and is_super(func.value)
+
+
 def listed(node: ast.expr) -> list[str]:
     """The names in "a, b", and in ["a", "b"]."""
     if isinstance(node, (ast.List, ast.Tuple)):
