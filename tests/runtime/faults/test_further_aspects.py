@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 import torch
+import transformers
 from fault_scene import DIGITS, Scene, digits
+from packaging.version import Version
 from peft import LoraConfig, get_peft_model, inject_adapter_in_model
 from PIL import Image, ImageEnhance
 from test_aspects import Files, results_of, said
@@ -27,6 +29,10 @@ from v5lint.runtime.tiny import make_tiny_checkpoint
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
+
+_IS_RENAMED = Version(transformers.__version__) >= Version("5.9")
+_PROJECTIONS = ["q_proj", "v_proj"] if _IS_RENAMED else ["query", "value"]
+"""The query and value projections of a ViT."""
 
 pytest.importorskip("sklearn", reason="needs scikit-learn")
 
@@ -195,7 +201,7 @@ def test_an_adapter_on_what_is_never_called(wrong: bool, scene: Scene) -> None:
         model.vit.spare = nn.Linear(8, 8)
         return model
 
-    targets = ["q_proj", "v_proj", *(["spare"] if wrong else [])]
+    targets = [*_PROJECTIONS, *(["spare"] if wrong else [])]
     scene.load = load
     scene.config = lambda model: LoraConfig(r=4, target_modules=targets, modules_to_save=["classifier"])
     found = said(scene.run(["parameters"]), "parameters")
@@ -205,7 +211,7 @@ def test_an_adapter_on_what_is_never_called(wrong: bool, scene: Scene) -> None:
 
 @pytest.mark.parametrize("wrong", [False, True])
 def test_an_adapter_outside_the_encoder(wrong: bool, scene: Scene) -> None:
-    targets = ["projection"] if wrong else ["projection", "q_proj", "v_proj"]
+    targets = ["projection"] if wrong else ["projection", *_PROJECTIONS]
     scene.config = lambda model: LoraConfig(r=4, target_modules=targets, modules_to_save=["classifier"])
     found = said(scene.run(["parameters"]), "parameters")
     assert ("No layer of the encoder is adapted: the adapter sits on" in found) is wrong
@@ -215,7 +221,7 @@ def test_an_adapter_outside_the_encoder(wrong: bool, scene: Scene) -> None:
 @pytest.mark.parametrize("wrong", [False, True])
 def test_a_frozen_head_is_the_checkpoint_s(wrong: bool, scene: Scene) -> None:
     make_tiny_checkpoint("vit", scene.checkpoint, labels=DIGITS)
-    scene.config = lambda model: LoraConfig(r=4, target_modules=["q_proj", "v_proj"])
+    scene.config = lambda model: LoraConfig(r=4, target_modules=_PROJECTIONS)
 
     def finish(model: Any) -> Any:
         if wrong:
