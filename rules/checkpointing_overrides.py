@@ -6,8 +6,8 @@ import ast
 
 from v5lint.patterns import pattern
 from v5lint.project import bytes_of
-from v5lint.rule import Edit, Fix, Rule
-from v5lint.rules.parts import library
+from v5lint.rule import Fix, Rule
+from v5lint.rules.parts import library, parameters
 from v5lint.view.values import LocalClass
 
 TYPE_CHECKING = False
@@ -126,11 +126,7 @@ def _trainers(view: ModuleView) -> list[str]:
 
 def _fix(view: ModuleView, method: ast.FunctionDef) -> Fix | None:
     """Add `**kwargs` behind the last parameter."""
-    args = method.args
-    nodes = [*args.args, *args.kwonlyargs, *args.defaults, *(each for each in args.kw_defaults if each is not None)]
-    end = max(view.span(each)[1] for each in nodes)
-    head = view.text[view.span(method)[0] : end]
-    open_ones = head.count("(") - head.count(")")
-    if "kwargs" in {each.arg for each in (*args.args, *args.kwonlyargs)} or open_ones != 1:
+    if "kwargs" in {each.arg for each in (*method.args.args, *method.args.kwonlyargs)}:
         return None
-    return Fix("Take `**kwargs`", [Edit(end, end, ", **kwargs")])
+    edits = parameters.added(view, method, "**kwargs")
+    return Fix("Take `**kwargs`", edits) if edits is not None else None

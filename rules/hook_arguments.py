@@ -6,8 +6,7 @@ import ast
 
 from v5lint.releases import parse_release
 from v5lint.rule import Rule
-from v5lint.rules.parts import decoder_layers, model_layers, patched_methods
-from v5lint.view.strings import last_name
+from v5lint.rules.parts import decoder_layers, model_layers, patched_methods, replaced_parts
 from v5lint.view.values import LocalClass
 
 TYPE_CHECKING = False
@@ -26,9 +25,8 @@ _GONE = {
     "cache_position": ("5.4", "take the positions from `position_ids`, or the length of the cache"),
 }
 
-#: What else gives a part what it is given, and what makes a method or less of a function.
+#: What gives a part what it is given.
 _FORWARD = "forward"
-_BINDS = frozenset({"MethodType", "partial"})
 
 _REGISTER = frozenset({"register_forward_hook", "register_forward_pre_hook"})
 _WITH = "with_kwargs"
@@ -176,10 +174,7 @@ def _puts(view: ModuleView, name: str) -> bool:
     """Whether a module puts a function in the place of the `forward` of a part: `layer.self_attn.forward = mine`."""
     for statement in view.tree.nodes.get(ast.Assign, ()):
         assert isinstance(statement, ast.Assign)
-        value = statement.value
-        if isinstance(value, ast.Call) and value.args and last_name(value.func) in _BINDS:
-            value = value.args[0]
-        if name not in (getattr(value, "id", ""), getattr(value, "attr", "")):
+        if replaced_parts.put(statement.value) != name:
             continue
         for target in statement.targets:
             if isinstance(target, ast.Attribute) and target.attr == _FORWARD and _is_part(view, target.value):

@@ -5,7 +5,8 @@ from __future__ import annotations
 import ast
 
 from v5lint.releases import parse_release
-from v5lint.rule import Edit, Fix, Rule
+from v5lint.rule import Fix, Rule
+from v5lint.rules.parts import parameters
 from v5lint.view.strings import is_super_call
 from v5lint.view.values import LocalClass
 
@@ -112,14 +113,10 @@ def _empty(made: ast.FunctionDef) -> Iterator[ast.Call]:
 
 def _fix(view: ModuleView, update: ast.FunctionDef) -> Fix | None:
     """Add `**kwargs` behind the last parameter."""
+    edits = parameters.added(view, update, f"**{_GIVEN}")
+    if edits is None:
+        return None
     args = update.args
-    nodes = [*args.args, *args.kwonlyargs, *args.defaults, *(each for each in args.kw_defaults if each is not None)]
-    nodes += [each.annotation for each in (*args.args, *args.kwonlyargs) if each.annotation is not None]
-    end = max(view.span(each)[1] for each in nodes)
     old = args.args[4].arg if len(args.args) > 4 else ""
     reads = [each for each in ast.walk(update) if isinstance(each, ast.Name) and each.id == old]
-    head = view.text[view.span(update)[0] : end]
-    if head.count("(") - head.count(")") != 1:
-        return None
-    edits = [Edit(end, end, f", **{_GIVEN}")]
     return Fix(f"Take `**{_GIVEN}`", edits, applicability="unsafe" if reads else "safe")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import ast
 
-from v5lint.rule import Edit, Fix, Rule
-from v5lint.rules.parts import library
+from v5lint.rule import Fix, Rule
+from v5lint.rules.parts import library, parameters
 from v5lint.view.values import LocalClass
 
 TYPE_CHECKING = False
@@ -77,9 +77,6 @@ def _is_narrow(method: ast.FunctionDef) -> bool:
     return method.args.kwarg is None and _STRATEGY in names and _SIDE not in names
 
 
-def _fix(view: ModuleView, method: ast.FunctionDef) -> Fix:
-    """Add the parameter behind the last one."""
-    args = method.args
-    nodes = [*args.args, *args.kwonlyargs, *args.defaults, *(each for each in args.kw_defaults if each is not None)]
-    end = max(view.span(each)[1] for each in nodes)
-    return Fix(f"Take `{_SIDE}`", [Edit(end, end, f", {_SIDE}=None")])
+def _fix(view: ModuleView, method: ast.FunctionDef) -> Fix | None:
+    edits = parameters.added(view, method, f"{_SIDE}=None")
+    return Fix(f"Take `{_SIDE}`", edits) if edits is not None else None

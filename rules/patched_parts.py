@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 #: The model files of families that make and call their parts as told below, since the releases told.
 _FILE = pattern(rf"transformers\.models\.({'|'.join(replaced_parts.FAMILIES)})\.modeling_\1$")
 
-_FUNCTION = "apply_rotary_pos_emb"
+_FUNCTION, _PARTIAL = "apply_rotary_pos_emb", "functools.partial"
 
 #: How a class is made: the end of its name -> by position, by name, since.
 _MADE = {
@@ -95,7 +95,7 @@ def _is_of_family(view: ModuleView, target: ast.Attribute) -> bool:
 
 def _check(view: ModuleView, target: ast.Attribute, value: ast.expr) -> Iterator[Finding]:
     bound: set[str] = set()
-    if isinstance(value, ast.Call) and len(value.args) == 1 and getattr(value.func, "id", "") == "partial":
+    if isinstance(value, ast.Call) and len(value.args) == 1 and External(_PARTIAL) in view.values(value.func):
         bound = {each.arg or "" for each in value.keywords}
         value = value.args[0]
     if "" in bound or view.guards.is_dead(target):

@@ -51,12 +51,12 @@ def replaced(view: ModuleView, function: ast.FunctionDef) -> Iterator[tuple[str,
     for other in (view, *view.importers(name)):
         for statement in other.tree.nodes.get(ast.Assign, ()):
             assert isinstance(statement, ast.Assign)
-            if _put(statement.value, is_class=owner is not None) == name:
+            if put(statement.value, is_class=owner is not None) == name:
                 for target in statement.targets:
                     yield from _at(other, target, is_class=owner is not None)
 
 
-def _put(value: ast.expr, *, is_class: bool) -> str:
+def put(value: ast.expr, *, is_class: bool = False) -> str:
     """The name of the function, or of the class, that is put somewhere."""
     while isinstance(value, ast.Call) and isinstance(value.func, ast.Attribute) and value.func.attr == "to":
         value = value.func.value

@@ -1,0 +1,32 @@
+"""Parameters that are added to functions of the repository."""
+
+from __future__ import annotations
+
+from v5lint.rule import Edit
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import ast
+
+    from v5lint.view.module import ModuleView
+
+
+def added(view: ModuleView, function: ast.FunctionDef, text: str) -> list[Edit] | None:
+    """What adds a parameter behind the last one; None where that one is not followed by a parameter's end.
+
+    Args:
+        view: the module.
+        function: a function without `**kwargs`.
+        text: the parameter: `**kwargs`, `padding_side=None`.
+    """
+    args = function.args
+    nodes = [*args.args, *args.kwonlyargs, *args.defaults, *(each for each in args.kw_defaults if each is not None)]
+    if args.vararg is not None:
+        nodes.append(args.vararg)
+    if not args.args:
+        return None
+    end = max(view.span(each)[1] for each in nodes)
+    head = view.text[view.span(function)[0] : end]
+    if head.count("(") - head.count(")") != 1:  # a default in parentheses ends behind the node
+        return None
+    return [Edit(end, end, f", {text}")]
