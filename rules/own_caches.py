@@ -25,6 +25,9 @@ _GIVEN_SINCE = "5.24"
 #: The release since which a cache is made of layers.
 _LAYERS_SINCE = "4.56"
 
+#: How much an attention gave: the cache, the keys, the values, the layer, and one dict of the rest.
+_GIVEN_BEFORE = 5
+
 #: What an `update` is told by.
 _LAYER = "layer_idx"
 
@@ -35,7 +38,8 @@ class OwnCache(Rule):
     ## What it does
 
     Finds classes that inherit from a cache of transformers (`Cache`, `DynamicCache`, `StaticCache`, ...) and define
-    `update` without a parameter `kwargs` and without `**kwargs`; and those that inherit from `Cache` itself and call
+    `update` without a parameter `kwargs` and without `**kwargs` (not one that asks for more than an attention of the
+    library gives, and is called by the program's own); and those that inherit from `Cache` itself and call
     `super().__init__()` without arguments.
 
     ## Why it breaks
@@ -99,9 +103,11 @@ class OwnCache(Rule):
 
 
 def _is_narrow(update: ast.FunctionDef) -> bool:
+    """Whether an attention of the library could call an `update` before, and cannot now."""
     args = update.args
     names = {each.arg for each in (*args.args, *args.kwonlyargs)}
-    return args.kwarg is None and _LAYER in names and _GIVEN not in names
+    is_asking = len(args.args) - len(args.defaults) > _GIVEN_BEFORE or None in args.kw_defaults
+    return args.kwarg is None and _LAYER in names and _GIVEN not in names and not is_asking
 
 
 def _empty(made: ast.FunctionDef) -> Iterator[ast.Call]:
@@ -117,6 +123,6 @@ def _fix(view: ModuleView, update: ast.FunctionDef) -> Fix | None:
     if edits is None:
         return None
     args = update.args
-    old = args.args[4].arg if len(args.args) > 4 else ""
+    old = args.args[_GIVEN_BEFORE - 1].arg if len(args.args) >= _GIVEN_BEFORE else ""
     reads = [each for each in ast.walk(update) if isinstance(each, ast.Name) and each.id == old]
     return Fix(f"Take `**{_GIVEN}`", edits, applicability="unsafe" if reads else "safe")

@@ -29,4 +29,10 @@ def added(view: ModuleView, function: ast.FunctionDef, text: str) -> list[Edit] 
     head = view.text[view.span(function)[0] : end]
     if head.count("(") - head.count(")") != 1:  # a default in parentheses ends behind the node
         return None
-    return [Edit(end, end, f", {text}")]
+    last = max(view.span(each)[0] for each in (*args.args, *args.kwonlyargs))
+    line = view.text.rfind("\n", 0, last) + 1
+    indent = view.text[line:last]
+    if not indent or not indent.isspace():
+        return [Edit(end, end, f", {text}")]
+    newline = "\r\n" if view.text[:line].endswith("\r\n") else "\n"
+    return [Edit(end, end, f",{newline}{indent}{text}")]  # each parameter has a line to itself
