@@ -28,7 +28,10 @@ _SINCE = "4.36"  # see V5003
 _IMPORTS = re.compile(rf"^[ \t]*(?:import|from)[ \t]+(?:{'|'.join(sorted(CACHE_READERS))})\b", re.MULTILINE)
 
 #: Kinds of scripts whose lines run one after another.
-_IN_ORDER = ("shell", "batch", "powershell", "fish")
+_IN_ORDER = ("shell", "batch", "powershell", "fish", "nix", "r", "julia", "snakefile", "makefile", "justfile")
+
+#: Kinds whose values are not those of a shell: what is read in the line of a value is a part of it.
+_BY_LINES = ("r", "julia", "snakefile", "justfile", "ini", "toml")
 
 #: Kinds of files with tables, in which a key stands once.
 _TABLES = ("toml", "yaml", "hcl", "json", "nix", "groovy")
@@ -153,10 +156,16 @@ class _Decision:
 
     def is_open(self, write: Mention) -> bool:
         """Whether a value from outside counts first: `${TRANSFORMERS_CACHE:-/data}`."""
-        if write.name not in write.reads or self.view.kind not in _IN_ORDER:
+        is_read = write.name in write.reads and not self.is_read_beside(write, "outside")  # which keeps its name
+        if self.group.is_given or not (is_read or (self.view.kind in _BY_LINES and self.is_read_beside(write))):
             return False
         before = (each for each in self.group.writes if each.start < write.start and each.access in ("set", "assign"))
         return not any(is_around(each, write) and not self.is_open(each) for each in before)  # `run -e NAME=$NAME`
+
+    def is_read_beside(self, write: Mention, access: str = "read") -> bool:
+        """Whether the line that sets the variable reads it: `X = {env:X:/data}`."""
+        reads = (each for each in self.group.mentions if each.access == access and each.start > write.start)
+        return any(not re.search(r"[\r\n]", self.view.text[write.end : each.start]) for each in reads)
 
     def is_asked_first(self, writes: list[Mention]) -> bool:
         """Whether the script reads what comes from outside before it sets it: `if [ -z "$TRANSFORMERS_CACHE" ]`."""

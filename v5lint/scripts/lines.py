@@ -19,7 +19,8 @@ class _Kind:
 
     Attributes:
         comment: what a comment is.
-        sets: what sets a variable: groups `name` and `value`; `plain` where it does so only for the script itself.
+        sets: what sets a variable: groups `name` and `value`; `plain` where it does so only for the script itself,
+            `open` where a value from outside counts first.
         reads: what reads one.
         exports: what puts one into the environment.
     """
@@ -39,9 +40,10 @@ _KINDS = {
     ),
     "fish": _Kind(
         r"(?:^|(?<=[ \t;]))#[^\r\n]*",
-        r"^[ \t]*(?:set[ \t]+(?:-\S+[ \t]+)*?(?:-[A-Za-z]*x[A-Za-z]*|--export)[ \t]+(?:-\S+[ \t]+)*|export[ \t]+)"
+        r"(?:^|;|\b(?:and|or)\b)[ \t]*"
+        r"(?:set[ \t]+(?:-\S+[ \t]+)*?(?:-[A-Za-z]*x[A-Za-z]*|--export)[ \t]+(?:-\S+[ \t]+)*|export[ \t]+)"
         rf"{_NAME}(?:=|[ \t]+)(?P<value>[^\r\n;]*)",
-        r"\$(?P<name>[A-Za-z_]\w*)",
+        r"\$(?P<name>[A-Za-z_]\w*)|\bset[ \t]+(?:-\S+[ \t]+)*?(?:-[A-Za-z]*q[A-Za-z]*|--query)[ \t]+(?P<name2>\w+)",
     ),
     "powershell": _Kind(
         r"(?<!`)#[^\r\n]*|<\#(?s:.*?)\#>",
@@ -51,22 +53,22 @@ _KINDS = {
     ),
     "batch": _Kind(
         r"^[ \t]*@?(?i:rem\b|::)[^\r\n]*",
-        rf"^[ \t]*@?(?i:set|setx)[ \t]+\"?{_NAME}(?:=|[ \t]+(?=\S))(?P<value>[^\r\n]*)",
-        r"[%!](?P<name>[A-Za-z_]\w*)[%!:]",
+        r"(?:^[ \t]*@?(?:(?i:if)\b[^\r\n&|()]*[ \t])?|[&(][ \t]*)"
+        rf"(?i:set|setx)[ \t]+\"?{_NAME}(?:=|[ \t]+(?=\S))(?P<value>[^\r\n&]*)",
+        r"[%!](?P<name>[A-Za-z_]\w*)[%!:]|\b(?i:defined)[ \t]+(?P<name2>\w+)",
     ),
     "makefile": _Kind(
         r"(?:^|(?<=[ \t]))#[^\r\n]*",
-        r"^(?:(?P<export>[ ]*(?:[^\s:=\#][^:=\#\r\n]*:)?[ \t]*export[ \t]+)|(?P<plain>[ ]*)"
-        rf"|(?P<recipe>\t[^#\r\n]*?(?<![\w-]))){_NAME}"
-        r"(?:[ ]*[:?]?=|(?<=\w)=)[ \t]*(?P<value>[^\r\n;&]*)",
-        r"\$[({](?P<name>[A-Za-z_]\w*)[)}]|\$\$\{?(?P<name2>[A-Za-z_]\w*)",
+        rf"^(?:(?P<export>[ ]*(?:[^\s:=\#][^:=\#\r\n]*:)?[ \t]*export[ \t]+)|(?P<plain>[ ]*)){_NAME}"
+        r"[ ]*(?:(?P<open>\?)|:{0,3})=[ \t]*(?P<value>[^\r\n;&]*)",
+        r"\$[({](?P<name>[A-Za-z_]\w*)[)}]|(?:\$\$\{?|\bifn?def[ \t]+)(?P<name2>[A-Za-z_]\w*)",
         rf"^[ \t]*export[ \t]+{_NAME}[ \t]*(?:$|\#)",
     ),
     "justfile": _Kind(
         r"(?:^|(?<=[ \t]))#[^\r\n]*",
-        rf"^(?:export[ \t]+|(?P<plain>(?=[A-Za-z_])(?!export\b))){_NAME}[ \t]*:=[ \t]*(?P<value>[^\r\n]*)"
-        rf"|^(?P<recipe>[ \t]+(?:[^#\r\n]*?(?<![\w-]))?)(?P<name2>[A-Za-z_]\w*)=(?P<value2>[^\r\n;&]*)",
-        r"\$\{?(?P<name>[A-Za-z_]\w*)|\{\{[ \t]*(?P<name2>[A-Za-z_]\w*)[ \t]*\}\}",
+        rf"^(?:export[ \t]+|(?P<plain>(?=[A-Za-z_])(?!export\b))){_NAME}[ \t]*:=[ \t]*(?P<value>[^\r\n]*)",
+        r"\$\{?(?P<name>[A-Za-z_]\w*)"
+        r"|(?:\{\{[ \t]*|\benv(?:_var)?(?:_or_default)?\([ \t]*[\"'])(?P<name2>[A-Za-z_]\w*)",
     ),
     "systemd": _Kind(
         r"^[ \t]*[#;][^\r\n]*",
@@ -82,12 +84,14 @@ _KINDS = {
     "julia": _Kind(
         r"#=(?s:.*?)=#|(?:^|(?<=[\s;]))#(?!=)[^\r\n]*",
         rf"\bENV\[\"{_NAME}\"\][ \t]*=(?!=)[ \t]*(?P<value>\"[^\"\r\n]*\")?"
-        r"|\bwithenv\([ \t]*\"(?P<name2>\w+)\"[ \t]*=>[ \t]*(?P<value2>\"[^\"\r\n]*\")?",
+        r"|\b(?:withenv\([ \t]*|get!\([ \t]*ENV,[ \t]*)\"(?P<name2>\w+)\"[ \t]*(?:=>|,)"
+        r"[ \t]*(?P<value2>\"[^\"\r\n]*\")?",
         r"\bENV\[\"(?P<name>\w+)\"\]|\b(?:get|haskey|delete!|pop!)\(ENV,[ \t]*\"(?P<name2>\w+)\"",
     ),
     "snakefile": _Kind(
         r"(?:^|(?<=[ \t]))#[^\r\n]*",
-        rf"\bos\.environ\[[\"']{_NAME}[\"']\][ \t]*=(?!=)[ \t]*(?P<value>\"[^\"\r\n]*\"|'[^'\r\n]*')?"
+        rf"\bos\.environ(?:\.setdefault\([ \t]*|\[)[\"']{_NAME}[\"'](?:\][ \t]*=(?!=)|,)"
+        r"[ \t]*(?P<value>\"[^\"\r\n]*\"|'[^'\r\n]*')?"
         r"|(?:\bexport[ \t]+|(?<=[\"']))(?P<name2>[A-Z][A-Z0-9_]+)=(?P<value2>[^\s;&]+)",
         r"\bos\.(?:environ(?:\.get\(|\.pop\(|\[)|getenv\()[ \t]*[\"'](?P<name>\w+)"
         r"|\$(?:\{\{?)?(?P<name2>[A-Za-z_]\w*)",
@@ -138,9 +142,11 @@ def read(text: str, kind: str) -> Script:
         access: Access = "assign" if groups.get("plain") is not None and not exports_all else "set"
         value = groups["value"] if which == "name" else groups["value2"]
         is_part = kind == "snakefile" and text[found.start() - 1 : found.start()] in (" ", "\t")  # a block needs it
-        is_alone = groups.get("recipe") is None and which == "name" and not is_part
+        is_alone = which == "name" and not is_part
         removal = _line(text, found) if is_alone else None
         known = _value(value, kind) if value is not None else None
+        if known is not None and groups.get("open") is not None:
+            known = f"${{{found[which]}:-{known}}}"
         script.mentions.append(Mention(found[which], at, access, (), value=known, removal=removal))
     for access, reading in (("export", form.exports), ("read", form.reads)):
         for found in reading.finditer(text):
@@ -152,7 +158,7 @@ def read(text: str, kind: str) -> Script:
 
 
 def _read_recipes(script: Script, recipes: re.Pattern[str]) -> None:
-    """Note the commands of a Makefile or a justfile, and the words that the variables of the first hold."""
+    """Note the commands of a Makefile or a justfile, what they set, and the words that the variables of make hold."""
     from v5lint.scripts import shell
 
     text = script.text
@@ -160,7 +166,15 @@ def _read_recipes(script: Script, recipes: re.Pattern[str]) -> None:
         recipe = Script(text)
         shell.read_into(recipe, found.end("mark"), found.end(), ())
         script.silent += recipe.silent
-        script.mentions += [each for each in recipe.mentions if each.access == "text"]
+        for mention in recipe.mentions:
+            if mention.access == "read":  # which is written as make and just write it
+                continue
+            mention.block = ()
+            if mention.value is not None:
+                mention.value = _of_make(mention.value)
+            if mention.removal in recipe.commands_taken_out:
+                mention.removal = None  # another line may go on from it
+            script.mentions.append(mention)
         for command in recipe.commands:
             command.words = [Word(_of_make(each.text), each.start, each.end) for each in command.words]
             script.commands.append(command)
@@ -171,8 +185,8 @@ def _read_recipes(script: Script, recipes: re.Pattern[str]) -> None:
 
 
 def _of_make(text: str) -> str:
-    """A word with every `$(X)` as `${X}`."""
-    return re.sub(r"\$\((\w+)\)", r"${\1}", text)
+    """A word with every `$(X)`, and what a shell reads behind a doubled sign, as `${X}`."""
+    return re.sub(r"\$\((\w+)\)", r"${\1}", text.replace("$$", "$"))
 
 
 def _line(text: str, found: re.Match[str]) -> tuple[int, int] | None:
