@@ -30,6 +30,11 @@ _SCRIPT = pattern(r"(?<![\w.-])({})(?=$|[\s;&|)\"'])".format("|".join(_SCRIPTS))
 _SUBCOMMAND = pattern(r"[ \t]+([a-z-]+)")
 _HUB = "huggingface_hub"
 
+#: Where a list of commands goes on in the next line, what ends it, and how far back its beginning may be.
+_GOES_ON = re.compile(r"\\\r?\n|(?<=[|&])[ \t]*\r?\n")
+_ENDS = re.compile(r"[;\r\n]")
+_LIST = 600
+
 #: Commands that take what follows them as words, and do not start it.
 _NO_STARTERS = frozenset(
     "echo printf which type whereis man grep cat ls rm cp mv ln chmod touch test [ git pip pip3 apt apt-get brew conda "
@@ -91,7 +96,8 @@ class RemovedCommand(Rule):
     `python -m transformers.<module that is gone>` in what `subprocess.run` and its kin, `os.system`, `os.popen`,
     `asyncio.create_subprocess_*` and `get_ipython().system` are given: a string, an f-string, a list, what these are
     put together to, a variable with one, or a table of them. `shutil.which` of such a command finds nothing any more.
-    What only names the command, as `echo` does, is left alone.
+    What only names the command, as `echo` does, is left alone, and so is what falls back on it: the new command was
+    looked for (`shutil.which("hf")`, `command -v hf`) or tried before (`hf download x || huggingface-cli download x`).
 
     The same in the commands of shell scripts, Dockerfiles, YAML and Makefiles (`which huggingface-cli` as well).
 
@@ -153,6 +159,22 @@ class RemovedCommand(Rule):
 # Scripts
 
 
+def _looks_for(view: ScriptView, name: str) -> bool:
+    """Whether a script asks where a command is: it knows both names, and takes the one that is there."""
+    for command in view.commands:
+        first, *others = (word.text for word in command.words)
+        asks = first in _ASKING or (first == "command" and others[:1] in (["-v"], ["-V"]))
+        if asks and name in others:
+            return True
+    return False
+
+
+def _is_second_choice(view: ScriptView, at: int, new: str) -> bool:
+    """Whether a command runs only where the new one fails: `hf download x || huggingface-cli download x`."""
+    before = _ENDS.split(_GOES_ON.sub(" ", view.text[max(0, at - _LIST) : at]))[-1]
+    return re.search(rf"(?<![\w./-]){new}(?![\w./-]).*\|\|", before) is not None
+
+
 def _in_script(view: ScriptView, words: list[script.Word]) -> Iterator[Finding]:
     """The findings in one command of a shell script, or of what holds such commands."""
     program = words[0].text.rpartition("/")[2]
@@ -162,7 +184,9 @@ def _in_script(view: ScriptView, words: list[script.Word]) -> Iterator[Finding]:
         name = word.text.rpartition("/")[2]
         is_started = index == 0 or ("/" not in word.text and not _INSTALLS & {*texts[:index]})
         if name in _SCRIPTS and not _is_ours(view, name) and (asks or (is_started and program not in _NO_STARTERS)):
-            yield _script_finding(view, words, index, name, asks=asks)
+            new = _successor(name)
+            if not _looks_for(view, new) and not _is_second_choice(view, words[0].start, new):
+                yield _script_finding(view, words, index, name, asks=asks)
         elif index and texts[index - 1] == _CLIENT and index == 1 and not _is_ours(view, _CLIENT):
             if (said := _about_client(words[index:])) is not None:
                 yield view.finding(word.start, word.end, said[0], since=said[1])
@@ -228,7 +252,7 @@ def _in_call(view: ModuleView, call: CallSite) -> Iterator[tuple[ast.AST, Findin
 def _looked_for(view: ModuleView, call: CallSite) -> Iterator[tuple[ast.AST, Finding]]:
     """`shutil.which("huggingface-cli")`, which finds nothing: the program takes it for missing."""
     given = call.argument("cmd", 0)
-    if isinstance(given, ast.Constant) and given.value in _SCRIPTS:
+    if isinstance(given, ast.Constant) and given.value in _SCRIPTS and not _is_fallback(view, given, str(given.value)):
         yield given, _of_script(view, given, str(given.value), None)
 
 
@@ -242,12 +266,32 @@ def _in_command(view: ModuleView, command: list[Word]) -> Iterator[tuple[ast.AST
         script = word.text.lstrip("$(`{").rpartition("/")[2]
         # A path is a command only where one stands; a bare word may follow any wrapper: `poetry run huggingface-cli`.
         if script in _SCRIPTS and (index <= first or "/" not in word.text) and not _is_ours(view, script):
+            if _is_fallback(view, word.node, script):
+                continue
             edits = None if _takes_several(command) else _edits(view, command, index, script)
             yield word.node, _of_script(view, word.node, script, edits)
         elif before == _CLIENT and index - 1 <= first and not _is_ours(view, before):
             yield from _of_client(view, command, index)
         elif before == "-m" and not _is_ours(view, word.text):
             yield from _of_module(view, word.node, word.text)
+
+
+def _is_fallback(view: ModuleView, node: ast.expr, script: str) -> bool:
+    """Whether a command is for where the new one is not: the module looks for that, or has tried it before."""
+    new = _successor(script)
+    for call in view.calls({"which"}):
+        given = call.argument("cmd", 0)
+        if isinstance(given, ast.Constant) and given.value == new:
+            return True
+    if re.search(rf"(?<![\w./-]){new}(?![\w./-])[^;\n]*\|\|[^;\n]*{script}", view.source(node)):
+        return True
+    for each in view.tree.ancestors(node):
+        around = view.tree.parents[each] if isinstance(each, ast.ExceptHandler) else None
+        if isinstance(around, ast.Try):
+            tried = (inner for part in around.body for inner in ast.walk(part) if isinstance(inner, ast.Constant))
+            if any(isinstance(text.value, str) and text.value.partition(" ")[0] == new for text in tried):
+                return True
+    return False
 
 
 def _is_ours(view: ModuleView | ScriptView, what: str) -> bool:
