@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from typing import TypeAlias
 
-    from v5lint.rule import Finding, Unseen
+    from v5lint.rule import Applicability, Finding, Unseen
     from v5lint.rules.parts.command_words import Word
     from v5lint.scripts import script
     from v5lint.view.calls import CallSite
@@ -123,7 +123,7 @@ class RemovedCommand(Rule):
     Safe for the subcommands that kept their name and arguments (`download`, `upload`, `env`, `version`, and `login`,
     `logout` and `whoami` behind `hf auth`), once `min-version` is a release that installs the new command. Where
     `--resume-download` or `--local-dir-use-symlinks` is passed, which `hf download` refuses, and for everything else
-    there is no fix.
+    there is no fix. Unsafe in a script that is written to a file or run on another machine.
 
     ## References
 
@@ -145,6 +145,8 @@ class RemovedCommand(Rule):
         if isinstance(module, ScriptView):
             for command in module.commands:
                 yield from _in_script(module, command.words)
+            for command in module.written:
+                yield from _in_script(module, command.words, is_written=True)
             return
         told: set[ast.AST] = set()
         for call in module.calls({*process_calls.STARTERS, "which"}):
@@ -175,8 +177,14 @@ def _is_second_choice(view: ScriptView, at: int, new: str) -> bool:
     return re.search(rf"(?<![\w./-]){new}(?![\w./-]).*\|\|", before) is not None
 
 
-def _in_script(view: ScriptView, words: list[script.Word]) -> Iterator[Finding]:
-    """The findings in one command of a shell script, or of what holds such commands."""
+def _in_script(view: ScriptView, words: list[script.Word], *, is_written: bool = False) -> Iterator[Finding]:
+    """The findings in one command of a shell script, or of what holds such commands.
+
+    Args:
+        view: the script.
+        words: the words of the command.
+        is_written: whether it is of a script that this one writes, or has run on another machine.
+    """
     program = words[0].text.rpartition("/")[2]
     asks = program in _ASKING or (program == "command" and len(words) > 1 and words[1].text in ("-v", "-V"))
     texts = [word.text for word in words]
@@ -186,7 +194,7 @@ def _in_script(view: ScriptView, words: list[script.Word]) -> Iterator[Finding]:
         if name in _SCRIPTS and not _is_ours(view, name) and (asks or (is_started and program not in _NO_STARTERS)):
             new = _successor(name)
             if not _looks_for(view, new) and not _is_second_choice(view, words[0].start, new):
-                yield _script_finding(view, words, index, name, asks=asks)
+                yield _script_finding(view, words, index, name, asks=asks, is_written=is_written)
         elif index and texts[index - 1] == _CLIENT and index == 1 and not _is_ours(view, _CLIENT):
             if (said := _about_client(words[index:])) is not None:
                 yield view.finding(word.start, word.end, said[0], since=said[1])
@@ -194,7 +202,9 @@ def _in_script(view: ScriptView, words: list[script.Word]) -> Iterator[Finding]:
             yield view.finding(word.start, word.end, said[0], since=said[1])
 
 
-def _script_finding(view: ScriptView, words: list[script.Word], index: int, name: str, *, asks: bool) -> Finding:
+def _script_finding(
+    view: ScriptView, words: list[script.Word], index: int, name: str, *, asks: bool, is_written: bool
+) -> Finding:
     word = words[index]
     following = words[index + 1] if index + 1 < len(words) else None
     spelling = _SPELLINGS[name].get(following.text, "") if following is not None else ""
@@ -211,7 +221,8 @@ def _script_finding(view: ScriptView, words: list[script.Word], index: int, name
         return _said(view, name, None, word)
     new, *more = spelling.split(" ")
     edits = [Edit(start, word.end, new), Edit(following.start, following.end, " ".join(more)), *dropped]
-    return _said(view, name, Fix(f"Call `{new}`", edits, requires=_SINCE[name]), word)
+    applicability: Applicability = "unsafe" if is_written else "safe"
+    return _said(view, name, Fix(f"Call `{new}`", edits, applicability=applicability, requires=_SINCE[name]), word)
 
 
 def _said(view: ScriptView, name: str, fix: Fix | None, word: script.Word) -> Finding:

@@ -59,7 +59,12 @@ class _Decision:
         self.view = group.view
         self.replacement = replacement
         beside = self.view.variables((*_HUB_ALIASES, _HOME))
-        self.hub = [each for each in beside if each.name in _HUB_ALIASES and _is_set(each, beside)]
+        is_text = all(each.access == "text" for each in group.writes)
+        self.hub = [
+            each
+            for each in beside
+            if each.name in _HUB_ALIASES and (_is_set(each, beside) or (is_text and each.access == "text"))
+        ]
         self.hub_readers = [each for each in beside if each.name in _HUB_ALIASES and each.access in ("read", "pass")]
         self.home = [each for each in beside if each.name == _HOME and _is_set(each, beside)]
 
@@ -220,4 +225,6 @@ def _holds(other: Mention, write: Mention) -> bool:
     """Whether another variable is set wherever one is."""
     if "child" in (other.access, write.access):
         return other.block == write.block
+    if other.access == write.access == "text":  # each of `echo ... >> file` has a block of its own
+        return other.block[:-1] == write.block[:-1]
     return is_around(other, write)

@@ -116,6 +116,7 @@ class Script:
         text: the whole text.
         mentions: in the order of reading.
         commands: in the order of reading.
+        written: those of scripts that are written to a file, or run on another machine.
         silent: the spans in which a name means nothing: comments, and what is only printed.
         sizes: how many commands stand in a block.
         commands_taken_out: the removals that take out a whole command.
@@ -128,6 +129,7 @@ class Script:
         self.text = text
         self.mentions: list[Mention] = []
         self.commands: list[Command] = []
+        self.written: list[Command] = []
         self.silent: list[Span] = []
         self.sizes: dict[Block, int] = {}
         self.commands_taken_out: set[Span] = set()

@@ -22,7 +22,7 @@ _ASSIGNMENT = pattern(r"([A-Za-z_]\w*)(\+?=)")
 _NAME = pattern(r"[A-Za-z_]\w*")
 _VARIABLE = pattern(r"\$(?:\{[#!]?)?([A-Za-z_]\w*)")
 _DEFAULT = pattern(r":?=")
-_IN_WORD = pattern(r"(?:\A|(?<=[,\s]))(?:--[\w-]+=[\"']?)?(?P<name>[A-Za-z_]\w*)=")
+_IN_WORD = pattern(r"(?:\A|(?<=[,\s{]))(?:--[\w-]+=[\"']?)?(?P<name>[A-Za-z_]\w*)=")
 _WORD_OF_VALUE = pattern(r"(?:[^\s\\]|\\[^\s])+")
 _OPTION = pattern(r"--[\w-]+(?==)")
 _PAIRS = pattern(r"[^,]*(?:=[^,]*,)+")
@@ -51,15 +51,28 @@ _OTHER_LANGUAGES = pattern(r"(?:\A|/)(?:python|perl|ruby|node|psql|mysql|sqlite)
 
 _PYTHON = pattern(r"(?:\A|/)python[\d.]*\Z")
 
-#: Commands whose here-document is a script, and the first line of one that is for another program.
-_SHELL = pattern(r"(?:\A|/)(?:ba|z|k|da)?sh\Z")
+#: Commands whose here-document is a script, and the first line of one that is for another program, or for a shell.
+_SHELL = pattern(r"(?:\A|/)(?:ba|z|k|da)?sh\Z|\A(?:sbatch|qsub|bsub)\Z")
+_REMOTE_SHELL = pattern(r"\A(?:ba|z|k|da)?sh(?: -\w+)*\Z")
+_TEE = pattern(r"\|?[ \t]*(?:sudo[ \t]+)?tee\b")
 _OTHER_SHEBANG = pattern(r"#!(?!\S*(?:/|\benv[ ]+)(?:ba|z|k|da)?sh\b)")
+_SHEBANG = pattern(r"\s*#!\S*(?:/|\benv[ ]+)(?:ba|z|k|da)?sh\b")
 
 #: Options that take a variable, or a variable and its value, for what is started.
 _ENVIRONMENT_OPTIONS = frozenset(
     "-e --env --env-vars --set-env-vars --update-env-vars --environment --environment-variables --export --setenv "
     "--build-arg -env -genv -x".split()
 )
+
+#: Options that take a script as text: `sbatch --wrap="..."`.
+_WRAPS = pattern(r"--wrap(?:=|\Z)")
+
+#: What a text sets that is put into a variable: it is a script, or options of what is started; and a key of JSON.
+_IN_VALUE = pattern(
+    r"\bexport[ \t]+(?P<name>[A-Za-z_]\w*)=(?P<value>[^\s;&]*)"
+    r"|(?<![\w-])(?:-e|--env)(?:[ \t]+|=)[\"']?(?P<name2>[A-Za-z_]\w*)=(?P<value2>[^\s\"']*)"
+)
+_IN_JSON = pattern(r"[\"'](?P<name>[A-Za-z_]\w*)[\"']\s*:\s*[\"'](?P<value>[^\"']*)")
 
 #: What Apptainer hands a variable on to its container with: `APPTAINERENV_NAME=value`.
 _OF_CONTAINER = pattern(r"(?:SINGULARITY|APPTAINER)ENV_(?=[A-Za-z_])")
@@ -410,6 +423,7 @@ class _Reader:
     def array(self, at: int, name: str) -> int:
         """Read the words of an array behind its bracket."""
         held = self.script.values.setdefault(name, [])
+        block = (*self.at_block, self.script.block())
         while at < self.end and self.source[at] != ")":
             if self.source[at] == "#":
                 stop = self.line_end(at)
@@ -419,6 +433,9 @@ class _Reader:
                 at += 1
             else:
                 word = self.word(at)
+                if held and held[-1].text in _ENVIRONMENT_OPTIONS and (found := _ASSIGNMENT.match(word.text)):
+                    place = word.start + (self.source[word.start] in "'\"")
+                    self.add(Mention(found[1], place, "text", block, value=word.text[found.end() :]))
                 held.append(Word(word.text, word.start, word.end))
                 at = word.end
         return min(at + 1, self.end)
@@ -500,8 +517,11 @@ class _Reader:
             return
         started = (*block, script.block())
         program = self.heads[0] if self.heads else "sh" if self.docker else ""  # `RUN <<EOF`
-        if _SHELL.search(program) and not _OTHER_SHEBANG.match(self.source, start, end):
-            inner = _Reader(script, end, docker=False, text=self.is_text, depth=self.depth + 1)
+        is_remote = program == "ssh" or any(map(_REMOTE_SHELL.match, self.heads[1:]))  # `docker exec -i box bash`
+        is_run = is_remote or _SHELL.search(program) is not None
+        if _SHEBANG.match(self.source, start, end) or (is_run and not _OTHER_SHEBANG.match(self.source, start, end)):
+            is_text = self.is_text or is_remote or not is_run
+            inner = _Reader(script, end, docker=False, text=is_text, depth=self.depth + 1)
             inner.run(start, started, "")
             return
         texts.read_into(script, start, end, started)
@@ -545,7 +565,7 @@ class _Reader:
             return
         if not _only_says(rest[0]):
             found = [Word(each.text, each.start, each.end) for each in rest]
-            script.commands.append(Command(found, block, self.folder))
+            (script.written if self.is_text else script.commands).append(Command(found, block, self.folder))
         self.understand(rest, redirects, block, whole)
 
     def understand(self, words: list[_Read], redirects: list[_Read], block: Block, whole: tuple[int, int, str]) -> None:
@@ -559,6 +579,8 @@ class _Reader:
                 elif _NAME.fullmatch(each.text):
                     access: Access = "export" if is_exported else "assign"
                     self.add(Mention(each.text, each.start, access, block, removal=self.removal(words, each, whole)))
+        elif program == "launchctl" and len(arguments) > 2 and arguments[0].text == "setenv":
+            self.add(Mention(arguments[1].text, arguments[1].start, "set", block, value=arguments[2].text))
         elif program == "setenv" and arguments and _NAME.fullmatch(arguments[0].text):
             value = arguments[1].text if len(arguments) > 1 else ""
             removal = self.removal(words, words[0], whole)
@@ -580,7 +602,8 @@ class _Reader:
             for each in arguments[:1] if self.depth < _DEPTH else ():
                 self.inner(each, block)
         elif _only_says(words[0]):
-            self.said(arguments, redirects, block)
+            into_file = bool(redirects) or (whole[2] == "|" and _TEE.match(self.source, whole[1]) is not None)
+            self.said(arguments, redirects, block, into_file=into_file)
         else:
             self.given(words, block)
 
@@ -599,10 +622,10 @@ class _Reader:
         else:
             self.folder = posixpath.normpath(posixpath.join(self.folder, given))
 
-    def said(self, arguments: list[_Read], redirects: list[_Read], block: Block) -> None:
+    def said(self, arguments: list[_Read], redirects: list[_Read], block: Block, *, into_file: bool) -> None:
         """What is printed: to the user, or into a file that sets it later."""
         for each in arguments:
-            if redirects and each.inner is not None:
+            if into_file and each.inner is not None:
                 from v5lint.scripts import texts
 
                 is_environment = any(target.text.strip("${}") == "GITHUB_ENV" for target in redirects)
@@ -612,7 +635,7 @@ class _Reader:
                     block if is_environment else (*block, self.script.block()),
                     access="set" if is_environment else "text",
                 )
-            elif redirects and (found := _ASSIGNMENT.match(each.text)) is not None:
+            elif into_file and (found := _ASSIGNMENT.match(each.text)) is not None:
                 self.add(Mention(found[1], each.start, "text", block, value=each.text[found.end() :]))
             self.script.silent.append((each.start, each.end))
 
@@ -622,8 +645,16 @@ class _Reader:
         is_env = False
         for before, each in pairwise(words):
             is_env = before.text == "env" or (is_env and self.assignment(before) is not None)
-            if each.inner is not None and RUNS_TEXT.match(before.text) and self.depth < _DEPTH:
+            runs_text = RUNS_TEXT.match(before.text) is not None or before.text == "--wrap"
+            if each.inner is not None and runs_text and self.depth < _DEPTH:
                 self.inner(each, (*block, self.script.block()))
+                continue
+            if each.inner is not None and words[0].text == "ssh" and " " in each.text and self.depth < _DEPTH:
+                inner = _Reader(self.script, each.inner[1], docker=False, text=True, depth=self.depth + 1)
+                inner.run(each.inner[0], (*block, self.script.block()), "")
+                continue
+            if (wraps := _WRAPS.match(each.text)) is not None and self.source[each.start + wraps.end()] in "'\"":
+                self.inner(_string_of(each, each.start + wraps.end()), (*block, self.script.block()))
                 continue
             source = self.source[each.start : each.end]
             offset = each.start
@@ -642,8 +673,8 @@ class _Reader:
             for found in _IN_WORD.finditer(source):
                 access: Access = "child" if option in _ENVIRONMENT_OPTIONS else "set" if is_env else "text"
                 value = each.text.partition(f"{found['name']}=")[2]
-                if _PAIRS.match(source):
-                    value = value.partition(",")[0]
+                if _PAIRS.match(source) or "{" in source:
+                    value = re.split(r"[,}]", value, maxsplit=1)[0]
                 self.add(
                     Mention(
                         found["name"],
@@ -653,6 +684,9 @@ class _Reader:
                         value=value,
                     )
                 )
+            for found in _IN_JSON.finditer(source) if "{" in source else ():
+                place = offset + found.start("name")
+                self.add(Mention(found["name"], place, "text", started, value=braced(found["value"])))
 
     def inner(self, word: _Read, block: Block) -> None:
         """Read a word that is a program itself."""
@@ -678,12 +712,23 @@ class _Reader:
         value = word.text[found.end() - found.start() :] if found[2] == "=" else None
         if value and not self.is_text:
             self.script.values.setdefault(found[1], []).extend(self.words_of(found.end(), word.end))
+            self.held(found.end(), word.end, block)
         self.add(Mention(found[1], word.start, access, block, value=value, removal=removal))
         inner = _OF_CONTAINER.match(found[1])
         if inner is not None and access == "set":
             held = self.containers.setdefault(block, self.script.block())
             start = word.start + inner.end()
             self.add(Mention(found[1][inner.end() :], start, "child", (*block, held), value=value, removal=removal))
+
+    def held(self, start: int, end: int, block: Block) -> None:
+        """Take in what a value sets where it is run later: `SETUP="export A=1"`, `OPTIONS="-e A=1"`."""
+        if self.source[start : start + 1] not in ("'", '"'):
+            return
+        for found in _IN_VALUE.finditer(self.source, start, end):
+            which = "" if found["name"] is not None else "2"
+            value = braced(found[f"value{which}"].strip("\"'"))
+            place = found.start(f"name{which}")
+            self.add(Mention(found[f"name{which}"], place, "text", (*block, self.script.block()), value=value))
 
     def add(self, mention: Mention) -> None:
         if self.is_text and mention.access in ("set", "export"):
@@ -734,6 +779,13 @@ class _Reader:
                 return None
             return (start, following.end()) if behind not in ("", "#", ";", "&", "|", ")", "}") else None
         return None
+
+
+def _string_of(word: _Read, start: int) -> _Read:
+    """The string that a word ends in: `--wrap="..."`."""
+    found = _Read(start)
+    found.inner = (start + 1, word.end - 1)
+    return found
 
 
 def _only_says(program: _Read) -> bool:

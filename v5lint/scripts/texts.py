@@ -16,6 +16,8 @@ _SETS = pattern(
     (?P<name>[A-Za-z_]\w*)[ \t]*[=:][ \t]*(?P<value>[^\r\n;&]*)""",
     re.MULTILINE | re.VERBOSE,
 )
+#: A key of JSON, or of a dict: `{"env_vars": {"NAME": "value"}}`.
+_KEYS = pattern(r"""["'](?P<name>[A-Za-z_]\w*)["'][ \t]*:[ \t]*["'](?P<value>[^"'\r\n]*)""")
 _NAMES = pattern(
     r"(?:^[ \t]*-[ \t]+name:|\{\s*[\"']?name[\"']?[ \t]*[:=])[ \t]*[\"']?(?P<name>[A-Za-z_]\w*)", re.MULTILINE
 )
@@ -33,12 +35,13 @@ def read_into(script: Script, start: int, end: int, block: Block, *, access: Acc
         block: the blocks that it stands in.
         access: how they are set.
     """
-    _read(script, start, end, block, access, (_SETS, _NAMES, _PYTHON))
+    _read(script, start, end, block, access, (_SETS, _NAMES, _KEYS, _PYTHON))
 
 
 def read_python(script: Script, start: int, end: int, block: Block) -> None:
     """Take in what a program of Python in a text sets in its own environment."""
     _read(script, start, end, block, "set", (_PYTHON,))
+    _read(script, start, end, block, "text", (_NAMES, _KEYS))
 
 
 def _read(

@@ -53,6 +53,11 @@ class ScriptView:
         """The commands that it starts."""
         return self.script.commands
 
+    @property
+    def written(self) -> Sequence[Command]:
+        """The commands of the scripts that it writes, or has run on another machine."""
+        return self.script.written
+
     def expanded(self, command: Command) -> list[Word]:
         """The words of a command, with those of the variables in it: `ARGS="--a 1"`, then `python train.py $ARGS`."""
         return [*_expanded(self.script, command.words)]
@@ -67,7 +72,7 @@ class ScriptView:
         """The same, a list for each command, and what lists of YAML name that tools install."""
         from v5lint.metadata import command, yaml_lists
 
-        found = [command.read(self.text, each) for each in self.commands]
+        found = [command.read(self.text, each) for each in (*self.commands, *self.written)]
         if self.kind == "yaml":
             found += yaml_lists.read(self.text)
         return [group for group in found if group]
