@@ -632,7 +632,7 @@ class _Reader:
                 texts.read_into(
                     self.script,
                     *each.inner,
-                    block if is_environment else (*block, self.script.block()),
+                    () if is_environment else (*block, self.script.block()),  # what follows in the job has it
                     access="set" if is_environment else "text",
                 )
             elif into_file and (found := _ASSIGNMENT.match(each.text)) is not None:

@@ -36,7 +36,9 @@ _STRING = pattern(r"\"((?:[^\"\\]|\\.)*)\"|'((?:[^']|'')*)'|([^\s\[\],\"'][^\[\]
 #: Keys whose values are what a shell runs.
 _SHELL = frozenset(
     "run script scripts command commands cmd cmds args entrypoint before_script after_script inlineScript bash sh "
-    "shell setup install before_install pre post start build".split()
+    "shell setup install before_install pre post start build entry pre_build post_build pre_install post_install "
+    "buildCommand startCommand preDeployCommand dockerCommand build_command run_command run_commands "
+    "extra_run_commands initialization_commands setup_commands head_setup_commands worker_setup_commands".split()
 )
 
 #: Those whose lists are the words of one command.
@@ -203,7 +205,7 @@ class _Reader:
         return at
 
     def is_shell(self, key: str) -> bool:
-        return key in _SHELL or any(level.key in _SHELL for level in self.levels[-2:])
+        return key.removeprefix("ansible.builtin.") in _SHELL or any(level.key in _SHELL for level in self.levels[-2:])
 
     def shell_of(self, key: str, owner: Block) -> Block:
         """The block of what the items of a list run in: the same shell, and that of what GitLab runs before all."""
@@ -247,6 +249,8 @@ class _Reader:
     def started(self, words: list[Word], block: Block) -> None:
         """Words that a container starts: `args` go on where `command` ends, and each item where the last one does."""
         if words and self.listed is not None and self.listed.block == block:
+            if RUNS_TEXT.match(self.listed.words[-1].text):  # `command: [sh, -c]`, then `args: ["..."]`
+                shell.read_into(self.script, words[0].start, words[0].end, (*block, self.script.block()))
             self.listed.words += words
         elif words:
             self.listed = Command(words, block)
@@ -326,9 +330,9 @@ class _Reader:
             if self.pair.others > 1 or key != "value":
                 self.pair.mention.removal = None
             return
-        if _NAME.match(key) and not is_first and len(self.levels) > 1:
-            access = self.access()
-            mention = Mention(key, at, access, self.owner(2), value=_value(value), removal=line)
+        if _NAME.match(key) and len(self.levels) > 1 and (not is_first or self.is_environment(2)):
+            depth = 2 if is_first else 1  # `- NAME: value`, as CircleCI has it
+            mention = Mention(key, at, self.access(depth), self.owner(depth + 1), value=_value(value), removal=line)
             if not value or value[:1] in "|>&{[":
                 mention.value = mention.removal = None
             self.script.mentions.append(mention)
