@@ -22,7 +22,8 @@ SIGNS = "\u241b\u241e"
 
 #: What stands for a line that is no Python; its number says which.
 _MASK = "pass  # \u241b {}"
-_MASKED = re.compile(r"pass  # \u241b (\d+)")
+#: What finds it.
+MASKED = re.compile(r"pass  # \u241b (\d+)")
 
 #: Line magics that run the rest of their line as Python, and what stands for them behind it.
 _TIMED = re.compile(
@@ -156,7 +157,7 @@ class Program:
         self._numbers: list[int] = []  # of the lines in the order of the magics; -1 between two pieces
         magics: list[tuple[int, str]] = []
         index = None
-        for found in _MASKED.finditer(code.text):
+        for found in MASKED.finditer(code.text):
             if index is not None and code.index_at(found.start()) != index:
                 self._numbers.append(-1)
                 magics.append((found.start(), BETWEEN))
@@ -175,9 +176,9 @@ class Program:
         lines = self._changed_lines(texts[1]) if len(texts) > 1 else self._lines
         sources: list[str | None] = []
         for old, new in zip(self._parts, parts, strict=True):
-            masked = [int(number) for number in _MASKED.findall(new)]
+            masked = [int(number) for number in MASKED.findall(new)]
             changed = new != old or any(lines[each] != self._lines[each] for each in masked)
-            restored = _MASKED.sub(lambda found: lines[int(found[1])], new)
+            restored = MASKED.sub(lambda found: lines[int(found[1])], new)
             sources.append(_with_magics(restored, self._lines) if changed else None)
         return sources
 

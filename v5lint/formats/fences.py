@@ -13,10 +13,22 @@ if TYPE_CHECKING:
 #: What reads a fence, by the first word behind it.
 _LANGUAGES = {
     **dict.fromkeys("python py python3 py3 ipython ipython3 pycon python-repl doctest".split(), "python"),
-    **dict.fromkeys("bash sh shell zsh shellscript console shell-session shellsession".split(), "shell"),
+    **dict.fromkeys("bash sh shell zsh shellscript console shell-session shellsession csh tcsh ksh".split(), "shell"),
+    "fish": "fish",
+    **dict.fromkeys("powershell pwsh ps1".split(), "powershell"),
+    **dict.fromkeys("bat batch batchfile cmd dosbatch".split(), "batch"),
     **dict.fromkeys("dockerfile docker containerfile".split(), "dockerfile"),
+    **dict.fromkeys("makefile make".split(), "makefile"),
     **dict.fromkeys("yaml yml".split(), "yaml"),
+    **dict.fromkeys("json jsonc".split(), "json"),
+    **dict.fromkeys("ini systemd".split(), "systemd"),
+    **dict.fromkeys("hcl terraform tf".split(), "hcl"),
+    **dict.fromkeys("groovy jenkinsfile nextflow".split(), "groovy"),
     **dict.fromkeys("dotenv env".split(), "dotenv"),
+    "toml": "toml",
+    "nix": "nix",
+    "r": "r",
+    "julia": "julia",
 }
 
 #: Languages in which only what stands behind a prompt is typed.
@@ -61,7 +73,7 @@ _OLD_LINE = re.compile(
 
 #: Lines behind old code, which say that the new one follows.
 _BECOMES = re.compile(
-    r"\W*(?:becomes|after\W*\Z|new\b[^.]{0,25}\Z|(?:is|are) now\b|now\W*\Z|v5\b|to\W*\Z|with\W*\Z"
+    r"\W*(?:becomes|replaced? (?:it |this )?(?:with|by)\b|after\W*\Z|new\b[^.]{0,25}\Z|(?:is|are) now\b|now\W*\Z|v5\b|to\W*\Z|with\W*\Z"
     r"|should (?:be|become)\b|instead\b|use (?:this|the following) instead)",
     re.IGNORECASE,
 )
@@ -82,7 +94,7 @@ class Fence(Cell):
     """One fence.
 
     Attributes:
-        kind: what reads it: "python", "shell", "dockerfile", "yaml", "dotenv"; "" where nothing does.
+        kind: what reads it: "python", or what `v5lint.scripts` calls it; "" where nothing does.
         rows: the rows of the file, from 0, that its code stands in.
         prefixes: what stands before the code in each of them: an indent, the sign of a quote, a prompt.
         end: the row behind its last one.
