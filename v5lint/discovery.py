@@ -7,7 +7,7 @@ import stat
 
 from v5lint.configuration import SettingsError
 from v5lint.document import UnreadableError
-from v5lint.formats import format_of, format_of_text
+from v5lint.formats import containers, format_of, format_of_text
 from v5lint.reading import VanishedError, read_bytes, reason
 from v5lint.results import Notice
 
@@ -139,7 +139,7 @@ class _Search:
             folders = []
             for entry in entries:
                 is_folder = entry.is_dir(follow_symlinks=False)
-                if not is_folder and (format_of(entry.path) is None or entry.name.startswith(".#")):
+                if not is_folder and (_is_other(entry) or entry.name.startswith(".#")):
                     continue  # Emacs marks an open file by a broken link `.#file.py`
                 if exclusion.decide(entry.path, entry.name, is_folder) or ignores.ignored(entry.path, is_folder):
                     self._out.excluded += 1
@@ -323,6 +323,17 @@ def _git_folder(folder: str) -> str | None:
 
 def _first_line(path: str) -> str:
     return read_bytes(path).decode("utf-8", errors="surrogateescape").partition("\n")[0]
+
+
+def _is_other(entry: os.DirEntry[str]) -> bool:
+    """Whether a file is of no kind that is linted: by its name, and JSON that may be of one by its size."""
+    form = format_of(entry.path)
+    if form != "containers":
+        return form is None
+    try:
+        return entry.stat().st_size > containers.MAX_BYTES
+    except OSError:
+        return True
 
 
 def _is_script(path: str) -> bool:

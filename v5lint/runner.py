@@ -43,7 +43,7 @@ _OBJECTS = 200_000
 
 
 #: Formats that may hold anything: what is no program in them is passed over.
-_NO_PROGRAMS = frozenset({"script", "markdown"})
+_NO_PROGRAMS = frozenset({"script", "markdown", "containers"})
 
 
 class Mode:

@@ -33,6 +33,7 @@ _MAYBE_METADATA = frozenset({".toml", ".cfg", ".ini", ".txt", ".in", ".yml", ".y
 _KINDS = {
     "metadata": ("requirements", "script"),
     "script": ("script",),
+    "containers": ("script",),
     "notebook": ("python", "script"),
     "markdown": ("python", "script"),
 }
@@ -55,7 +56,9 @@ def format_of(path: str) -> str | None:
 
         if kind_of(path) is not None:
             return "metadata"
-    return "script" if scripts.kind_of(path) is not None else None
+    if scripts.kind_of(path) is not None:
+        return "script"
+    return "containers" if suffix == ".json" else None
 
 
 def format_of_text(raw: bytes) -> str:
@@ -78,6 +81,10 @@ def searched(raw: bytes, format_name: str) -> bytes:
         from v5lint.formats import markdown
 
         return markdown.searched(raw)
+    if format_name == "containers":
+        from v5lint.formats import containers
+
+        return containers.searched(raw)
     return raw
 
 

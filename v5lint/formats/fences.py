@@ -73,7 +73,8 @@ _OLD_LINE = re.compile(
 
 #: Lines behind old code, which say that the new one follows.
 _BECOMES = re.compile(
-    r"\W*(?:becomes|replaced? (?:it |this )?(?:with|by)\b|after\W*\Z|new\b[^.]{0,25}\Z|(?:is|are) now\b|now\W*\Z|v5\b|to\W*\Z|with\W*\Z"
+    r"\W*(?:becomes|replaced? (?:it |this )?(?:with|by)\b"
+    r"|after\W*\Z|new\b[^.]{0,25}\Z|(?:is|are) now\b|now\W*\Z|v5\b|to\W*\Z|with\W*\Z"
     r"|should (?:be|become)\b|instead\b|use (?:this|the following) instead)",
     re.IGNORECASE,
 )
