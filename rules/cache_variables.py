@@ -100,7 +100,10 @@ class RemovedCacheVariable(Rule):
     code = "V5003"
     name = "removed-cache-variable"
     since = "5.0"
-    tokens = ("TRANSFORMERS_CACHE", "PYTORCH_PRETRAINED_BERT_CACHE", "environ.update(", "environ |=")
+    tokens = (
+        *("TRANSFORMERS_CACHE", "PYTORCH_PRETRAINED_BERT_CACHE", "environ.update(", "environ |="),
+        *("}_CACHE", '"_CACHE"', "'_CACHE'"),  # put together: f"{PREFIX}_CACHE"
+    )
     anywhere = True
     tokens_by_kind = {"script": ("TRANSFORMERS_CACHE", "PYTORCH_PRETRAINED_BERT_CACHE")}
     kinds = ("python", "script", "requirements")
@@ -480,6 +483,7 @@ class _Written:
         statement = key.site if isinstance(key.site, ast.stmt) else view.tree.parents.get(key.site)
         owner = view.tree.parents[key.node]
         element = self._element()
+        is_key = isinstance(owner, ast.Dict) and key.node in owner.keys
 
         def edits() -> list[Edit]:
             from v5lint.edits.arguments import edit_arguments, edit_entries
@@ -494,7 +498,9 @@ class _Written:
                 return [*found, *remove_element(view, *element, self._staying(element[0]))]
             if isinstance(key.node, ast.keyword) and isinstance(key.site, ast.Call):
                 return [*found, edit_arguments(view, key.site, remove=[key.node])]
-            if isinstance(owner, ast.Dict) and isinstance(key.node, ast.expr):
+            if is_key:
+                assert isinstance(owner, ast.Dict)
+                assert isinstance(key.node, ast.expr)
                 return [*found, edit_entries(view, owner, remove=[key.node])]
             if isinstance(statement, ast.Assign) and len(statement.targets) > 1:
                 return [*found, _without_target(view, statement, owner)]
@@ -503,23 +509,27 @@ class _Written:
 
         if key.entry is not None:
             can_go = key.entry.how in ("literal", "keyword", "subscript")
-        elif isinstance(key.node, ast.keyword) or isinstance(owner, ast.Dict) or element is not None:
+        elif isinstance(key.node, ast.keyword) or is_key or element is not None:
             can_go = True
+        elif isinstance(owner, ast.Dict):
+            can_go = False
         else:
             is_here = key.site in view.tree.ancestors(key.node)  # or it is a name that a loop or a helper takes
             can_go = is_here and isinstance(statement, (ast.Expr, ast.Assign)) and not _is_own_helper(view, key.site)
         return Fix(f"Remove `{key.name}`", edits) if can_go else None
 
     def _element(self) -> tuple[ast.List | ast.Tuple | ast.Set, ast.expr] | None:
-        """The literal that a loop takes the name from, and its element: the name itself, or a pair that begins with it.
+        """The literal that the variable is an element of, and the element, which names it or is a pair or a dict of it.
 
         None where nothing else would be left in it.
         """
         view, node = self.view, self.key.node
-        if self.key.entry is not None or self.key.site in view.tree.ancestors(node) or not isinstance(node, ast.expr):
-            return None
         owner = view.tree.parents[node]
         outer = view.tree.parents.get(owner)
+        if isinstance(owner, ast.Dict) and self.key.site is owner and isinstance(outer, _LITERALS):
+            return (outer, owner) if len(owner.keys) == 2 and self._staying(outer) else None
+        if self.key.entry is not None or self.key.site in view.tree.ancestors(node) or not isinstance(node, ast.expr):
+            return None
         if isinstance(outer, _LITERALS) and isinstance(owner, (ast.Tuple, ast.List)) and owner.elts[0] is node:
             return (outer, owner) if self._staying(outer) else None
         return (owner, node) if isinstance(owner, _LITERALS) and self._staying(owner) else None
@@ -531,9 +541,16 @@ class _Written:
         staying = []
         for each in literal.elts:
             name = each.elts[0] if isinstance(each, (ast.Tuple, ast.List)) and each.elts else each
+            if isinstance(each, ast.Dict):  # `{"name": "NAME", "value": "..."}`
+                named = (value for key, value in zip(each.keys, each.values, strict=True) if _is_text(key, "name"))
+                name = next(named, each)
             if not isinstance(name, ast.Constant) or name.value not in mine:
                 staying.append(each)
         return staying
+
+
+def _is_text(node: ast.expr | None, text: str) -> bool:
+    return isinstance(node, ast.Constant) and node.value == text
 
 
 def _gives_the_value(view: ModuleView, key: EnvironmentKey) -> bool:
@@ -570,6 +587,9 @@ def _renamed(view: ModuleView, node: ast.AST, old: str, new: str) -> list[Edit]:
         return [Edit(*view.name_span(node), new)]
     start, end = view.span(node)
     at = view.text.find(old, start, end)
+    if at < 0 and isinstance(node, (ast.JoinedStr, ast.BinOp)):  # put together of parts that others may use
+        quote = "'" if '"' not in view.source(node) else '"'
+        return [Edit(start, end, f"{quote}{new}{quote}")]
     return [Edit(at, at + len(old), new)] if at >= 0 else []
 
 
@@ -701,7 +721,7 @@ def _commands(view: ModuleView) -> Iterator[Finding]:
     for call in view.calls(_RUNNERS):
         if any(isinstance(each, External) and each.package in ("os", "subprocess") for each in call.callees):
             run.update(ast.walk(call.node))
-            for name in [each for each in call.args if isinstance(each, ast.Name)]:
+            for name in [each for given in call.args for each in ast.walk(given) if isinstance(each, ast.Name)]:
                 written = [binding.value for binding in view.links.bindings_read(name)]
                 run.update(node for value in written if value is not None for node in ast.walk(value))
     known = {each.node for each in view.environment_keys(CACHE_VARIABLES)}
@@ -713,7 +733,8 @@ def _commands(view: ModuleView) -> Iterator[Finding]:
         if found and (node in run or not _is_said(view, node)):
             start, end = view.span(node)
             at = view.text.find(found[1] + "=", start, end)
-            edits = [Edit(at, at + len(found[1]), _HUB_CACHE)] if at >= 0 else []
+            is_told = any(f"{name}=" in node.value for name in _HUB_ALIASES)  # which holds for all downloads
+            edits = [Edit(at, at + len(found[1]), _HUB_CACHE)] if at >= 0 and not is_told else []
             fix = Fix(f"Set `{_HUB_CACHE}` instead", edits, applicability="unsafe", requires=_SINCE)
             message = f"`{found[1]}` is no longer read by transformers since 5.0, without a word"
             yield view.finding(node, message, fix=fix if edits else None)

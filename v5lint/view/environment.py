@@ -51,6 +51,10 @@ _FUNCTIONS = {
     "os.environ.__setitem__": "write",
     "os.putenv": "write",
     "os.unsetenv": "delete",
+    "os.getenvb": "read",
+    "os.environb.get": "read",
+    "os.environb.pop": "delete",
+    "os.environb.setdefault": "default",
 }
 
 
@@ -130,6 +134,14 @@ def _named(
     view: ModuleView, given: ast.expr, access: str, value: ast.expr | None, site: ast.AST
 ) -> Iterator[EnvironmentKey]:
     """The variables that an expression may name, each at the string in which its name is written."""
+    if isinstance(given, ast.Constant) and isinstance(given.value, bytes):  # `os.environb[b"X"]`
+        yield EnvironmentKey(given.value.decode(errors="replace"), given, access, value, site)
+        return
+    if isinstance(given, (ast.JoinedStr, ast.BinOp)):  # f"{PREFIX}_CACHE": it stands nowhere as a whole
+        texts = view.constants(given)
+        if len(texts) == 1:
+            yield EnvironmentKey(str(texts[0]), given, access, value, site)
+        return
     for constant in view.written(given):
         if constant.node is not None and constant.node in view.tree.parents:
             written = value
@@ -143,7 +155,8 @@ def _named(
 
 
 def _is_environ(view: ModuleView, node: ast.expr) -> bool:
-    return External("os.environ") in view.values(node)
+    values = view.values(node)
+    return External("os.environ") in values or External("os.environb") in values
 
 
 def _direct(view: ModuleView) -> Iterator[EnvironmentKey]:
@@ -298,7 +311,8 @@ def _in_dicts(view: ModuleView) -> Iterator[EnvironmentKey]:
 def _set_by_method(view: ModuleView, call: CallSite) -> Iterator[EnvironmentKey]:
     """The variables that a method of a job API sets: `.env({...})`, `.envs(["A=b"])`, `.set_env_variable(a, b)`."""
     for argument in call.args:
-        if isinstance(argument, (ast.Dict, ast.Name)):
+        is_made = isinstance(argument, ast.Call) and dotted(argument.func) == "dict"
+        if is_made or isinstance(argument, (ast.Dict, ast.Name)):
             yield from _entries(view, argument, "job", call.node)
         yield from _assignments(argument, "job", call.node)
     name, value = call.argument("name", 0), call.argument("value", 1)
@@ -332,13 +346,24 @@ def _entries(view: ModuleView, node: ast.expr, access: str, site: ast.AST) -> It
         if isinstance(entry.key, str):
             how = "delete" if entry.how == "removal" else access
             value = entry.value if how == access else None
-            yield EnvironmentKey(entry.key, entry.node, how, value, site, entry if how == access else None)
+            for named in _written_key(view, entry):
+                yield EnvironmentKey(entry.key, named, how, value, site, entry if how == access else None)
         elif isinstance(entry.node, ast.DictComp):  # `{name: folder for name in ("A", "B")}`
             yield from _named(view, entry.node.key, access, entry.node.value, site)
     for alias in flow.aliases:
         asked = asked_of(view, alias)
         if asked is not None:
             yield from _named(view, asked, "read", None, view.tree.parents[alias])
+
+
+def _written_key(view: ModuleView, entry: Entry) -> Iterator[ast.AST]:
+    """Where the key of an entry is written: there, or where the constant is that names it."""
+    if not isinstance(entry.node, ast.Name):
+        yield entry.node
+        return
+    written = [each.node for each in view.written(entry.node) if each.value == entry.key]
+    found = [each for each in written if each is not None and each in view.tree.parents]
+    yield from found or [entry.node]
 
 
 def _assignments(node: ast.expr, access: str, site: ast.AST) -> Iterator[EnvironmentKey]:
