@@ -8,7 +8,8 @@ import re
 from v5lint.patterns import pattern
 from v5lint.rule import Edit, Fix, Rule
 from v5lint.rules.knowledge import lookup
-from v5lint.rules.parts import command_words, hub, process_calls
+from v5lint.rules.parts import command_words, hub, process_calls, script_variables
+from v5lint.view.requirements import RequirementsView
 from v5lint.view.script import ScriptView
 from v5lint.view.values import External
 
@@ -42,7 +43,7 @@ _NO_STARTERS = frozenset(
 )
 
 #: Commands that say where another one is.
-_ASKING = frozenset({"which", "type", "hash", "whereis"})
+_ASKING = frozenset("which type hash whereis where where.exe Get-Command gcm".split())
 
 #: Words before the name of a package that is installed.
 _INSTALLS = frozenset({"install", "add", "remove", "uninstall"})
@@ -99,7 +100,10 @@ class RemovedCommand(Rule):
     What only names the command, as `echo` does, is left alone, and so is what falls back on it: the new command was
     looked for (`shutil.which("hf")`, `command -v hf`) or tried before (`hf download x || huggingface-cli download x`).
 
-    The same in the commands of shell scripts, Dockerfiles, YAML and Makefiles (`which huggingface-cli` as well).
+    The same in the commands of shell scripts, Dockerfiles, YAML and Makefiles (`which huggingface-cli` as well), of
+    batch files and PowerShell, and in what files of settings and other languages have a shell run: tasks of
+    `pyproject.toml` and `pixi.toml`, `tox.ini`, units of systemd, `devcontainer.json`, Terraform, Nix, Snakefiles, R,
+    Julia.
 
     ## Why it breaks
 
@@ -133,20 +137,21 @@ class RemovedCommand(Rule):
     code = "V5602"
     name = "removed-command"
     since = "5.0"
-    kinds = ("python", "script")
+    kinds = ("python", "script", "requirements")
     tokens = (
         *_SCRIPTS,
         *(f"{_CLIENT}{between}{each}" for between in (" ", '", "', "', '") for each in (*_GONE, "chat")),
         *(f"{before}{package}." for package in ("transformers", _HUB) for before in ("-m ", '"', "'")),
     )
 
-    def check(self, module: ModuleView | ScriptView) -> Iterator[Finding | Unseen]:
+    def check(self, module: ModuleView | ScriptView | RequirementsView) -> Iterator[Finding | Unseen]:
         """See Rule."""
-        if isinstance(module, ScriptView):
-            for command in module.commands:
-                yield from _in_script(module, command.words)
-            for command in module.written:
-                yield from _in_script(module, command.words, is_written=True)
+        if isinstance(module, (ScriptView, RequirementsView)):
+            view = script_variables.script_in(module)
+            for command in view.commands if view is not None else ():
+                yield from _in_script(view, command.words)
+            for command in view.written if view is not None else ():
+                yield from _in_script(view, command.words, is_written=True)
             return
         told: set[ast.AST] = set()
         for call in module.calls({*process_calls.STARTERS, "which"}):

@@ -1377,7 +1377,7 @@ RULES: tuple[tuple[str, str, bool, dict[str, Any]], ...] = (('feature_extractors
               '-m huggingface_hub.',
               '"huggingface_hub.',
               "'huggingface_hub."),
-   'kinds': ('python', 'script')}),
+   'kinds': ('python', 'script', 'requirements')}),
  ('lora_targets',
   'LoraTargetMismatch',
   False,

@@ -100,11 +100,12 @@ def new_versions(view: AnyView, requirement: Requirement, versions: str) -> Edit
     if not isinstance(view, ScriptView):
         raise FixUnavailableError("it stands in a command that is written as one text")
     line = view.text[max(view.text.rfind("\n", 0, requirement.start), 0) : requirement.start]
-    if line.count("'") % 2:
+    quote = '"' if view.kind == "batch" else "'"
+    if line.count(quote) % 2:
         raise FixUnavailableError("there are quotes around the command")
     start, end = requirement.start, requirement.end  # a shell takes `>` for the name of a file behind it
     text = f"{view.text[start : edit.start]}{versions}{view.text[edit.end : end]}"
-    return Edit(start, end, f"'{text}'")
+    return Edit(start, end, f"{quote}{text}{quote}")
 
 
 def known_releases(view: AnyView) -> list[str]:

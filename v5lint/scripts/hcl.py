@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from v5lint.patterns import pattern
-from v5lint.scripts import shell, texts
+from v5lint.scripts import commands, shell, texts
 from v5lint.scripts.assignments import NAME, Table, assign, is_environment, line_of, note_reads
 from v5lint.scripts.script import Mention, Script
 
@@ -56,6 +56,8 @@ def read(text: str) -> Script:
             called = found["labels"].strip().strip('"') if found["block"] in _LABELLED else found["block"]
             around.append(Table(script, _of(around, called)))
             key, named = "", None
+        elif kind == "string" and around and around[-1].name == "inline":
+            commands.read_text(script, found.start() + 1, found.end() - 1)
         elif kind == "open":
             around.append(Table(script, _of(around, key)))
             key, named = "", None
@@ -68,6 +70,8 @@ def read(text: str) -> Script:
             value = _VALUE.match(text, found.end())
             assert value is not None
             place = found.start("key") + found["key"].index(key)
+            if value["text"] and commands.is_command(key):
+                commands.read_text(script, value.start("text") + 1, value.end("text") - 1)
             if key == "description":
                 script.silent.append(value.span())
             elif key == "name" and value["text"] and re.fullmatch(NAME, value["text"][1:-1]):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from v5lint.patterns import pattern
+from v5lint.scripts import commands
 from v5lint.scripts.assignments import NAME, Table, assign, is_environment, line_of, note_reads
 from v5lint.scripts.script import Mention, Script
 
@@ -56,6 +57,8 @@ def _values(script: Script, option: Table, start: int, end: int, *, is_line: boo
         is_line: whether it stands in a line of its own.
     """
     text = script.text
+    if commands.is_command(option.name):
+        commands.read_text(script, start, end)
     if option.name in _PASSES:
         for found in re.compile(NAME).finditer(text, start, end):
             script.mentions.append(Mention(found[0], found.start(), "pass", ()))

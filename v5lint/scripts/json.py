@@ -5,12 +5,16 @@ from __future__ import annotations
 import re
 
 from v5lint.patterns import pattern
+from v5lint.scripts import commands
 from v5lint.scripts.assignments import NAME, Table, assign, is_environment, line_of, note_reads
-from v5lint.scripts.script import Script
+from v5lint.scripts.script import Script, Word
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from v5lint.scripts.script import Mention, Span
+
+#: Lists that are the words of a command.
+_LISTS = frozenset({"command", "entryPoint", "args"})
 
 _COMMA = pattern(r"\s*,")
 _TOKENS = pattern(
@@ -28,9 +32,10 @@ class _Object:
         keys: how many keys it has so far.
         named: the variable that `{"name": "NAME", "value": "..."}` names, and its place.
         mention: what such an object sets.
+        words: those of a list that is a command.
     """
 
-    __slots__ = ("keys", "mention", "named", "start", "table")
+    __slots__ = ("keys", "mention", "named", "start", "table", "words")
 
     def __init__(self, table: Table, start: int) -> None:
         self.table = table
@@ -38,6 +43,7 @@ class _Object:
         self.keys = 0
         self.named: tuple[str, int] | None = None
         self.mention: Mention | None = None
+        self.words: list[Word] = []
 
 
 def read(text: str) -> Script:
@@ -53,6 +59,7 @@ def read(text: str) -> Script:
             around.append(_Object(Table(script, key) if key else at.table, found.start()))
             key = ""
         elif found["close"] is not None:
+            commands.read_words(script, at.words)
             if at.mention is not None and at.keys == 2:
                 at.mention.removal = _removal(text, at.start, found.end())
             del around[-1 if len(around) > 1 else 1 :]
@@ -61,6 +68,8 @@ def read(text: str) -> Script:
             key, place = found["string"], found.start("string")
             at.keys += 1
         elif key:
+            if commands.is_command(key):
+                commands.read_text(script, *found.span("string"))
             if re.fullmatch(NAME, key):
                 assign(script, at.table, key, place, found["string"], _removal(text, place - 1, found.end()))
             elif key in ("name", "key", "Name") and re.fullmatch(NAME, found["string"]):
@@ -69,6 +78,8 @@ def read(text: str) -> Script:
                 assign(script, at.table, *at.named, found["string"])
                 at.mention = script.mentions[-1]
             key = ""
+        elif at.table.name in _LISTS:
+            at.words.append(Word(found["string"], *found.span("string")))
         elif is_environment(at.table.name):
             name, equal, value = found["string"].partition("=")
             if equal and re.fullmatch(NAME, name):

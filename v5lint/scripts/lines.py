@@ -114,6 +114,17 @@ _HELD = pattern(
 )
 _WORD = pattern(r"(?:[^\s\\]|\\[^\s])+")
 
+_LITERAL = r"(?:\"{3}(?s:.*?)\"{3}|'{3}(?s:.*?)'{3}|\"(?:[^\"\\\r\n]|\\.)*\"|'(?:[^'\\\r\n]|\\.)*')"
+
+#: What a shell runs: commands of a unit, hooks of Nix, what Julia and Snakemake give it.
+_RUN = {
+    "systemd": pattern(r"^Exec\w+[ \t]*=[ \t]*[-@:+!|]*(?P<text>(?:[^\\\r\n]|\\(?:\r\n|[\s\S]))*)", re.MULTILINE),
+    "nix": pattern(r"(?:Hook|Phase|[sS]cript|text|Exec\w+|command)[ \t]*=[ \t]*''(?P<text>(?s:.*?))''(?![$'\\])"),
+    "julia": pattern(r"\brun\(\s*(?:pipeline\(\s*)?`(?P<text>[^`]*)`"),
+    "snakefile": pattern(rf"\bshell[ \t]*[:(]\s*(?P<text>(?:[rf]{{0,2}}{_LITERAL}\s*)+)"),
+}
+_LITERALS = pattern(_LITERAL)
+
 #: The kinds of files that are read here.
 KINDS = frozenset(_KINDS)
 
@@ -154,7 +165,26 @@ def read(text: str, kind: str) -> Script:
             at = found.start(which)
             if at not in set_at and not is_said(at):
                 script.mentions.append(Mention(found[which], at, access, ()))
+    _read_commands(script, kind)
     return script
+
+
+def _read_commands(script: Script, kind: str) -> None:
+    """Note the commands of a file."""
+    from v5lint.scripts import commands
+
+    text = script.text
+    if kind in ("batch", "powershell"):
+        commands.read_lines(script, kind)
+    elif kind == "fish":
+        commands.read_text(script, 0, len(text))
+    for found in _RUN[kind].finditer(text) if kind in _RUN else ():
+        if kind != "snakefile":
+            commands.read_text(script, *found.span("text"))
+            continue
+        for literal in _LITERALS.finditer(text, *found.span("text")):
+            width = 3 if literal[0][:3] in ('"""', "'''") else 1
+            commands.read_text(script, literal.start() + width, literal.end() - width)
 
 
 def _read_recipes(script: Script, recipes: re.Pattern[str]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from v5lint.patterns import pattern
+from v5lint.scripts import commands
 from v5lint.scripts.assignments import NAME
 from v5lint.scripts.script import Mention, Script
 
@@ -52,6 +53,8 @@ def read(text: str) -> Script:
         elif found["name"] is not None and (access := _SETS.get(around[-1])) is not None:
             value = found["value"][1:-1] if found["value"] is not None else None
             script.mentions.append(Mention(found["name"], found.start("name"), access, (), value=value))
+        elif found["string"] is not None and around[-1] == "system":
+            commands.read_text(script, found.start("string") + 1, found.end("string") - 1)
         elif found["string"] is not None and (access := _READS.get(around[-1])) is not None:
             script.mentions.append(Mention(found["string"][1:-1], found.start("string") + 1, access, ()))
     return script

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from v5lint.patterns import pattern
+from v5lint.scripts import commands
 from v5lint.scripts.assignments import NAME, Table, assign, line_of, note_reads
 from v5lint.scripts.script import Script
 
@@ -52,7 +53,10 @@ def read(text: str) -> Script:
 
 
 def _key(script: Script, table: Table, name: str, found: re.Match[str], *, is_alone: bool) -> None:
-    """A key and its value, where the key may be a variable."""
+    """A key and its value, where the key may be a variable, or the value a command."""
+    if commands.is_command(name, table.name) and (command := _VALUE.match(script.text, found.end())) is not None:
+        width = 3 if command["text"][:3] in ('"""', "'''") else 1
+        commands.read_text(script, command.start("text") + width, command.end("text") - width)
     if re.fullmatch(NAME, name) is None:
         return
     start = found.start("key") + found["key"].rindex(name)
