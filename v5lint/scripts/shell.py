@@ -81,8 +81,11 @@ _OF_CONTAINER = pattern(r"(?:SINGULARITY|APPTAINER)ENV_(?=[A-Za-z_])")
 _DIRECTIVE = pattern(r"#(?:SBATCH[ \t]+--export[= \t]|PBS[ \t]+-v[ \t]+|\$[ \t]+-v[ \t]+)(?P<given>[^\s#]*)")
 _OF_JOB = pattern(r"(?:\A|(?<=,))(?P<name>[A-Za-z_]\w*)=(?P<value>[^,]*)")
 
-#: How many programs in programs are looked into.
+#: How many programs in programs are looked into, how deep substitutions may stand in one another, and how many commands
+#: behind one another are known to depend on all that stand before them.
 _DEPTH = 4
+_NESTED = 40
+_LIST = 60
 
 
 def read(text: str) -> Script:
@@ -230,7 +233,9 @@ class _Reader:
                 finish(at + length, mark)
                 at += length
                 if mark in ("&&", "||"):
-                    line_path = (*(line_path or path), self.script.block())
+                    before = line_path or path
+                    deep = len(before) - len(path) >= _LIST  # so long a list is no program
+                    line_path = (*(before[:-1] if deep else before), self.script.block())
                 elif mark in (";", "&"):
                     line_path = None
                 elif mark == ";;":
@@ -375,7 +380,7 @@ class _Reader:
 
     def run_inner(self, at: int, closer: str) -> int:
         """Read the commands of a substitution."""
-        if self.depth > 40:
+        if self.depth > _NESTED:
             return self.end
         self.depth += 1
         before = self.waiting, self.is_backquoted
@@ -388,6 +393,9 @@ class _Reader:
     def braces(self, at: int) -> int:
         """Read `${...}` behind its brace."""
         source, end = self.source, self.end
+        if self.depth > _NESTED:
+            return end
+        self.depth += 1
         name = _NAME.match(source, at + (source[at : at + 1] in ("#", "!")))
         if name is not None and name.end() <= end:
             if source[at] != "!":
@@ -411,6 +419,7 @@ class _Reader:
             value = f"${{{name[0]}:-{source[default.end() : at]}}}"  # `: "${NAME:=value}"`
             access: Access = "set" if self.exports_all else "assign"
             self.script.mentions.append(Mention(name[0], name.start(), access, self.at_block, value=value))
+        self.depth -= 1
         return min(at + 1, end)
 
     def arithmetic(self, at: int) -> int:
@@ -731,6 +740,8 @@ class _Reader:
             self.add(Mention(found[f"name{which}"], place, "text", (*block, self.script.block()), value=value))
 
     def add(self, mention: Mention) -> None:
+        if self.source[mention.start : mention.end] != mention.name:
+            return  # a sign in it is escaped
         if self.is_text and mention.access in ("set", "export"):
             mention.access = "text"
         self.script.mentions.append(mention)
@@ -748,7 +759,7 @@ class _Reader:
         """What is taken out with a word that sets a variable; None where more than that depends on it."""
         start, upto, sign = whole
         program = words[0]
-        others = [each for each in words[1:] if each is not word and not each.text.startswith("-")]
+        others = any(each is not word and not each.text.startswith("-") for each in words[1:])
         is_setenv = program.text == "setenv"
         if word is not program and others and not is_setenv:
             before = words[words.index(word) - 1]

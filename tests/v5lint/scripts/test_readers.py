@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import hypothesis
 import pytest
 from hypothesis import strategies
@@ -265,24 +267,34 @@ def test_lines(kind: str, text: str, expected: list[tuple[int, str]]) -> None:
     assert accesses(kind, text) == expected
 
 
+OTHER_KINDS = "shell dockerfile yaml magics fences hcl groovy r procfile toml ini json".split()
 PIECES = strategies.sampled_from(
     ["VARIABLE", "=", "$", "{", "}", "(", ")", '"', "'", "`", "\\", "\n", " ", "#", "<<EOF", "EOF", "if", "fi", "case",
      "esac", ";;", "- ", ": ", "|", "export ", "ENV ", "RUN ", "FROM a\n", "name:", "run: |\n  ", "%%bash\n", "[", "]",
-     "environment", "env.", "sh ", "Sys.setenv(", "a:"]
+     "environment", "env.", "sh ", "Sys.setenv(", "a:", "-e ", "\"name\": ", "Exec", "shell: ", "command", "set ",
+     "run(", ", ", "{\"", "&& ", "#!/bin/sh\n", "ssh a ", "sbatch ", "tee ", "^\n", "cmd = "]
 )  # fmt: skip
 
 
 @hypothesis.given(strategies.lists(PIECES, max_size=30).map("".join))
 @hypothesis.settings(max_examples=150)
 def test_whatever_is_written_is_read(text: str) -> None:
-    for kind in (*lines.KINDS, "shell", "dockerfile", "yaml", "magics", "hcl", "groovy", "r", "procfile"):
+    for kind in (*lines.KINDS, *OTHER_KINDS):
         script = read_script(kind, text)
         for mention in script.mentions:
             assert text[mention.start : mention.end] == mention.name
-        for command in script.commands:
+        for command in (*script.commands, *script.written):
             assert all(0 <= word.start <= word.end <= len(text) for word in command.words)
         for mention in script.mentions:
             if mention.removal is not None:
                 start, end = mention.removal
                 assert 0 <= start <= mention.start
                 assert mention.end <= end <= len(text)
+
+
+@pytest.mark.parametrize("kind", ["groovy", "hcl", "json", "shell", "toml"])
+@pytest.mark.parametrize("piece", ["\\'", '\\"', "${", "x && "])
+def test_long_lines_take_no_longer_than_they_are(kind: str, piece: str) -> None:
+    began = time.process_time()
+    read_script(kind, f"sh 'a'\n{piece * 20_000}\n")
+    assert time.process_time() - began < 5  # of work that grew with the square of the length it was minutes
