@@ -26,7 +26,7 @@ _RENAMED = frozenset({"set", "child", "assign", "export", "read", "pass", "unset
 _GIVES = frozenset({"dotenv", "shell", "makefile", "justfile", "batch", "powershell"})
 
 #: Metadata in which tools keep the environments that they make.
-_SETTINGS = ("pyproject.toml", "setup.cfg", "tox.ini", ".yml", ".yaml")
+_SETTINGS = ("pyproject.toml", "pixi.toml", "setup.cfg", "tox.ini", ".yml", ".yaml")
 
 _NODE = pattern(r"(?:.*/)?(?:node|bun|deno)(?:[:@-]|\Z)", re.IGNORECASE)
 _JAVASCRIPT = pattern(rf"(?:\A|/)(?:{'|'.join(sorted(JAVASCRIPT))})\Z")

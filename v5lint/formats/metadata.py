@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import re
-
 from v5lint.document import Document, Region, UnreadableError
-from v5lint.metadata import kind_of
+from v5lint.metadata import conda, kind_of
 from v5lint.reading import mark_of
 
 TYPE_CHECKING = False
@@ -28,7 +26,7 @@ def read(path: str, raw: bytes) -> Document:
     except UnicodeDecodeError as error:
         row = body.count(b"\n", 0, error.start) + 1
         raise UnreadableError(f"it is not valid {encoding.upper()} (byte 0x{body[error.start]:02x})", row=row) from None
-    if path.endswith((".yml", ".yaml")) and not re.search(r"^dependencies\s*:", text, re.MULTILINE):
+    if path.endswith((".yml", ".yaml")) and not conda.is_one(text):
         from v5lint.formats import script
 
         return script.read(path, raw)

@@ -15,12 +15,19 @@ if TYPE_CHECKING:
     from v5lint.metadata.requirement import Requirement
 
 #: Kinds of files that hold nothing but metadata, by their whole name.
-_BY_NAME = {"pyproject.toml": "pyproject", "setup.cfg": "setup_cfg", "tox.ini": "setup_cfg", "Pipfile": "pipfile"}
+_BY_NAME = {
+    "pyproject.toml": "pyproject",
+    "setup.cfg": "setup_cfg",
+    "tox.ini": "setup_cfg",
+    "Pipfile": "pipfile",
+    "pixi.toml": "pixi",
+}
 
-#: By the form of the name: what pip reads with `-r` or `-c`, and conda's environments.
+#: By the form of the name: what pip reads with `-r` or `-c`, conda's environments and recipes.
 _BY_FORM = (
     (re.compile(r"(.*[-_.])?(requirements|constraints)([-_.].*)?\.(txt|in)\Z", re.IGNORECASE), "requirement_file"),
     (re.compile(r"(.*[-_.])?(environment|env|conda([-_]env)?)([-_.].*)?\.ya?ml\Z", re.IGNORECASE), "conda"),
+    (re.compile(r"(?:meta|recipe)\.ya?ml\Z"), "conda"),
 )
 
 #: Where Weights & Biases keeps what a run was made with: a record of what was installed, and no requirement.

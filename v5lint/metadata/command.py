@@ -6,13 +6,12 @@ import re
 from itertools import pairwise
 
 from v5lint.metadata.conda import conda_requirement
-from v5lint.metadata.requirement import parse
+from v5lint.metadata.requirement import Requirement, from_poetry, parse
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from v5lint.metadata.requirement import Requirement
     from v5lint.scripts.script import Command, Word
 
 #: Options of `pip install` and its like that are followed by a value.
@@ -22,9 +21,11 @@ _WITH_VALUE = frozenset(
     "--trusted-host --cert --cache-dir --log --index --default-index --python -p -n --name --channel "
     "--upgrade-strategy --group --optional -G --extra -E --source --script --package".split()
 )
-_PIP = re.compile(r"pip3?(?:\.\d+)?\Z")
+_PIP = re.compile(r"pip3?(?:\.\d+)?\Z|pipenv\Z")
 #: What adds a requirement to a project.
 _PROJECTS = frozenset({"uv", "poetry", "pdm", "rye", "pixi"})
+#: How Poetry takes versions: `poetry add "transformers@^4.30"`.
+_OF_POETRY = re.compile(r"(?P<name>[\w.-]+)(?:\[[^\]]*\])?@(?P<versions>[\^~<>=!\d][^@]*)")
 _CONDA = frozenset({"conda", "mamba", "micromamba"})
 
 
@@ -49,7 +50,7 @@ def read(text: str, command: Command) -> list[Requirement]:
         if skipped or word.text.startswith("-"):
             skipped = not skipped and word.text in (_WITH_VALUE | {"-c"} if is_conda else _WITH_VALUE)
             continue
-        found += _requirement(text, word, is_conda=is_conda)
+        found += _requirement(text, word, is_conda=is_conda, is_poetry="poetry" in before)
     return found
 
 
@@ -62,11 +63,16 @@ def _beside(text: str, words: list[Word], names: list[str]) -> Iterator[Requirem
             yield from _requirement(text, word)
 
 
-def _requirement(text: str, word: Word, *, is_conda: bool = False) -> list[Requirement]:
+def _requirement(text: str, word: Word, *, is_conda: bool = False, is_poetry: bool = False) -> list[Requirement]:
     """The requirement that a word is, at its place in the text; none where it is something else."""
     source = text[word.start : word.end]
     start = word.start + (source[:1] in ("'", '"'))
     if not word.text or text[start : start + len(word.text)] != word.text or "$" in word.text:
         return []
+    if is_poetry and (named := _OF_POETRY.fullmatch(word.text)) is not None:
+        first, last = named.span("versions")
+        versions = (start + first, start + last)
+        span = (start, start + len(word.text))
+        return [Requirement(named["name"], from_poetry(named["versions"]), span, versions, style="poetry")]
     requirement = conda_requirement(word.text, start) if is_conda else parse(word.text, start)
     return [requirement] if requirement is not None else []

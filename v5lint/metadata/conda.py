@@ -1,4 +1,4 @@
-"""Conda's environments: the items of `dependencies:`, and pip's below them."""
+"""Conda's environments: the items of `dependencies:`, and pip's below them; recipes: those of `requirements:`."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _ITEM = re.compile(r"(?P<indent>[ \t]*)-[ \t]+(?P<quote>[\"']?)(?P<item>[^\r\n\"'#]+)(?P=quote)")
+_LISTS = re.compile(r"^(?:dependencies\s*:|requirements\s*:[ \t]*(?:#.*)?$)", re.MULTILINE)
 _PIP = re.compile(r"pip\s*:\s*\Z")
 _CONDA = re.compile(
     r"(?:[\w./-]+::)?(?P<name>[A-Za-z0-9_.-]+)"
@@ -21,9 +22,14 @@ _CONDA = re.compile(
 _NAMES = {"pytorch": "torch"}
 
 
+def is_one(text: str) -> bool:
+    """Whether YAML is such an environment or recipe, whatever it is called."""
+    return _LISTS.search(text) is not None
+
+
 def read(text: str) -> Iterator[Requirement]:
     """The requirements of a text; one without a list of dependencies has none."""
-    if not re.search(r"^dependencies\s*:", text, re.MULTILINE):
+    if not is_one(text):
         return
     pip_depth: int | None = None
     for match in _ITEM.finditer(text):

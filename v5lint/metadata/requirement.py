@@ -17,6 +17,13 @@ _FORM = re.compile(
     (?P<rest>[;#@].*)?\Z""",
     re.VERBOSE | re.DOTALL,
 )
+#: A place instead of a name: `git+https://github.com/huggingface/transformers@v4.31.0`, the address of a wheel.
+_ADDRESS = re.compile(
+    r"""\s*(?:(?:-e|--editable)(?:[ ]+|=))?(?P<address>(?:git\+)?(?:https?|ssh)://\S*?/
+    (?:(?P<wheel>[\w.]+)-\d[^/\s#]*\.(?:whl|tar\.gz|zip)|(?P<repository>[\w.-]+?)(?:\.git)?(?:@[^\s\#]*)?)
+    (?:\#(?:\S*?&)?egg=(?P<egg>[\w.-]+)\S*|\#\S*)?)\s*\Z""",
+    re.VERBOSE,
+)
 _CARET = re.compile(r"\^\s*(\d+)((?:\.\d+)*)\S*")
 _TILDE = re.compile(r"~\s*(?!=)(\d+)(\.\d+)?\S*")
 
@@ -101,14 +108,14 @@ def parse(text: str, at: int, *, is_library: bool = False, is_generated: bool = 
     """
     match = _FORM.match(text)
     if not match:
-        return None
+        return _at_address(text, at)
     written = "enclosed" if match["enclosed"] is not None else "bare"
     first, last = match.span(written) if match[written] is not None else (match.end("name"),) * 2
     if match[written] is None and match["extras"] is not None:
         first = last = match.end("extras") + 1
     specifier = (match[written] or "").strip()
     if specifier and not re.match(r"[<>=!~]", specifier):
-        return None  # two words: not a requirement
+        return _at_address(text, at)  # or two words: not a requirement
     rest = match["rest"] or ""
     extras = tuple(filter(None, (extra.strip() for extra in (match["extras"] or "").split(","))))
     end = len(text[: match.start("rest")].rstrip()) if rest else len(text.rstrip())
@@ -124,6 +131,16 @@ def parse(text: str, at: int, *, is_library: bool = False, is_generated: bool = 
         is_library=is_library,
         is_generated=is_generated,
     )
+
+
+def _at_address(text: str, at: int) -> Requirement | None:
+    """A requirement that has no name of its own: the address says which package it is of."""
+    match = _ADDRESS.match(text)
+    if match is None or (match["repository"] and not match["address"].startswith("git+")):
+        return None
+    name = match["egg"] or match["wheel"] or match["repository"]
+    first, last = match.span("address")
+    return Requirement(name, "", (at + first, at + last), (at + last, at + last), url=True)
 
 
 def from_poetry(versions: str) -> str:
