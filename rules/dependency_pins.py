@@ -22,6 +22,10 @@ _PINNED = tuple(
 )
 
 
+#: Packages that transformers does not require itself: what is there when it is installed stays.
+_STAYING = frozenset({"accelerate", "torch"})
+
+
 class DependencyConflict(Rule):
     """A requirement beside transformers asks for versions that no release of transformers 5 works with.
 
@@ -30,7 +34,9 @@ class DependencyConflict(Rule):
     Where a file requires transformers, finds requirements on `huggingface-hub`, `tokenizers`, `safetensors`,
     `accelerate`, `torch` and the other packages that transformers names in its own metadata, whose versions leave out
     every version that the releases from `min-version` to the target ask for: `huggingface_hub<1`, `tokenizers==0.13.3`,
-    `torch==1.13.1`.
+    `torch==1.13.1`. The commands of a script, the stages of a Dockerfile and the calls of a chain (`pip_install` of
+    Modal) that install into one place are read together; what transformers requires itself counts where it is
+    installed with it or behind it, since transformers puts another in the place of what was there before.
 
     ## Why it breaks
 
@@ -72,12 +78,15 @@ class DependencyConflict(Rule):
 
 def _conflicts(view: AnyView, requirements: Sequence[Requirement]) -> Iterator[Finding]:
     """The findings in what is installed together."""
-    if not any(requirement.name == "transformers" for requirement in requirements):
+    ours = [requirement.step for requirement in requirements if requirement.name == "transformers"]
+    if not ours:
         return
     required = requires.required_packages() - {"python"}
     for requirement in requirements:
         if requirement.name not in required or not requirement.specifier or requirement.url:
             continue
+        if requirement.step < max(ours) and requirement.name not in _STAYING:
+            continue  # the command that installs transformers behind it puts another in its place
         if requirement.marker and any(
             other.name == requirement.name and other.marker for other in requirements if other is not requirement
         ):

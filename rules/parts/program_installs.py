@@ -33,13 +33,18 @@ def lists(view: ModuleView) -> Iterator[list[Requirement]]:
     """What is installed together, a list for each place that says so."""
     inline = requirements_in("inline_script", view.text) if "# /// script" in view.text else ()
     yield from [[*inline]] if inline else []
+    chains: dict[ast.Call, list[Requirement]] = {}
     for call in view.tree.nodes.get(ast.Call, ()):
         assert isinstance(call, ast.Call)
         if last_name(call.func) in _INSTALLERS:
-            yield [*_stated(view, call.args)]
+            group = chains.setdefault(_first_of_chain(call), [])
+            for requirement in _stated(view, call.args):
+                requirement.step = view.span(call)[1]
+                group.append(requirement)
         for keyword in call.keywords:
             if keyword.arg in _LISTS:
                 yield [*_stated(view, [keyword.value])]
+    yield from chains.values()
     for table in view.tree.nodes.get(ast.Dict, ()):
         assert isinstance(table, ast.Dict)
         for key, value in zip(table.keys, table.values, strict=True):
@@ -50,6 +55,15 @@ def lists(view: ModuleView) -> Iterator[list[Requirement]]:
             for started in process_calls.started(view, site):
                 for words in command_words.commands(view, started, is_shell=True):
                     yield commands.read(view.text, script.Command([_placed(view, each) for each in words], ()))
+
+
+def _first_of_chain(call: ast.Call) -> ast.Call:
+    """The first call that installs of those behind one another: `image.pip_install("a").pip_install("b")`."""
+    first, at = call, call
+    while isinstance(at.func, ast.Attribute) and isinstance(at.func.value, ast.Call):
+        at = at.func.value
+        first = at if last_name(at.func) in _INSTALLERS else first
+    return first
 
 
 def _stated(view: ModuleView, given: list[ast.expr]) -> Iterator[Requirement]:

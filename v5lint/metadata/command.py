@@ -24,6 +24,11 @@ _WITH_VALUE = frozenset(
 _PIP = re.compile(r"pip3?(?:\.\d+)?\Z|pipenv\Z")
 #: What adds a requirement to a project.
 _PROJECTS = frozenset({"uv", "poetry", "pdm", "rye", "pixi"})
+#: What names the place to install to; what makes, enters or leaves an environment.
+_ENVIRONMENTS = frozenset("-n --name -p --prefix --python -t --target --root".split())
+_SWITCHES = frozenset("source . activate deactivate workon virtualenv mkvirtualenv".split())
+_SWITCHES_BEHIND = frozenset("activate deactivate venv create".split())
+
 #: How Poetry takes versions: `poetry add "transformers@^4.30"`.
 _OF_POETRY = re.compile(r"(?P<name>[\w.-]+)(?:\[[^\]]*\])?@(?P<versions>[\^~<>=!\d][^@]*)")
 _CONDA = frozenset({"conda", "mamba", "micromamba"})
@@ -52,6 +57,20 @@ def read(text: str, command: Command) -> list[Requirement]:
             continue
         found += _requirement(text, word, is_conda=is_conda, is_poetry="poetry" in before)
     return found
+
+
+def place(command: Command) -> str:
+    """Where a command installs to, as far as it says so itself: the path of its pip, the name of an environment."""
+    texts = [word.text for word in command.words]
+    named = [after for before, after in pairwise(texts) if before in _ENVIRONMENTS]
+    path, _, program = texts[0].rpartition("/")
+    return " ".join([path, "conda" if program in _CONDA else "", *named])
+
+
+def switches(command: Command) -> bool:
+    """Whether what follows a command may be installed elsewhere: it makes, enters or leaves an environment."""
+    texts = [word.text for word in command.words]
+    return texts[0] in _SWITCHES or any(each in _SWITCHES_BEHIND for each in texts[1:3])
 
 
 def _beside(text: str, words: list[Word], names: list[str]) -> Iterator[Requirement]:

@@ -44,6 +44,7 @@ class Requirement:
         names_of_extras: the span of the extras, brackets included; empty where there are none.
         is_library: whether it is part of what a package tells its users to install, and not a list for one machine.
         is_generated: whether another tool wrote the line, or its hashes.
+        step: its place among the commands that install one after another into one place.
     """
 
     __slots__ = (
@@ -56,6 +57,7 @@ class Requirement:
         "names_of_extras",
         "specifier",
         "start",
+        "step",
         "style",
         "url",
         "versions",
@@ -87,6 +89,7 @@ class Requirement:
         self.url = url
         self.is_library = is_library
         self.is_generated = is_generated
+        self.step = 0
 
     def __repr__(self) -> str:
         return f"<Requirement {self.name} {self.specifier!r} at {self.start}>"

@@ -69,13 +69,28 @@ class ScriptView:
 
     @cached_property
     def installed(self) -> list[list[Requirement]]:
-        """The same, a list for each command, and what lists of YAML name that tools install."""
+        """The same, a list for what is installed into one place, and what lists of YAML name that tools install.
+
+        That is what stands in a stage of a Dockerfile, and what commands of a shell install one after another.
+        """
         from v5lint.metadata import command, yaml_lists
 
-        found = [command.read(self.text, each) for each in (*self.commands, *self.written)]
-        if self.kind == "yaml":
-            found += yaml_lists.read(self.text)
-        return [group for group in found if group]
+        groups: dict[object, list[Requirement]] = {}
+        switches = 0
+        for each in (*self.commands, *self.written):
+            switches += self.kind == "shell" and command.switches(each)
+            found = command.read(self.text, each)
+            group = groups.setdefault((self._place(each), switches, command.place(each)), []) if found else []
+            for requirement in found:
+                requirement.step = each.words[0].start
+                group.append(requirement)
+        return [*groups.values(), *(yaml_lists.read(self.text) if self.kind == "yaml" else ())]
+
+    def _place(self, command: Command) -> object:
+        """What commands have in common that install into one place."""
+        if self.kind == "dockerfile":
+            return sum(start <= command.words[0].start for start, _ in self.script.images)
+        return command.block if self.kind == "shell" else command.words[0].start
 
     def variables(self, names: Collection[str]) -> list[Mention]:
         """The mentions of some environment variables, in the order of their places."""
