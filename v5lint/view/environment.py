@@ -39,6 +39,9 @@ _EXECUTORS = {
 #: Methods of job APIs that take a variable and its value, a dict of variables, or a list of `NAME=value`.
 _SETTER = pattern(r"(\A|_)(env|environ|environment)(_?var(iable)?)?s?\Z|\Afrom_dict\Z")
 
+#: The magic of a notebook that sets a variable, as `get_ipython().run_line_magic("env", "NAME=value")` gets it.
+_MAGIC = pattern(r"%?(?:set_)?env\s+(\w+)(?:\s*=|\s+\S)")
+
 #: How programs call what holds their own settings.
 _SETTINGS = pattern(r"conf(ig)?s?\b|config|cfg|settings|schema", re.IGNORECASE)
 
@@ -391,6 +394,11 @@ def _in_apis(view: ModuleView) -> Iterator[EnvironmentKey]:
         name = call.argument("key_to_set", 1)
         if name is not None and any(isinstance(each, External) and each.package == "dotenv" for each in call.callees):
             yield from _named(view, name, "job", call.argument("value_to_set", 2), call.node)
+    for call in view.calls({"run_line_magic", "magic"}):  # a notebook that was saved as Python
+        given = call.args[-1] if call.args and isinstance(call.args[-1], ast.Constant) else None
+        written = " ".join(str(view.constants(each)[0]) for each in call.args if view.constants(each))
+        if given is not None and (found := _MAGIC.match(written)) is not None:
+            yield EnvironmentKey(found[1], given, "write", None, call.node)
     for node in view.tree.nodes.get(ast.Dict, ()):
         assert isinstance(node, ast.Dict)
         fields = {each.value: value for each, value in zip(node.keys, node.values, strict=True) if _is_text(each)}  # type: ignore[union-attr]
