@@ -16,8 +16,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from v5lint.scripts.script import Block, Span
 
-#: A string, which ends with its line where nothing ends it: what stands in it is not read again from each quote on.
-_STRING = r""""(?:[^"\\\r\n]|\\.)*(?:"|(?=\\?(?:[\r\n]|\Z)))|'(?:[^'\\\r\n]|\\.)*(?:'|(?=\\?(?:[\r\n]|\Z)))"""
+#: A string of one line. None begins behind a backslash: from each of those a line without end would be read anew.
+_STRING = r"""(?<!\\)"(?:[^"\\\r\n]|\\.)*"|(?<!\\)'(?:[^'\\\r\n]|\\.)*'"""
 
 _TOKENS = pattern(
     r"(?P<comment>(?<![:\w])//[^\r\n]*|/\*(?s:.*?)\*/|\A\#![^\r\n]*)"

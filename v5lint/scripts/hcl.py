@@ -9,7 +9,7 @@ from v5lint.scripts import commands, shell, texts
 from v5lint.scripts.assignments import NAME, Table, assign, is_environment, line_of, note_reads
 from v5lint.scripts.script import Mention, Script
 
-_STRING = r'"(?:[^"\\\r\n]|\\.)*(?:"|(?=\\?(?:[\r\n]|\Z)))'
+_STRING = r'(?<!\\)"(?:[^"\\\r\n]|\\.)*"'
 
 #: What the text is made of: texts of several lines, comments, what begins a block, keys, strings, brackets.
 _TOKENS = pattern(

@@ -18,7 +18,7 @@ _LISTS = frozenset({"command", "entryPoint", "args"})
 
 _COMMA = pattern(r"\s*,")
 _TOKENS = pattern(
-    r'(?P<comment>//[^\r\n]*|/\*(?s:.*?)\*/)|"(?P<string>(?:[^"\\\r\n]|\\.)*)(?:"(?P<colon>\s*:)?|(?=\\?(?:[\r\n]|\Z)))'
+    r'(?P<comment>//[^\r\n]*|/\*(?s:.*?)\*/)|(?<!\\)"(?P<string>(?:[^"\\\r\n]|\\.)*)"(?P<colon>\s*:)?'
     r"|(?P<open>[\[{])|(?P<close>[\]}])"
 )
 

@@ -9,7 +9,7 @@ from v5lint.scripts import commands
 from v5lint.scripts.assignments import NAME, Table, assign, line_of, note_reads
 from v5lint.scripts.script import Script
 
-_STRING = r'"""(?s:.*?)"""|\'\'\'(?s:.*?)\'\'\'|"(?:[^"\\\r\n]|\\.)*(?:"|(?=\\?(?:[\r\n]|\Z)))|\'[^\'\r\n]*\''
+_STRING = r'"""(?s:.*?)"""|\'\'\'(?s:.*?)\'\'\'|(?<!\\)"(?:[^"\\\r\n]|\\.)*"|\'[^\'\r\n]*\''
 
 #: What the text is made of: strings, comments, headers of tables, keys, and what opens and closes.
 _TOKENS = pattern(
