@@ -106,6 +106,13 @@ def _renamed(view: ScriptView, start: int, option: str, removal: Removal) -> Fix
     return Fix(f"Replace `{option}` with `--{new.new}`", [edit], requires=new.since)
 
 
+#: What stands at the end of a line that goes on, where it is no backslash.
+_GOES_ON = {"batch": "^", "powershell": "`"}
+
+#: Between two strings of a list in one line.
+_GAP = re.compile(r"([\"']),[ \t]*\1")
+
+
 def _replaced(view: ScriptView, words: list[Word], place: int, name: str) -> Fix | None:
     """Give the value of an option to another one, where it is known: `--warmup_ratio 0.03` as `--warmup_steps 0.03`."""
     word = words[place]
@@ -120,9 +127,21 @@ def _replaced(view: ScriptView, words: list[Word], place: int, name: str) -> Fix
         return Fix("Give the share to `--warmup_steps`", [edit], requires="5.0")
     if name == "group_by_length" and (value is None or value.text in ("True", "true", "1")):
         end = word.end if value is None else value.end
-        edit = Edit(word.start, end, "--train_sampling_strategy group_by_length")
+        between = _between(view, words, place)
+        if between is None:
+            return None
+        edit = Edit(word.start, end, f"--train_sampling_strategy{between}group_by_length")
         return Fix("Replace it with `--train_sampling_strategy`", [edit], requires="5.2")
     return None
+
+
+def _between(view: ScriptView, words: list[Word], place: int) -> str | None:
+    """What stands between two words of a command: a space, or `", "` of a list in one line; None where it is not sure."""
+    gap = view.text[words[place - 1].end : words[place].start]
+    if not gap.strip(" \t\r\n\\^`"):
+        return " "
+    listed = _GAP.fullmatch(gap)
+    return f"{listed[1]}, {listed[1]}" if listed is not None else None
 
 
 def _removed(view: ScriptView, words: list[Word], place: int, name: str) -> Fix | None:
@@ -138,7 +157,7 @@ def _removed(view: ScriptView, words: list[Word], place: int, name: str) -> Fix 
         end = following.end
     before = words[place - 1].end
     between = view.text[before : word.start]
-    if not 0 < len(between) < 200 or between.replace("\\", "").strip():
+    if not 0 < len(between) < 200 or between.replace(_GOES_ON.get(view.kind, "\\"), "").strip():
         return None
     start = before
     behind = _BEHIND.match(view.text, end)

@@ -7,7 +7,7 @@ import re
 from v5lint.patterns import pattern
 from v5lint.scripts import commands
 from v5lint.scripts.assignments import NAME, Table, assign, is_environment, line_of, note_reads
-from v5lint.scripts.script import Script, Word
+from v5lint.scripts.script import Command, Script, Word
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -33,9 +33,11 @@ class _Object:
         named: the variable that `{"name": "NAME", "value": "..."}` names, and its place.
         mention: what such an object sets.
         words: those of a list that is a command.
+        program: what such an object starts, as VS Code's `launch.json` has it beside `args`.
+        args: what it is started with.
     """
 
-    __slots__ = ("keys", "mention", "named", "start", "table", "words")
+    __slots__ = ("args", "keys", "mention", "named", "program", "start", "table", "words")
 
     def __init__(self, table: Table, start: int) -> None:
         self.table = table
@@ -44,6 +46,8 @@ class _Object:
         self.named: tuple[str, int] | None = None
         self.mention: Mention | None = None
         self.words: list[Word] = []
+        self.program: Word | None = None
+        self.args: list[Word] = []
 
 
 def read(text: str) -> Script:
@@ -60,6 +64,10 @@ def read(text: str) -> Script:
             key = ""
         elif found["close"] is not None:
             commands.read_words(script, at.words)
+            if at.words and at.table.name == "args" and len(around) > 1:
+                around[-2].args = at.words
+            if at.program is not None and at.args:
+                script.commands.append(Command([at.program, *at.args], ()))
             if at.mention is not None and at.keys == 2:
                 at.mention.removal = _removal(text, at.start, found.end())
             del around[-1 if len(around) > 1 else 1 :]
@@ -68,6 +76,8 @@ def read(text: str) -> Script:
             key, place = found["string"], found.start("string")
             at.keys += 1
         elif key:
+            if key == "program":  # the folder of the file is `.vscode`
+                at.program = Word(found["string"].replace("${workspaceFolder}", ".."), *found.span("string"))
             if commands.is_command(key):
                 commands.read_text(script, *found.span("string"))
             if re.fullmatch(NAME, key):
