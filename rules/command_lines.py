@@ -8,7 +8,7 @@ import re
 from v5lint.patterns import pattern
 from v5lint.rule import Edit, Fix, Rule
 from v5lint.rules.knowledge import lookup
-from v5lint.rules.parts import command_words, hub, process_calls, script_variables
+from v5lint.rules.parts import command_words, hub, process_calls, script_variables, word_gaps
 from v5lint.view.requirements import RequirementsView
 from v5lint.view.script import ScriptView
 from v5lint.view.values import External
@@ -225,7 +225,10 @@ def _script_finding(
     if view.text[following.start : following.end] != following.text:
         return _said(view, name, None, word)
     new, *more = spelling.split(" ")
-    edits = [Edit(start, word.end, new), Edit(following.start, following.end, " ".join(more)), *dropped]
+    between = word_gaps.between(view, words, index + 1)
+    if between is None and len(more) > 1:
+        return _said(view, name, None, word)
+    edits = [Edit(start, word.end, new), Edit(following.start, following.end, (between or "").join(more)), *dropped]
     applicability: Applicability = "unsafe" if is_written else "safe"
     return _said(view, name, Fix(f"Call `{new}`", edits, applicability=applicability, requires=_SINCE[name]), word)
 

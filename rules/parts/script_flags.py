@@ -7,7 +7,7 @@ import re
 
 from v5lint.rule import Edit, Fix
 from v5lint.rules.knowledge import lookup
-from v5lint.rules.parts import arguments, library, started_scripts, training_fields
+from v5lint.rules.parts import arguments, library, started_scripts, training_fields, word_gaps
 from v5lint.rules.parts.command_words import HOLE
 from v5lint.rules.parts.training_classes import CLASS
 from v5lint.scripts.script import Word
@@ -109,9 +109,6 @@ def _renamed(view: ScriptView, start: int, option: str, removal: Removal) -> Fix
 #: What stands at the end of a line that goes on, where it is no backslash.
 _GOES_ON = {"batch": "^", "powershell": "`"}
 
-#: Between two strings of a list in one line.
-_GAP = re.compile(r"([\"']),[ \t]*\1")
-
 
 def _replaced(view: ScriptView, words: list[Word], place: int, name: str) -> Fix | None:
     """Give the value of an option to another one, where it is known: `--warmup_ratio 0.03` as `--warmup_steps 0.03`."""
@@ -127,21 +124,12 @@ def _replaced(view: ScriptView, words: list[Word], place: int, name: str) -> Fix
         return Fix("Give the share to `--warmup_steps`", [edit], requires="5.0")
     if name == "group_by_length" and (value is None or value.text in ("True", "true", "1")):
         end = word.end if value is None else value.end
-        between = _between(view, words, place)
+        between = word_gaps.between(view, words, place)
         if between is None:
             return None
         edit = Edit(word.start, end, f"--train_sampling_strategy{between}group_by_length")
         return Fix("Replace it with `--train_sampling_strategy`", [edit], requires="5.2")
     return None
-
-
-def _between(view: ScriptView, words: list[Word], place: int) -> str | None:
-    """What stands between two words of a command: a space, or `", "` of a list in one line; None where it is not sure."""
-    gap = view.text[words[place - 1].end : words[place].start]
-    if not gap.strip(" \t\r\n\\^`"):
-        return " "
-    listed = _GAP.fullmatch(gap)
-    return f"{listed[1]}, {listed[1]}" if listed is not None else None
 
 
 def _removed(view: ScriptView, words: list[Word], place: int, name: str) -> Fix | None:
