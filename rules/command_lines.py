@@ -148,10 +148,11 @@ class RemovedCommand(Rule):
         """See Rule."""
         if isinstance(module, (ScriptView, RequirementsView)):
             view = script_variables.script_in(module)
-            for command in view.commands if view is not None else ():
-                yield from _in_script(view, command.words)
-            for command in view.written if view is not None else ():
-                yield from _in_script(view, command.words, is_written=True)
+            if view is not None:
+                for command in view.commands:
+                    yield from _in_script(view, command.words)
+                for command in view.written:
+                    yield from _in_script(view, command.words, is_written=True)
             return
         told: set[ast.AST] = set()
         for call in module.calls({*process_calls.STARTERS, "which"}):

@@ -396,8 +396,8 @@ def _in_apis(view: ModuleView) -> Iterator[EnvironmentKey]:
             yield from _named(view, name, "job", call.argument("value_to_set", 2), call.node)
     for call in view.calls({"run_line_magic", "magic"}):  # a notebook that was saved as Python
         given = call.args[-1] if call.args and isinstance(call.args[-1], ast.Constant) else None
-        written = " ".join(str(view.constants(each)[0]) for each in call.args if view.constants(each))
-        if given is not None and (found := _MAGIC.match(written)) is not None:
+        line = " ".join(str(view.constants(each)[0]) for each in call.args if view.constants(each))
+        if given is not None and (found := _MAGIC.match(line)) is not None:
             yield EnvironmentKey(found[1], given, "write", None, call.node)
     for node in view.tree.nodes.get(ast.Dict, ()):
         assert isinstance(node, ast.Dict)
