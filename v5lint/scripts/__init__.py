@@ -24,7 +24,7 @@ _BY_SUFFIX = {
     **dict.fromkeys((".bat", ".cmd"), "batch"),
     ".env": "dotenv",
     ".fish": "fish",
-    ".service": "systemd",
+    **dict.fromkeys((".service", ".sub"), "systemd"),  # the last is how HTCondor submits a job
     ".nix": "nix",
     ".mk": "makefile",
     ".just": "justfile",

@@ -15,6 +15,7 @@ BETWEEN = "# \u241e"
 _ENV = pattern(r"[ \t]*%(?:set_)?env[ \t]+(?P<name>[A-Za-z_]\w*)(?:[ \t]*=[ \t]*|[ \t]+)(?P<value>\S[^\r\n]*)")
 _SHELL = pattern(r"[ \t]*(?:[\w, \t]+=[ \t]*)?(?:!{1,2}|%(?=(?:pip|conda|mamba|uv)\b)|%s[xc][ \t]+|%system[ \t]+)")
 _SHELL_CELL = pattern(r"[ \t]*(?:%%(?:bash|sh|zsh|(?:script|!)[ \t]+\S*(?:ba|z)?sh)\b|%sh\s*$)")
+_WRITTEN_CELL = pattern(r"[ \t]*%%(?:write)?file[ \t]+(?:-a[ \t]+)?\S+\.(?:sh|bash)[ \t]*$")
 _PROSE_CELL = pattern(r"[ \t]*(?:%md(?:-sandbox)?|%%(?:markdown|html|latex|svg))\b")
 _OTHER_CELL = pattern(r"[ \t]*(?:%%(?!time|capture|prun|memit|mprun|lprun|snakeviz)\w|%(?:fs|r|scala|sql)\s*$)")
 
@@ -35,6 +36,10 @@ def read(text: str) -> Script:
         elif _SHELL_CELL.match(line):
             end = _end_of_cell(text, stop)
             shell.read_into(script, min(stop + 1, end), end, (script.block(),))
+            stop = end
+        elif _WRITTEN_CELL.match(line):
+            end = _end_of_cell(text, stop)
+            shell.read_into(script, min(stop + 1, end), end, (script.block(),), text=True)
             stop = end
         elif _PROSE_CELL.match(line):
             end = _end_of_cell(text, stop)

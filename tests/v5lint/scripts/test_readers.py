@@ -261,6 +261,11 @@ def test_compose_reads_its_own_environment() -> None:
             "%env VARIABLE=1\n!ls $VARIABLE\n# \u241e\n%%sh\nexport VARIABLE=1",
             [(1, "set"), (2, "read"), (5, "set")],
         ),
+        ("magics", "%%writefile run.sh\nexport VARIABLE=1", [(2, "text")]),
+        ("makefile", "a:\n\tOTHER=1 VARIABLE=2 python a.py", [(2, "set")]),
+        ("batch", "if not defined VARIABLE set VARIABLE=1", [(1, "read"), (1, "set")]),
+        ("fish", "set -q VARIABLE; or set -gx VARIABLE 1", [(1, "read"), (1, "set")]),
+        ("json", '{"env": [{"name": "VARIABLE", "value": "1"}]}', [(1, "set")]),
     ],
 )
 def test_lines(kind: str, text: str, expected: list[tuple[int, str]]) -> None:
