@@ -82,15 +82,11 @@ def _conflicts(view: AnyView, requirements: Sequence[Requirement]) -> Iterator[F
     if not ours:
         return
     required = requires.required_packages() - {"python"}
-    for requirement in requirements:
-        if requirement.name not in required or not requirement.specifier or requirement.url:
+    for requirement in metadata.beside_transformers(requirements):
+        if requirement.name not in required or not requirement.specifier:
             continue
         if requirement.step < max(ours) and requirement.name not in _STAYING:
             continue  # the command that installs transformers behind it puts another in its place
-        if requirement.marker and any(
-            other.name == requirement.name and other.marker for other in requirements if other is not requirement
-        ):
-            continue  # one line for each platform or Python: which of them holds is not known here
         rows = requires.ranges(requirement.name, view.settings.minimum, view.settings.target)
         if rows and not any(metadata.can_meet(requirement.specifier, wanted) for _, wanted in rows):
             shown = metadata.written(view, requirement)

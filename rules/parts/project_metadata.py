@@ -69,6 +69,28 @@ def lists_of(view: AnyView) -> Sequence[Sequence[Requirement]]:
     return [group for group in program_installs.lists(view) if group]
 
 
+def beside_transformers(requirements: Sequence[Requirement]) -> list[Requirement]:
+    """The requirements on other packages in a list that names transformers.
+
+    Left out are those that come by an address, and those of which there is one for each platform or Python: which of
+    them holds is not known here.
+    """
+    if not any(requirement.name == "transformers" for requirement in requirements):
+        return []
+    return [
+        requirement
+        for requirement in requirements
+        if requirement.name != "transformers"
+        and not requirement.url
+        and not (
+            requirement.marker
+            and any(
+                other.name == requirement.name and other.marker for other in requirements if other is not requirement
+            )
+        )
+    ]
+
+
 def is_plain_pin(requirement: Requirement) -> bool:
     """Whether a requirement names one version, in the words of its file."""
     if requirement.style == "conda" and _CONDA_EXACT.match(requirement.specifier):
