@@ -90,6 +90,7 @@ class Project:
         self._packages: dict[str, str] = {}
         self._reals: dict[str, str] = {}
         self._importers: dict[bytes, list[tuple[str, str]]] | None = None
+        self._importers_of: dict[tuple[str, str], list[str]] = {}
         self._stars: dict[str, set[str]] | None = None
         self._words: dict[str, bytes] | None = None  # of each file: a fifth of it, and read once
         self._mentions: dict[bytes, list[str]] = {}
@@ -112,8 +113,8 @@ class Project:
     def is_linted(self, path: str) -> bool:
         """Whether a file is linted in this run as well, since the run is over the whole repository."""
         if self._linted is None:
-            self._linted = {self._real(each) for each in self._given or ()}
-        return self._real(path) in self._linted
+            self._linted = {self.real(each) for each in self._given or ()}
+        return self.real(path) in self._linted
 
     def required(self, package: str, path: str) -> list[str]:
         """What the requirements on a package say that hold for a file, as specifiers; nothing where there are none.
@@ -161,7 +162,7 @@ class Project:
             return NOTHING_KNOWN
         self._busy.add(key)
         try:
-            other = view if self._real(file) == self._real(view.path) else None
+            other = view if self.real(file) == self.real(view.path) else None
             if other is None and _may_define(file, name):
                 other = self.view(file, view.settings)
             found = other.exported_values(name) if other is not None else None
@@ -173,7 +174,7 @@ class Project:
             return frozenset({External(f"{module}.{name}")})
         return NOTHING_KNOWN
 
-    def _real(self, path: str) -> str:
+    def real(self, path: str) -> str:
         """The path of a file without links, looked up once: nothing moves while a run reads."""
         if path not in self._reals:
             self._reals[path] = os.path.realpath(path)
@@ -230,16 +231,22 @@ class Project:
             path: the file that defines the name.
             name: the name.
         """
+        asked = (path, name)
+        if asked not in self._importers_of:
+            self._importers_of[asked] = self._find_importers(path, name)
+        return [*self._importers_of[asked]]
+
+    def _find_importers(self, path: str, name: str) -> list[str]:
         if self._importers is None:
             self._importers = self._scan()
-        here = self._real(path)
+        here = self.real(path)
         found = []
         for key in (name.encode(), b"*"):
             for file, module in self._importers.get(key, ()):
-                if self._real(file) == here or file in found:
+                if self.real(file) == here or file in found:
                     continue
                 target = self._file_of(self._absolute(module, file), file)
-                if target is None or self._real(target) != here:
+                if target is None or self.real(target) != here:
                     continue
                 if key == b"*" and not _mentions(file, name):
                     continue
@@ -253,7 +260,7 @@ class Project:
             for file in self.mentioning(name.encode(), ""):
                 for module in _modules_read_for(name, bytes_of(file)):
                     readers.setdefault(module, set()).add(file)
-        found += [file for file in readers.get(stem, ()) if file not in found and self._real(file) != here]
+        found += [file for file in readers.get(stem, ()) if file not in found and self.real(file) != here]
         return sorted(found)
 
     def all_importers(self, path: str, name: str) -> list[str]:
@@ -264,10 +271,10 @@ class Project:
             name: the name.
         """
         found = self.importers(path, name)
-        here = self._real(path)
+        here = self.real(path)
         for file in found:  # grows while it is walked
             if os.path.basename(file) == "__init__.py":
-                found += [each for each in self.importers(file, name) if each not in found and self._real(each) != here]
+                found += [each for each in self.importers(file, name) if each not in found and self.real(each) != here]
         return sorted(found)
 
     def starred_by(self, path: str) -> list[str]:
@@ -279,14 +286,14 @@ class Project:
             for file, module in self._importers.get(b"*", ()):
                 target = self._file_of(self._absolute(module, file), file)
                 if target is not None:
-                    self._stars.setdefault(self._real(target), set()).add(self._real(file))
+                    self._stars.setdefault(self.real(target), set()).add(self.real(file))
         found: set[str] = set()
-        left = [self._real(path)]
+        left = [self.real(path)]
         while left:
             new = self._stars.get(left.pop(), set()) - found
             found |= new
             left += new
-        return sorted(found - {self._real(path)})
+        return sorted(found - {self.real(path)})
 
     def mentioning(self, token: bytes, path: str) -> list[str]:
         """The other Python files of the repository whose bytes hold a token.
@@ -295,8 +302,8 @@ class Project:
             token: the bytes looked for.
             path: the file that is left out.
         """
-        here = self._real(path)
-        return [file for file in self._holding(token) if self._real(file) != here]
+        here = self.real(path)
+        return [file for file in self._holding(token) if self.real(file) != here]
 
     def scripts_mentioning(self, token: str) -> list[str]:
         """The shell scripts, Dockerfiles and their like in the repository whose bytes hold a token."""
@@ -385,12 +392,12 @@ class Project:
             path: one file.
             other: the view of the other.
         """
-        here = self._real(path)
+        here = self.real(path)
         if _is_package(os.path.dirname(here)):
             top = self.package_of(here).partition(".")[0]
             if _is_package(os.path.dirname(other.path)) and self.package_of(other.path).partition(".")[0] == top:
                 return True
-        there = self._real(other.path)
+        there = self.real(other.path)
         for each, of in ((here, there), (there, here)):
             if os.path.basename(each) == "conftest.py" and of.startswith(os.path.dirname(each) + os.sep):
                 return True
@@ -413,7 +420,7 @@ class Project:
         if view is None:
             return set()
         found = {self._file_of(module, view.path) for module in view.names.imported_modules()}
-        return {self._real(file) for file in found if file is not None}
+        return {self.real(file) for file in found if file is not None}
 
     def _absolute(self, module: str, file: str) -> str:
         level = len(module) - len(module.lstrip("."))

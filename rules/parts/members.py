@@ -180,15 +180,23 @@ def _asked_for(view: ModuleView, node: ast.expr, kinds: Container[str]) -> Itera
 
 def classes_asked_for(view: ModuleView, node: ast.expr) -> Iterator[list[ast.expr]]:
     """The classes of one of which an expression is where it is read, for each `isinstance` that has found it so."""
-    written = ast.dump(node) if isinstance(node, (ast.Name, ast.Attribute)) else ""
-    for test, wanted in [*view.reach.conditions(node), *view.reach.required(node)] if written else ():
+    if isinstance(node, (ast.Name, ast.Attribute)):
+        written = ast.dump(node)
+        for subject, classes in asked_classes(view, node):
+            if ast.dump(subject) == written:
+                yield classes
+
+
+def asked_classes(view: ModuleView, node: ast.expr) -> Iterator[tuple[ast.expr, list[ast.expr]]]:
+    """What an `isinstance` has found, where a node runs: each expression with the classes of one of which it is."""
+    for test, wanted in [*view.reach.conditions(node), *view.reach.required(node)]:
         if isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not):
             test, wanted = test.operand, not wanted
         for each in _conjuncts(test) if wanted else ():
             is_question = isinstance(each, ast.Call) and isinstance(each.func, ast.Name) and len(each.args) == 2
-            if is_question and each.func.id == "isinstance" and ast.dump(each.args[0]) == written:  # type: ignore[attr-defined]
-                asked = each.args[1]  # type: ignore[attr-defined]
-                yield asked.elts if isinstance(asked, ast.Tuple) else [asked]
+            if is_question and each.func.id == "isinstance":  # type: ignore[attr-defined]
+                subject, asked = each.args  # type: ignore[attr-defined]
+                yield subject, asked.elts if isinstance(asked, ast.Tuple) else [asked]
 
 
 def _asked_class(view: ModuleView, node: ast.expr, asked: ast.expr, kinds: Container[str]) -> Iterator[Owner]:
