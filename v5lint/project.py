@@ -93,6 +93,7 @@ class Project:
         self._importers_of: dict[tuple[str, str], list[str]] = {}
         self._stars: dict[str, set[str]] | None = None
         self._words: dict[str, bytes] | None = None  # of each file: a fifth of it, and read once
+        self._named: dict[bytes, list[str]] | None = None
         self._mentions: dict[bytes, list[str]] = {}
         self._held: dict[tuple[str, str], bool] = {}
         self._readers: dict[str, dict[str, set[str]]] = {}
@@ -257,7 +258,7 @@ class Project:
         readers = self._readers.get(name)
         if readers is None:
             readers = self._readers[name] = {}
-            for file in self.mentioning(name.encode(), ""):
+            for file in self._naming(name):
                 for module in _modules_read_for(name, bytes_of(file)):
                     readers.setdefault(module, set()).add(file)
         found += [file for file in readers.get(stem, ()) if file not in found and self.real(file) != here]
@@ -340,15 +341,30 @@ class Project:
         """Whether the repository has any Python file."""
         return next(iter(self._files()), None) is not None
 
-    def _holding(self, token: bytes) -> list[str]:
-        """The Python files of the repository whose bytes hold a token."""
+    def _naming(self, name: str) -> list[str]:
+        """The Python files of the repository in which a name stands as a word of its own."""
+        if not name.isascii():
+            return self._holding(name.encode())
+        if self._named is None:
+            self._named = {}
+            for file, words in self._words_of_files().items():
+                for word in words.split():
+                    self._named.setdefault(word, []).append(file)
+        return self._named.get(name.encode(), [])
+
+    def _words_of_files(self) -> dict[str, bytes]:
+        """The words of every Python file of the repository, each once, in one text for each file."""
         if self._words is None:
             self._words = {file: b" ".join(words_in(bytes_of(file))) for file in self._files()}
+        return self._words
+
+    def _holding(self, token: bytes) -> list[str]:
+        """The Python files of the repository whose bytes hold a token."""
         if token not in self._mentions:
             core = core_of(token)
             self._mentions[token] = [
                 file
-                for file, words in self._words.items()
+                for file, words in self._words_of_files().items()
                 if core in words and (core == token or token in bytes_of(file))
             ]
         return self._mentions[token]

@@ -123,7 +123,10 @@ def calls(view: ModuleView, function: ast.FunctionDef | ast.AsyncFunctionDef) ->
 def _calls(view: ModuleView, name: str) -> Iterator[tuple[ModuleView, ast.Call]]:
     """The calls of what this module defines under a name, in other modules."""
     path = view.project.real(view.path)
-    for file in view.project.all_importers(view.path, name)[:_MODULES]:
+    files = view.project.all_importers(view.path, name)
+    # Most of them only hand it on: asking for the text costs less than parsing them.
+    calling = [each for each in files if any(view.project.holds(each, f"{name}{end}") for end in ("(", " ("))]
+    for file in calling[:_MODULES]:
         other = view.project.view(file, view.settings)
         for call in other.links.calls_named(name) if other is not None else ():
             if other is not None and _is_of(other, call, name, path):
