@@ -8,7 +8,7 @@ import re
 from v5lint.patterns import pattern
 from v5lint.project import bytes_of
 from v5lint.rule import Fix, Rule
-from v5lint.rules.parts import inner_parts
+from v5lint.rules.parts import inner_parts, patched_methods
 from v5lint.view.strings import dotted, last_name
 from v5lint.view.values import Constant, Unknown
 
@@ -125,7 +125,7 @@ class SwallowedArgument(Rule):
                 continue
             func = call.func.value if call.name == "forward" and isinstance(call.func, ast.Attribute) else call.func
             found = inner_parts.ignoring(module, func, name)
-            if found is not None and not _is_replaced(module, func):
+            if found is not None and not patched_methods.is_replaced(module, func, found[:1]):
                 part, since = found
                 yield module.finding(
                     keyword,
@@ -152,17 +152,9 @@ def _says_something(view: ModuleView, keyword: ast.keyword) -> bool:
     return not values or any(each != Constant(None) for each in values)
 
 
-def _is_replaced(view: ModuleView, func: ast.expr) -> bool:
-    """Whether a file puts another `forward` in the place of what is called: `model.encoder.forward = forward`."""
-    last = func.attr if isinstance(func, ast.Attribute) else ""
-    return bool(last) and any(
-        isinstance(each.ctx, ast.Store) and last_name(each.value) == last for each in view.attributes({"forward"})
-    )
-
-
 def _is_text_body(view: ModuleView, func: ast.expr) -> bool:
     """Whether the encoder of CLIP's text tower is called, of a model that is not known."""
-    if not _TEXT_BODY.search(dotted(func)) or _is_replaced(view, func):
+    if not _TEXT_BODY.search(dotted(func)) or patched_methods.is_replaced(view, func):
         return False
     if any(not isinstance(each, Unknown) for each in view.values(func)):
         return False

@@ -6,17 +6,20 @@ import ast
 import os.path
 
 from v5lint.rules.parts import decoder_layers, members
+from v5lint.view import elsewhere
 from v5lint.view.values import External, LocalFunction
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from v5lint.view.module import ModuleView
     from v5lint.view.values import ClassValue, Value
 
 #: What makes a method of a function: `types.MethodType(forward, layer)`.
 _BINDS = "MethodType"
+
+_FORWARD = "forward"
 
 #: The parameters of `MethodType`, and of `setattr`.
 _BOUND, _SET = 2, 3
@@ -47,7 +50,7 @@ def _patches(other: ModuleView, view: ModuleView, function: ast.FunctionDef, met
     for statement in other.tree.nodes.get(ast.Assign, ()):
         assert isinstance(statement, ast.Assign)
         given = _is_of(other, statement.value, view, function)
-        for target in statement.targets if given else ():
+        for target in statement.targets if given and not elsewhere.is_never_called(other, statement) else ():
             if isinstance(target, ast.Attribute) and method in ("", target.attr):
                 yield from _classes(other.values(target.value))
     for call in other.links.calls_named("setattr"):
@@ -98,3 +101,21 @@ def _objects(view: ModuleView, node: ast.expr, user: ModuleView) -> Iterator[Cla
     for classes in members.classes_asked_for(view, node):
         for one in classes:
             yield from _classes(view.values(one))
+
+
+def is_replaced(view: ModuleView, func: ast.expr, parts: Iterable[str] = ()) -> bool:
+    """Whether something else is put in the place of the `forward` of what is called.
+
+    `model.encoder.forward = forward` in this file, and `LlamaAttention.forward = forward` in any of the repository.
+
+    Args:
+        view: the module.
+        func: what is called.
+        parts: the classes that it may be an object of, as far as they are known.
+    """
+    last = func.attr if isinstance(func, ast.Attribute) else ""
+    names = {each for each in (last, *parts) if each}
+    stores = (each for each in view.attributes({_FORWARD}) if isinstance(each.ctx, ast.Store))
+    if any(ast.unparse(each.value).rpartition(".")[2] in names for each in stores):
+        return True
+    return any(view.project.mentioning(f"{part}.{_FORWARD} = ".encode(), view.path) for part in parts)

@@ -120,6 +120,17 @@ def calls(view: ModuleView, function: ast.FunctionDef | ast.AsyncFunctionDef) ->
     return [call for _, call in _calls(view, function.name)]
 
 
+def is_never_called(view: ModuleView, node: ast.AST) -> bool:
+    """Whether a node is in a function that other modules call, and only where the target release does not get."""
+    function = view.links.function_around(node)
+    if not isinstance(function, (ast.FunctionDef, ast.AsyncFunctionDef)) or view.links.calls_of(function):
+        return False
+    if view.tree.parents[function] is not view.tree.root:
+        return False
+    found = [*_calls(view, function.name)]
+    return bool(found) and all(other.guards.is_dead(call) for other, call in found)
+
+
 def _calls(view: ModuleView, name: str) -> Iterator[tuple[ModuleView, ast.Call]]:
     """The calls of what this module defines under a name, in other modules."""
     path = view.project.real(view.path)
