@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import ast
 import os.path
+import re
 
+from v5lint.patterns import pattern
+from v5lint.project import bytes_of
 from v5lint.rules.parts import decoder_layers, members
 from v5lint.view import elsewhere
 from v5lint.view.values import External, LocalFunction
@@ -20,6 +23,9 @@ if TYPE_CHECKING:
 _BINDS = "MethodType"
 
 _FORWARD = "forward"
+
+#: What the name of a part ends in, behind that of the family.
+_KIND = pattern(r"(?:Self|Cross)?(?:Attention|(?:Encoder|Decoder)?Layer|Encoder|Decoder|Block)\Z")
 
 #: The parameters of `MethodType`, and of `setattr`.
 _BOUND, _SET = 2, 3
@@ -104,9 +110,10 @@ def _objects(view: ModuleView, node: ast.expr, user: ModuleView) -> Iterator[Cla
 
 
 def is_replaced(view: ModuleView, func: ast.expr, parts: Iterable[str] = ()) -> bool:
-    """Whether something else is put in the place of the `forward` of what is called.
+    """Whether something else is put in the place of what is called, or of its `forward`.
 
-    `model.encoder.forward = forward` in this file, and `LlamaAttention.forward = forward` in any of the repository.
+    `model.encoder.forward = forward` in this file, and in any of the repository `LlamaAttention.forward = forward` and
+    `modeling_llama.LlamaSdpaAttention = Own`.
 
     Args:
         view: the module.
@@ -114,8 +121,16 @@ def is_replaced(view: ModuleView, func: ast.expr, parts: Iterable[str] = ()) -> 
         parts: the classes that it may be an object of, as far as they are known.
     """
     last = func.attr if isinstance(func, ast.Attribute) else ""
-    names = {each for each in (last, *parts) if each}
     stores = (each for each in view.attributes({_FORWARD}) if isinstance(each.ctx, ast.Store))
-    if any(ast.unparse(each.value).rpartition(".")[2] in names for each in stores):
+    if last and any(ast.unparse(each.value).rpartition(".")[2] == last for each in stores):
         return True
-    return any(view.project.mentioning(f"{part}.{_FORWARD} = ".encode(), view.path) for part in parts)
+    return any(view.project.noted(("replaced", part), lambda part=part: _is_stored(view, part)) for part in parts)  # type: ignore[misc]
+
+
+def _is_stored(view: ModuleView, part: str) -> bool:
+    """Whether a file puts something in the place of a class, of one of its kernels, or of its `forward`."""
+    kind = _KIND.search(part)
+    family = part[: kind.start()] if kind is not None else part
+    stores = re.compile(rb"\b%s\w*%s(?:\.forward)?\s*=[^=]" % (family.encode(), part[len(family) :].encode()))
+    files = [bytes_of(each) for each in view.project.mentioning(family.encode(), view.path)]
+    return any(stores.search(each) for each in (view.text.encode("utf-8", "surrogatepass"), *files))

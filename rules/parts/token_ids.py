@@ -156,8 +156,11 @@ def _of_generated(view: ModuleView, func: ast.Attribute) -> Shape | None:
     )
     if _AS_OUTPUT in view.text or is_own:
         return None
-    is_known = bool(members.owners(view, func.value, ("model",)))
-    return Shape(2, is_sure=is_known) if is_known or "model" in last_name(func.value).lower() else None
+    if members.owners(view, func.value, ("model",)):
+        return Shape(2, is_sure=True)
+    # Of a model that only its name tells of, the library has to be named: those of others give other things.
+    is_named = "model" in last_name(func.value).lower() and next(view.imports("transformers"), None) is not None
+    return Shape(2, is_sure=False) if is_named else None
 
 
 def _is_tokenizer(view: ModuleView, func: ast.Attribute) -> bool:

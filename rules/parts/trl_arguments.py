@@ -45,6 +45,8 @@ def given(view: ModuleView) -> Iterator[Given]:
     for each in arguments.given(view, names(), functions, judge=_judge, abroad=True):
         if not isinstance(each, arguments.Given) or trl_names.is_held_before(view, each.removal.gone):
             continue
+        if each.entry is not None and any(_judge(of, each.name, "") is None for of in each.reached.functions):
+            continue  # `kwargs` that go to whichever class was chosen: the entry may be for one that takes it
         if not trl_trainers.is_for_older(each.view, each.node, each.removal.gone):
             yield each
 
