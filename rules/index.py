@@ -1788,6 +1788,8 @@ RULES: tuple[tuple[str, str, bool, dict[str, Any]], ...] = (('feature_extractors
               'past_key_value',
               'layer_past',
               'object_queries',
+              'position_embeddings',
+              'relative_position_bias',
               'query_position_embeddings',
               'rel_2d_pos',
               'rel_pos',
