@@ -71,12 +71,12 @@ def replaced(view: ModuleView, function: ast.FunctionDef) -> Iterator[Replaced]:
         def is_meant(node: ast.expr, holders: frozenset[str] = holders) -> bool:
             return put(node, is_class=is_class) == name or getattr(node, "id", "") in holders
 
-        for each in placings.placings(other, is_meant):
-            if not is_meant(each.value) or other.guards.is_dead(each.node):
+        for placing in placings.placings(other, is_meant):
+            if not is_meant(placing.value) or other.guards.is_dead(placing.node):
                 continue
-            if each.target is not None:
-                yield from _at(other, each.target, view, is_class=is_class)
-            for of in placings.asked_for(other, each) if is_class else ():
+            if placing.target is not None:
+                yield from _at(other, placing.target, view, is_class=is_class)
+            for of in placings.asked_for(other, placing) if is_class else ():
                 yield from _of_class(of)
 
 

@@ -70,7 +70,7 @@ def gone(view: ModuleView) -> Iterator[Gone]:
 
 def advice(name: str) -> str:
     """What to write instead of a name that the newest release has in another form; "" for any other."""
-    return table(_ADVICE)["names"].get(name, "")
+    return str(table(_ADVICE)["names"].get(name, ""))
 
 
 def is_held_before(view: ModuleView | ScriptView, since: str) -> bool:
