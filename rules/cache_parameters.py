@@ -116,7 +116,7 @@ class RenamedCacheParameter(Rule):
             elif not _calls_parts(module) and _old_parameter(forward, is_handed_on=True) is not None:
                 roots = [each.name for each in module.roots(of) if decoder_layers.is_part(each)]
                 parts = [f"`{each}`" for each in roots if _PART.search(each)]
-                parts += [name for _kind, name, _since in replaced_parts.replaced(module, forward)]
+                parts += [each.name for each in replaced_parts.replaced(module, forward)]
                 if parts:
                     yield module.finding(given, _said(parts[0], f"`{node.name}`", forward))
         for part, function in _patches(module):

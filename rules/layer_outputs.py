@@ -6,7 +6,7 @@ import ast
 
 from v5lint.releases import parse_release
 from v5lint.rule import Fix, Rule
-from v5lint.rules.parts import decoder_layers, model_layers
+from v5lint.rules.parts import decoder_layers, model_layers, patched_methods
 from v5lint.rules.parts.model_layers import Layer
 from v5lint.view.values import LocalFunction
 
@@ -175,6 +175,8 @@ def _layer(view: ModuleView, func: ast.expr, call: ast.Call) -> Layer | None:
         and view.settings.target >= parse_release(_ANY_DECODER.since)
     ):
         found = _ANY_DECODER if decoder_layers.is_item(view, func) else None
+    if found is not None and patched_methods.is_replaced(view, func, model_layers.names(view, func)):
+        return None  # what is put there gives what it gives: see V5553
     return found
 
 

@@ -7,7 +7,7 @@ import ast
 from v5lint.patterns import pattern
 from v5lint.releases import parse_release
 from v5lint.rule import Rule
-from v5lint.rules.parts import replaced_parts
+from v5lint.rules.parts import placings, replaced_parts
 from v5lint.view.values import External, LocalClass, LocalFunction
 
 TYPE_CHECKING = False
@@ -40,7 +40,8 @@ class PatchedPart(Rule):
 
     Finds classes and functions of the repository that are assigned to `LlamaRotaryEmbedding`, `LlamaAttention`,
     `LlamaDecoderLayer` or `apply_rotary_pos_emb` of the model files of Llama, Mistral, Mixtral, Qwen 2 and 3, Gemma and
-    Phi-3, and that do not take what these give: also through `functools.partial`.
+    Phi-3, and that do not take what these give: also through `functools.partial`, by `setattr`, and by a function of
+    the repository that hands its parameters to `setattr`.
 
     ## Why it breaks
 
@@ -80,31 +81,35 @@ class PatchedPart(Rule):
 
     def check(self, module: ModuleView) -> Iterator[Finding]:
         """See Rule."""
-        for statement in module.tree.nodes.get(ast.Assign, ()):
-            assert isinstance(statement, ast.Assign)
-            for target in statement.targets:
-                if isinstance(target, ast.Attribute) and _is_of_family(module, target):
-                    yield from _check(module, target, statement.value)
+        for each in placings.placings(module, lambda node: _names_a_part(node) != ""):
+            if isinstance(each.target, ast.Attribute) and _is_of_family(module, each.target):
+                yield from _check(module, each.node, each.target.attr, each.value)
+
+
+def _names_a_part(node: ast.expr) -> str:
+    """The part that an attribute or a string names; "" for any other expression."""
+    name = node.value if isinstance(node, ast.Constant) else node.attr if isinstance(node, ast.Attribute) else ""
+    return name if isinstance(name, str) and (name == _FUNCTION or name.endswith(tuple(_MADE))) else ""
 
 
 def _is_of_family(view: ModuleView, target: ast.Attribute) -> bool:
-    if target.attr != _FUNCTION and not target.attr.endswith(tuple(_MADE)):
-        return False
-    return any(isinstance(each, External) and _FILE.match(each.path) for each in view.values(target.value))
+    return _names_a_part(target) != "" and any(
+        isinstance(each, External) and _FILE.match(each.path) for each in view.values(target.value)
+    )
 
 
-def _check(view: ModuleView, target: ast.Attribute, value: ast.expr) -> Iterator[Finding]:
+def _check(view: ModuleView, node: ast.expr, part: str, value: ast.expr) -> Iterator[Finding]:
     bound: set[str] = set()
     if isinstance(value, ast.Call) and len(value.args) == 1 and External(_PARTIAL) in view.values(value.func):
         bound = {each.arg or "" for each in value.keywords}
         value = value.args[0]
-    if "" in bound or view.guards.is_dead(target):
+    if "" in bound or view.guards.is_dead(node):
         return
     for each in view.values(value):
-        if isinstance(each, LocalFunction) and target.attr == _FUNCTION and isinstance(each.node, ast.FunctionDef):
+        if isinstance(each, LocalFunction) and part == _FUNCTION and isinstance(each.node, ast.FunctionDef):
             since, lack = _CALLED_SINCE, _lack_of_call(each.node.args, bound)
-        elif isinstance(each, LocalClass) and target.attr != _FUNCTION:
-            kind = next(end for end in _MADE if target.attr.endswith(end))
+        elif isinstance(each, LocalClass) and part != _FUNCTION:
+            kind = next(end for end in _MADE if part.endswith(end))
             made = each.view.links.constructor(each)
             since = _MADE[kind][2]
             if made is None or not isinstance(made.node, ast.FunctionDef):
@@ -114,8 +119,8 @@ def _check(view: ModuleView, target: ast.Attribute, value: ast.expr) -> Iterator
             continue
         if lack and view.settings.target >= parse_release(since):
             name = getattr(each.node, "name", "")
-            message = f"`{name}` {lack} in the place of `{target.attr}` since transformers {since}"
-            yield view.finding(target, message, since=since)
+            message = f"`{name}` {lack} in the place of `{part}` since transformers {since}"
+            yield view.finding(node, message, since=since)
             return
 
 

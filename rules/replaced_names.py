@@ -5,7 +5,7 @@ from __future__ import annotations
 from v5lint.rule import Rule
 from v5lint.rules.parts import removed_api, script_targets
 from v5lint.rules.parts.api_edits import Rewrites
-from v5lint.rules.parts.successor_calls import call_fix
+from v5lint.rules.parts.successor_calls import call_fix, need_of
 from v5lint.view.script import ScriptView
 
 TYPE_CHECKING = False
@@ -54,7 +54,9 @@ class ReplacedName(Rule):
     failure. Where the call is written otherwise (`WarmupLinearSchedule(optimizer, warmup_steps=0, t_total=100)` is
     `get_linear_schedule_with_warmup(optimizer, num_warmup_steps=0, num_training_steps=100)`), the import changes with
     all its calls or not at all; a class that is handed around as a value is `partial(New, argument=...)` afterwards,
-    which is unsafe: it is no class.
+    which is unsafe: it is no class. `DataCollatorForLanguageModeling(whole_word_mask=True)` takes the words from
+    offsets that its predecessor did without (`IndexError: too many indices for array`, measured on 4.57.6 and 5.24.0):
+    where the module does not speak of an `offset_mapping`, the calls are shown and not written.
 
     ## References
 
@@ -97,6 +99,8 @@ def _message(lost: Lost) -> str:
     message = f"{gone}; `{replacement.new}` takes its place"
     if lost.removal.note:
         message += f": {lost.removal.note.rstrip('.')}"
+    if need := need_of(lost):
+        message += f"; {need}"
     if lost.standing.kind == "swallowed":
         message += f" ({lost.standing.clause} hides the error: the program goes on without it)"
     return message

@@ -39,9 +39,10 @@ class ReplacedOutput(Rule):
 
     Finds functions that are put in the place of the `forward` of an attention (`LlamaAttention.forward = forward`,
     `layer.self_attn.forward = MethodType(forward, layer.self_attn)`) and classes that are put in its own place
-    (`layer.self_attn = Own(...)`), where they return three values; and the same in the place of layers of decoders
-    (`LlamaDecoderLayer.forward = forward`, `model.model.layers[i] = Own(...)`), where they return a tuple. A repository
-    whose own layers unpack three, or whose own model reads the first, is left alone.
+    (`layer.self_attn = Own(...)`, `setattr(layer, "self_attn", Own(...))`, and by whatever setter behind an
+    `isinstance(child, LlamaAttention)`), where they return three values; and the same in the place of layers of
+    decoders (`LlamaDecoderLayer.forward = forward`, `model.model.layers[i] = Own(...)`), where they return a tuple. A
+    repository whose own layers unpack three, or whose own model reads the first, is left alone.
 
     ## Why it breaks
 
@@ -84,18 +85,21 @@ class ReplacedOutput(Rule):
             counts = _counts(module, function)
             if not counts:
                 continue
-            for kind, name, since in replaced_parts.replaced(module, function):
-                if module.settings.target < parse_release(since):
+            for part in replaced_parts.replaced(module, function):
+                if module.settings.target < parse_release(part.since):
                     continue
-                if kind == _ATTENTION:
-                    wrong = set(counts.values()) == {_BEFORE} and not _is_known(module, kind)
-                    said = f"{name} gives two values since transformers {since}, and this gives three"
+                known = _is_known(module, part.kind)
+                # Of which family a place is, is not known: by then all of them do.
+                since = part.since if part.is_known else f"{part.since} at the latest"
+                if part.kind == _ATTENTION:
+                    wrong = set(counts.values()) == {_BEFORE} and not known
+                    said = f"{part.name} gives two values since transformers {since}, and this gives three"
                 else:
-                    wrong = not _is_known(module, kind)
-                    said = f"{name} gives a tensor since transformers {since}, and this gives a tuple"
+                    wrong = not known
+                    said = f"{part.name} gives a tensor since transformers {since}, and this gives a tuple"
                 if wrong:
                     for node in counts:
-                        yield module.finding(node, f"{said} in its place", since=since)
+                        yield module.finding(node, f"{said} in its place", since=part.since)
                     break
 
 

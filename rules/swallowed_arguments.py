@@ -8,7 +8,7 @@ import re
 from v5lint.patterns import pattern
 from v5lint.project import bytes_of
 from v5lint.rule import Fix, Rule
-from v5lint.rules.parts import inner_parts
+from v5lint.rules.parts import inner_parts, patched_methods
 from v5lint.view.strings import dotted, last_name
 from v5lint.view.values import Constant, Unknown
 
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 _CAUSAL, _MASK = "causal_attention_mask", "attention_mask"
 _CACHE, _NEW_CACHE = "past_key_value", "past_key_values"
+
+#: What a layer hands on with all else that it is given, beside its own: the attention gets it twice, which is an error.
+_POSITIONS = "position_embeddings"
 _HEADS = ("head_mask", "layer_head_mask", "cross_attn_head_mask", "cross_attn_layer_head_mask")
 
 #: What an encoder is told to keep, and the field of its output.
@@ -35,6 +38,8 @@ _EFFECTS = {
     _CACHE: f"what is computed is not kept; it is `{_NEW_CACHE}`",
     "layer_past": "what is computed is not kept; pass it under the name that `forward` has for it now",
     "object_queries": "no position counts; pass them as `spatial_position_embeddings`",
+    _POSITIONS: "pass them as `spatial_position_embeddings`, to a decoder as `object_queries_position_embeddings`",
+    "relative_position_bias": f"no relative position counts; pass it as `{_MASK}`",
     "query_position_embeddings": "the queries have no positions; pass them as `object_queries_position_embeddings`",
     **dict.fromkeys(("rel_2d_pos", "rel_pos"), "no relative position counts; what is read is `position_bias`"),
     **dict.fromkeys(_HEADS, "every head counts"),
@@ -57,11 +62,11 @@ class SwallowedArgument(Rule):
     ## What it does
 
     Finds `causal_attention_mask=`, `past_key_value=`, `layer_past=`, the masks of heads, and positions under names that
-    DETR's and LayoutLMv3's layers had (`object_queries=`, `rel_pos=`), in calls of parts of models of transformers
-    (`model.text_model.encoder(...)`, `layer(...)` of `for layer in self.layers`, `self.self_attn(...)`) whose `forward`
-    has no such parameter any more, and takes any keyword, and `output_hidden_states=True` and `output_attentions=True`
-    in calls of encoders. The table of the classes is read in the wheels. None is left alone, and so is a mask of heads
-    that is handed through and not made there.
+    layers of DETR and its kin, LayoutLMv3 and BEiT had (`object_queries=`, `position_embeddings=`, `rel_pos=`), in
+    calls of parts of models of transformers (`model.text_model.encoder(...)`, `layer(...)` of `for layer in
+    self.layers`, `self.self_attn(...)`) whose `forward` has no such parameter any more, and takes any keyword, and
+    `output_hidden_states=True` and `output_attentions=True` in calls of encoders. The table of the classes is read
+    in the wheels. None is left alone, and so is a mask of heads that is handed through and not made there.
 
     `causal_attention_mask` of `x.text_model.encoder(...)`, or of another encoder of what is called after texts or CLIP,
     is found where `x` is not known, too, as long as no function of the repository takes such an argument.
@@ -79,7 +84,11 @@ class SwallowedArgument(Rule):
     The positions of DETR's layers have other names since 5.1 (`object_queries` is `spatial_position_embeddings`,
     `query_position_embeddings` is `object_queries_position_embeddings`), and those of LayoutLMv3's layers come as one
     `position_bias` since 5.24. Under the old names they do not count (measured on 5.24: a layer gives the same for
-    positions and for zeros, which it did not on 4.57.6).
+    positions and for zeros, which it did not on 4.57.6). The same for `relative_position_bias` of BEiT's layers since
+    5.9. The layers of Deformable DETR, RT-DETR and D-FINE, which had `position_embeddings`, hand it to an attention
+    that they give their own (measured on 5.24):
+
+        TypeError: RTDetrSelfAttention(...) got multiple values for keyword argument 'position_embeddings'
 
     Only models keep their hidden states and attention maps now. The encoder of BERT or CLIP that is called by itself
     gives None for both, which is met where they are read:
@@ -125,11 +134,12 @@ class SwallowedArgument(Rule):
                 continue
             func = call.func.value if call.name == "forward" and isinstance(call.func, ast.Attribute) else call.func
             found = inner_parts.ignoring(module, func, name)
-            if found is not None and not _is_replaced(module, func):
+            if found is not None and not patched_methods.is_replaced(module, func, found[:1]):
                 part, since = found
+                does = "gives its attention a second" if name == _POSITIONS else "ignores"
                 yield module.finding(
                     keyword,
-                    f"`{part}` ignores `{name}` since transformers {since}: {_EFFECTS[name]}",
+                    f"`{part}` {does} `{name}` since transformers {since}: {_EFFECTS[name]}",
                     fix=_fix(module, call, keyword, is_sure=True),
                     since=since,
                 )
@@ -152,17 +162,9 @@ def _says_something(view: ModuleView, keyword: ast.keyword) -> bool:
     return not values or any(each != Constant(None) for each in values)
 
 
-def _is_replaced(view: ModuleView, func: ast.expr) -> bool:
-    """Whether a file puts another `forward` in the place of what is called: `model.encoder.forward = forward`."""
-    last = func.attr if isinstance(func, ast.Attribute) else ""
-    return bool(last) and any(
-        isinstance(each.ctx, ast.Store) and last_name(each.value) == last for each in view.attributes({"forward"})
-    )
-
-
 def _is_text_body(view: ModuleView, func: ast.expr) -> bool:
     """Whether the encoder of CLIP's text tower is called, of a model that is not known."""
-    if not _TEXT_BODY.search(dotted(func)) or _is_replaced(view, func):
+    if not _TEXT_BODY.search(dotted(func)) or patched_methods.is_replaced(view, func):
         return False
     if any(not isinstance(each, Unknown) for each in view.values(func)):
         return False

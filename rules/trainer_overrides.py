@@ -8,7 +8,7 @@ from v5lint.patterns import pattern
 from v5lint.releases import parse_release
 from v5lint.rule import Edit, Fix, Rule
 from v5lint.rules.knowledge import lookup
-from v5lint.rules.parts import library, training_objects, trl_trainers
+from v5lint.rules.parts import library, parameters, training_objects, trl_trainers
 from v5lint.view.strings import is_super
 from v5lint.view.values import External, LocalClass, LocalFunction
 
@@ -371,4 +371,5 @@ def _fix(view: ModuleView, method: ast.FunctionDef, added: str, default: str) ->
         view.text[view.span(method)[0] : end].count(")") + 1
     ):
         end += 1  # a default in parentheses
-    return Fix(f"Add `{added}={default}`", [Edit(end, end, f", {added}={default}")], applicability="unsafe")
+    text = parameters.behind(view, positional[-1], f"{added}={default}")
+    return Fix(f"Add `{added}={default}`", [Edit(end, end, text)], applicability="unsafe")

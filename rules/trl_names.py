@@ -13,16 +13,6 @@ if TYPE_CHECKING:
     from v5lint.rules.parts.trl_names import Gone
     from v5lint.view.module import ModuleView
 
-#: What is written instead, where the newest release has it in another form: read in the wheel of 1.16.0.
-_ADVICE = {
-    "ConstantLengthDataset": "`packing=True` of `SFTConfig` packs the texts",
-    "DataCollatorForCompletionOnlyLM": (
-        "`completion_only_loss` and `assistant_only_loss` of `SFTConfig` leave prompts out of the loss"
-    ),
-    "get_kbit_device_map": 'it was `{"": PartialState().local_process_index}` where there is a GPU, and None elsewhere',
-    "set_seed": "import it from `transformers`",
-}
-
 
 class RemovedTrlName(Rule):
     """A name that `trl` dropped before the releases that work beside transformers 5.
@@ -82,5 +72,5 @@ def _message(gone: Gone) -> str:
         said += ", and transformers 5 needs 0.12 or newer"
     else:
         said += ", and beside transformers 5 a newer one is installed where the project asks for no older one"
-    advice = _ADVICE.get(gone.reference.name) or (f"it is `{gone.new}` now" if gone.new else "")
+    advice = trl_names.advice(gone.reference.name) or (f"it is `{gone.new}` now" if gone.new else "")
     return f"{said}: {advice}" if advice else said

@@ -8,6 +8,7 @@ from v5lint.project import bytes_of
 from v5lint.rule import Rule
 from v5lint.rules.parts import constructors, members
 from v5lint.view.calls import CallSite
+from v5lint.view.strings import last_name
 from v5lint.view.values import Constant
 
 TYPE_CHECKING = False
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 
 _FLAG, _SETTER, _PARAMETER = "requires_grad", "requires_grad_", "Parameter"
 
+#: What nothing below is trained under.
+_WITHOUT_GRADIENTS = frozenset({"no_grad", "inference_mode"})
+
 
 class UnfrozenParameter(Rule):
     """A parameter that the constructor of a model freezes, and that is trained after `from_pretrained`.
@@ -33,7 +37,8 @@ class UnfrozenParameter(Rule):
     its name (`Model.from_pretrained(...)`).
 
     Left alone are models that the program freezes (again) after it has loaded them: where a file that loads the class
-    freezes something outside of the constructor, and where it calls the method that freezes.
+    freezes something outside of the constructor, and where it calls the method that freezes; and models whose `forward`
+    is under `@torch.no_grad()`.
 
     ## Why it breaks
 
@@ -94,7 +99,7 @@ class UnfrozenParameter(Rule):
             node for found in built.values() for _, node in found
         )
         for model, found in built.items():
-            if not found or _is_frozen_later(model, outside):
+            if not found or _is_without_gradients(model) or _is_frozen_later(model, outside):
                 continue
             for run, node in found:
                 if node not in met and not members.is_prepared(module, node) and not _is_called_later(module, run):  # type: ignore[arg-type]
@@ -140,6 +145,13 @@ def _is_called_later(view: ModuleView, run: Run) -> bool:
     return any(each is None for each in around) or bool(
         view.project.mentioning(f".{run.function.name}(".encode(), view.path)
     )
+
+
+def _is_without_gradients(model: LocalClass) -> bool:
+    """Whether a model cannot be trained at all: its `forward` is under `@torch.no_grad()`."""
+    forwards = [each for each in model.node.body if isinstance(each, ast.FunctionDef) and each.name == "forward"]
+    decorators = [one.func if isinstance(one, ast.Call) else one for each in forwards for one in each.decorator_list]
+    return any(last_name(each) in _WITHOUT_GRADIENTS for each in decorators)
 
 
 def _is_frozen_later(model: LocalClass, outside: set[ast.AST]) -> bool:

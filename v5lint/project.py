@@ -90,8 +90,10 @@ class Project:
         self._packages: dict[str, str] = {}
         self._reals: dict[str, str] = {}
         self._importers: dict[bytes, list[tuple[str, str]]] | None = None
+        self._importers_of: dict[tuple[str, str], list[str]] = {}
         self._stars: dict[str, set[str]] | None = None
         self._words: dict[str, bytes] | None = None  # of each file: a fifth of it, and read once
+        self._named: dict[bytes, list[str]] | None = None
         self._mentions: dict[bytes, list[str]] = {}
         self._held: dict[tuple[str, str], bool] = {}
         self._readers: dict[str, dict[str, set[str]]] = {}
@@ -112,8 +114,8 @@ class Project:
     def is_linted(self, path: str) -> bool:
         """Whether a file is linted in this run as well, since the run is over the whole repository."""
         if self._linted is None:
-            self._linted = {self._real(each) for each in self._given or ()}
-        return self._real(path) in self._linted
+            self._linted = {self.real(each) for each in self._given or ()}
+        return self.real(path) in self._linted
 
     def required(self, package: str, path: str) -> list[str]:
         """What the requirements on a package say that hold for a file, as specifiers; nothing where there are none.
@@ -161,7 +163,7 @@ class Project:
             return NOTHING_KNOWN
         self._busy.add(key)
         try:
-            other = view if self._real(file) == self._real(view.path) else None
+            other = view if self.real(file) == self.real(view.path) else None
             if other is None and _may_define(file, name):
                 other = self.view(file, view.settings)
             found = other.exported_values(name) if other is not None else None
@@ -173,7 +175,7 @@ class Project:
             return frozenset({External(f"{module}.{name}")})
         return NOTHING_KNOWN
 
-    def _real(self, path: str) -> str:
+    def real(self, path: str) -> str:
         """The path of a file without links, looked up once: nothing moves while a run reads."""
         if path not in self._reals:
             self._reals[path] = os.path.realpath(path)
@@ -230,16 +232,22 @@ class Project:
             path: the file that defines the name.
             name: the name.
         """
+        asked = (path, name)
+        if asked not in self._importers_of:
+            self._importers_of[asked] = self._find_importers(path, name)
+        return [*self._importers_of[asked]]
+
+    def _find_importers(self, path: str, name: str) -> list[str]:
         if self._importers is None:
             self._importers = self._scan()
-        here = self._real(path)
+        here = self.real(path)
         found = []
         for key in (name.encode(), b"*"):
             for file, module in self._importers.get(key, ()):
-                if self._real(file) == here or file in found:
+                if self.real(file) == here or file in found:
                     continue
                 target = self._file_of(self._absolute(module, file), file)
-                if target is None or self._real(target) != here:
+                if target is None or self.real(target) != here:
                     continue
                 if key == b"*" and not _mentions(file, name):
                     continue
@@ -250,10 +258,10 @@ class Project:
         readers = self._readers.get(name)
         if readers is None:
             readers = self._readers[name] = {}
-            for file in self.mentioning(name.encode(), ""):
+            for file in self._naming(name):
                 for module in _modules_read_for(name, bytes_of(file)):
                     readers.setdefault(module, set()).add(file)
-        found += [file for file in readers.get(stem, ()) if file not in found and self._real(file) != here]
+        found += [file for file in readers.get(stem, ()) if file not in found and self.real(file) != here]
         return sorted(found)
 
     def all_importers(self, path: str, name: str) -> list[str]:
@@ -264,10 +272,10 @@ class Project:
             name: the name.
         """
         found = self.importers(path, name)
-        here = self._real(path)
+        here = self.real(path)
         for file in found:  # grows while it is walked
             if os.path.basename(file) == "__init__.py":
-                found += [each for each in self.importers(file, name) if each not in found and self._real(each) != here]
+                found += [each for each in self.importers(file, name) if each not in found and self.real(each) != here]
         return sorted(found)
 
     def starred_by(self, path: str) -> list[str]:
@@ -279,14 +287,14 @@ class Project:
             for file, module in self._importers.get(b"*", ()):
                 target = self._file_of(self._absolute(module, file), file)
                 if target is not None:
-                    self._stars.setdefault(self._real(target), set()).add(self._real(file))
+                    self._stars.setdefault(self.real(target), set()).add(self.real(file))
         found: set[str] = set()
-        left = [self._real(path)]
+        left = [self.real(path)]
         while left:
             new = self._stars.get(left.pop(), set()) - found
             found |= new
             left += new
-        return sorted(found - {self._real(path)})
+        return sorted(found - {self.real(path)})
 
     def mentioning(self, token: bytes, path: str) -> list[str]:
         """The other Python files of the repository whose bytes hold a token.
@@ -295,8 +303,8 @@ class Project:
             token: the bytes looked for.
             path: the file that is left out.
         """
-        here = self._real(path)
-        return [file for file in self._holding(token) if self._real(file) != here]
+        here = self.real(path)
+        return [file for file in self._holding(token) if self.real(file) != here]
 
     def scripts_mentioning(self, token: str) -> list[str]:
         """The shell scripts, Dockerfiles and their like in the repository whose bytes hold a token."""
@@ -333,15 +341,30 @@ class Project:
         """Whether the repository has any Python file."""
         return next(iter(self._files()), None) is not None
 
-    def _holding(self, token: bytes) -> list[str]:
-        """The Python files of the repository whose bytes hold a token."""
+    def _naming(self, name: str) -> list[str]:
+        """The Python files of the repository in which a name stands as a word of its own."""
+        if not name.isascii():
+            return self._holding(name.encode())
+        if self._named is None:
+            self._named = {}
+            for file, words in self._words_of_files().items():
+                for word in words.split():
+                    self._named.setdefault(word, []).append(file)
+        return self._named.get(name.encode(), [])
+
+    def _words_of_files(self) -> dict[str, bytes]:
+        """The words of every Python file of the repository, each once, in one text for each file."""
         if self._words is None:
             self._words = {file: b" ".join(words_in(bytes_of(file))) for file in self._files()}
+        return self._words
+
+    def _holding(self, token: bytes) -> list[str]:
+        """The Python files of the repository whose bytes hold a token."""
         if token not in self._mentions:
             core = core_of(token)
             self._mentions[token] = [
                 file
-                for file, words in self._words.items()
+                for file, words in self._words_of_files().items()
                 if core in words and (core == token or token in bytes_of(file))
             ]
         return self._mentions[token]
@@ -385,12 +408,12 @@ class Project:
             path: one file.
             other: the view of the other.
         """
-        here = self._real(path)
+        here = self.real(path)
         if _is_package(os.path.dirname(here)):
             top = self.package_of(here).partition(".")[0]
             if _is_package(os.path.dirname(other.path)) and self.package_of(other.path).partition(".")[0] == top:
                 return True
-        there = self._real(other.path)
+        there = self.real(other.path)
         for each, of in ((here, there), (there, here)):
             if os.path.basename(each) == "conftest.py" and of.startswith(os.path.dirname(each) + os.sep):
                 return True
@@ -413,7 +436,7 @@ class Project:
         if view is None:
             return set()
         found = {self._file_of(module, view.path) for module in view.names.imported_modules()}
-        return {self._real(file) for file in found if file is not None}
+        return {self.real(file) for file in found if file is not None}
 
     def _absolute(self, module: str, file: str) -> str:
         level = len(module) - len(module.lstrip("."))

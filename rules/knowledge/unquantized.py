@@ -15,10 +15,12 @@ def unquantized_layers(model_class: str) -> tuple[str, ...] | None:
         model_class: short name or dotted path of a class that some Auto class loads.
 
     Returns:
-        Their paths, "classifier"; "*" among them stands for one whose path is the checkpoint's. None where the newest
-        release leaves the same ones alone, or the class is not known.
+        Their paths, "classifier", under the name of every release that has one; "*" among them stands for one whose
+        path is the checkpoint's. None where the newest release leaves the same ones alone, or the class is not known.
     """
     if not _read:
+        renamed = table("renamed_layers")
         for layers, names in table("unquantized").items():
-            _read.update(dict.fromkeys(names, tuple(layers.split())))
+            of_all = [name for each in layers.split() for name in (each, renamed.get(each)) if name]
+            _read.update(dict.fromkeys(names, tuple(of_all)))
     return _read.get(short_name(model_class))

@@ -7,7 +7,7 @@ import os.path
 
 from v5lint.rule import Edit, Fix
 from v5lint.rules.knowledge import lookup
-from v5lint.rules.parts import library, standing
+from v5lint.rules.parts import library, standing, started_calls
 from v5lint.view import namespaces
 from v5lint.view.calls import CallSite
 from v5lint.view.dicts import asked_of, started_by_pairs
@@ -438,8 +438,11 @@ def _in_flow(
             every.is_sure = False
             continue
         call = CallSite(view, receiver.call)
+        started = started_calls.started(call) if receiver.name == started_calls.KWARGS else None
         if receiver.how == "splat":
             reached = reach(call, name, functions)
+        elif started is not None:
+            reached = reach(started, name, functions)
         else:
             reached = Reached()
             reached.functions = list(takers(call, receiver)) if takers is not None else []

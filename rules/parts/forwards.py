@@ -10,7 +10,7 @@ import ast
 
 from v5lint.releases import parse_release
 from v5lint.rules.knowledge.tables import table
-from v5lint.rules.parts import library, model_layers, models, module_paths
+from v5lint.rules.parts import library, model_layers, models, module_paths, patched_methods
 from v5lint.view.values import LocalClass
 
 TYPE_CHECKING = False
@@ -76,7 +76,7 @@ def of_part(view: ModuleView, func: ast.expr) -> dict[str, Forward]:
     if not isinstance(func, (ast.Attribute, ast.Name, ast.Subscript)) or _is_super(func):
         return {}
     names = _classes(view, func, 0)
-    if not names or any(name not in _forwards for name in names) or _is_replaced(view, func):
+    if not names or any(name not in _forwards for name in names) or patched_methods.is_replaced(view, func, names):
         return {}
     if any(_has_own(view, name) for name in names):
         return {}
@@ -96,13 +96,6 @@ def _has_own(view: ModuleView, name: str) -> bool:
 
 def _is_super(func: ast.expr) -> bool:
     return isinstance(func, ast.Name) and func.id == "super"
-
-
-def _is_replaced(view: ModuleView, func: ast.expr) -> bool:
-    """Whether a file puts another `forward` in the place of what is called: `model.encoder.forward = forward`."""
-    last = func.attr if isinstance(func, ast.Attribute) else ""
-    stores = (each for each in view.attributes({"forward"}) if isinstance(each.ctx, ast.Store))
-    return bool(last) and any(ast.unparse(each.value).rpartition(".")[2] == last for each in stores)
 
 
 def _load() -> None:

@@ -6,7 +6,7 @@ import ast
 import os
 
 from v5lint.rule import Fix
-from v5lint.rules.parts import library, model_loads, quantization, standing
+from v5lint.rules.parts import library, model_loads, quantization, standing, started_calls
 from v5lint.rules.parts.quantization import CONFIG, FLAGS, KEYWORD, SINCE
 from v5lint.view import namespaces
 from v5lint.view.calls import CallSite
@@ -23,9 +23,6 @@ if TYPE_CHECKING:
 
 #: Arguments under which libraries that build on transformers hand a dict on to its loaders.
 _HANDED_ON = frozenset({"model_kwargs", "model_init_kwargs", "automodel_args", "model_args"})
-
-#: Classes that call their `target` with `args` and `kwargs`.
-_STARTED = frozenset({"Thread", "Process"})
 
 #: Of a flag, what stands around its number.
 _PARTS = ("load_in_", "bit")
@@ -222,7 +219,7 @@ def _destination(
             continue  # it goes on there: see `Dicts.abroad`
         elif receiver.how == "argument" and receiver.call is not None and not under:
             call = CallSite(view, receiver.call)
-            if receiver.name == "kwargs" and (started := _started(call)) is not None:
+            if receiver.name == started_calls.KWARGS and (started := started_calls.started(call)) is not None:
                 reached = model_loads.target(started, flag)
                 found.is_sure = found.is_sure and reached.is_sure
                 found.meets_own = found.meets_own or reached.meets_own
@@ -238,17 +235,6 @@ def _destination(
         elif receiver.how == "escape" and receiver.node not in given_back:
             found.is_sure = False
     return found
-
-
-def _started(call: CallSite) -> CallSite | None:
-    """The call that a thread or process makes: that of `f` for `Thread(target=f, args=(x,), kwargs={...})`."""
-    target, given = call.keyword("target"), call.keyword("args")
-    if target is None or not any(isinstance(each, External) and each.name in _STARTED for each in call.callees):
-        return None
-    started = CallSite(call.view, call.node)
-    started.func = target.value
-    started.args = given.value.elts if given is not None and isinstance(given.value, (ast.Tuple, ast.List)) else []
-    return started
 
 
 def _everywhere(view: ModuleView, flow: Flow, flag: str) -> tuple[_Destination, bool, bool]:

@@ -9,6 +9,7 @@ from v5lint.rule import Edit, Fix
 from v5lint.rules.knowledge import lookup
 from v5lint.rules.parts import library, models, second_choices
 from v5lint.view import elsewhere
+from v5lint.view.strings import last_name
 from v5lint.view.values import Constant, External, Instance, LocalClass, Method, Result, Unknown
 
 TYPE_CHECKING = False
@@ -180,15 +181,23 @@ def _asked_for(view: ModuleView, node: ast.expr, kinds: Container[str]) -> Itera
 
 def classes_asked_for(view: ModuleView, node: ast.expr) -> Iterator[list[ast.expr]]:
     """The classes of one of which an expression is where it is read, for each `isinstance` that has found it so."""
-    written = ast.dump(node) if isinstance(node, (ast.Name, ast.Attribute)) else ""
-    for test, wanted in [*view.reach.conditions(node), *view.reach.required(node)] if written else ():
+    if isinstance(node, (ast.Name, ast.Attribute)):
+        written = ast.dump(node)
+        for subject, classes in asked_classes(view, node):
+            if ast.dump(subject) == written:
+                yield classes
+
+
+def asked_classes(view: ModuleView, node: ast.expr) -> Iterator[tuple[ast.expr, list[ast.expr]]]:
+    """What an `isinstance` has found, where a node runs: each expression with the classes of one of which it is."""
+    for test, wanted in [*view.reach.conditions(node), *view.reach.required(node)]:
         if isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not):
             test, wanted = test.operand, not wanted
         for each in _conjuncts(test) if wanted else ():
             is_question = isinstance(each, ast.Call) and isinstance(each.func, ast.Name) and len(each.args) == 2
-            if is_question and each.func.id == "isinstance" and ast.dump(each.args[0]) == written:  # type: ignore[attr-defined]
-                asked = each.args[1]  # type: ignore[attr-defined]
-                yield asked.elts if isinstance(asked, ast.Tuple) else [asked]
+            if is_question and each.func.id == "isinstance":  # type: ignore[attr-defined]
+                subject, asked = each.args  # type: ignore[attr-defined]
+                yield subject, asked.elts if isinstance(asked, ast.Tuple) else [asked]
 
 
 def _asked_class(view: ModuleView, node: ast.expr, asked: ast.expr, kinds: Container[str]) -> Iterator[Owner]:
@@ -350,7 +359,7 @@ def gone(
             continue
         if given is None:
             given = _given_attributes(view)
-        if not given.isdisjoint(((node.attr, ""), (node.attr, ast.dump(node.value)))) or is_prepared(
+        if not given.isdisjoint(((node.attr, ""), (node.attr, _holder(view, node)))) or is_prepared(
             view, node, asks_type=asks_type
         ):
             continue
@@ -439,8 +448,28 @@ def _given_attributes(view: ModuleView) -> set[tuple[str, str]]:
         assert isinstance(node, ast.Attribute)
         if isinstance(node.ctx, ast.Store) and not _is_added_to(view, node):
             on_class = any(isinstance(each, External) and each.name[:1].isupper() for each in view.values(node.value))
-            found.add((node.attr, "" if on_class else ast.dump(node.value)))
+            found.add((node.attr, "" if on_class else _holder(view, node)))
     return found
+
+
+def _holder(view: ModuleView, node: ast.Attribute) -> str:
+    """What an attribute is read of or set on: what is held by `self` is told apart by the classes of a family."""
+    written = ast.dump(node.value)
+    owner = view.links.class_around(node) if getattr(library.root_of(node), "id", "") == "self" else None
+    return written if owner is None else f"{_eldest(view, owner)}:{written}"
+
+
+def _eldest(view: ModuleView, owner: ast.ClassDef) -> str:
+    """The class of a module that one inherits from at first hand or by others: what a family has in common."""
+    seen = {owner}
+    while True:
+        bases = [last_name(each) for each in owner.bases]
+        above = [each.node for name in bases for each in view.tree.scope.bindings.get(name, ())]
+        known = [each for each in above if isinstance(each, ast.ClassDef) and each not in seen]
+        if not known:
+            return owner.name
+        owner = known[0]
+        seen.add(owner)
 
 
 def is_prepared(view: ModuleView, node: ast.Attribute | ast.Call | ast.Subscript, *, asks_type: bool = True) -> bool:

@@ -29,10 +29,16 @@ def added(view: ModuleView, function: ast.FunctionDef, text: str) -> list[Edit] 
     head = view.text[view.span(function)[0] : end]
     if head.count("(") - head.count(")") != 1:  # a default in parentheses ends behind the node
         return None
-    last = max(view.span(each)[0] for each in (*args.args, *args.kwonlyargs))
-    line = view.text.rfind("\n", 0, last) + 1
-    indent = view.text[line:last]
+    last = max((*args.args, *args.kwonlyargs), key=lambda each: view.span(each)[0])
+    return [Edit(end, end, behind(view, last, text))]
+
+
+def behind(view: ModuleView, parameter: ast.arg, text: str) -> str:
+    """What is written behind a parameter to add another one: on a line of its own, where that one has one."""
+    start = view.span(parameter)[0]
+    line = view.text.rfind("\n", 0, start) + 1
+    indent = view.text[line:start]
     if not indent or not indent.isspace():
-        return [Edit(end, end, f", {text}")]
+        return f", {text}"
     newline = "\r\n" if view.text[:line].endswith("\r\n") else "\n"
-    return [Edit(end, end, f",{newline}{indent}{text}")]  # each parameter has a line to itself
+    return f",{newline}{indent}{text}"

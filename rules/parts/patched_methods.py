@@ -4,19 +4,28 @@ from __future__ import annotations
 
 import ast
 import os.path
+import re
 
+from v5lint.patterns import pattern
+from v5lint.project import bytes_of
 from v5lint.rules.parts import decoder_layers, members
+from v5lint.view import elsewhere
 from v5lint.view.values import External, LocalFunction
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from v5lint.view.module import ModuleView
     from v5lint.view.values import ClassValue, Value
 
 #: What makes a method of a function: `types.MethodType(forward, layer)`.
 _BINDS = "MethodType"
+
+_FORWARD = "forward"
+
+#: What the name of a part ends in, behind that of the family.
+_KIND = pattern(r"(?:Self|Cross)?(?:Attention|(?:Encoder|Decoder)?Layer|Encoder|Decoder|Block)\Z")
 
 #: The parameters of `MethodType`, and of `setattr`.
 _BOUND, _SET = 2, 3
@@ -47,7 +56,7 @@ def _patches(other: ModuleView, view: ModuleView, function: ast.FunctionDef, met
     for statement in other.tree.nodes.get(ast.Assign, ()):
         assert isinstance(statement, ast.Assign)
         given = _is_of(other, statement.value, view, function)
-        for target in statement.targets if given else ():
+        for target in statement.targets if given and not elsewhere.is_never_called(other, statement) else ():
             if isinstance(target, ast.Attribute) and method in ("", target.attr):
                 yield from _classes(other.values(target.value))
     for call in other.links.calls_named("setattr"):
@@ -98,3 +107,30 @@ def _objects(view: ModuleView, node: ast.expr, user: ModuleView) -> Iterator[Cla
     for classes in members.classes_asked_for(view, node):
         for one in classes:
             yield from _classes(view.values(one))
+
+
+def is_replaced(view: ModuleView, func: ast.expr, parts: Iterable[str] = ()) -> bool:
+    """Whether something else is put in the place of what is called, or of its `forward`.
+
+    `model.encoder.forward = forward` in this file, and in any of the repository `LlamaAttention.forward = forward` and
+    `modeling_llama.LlamaSdpaAttention = Own`.
+
+    Args:
+        view: the module.
+        func: what is called.
+        parts: the classes that it may be an object of, as far as they are known.
+    """
+    last = func.attr if isinstance(func, ast.Attribute) else ""
+    stores = (each for each in view.attributes({_FORWARD}) if isinstance(each.ctx, ast.Store))
+    if last and any(ast.unparse(each.value).rpartition(".")[2] == last for each in stores):
+        return True
+    return any(view.project.noted(("replaced", part), lambda part=part: _is_stored(view, part)) for part in parts)  # type: ignore[misc]
+
+
+def _is_stored(view: ModuleView, part: str) -> bool:
+    """Whether a file puts something in the place of a class, of one of its kernels, or of its `forward`."""
+    kind = _KIND.search(part)
+    family = part[: kind.start()] if kind is not None else part
+    stores = re.compile(rb"\b%s\w*%s(?:\.forward)?\s*=[^=]" % (family.encode(), part[len(family) :].encode()))
+    files = [bytes_of(each) for each in view.project.mentioning(family.encode(), view.path)]
+    return any(stores.search(each) for each in (view.text.encode("utf-8", "surrogatepass"), *files))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 
 from v5lint.patterns import pattern
-from v5lint.rules.parts import decoder_layers, model_layers, patched_methods
+from v5lint.rules.parts import decoder_layers, model_layers, patched_methods, placings
 from v5lint.view.strings import last_name
 from v5lint.view.values import External
 
@@ -35,11 +35,27 @@ _ANY_ATTENTION_SINCE, _ANY_LAYER_SINCE = "4.57", "5.4"
 _BINDS = frozenset({"MethodType", "partial"})
 
 
-def replaced(view: ModuleView, function: ast.FunctionDef) -> Iterator[tuple[str, str, str]]:
-    """The parts in whose place a function is put, or the class that it is the `forward` of.
+class Replaced:
+    """A part in whose place something is put.
 
-    Each with its kind, how it is called, and the release since which it gives what it does: two values, or a tensor.
+    Attributes:
+        kind: `ATTENTION` or `LAYER`.
+        name: how it is called.
+        since: the release since which it gives what it does: two values, or a tensor.
+        is_known: whether its class is known, and not only its place: of other families it may be an earlier release.
     """
+
+    __slots__ = ("is_known", "kind", "name", "since")
+
+    def __init__(self, kind: str, name: str, since: str, *, is_known: bool = True) -> None:
+        self.kind = kind
+        self.name = name
+        self.since = since
+        self.is_known = is_known
+
+
+def replaced(view: ModuleView, function: ast.FunctionDef) -> Iterator[Replaced]:
+    """The parts in whose place a function is put, or the class that it is the `forward` of."""
     owner = view.links.class_of_method(function)
     if owner is not None and function.name != _FORWARD:
         return
@@ -48,12 +64,32 @@ def replaced(view: ModuleView, function: ast.FunctionDef) -> Iterator[tuple[str,
             if isinstance(each, External):
                 yield from _of_class(each)
     name = owner.name if owner is not None else function.name
+    is_class = owner is not None
     for other in (view, *view.importers(name)):
-        for statement in other.tree.nodes.get(ast.Assign, ()):
-            assert isinstance(statement, ast.Assign)
-            if put(statement.value, is_class=owner is not None) == name:
-                for target in statement.targets:
-                    yield from _at(other, target, is_class=owner is not None)
+        holders = _holders(other, name) if is_class else frozenset()
+
+        def is_meant(node: ast.expr, holders: frozenset[str] = holders) -> bool:
+            return put(node, is_class=is_class) == name or getattr(node, "id", "") in holders
+
+        for placing in placings.placings(other, is_meant):
+            if not is_meant(placing.value) or other.guards.is_dead(placing.node):
+                continue
+            if placing.target is not None:
+                yield from _at(other, placing.target, view, is_class=is_class)
+            for of in placings.asked_for(other, placing) if is_class else ():
+                yield from _of_class(of)
+
+
+def _holders(view: ModuleView, name: str) -> frozenset[str]:
+    """The variables that hold an object of a class: `new = Own(child)`."""
+    return frozenset(
+        target.id
+        for statement in view.tree.nodes.get(ast.Assign, ())
+        if isinstance(statement, ast.Assign) and isinstance(statement.value, ast.Call)
+        if put(statement.value, is_class=True) == name
+        for target in statement.targets
+        if isinstance(target, ast.Name)
+    )
 
 
 def put(value: ast.expr, *, is_class: bool = False) -> str:
@@ -67,13 +103,11 @@ def put(value: ast.expr, *, is_class: bool = False) -> str:
     return last_name(value)
 
 
-def _at(view: ModuleView, target: ast.expr, *, is_class: bool) -> Iterator[tuple[str, str, str]]:
+def _at(view: ModuleView, target: ast.expr, user: ModuleView, *, is_class: bool) -> Iterator[Replaced]:
     """The part at the place that something is put to."""
     part: ast.expr | None = target
     if not is_class:
         part = target.value if isinstance(target, ast.Attribute) and target.attr == _FORWARD else None
-    if view.guards.is_dead(target):
-        return
     if is_class and isinstance(target, ast.Attribute) and target.attr.endswith((ATTENTION, LAYER)):
         for each in view.values(target.value):
             if isinstance(each, External) and each.package == "transformers":
@@ -82,15 +116,18 @@ def _at(view: ModuleView, target: ast.expr, *, is_class: bool) -> Iterator[tuple
     kinds = (ast.Subscript,) if is_class else (ast.Name, ast.Subscript)
     if isinstance(part, ast.Attribute) and part.attr == _SELF_ATTENTION:
         if decoder_layers.is_item(view, part.value):
-            yield ATTENTION, "the attention of `model.layers`", _ANY_ATTENTION_SINCE
+            of = decoder_layers.attention(view, part, user)
+            known = [*_of_class(of)] if of is not None else []
+            name, since = "the attention of `model.layers`", _ANY_ATTENTION_SINCE
+            yield known[0] if known else Replaced(ATTENTION, name, since, is_known=False)
     elif isinstance(part, kinds) and decoder_layers.is_item(view, part):
-        yield LAYER, "a layer of `model.layers`", _ANY_LAYER_SINCE
+        yield Replaced(LAYER, "a layer of `model.layers`", _ANY_LAYER_SINCE, is_known=False)
 
 
-def _of_class(of: External) -> Iterator[tuple[str, str, str]]:
+def _of_class(of: External) -> Iterator[Replaced]:
     if not decoder_layers.is_part(of):
         return
     if of.name.endswith(ATTENTION) and _FAMILY.match(of.path):
-        yield ATTENTION, f"`{of.name}`", _ATTENTION_SINCE
+        yield Replaced(ATTENTION, f"`{of.name}`", _ATTENTION_SINCE)
     elif of.name.endswith(LAYER) and (since := model_layers.since(of.name)):
-        yield LAYER, f"`{of.name}`", since
+        yield Replaced(LAYER, f"`{of.name}`", since)

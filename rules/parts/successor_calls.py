@@ -27,9 +27,10 @@ class _Successor:
         dropped: a parameter that it does not have, beside what is added.
         renamed: old and new names of parameters, whose places stayed.
         safety: whether it does the same.
+        needs: what it reads of what it is given, that its predecessor did without: a word, and what makes it.
     """
 
-    __slots__ = ("added", "dropped", "path", "renamed", "safety")
+    __slots__ = ("added", "dropped", "needs", "path", "renamed", "safety")
 
     def __init__(
         self,
@@ -38,12 +39,14 @@ class _Successor:
         dropped: str = "",
         renamed: tuple[tuple[str, str], ...] = (),
         safety: Applicability = "unsafe",
+        needs: tuple[str, str] = ("", ""),
     ) -> None:
         self.path = path
         self.added = added
         self.dropped = dropped
         self.renamed = renamed
         self.safety: Applicability = safety
+        self.needs = needs
 
 
 _STEPS = (("warmup_steps", "num_warmup_steps"), ("t_total", "num_training_steps"), ("cycles", "num_cycles"))
@@ -51,7 +54,15 @@ _STEPS = (("warmup_steps", "num_warmup_steps"), ("t_total", "num_training_steps"
 #: The schedules were classes until 2.2; their formulas, and the places of their arguments, are those of the functions.
 _SUCCESSORS = {
     "is_torch_tpu_available": _Successor("transformers.is_torch_xla_available", "check_is_tpu=True", "check_device"),
-    "DataCollatorForWholeWordMask": _Successor("transformers.DataCollatorForLanguageModeling", "whole_word_mask=True"),
+    # The old one read the words off the tokens; the new one takes them from the offsets.
+    "DataCollatorForWholeWordMask": _Successor(
+        "transformers.DataCollatorForLanguageModeling",
+        "whole_word_mask=True",
+        needs=(
+            "offset_mapping",
+            "`return_offsets_mapping=True` of a fast tokenizer, and a Trainer that keeps the column",
+        ),
+    ),
     "WarmupLinearSchedule": _Successor(
         "transformers.get_linear_schedule_with_warmup", renamed=_STEPS[:2], safety="safe"
     ),
@@ -64,6 +75,12 @@ _SUCCESSORS = {
     ),
     "ConstantLRSchedule": _Successor("transformers.get_constant_schedule", safety="safe"),
 }
+
+
+def need_of(lost: Lost) -> str:
+    """What a successor wants to be given in addition; "" for nothing."""
+    successor = _SUCCESSORS.get(lost.reference.name)
+    return "it wants features with `{}`: {}".format(*successor.needs) if successor and successor.needs[0] else ""
 
 
 def call_fix(view: ModuleView, lost: Lost) -> Fix | None:
@@ -96,6 +113,8 @@ def call_fix(view: ModuleView, lost: Lost) -> Fix | None:
 
     replacement = lost.removal.replacement
     safety: Applicability = "unsafe" if of_values or lost.standing.kind == "swallowed" else successor.safety
+    if successor.needs[0] not in view.text:
+        safety = "display"  # calls alone would only move the error to the first batch
     message = f"Call `{successor.path}({successor.added})`" if successor.added else f"Call `{successor.path}`"
     return Fix(message, build, applicability=safety, requires=replacement.since if replacement is not None else "")
 

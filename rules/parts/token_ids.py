@@ -6,6 +6,7 @@ import ast
 
 from v5lint.rules.parts import members
 from v5lint.view.strings import last_name
+from v5lint.view.values import LocalClass, Method, Unknown
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -89,7 +90,9 @@ def _of_item(view: ModuleView, node: ast.Subscript, depth: int) -> Shape | None:
     if not all(isinstance(each, ast.Slice) or _is_number(each) for each in indices):
         return None
     found = shape_of(view, node.value, depth + 1)
-    return found.less(sum(not isinstance(each, ast.Slice) for each in indices)) if found is not None else None
+    if found is None or len(indices) > found.dimensions:  # `outputs[0][:, n:]`: it has more than were thought
+        return None
+    return found.less(sum(not isinstance(each, ast.Slice) for each in indices))
 
 
 def _is_number(node: ast.expr) -> bool:
@@ -135,8 +138,7 @@ def _of_call(view: ModuleView, node: ast.Call, depth: int) -> Shape | None:
     if not isinstance(func, ast.Attribute):
         return shape_of(view, node.args[0], depth + 1) if last_name(func) == "list" and len(node.args) == 1 else None
     if func.attr == _GENERATE:
-        is_model = bool(members.owners(view, func.value, ("model",))) or "model" in last_name(func.value).lower()
-        return Shape(2, is_sure=True) if is_model and _AS_OUTPUT not in view.text else None
+        return _of_generated(view, func)
     if func.attr == "encode" and _is_tokenizer(view, func):
         return _of_text(view, node)
     if func.attr in ("flatten", "ravel") and not node.args:
@@ -145,6 +147,20 @@ def _of_call(view: ModuleView, node: ast.Call, depth: int) -> Shape | None:
     if func.attr in _SAME:
         return shape_of(view, func.value, depth + 1)
     return None
+
+
+def _of_generated(view: ModuleView, func: ast.Attribute) -> Shape | None:
+    """What `generate` gives: of a model of the library the ids of a batch, of a class of one's own whatever it says."""
+    is_own = any(isinstance(each, LocalClass) for each in view.classes_of(func.value)) or not all(
+        isinstance(each, (Method, Unknown)) for each in view.values(func)
+    )
+    if _AS_OUTPUT in view.text or is_own:
+        return None
+    if members.owners(view, func.value, ("model",)):
+        return Shape(2, is_sure=True)
+    # Of a model that only its name tells of, the library has to be named: those of others give other things.
+    is_named = "model" in last_name(func.value).lower() and next(view.imports("transformers"), None) is not None
+    return Shape(2, is_sure=False) if is_named else None
 
 
 def _is_tokenizer(view: ModuleView, func: ast.Attribute) -> bool:

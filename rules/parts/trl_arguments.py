@@ -23,30 +23,7 @@ if TYPE_CHECKING:
     from v5lint.view.script import ScriptView
     from v5lint.view.values import Value
 
-_TABLE, _MOVED = "trl_arguments", "moved"
-
-#: Class and argument -> its name today, and the first release of trl that has it.
-#: (read in the wheels: the old name set the new one while both were there)
-RENAMED = {
-    "SFTConfig.max_seq_length": ("max_length", "0.16"),
-    "SFTConfig.use_liger": ("use_liger_kernel", "0.16"),
-    "ModelConfig.torch_dtype": ("dtype", "0.24"),
-    "DPOConfig.use_liger_loss": ("use_liger_kernel", "0.25"),
-    "GRPOConfig.use_liger_loss": ("use_liger_kernel", "0.25"),
-    "KTOConfig.use_liger_loss": ("use_liger_kernel", "0.25"),
-    "GRPOConfig.vllm_guided_decoding_regex": ("vllm_structured_outputs_regex", "0.27"),
-    "RLOOConfig.vllm_guided_decoding_regex": ("vllm_structured_outputs_regex", "0.27"),
-}
-
-#: What is to be done without it, by argument or by class and argument.
-ADVICE = {
-    "max_prompt_length": "leave prompts that are too long out of the dataset",
-    "ModelConfig.trust_remote_code": "it is a field of the trainer's configuration",
-    "SFTTrainer.max_seq_length": "it is `max_length` of `SFTConfig`",
-    "SFTTrainer.neftune_noise_alpha": "it is a field of `SFTConfig`",
-    "generate_during_eval": "generate in a callback",
-    "rpo_alpha": '`loss_type=["sigmoid", "sft"]` and `loss_weights=` take its place',
-}
+_TABLE, _MOVED, _ADVICE = "trl_arguments", "moved", "trl_advice"
 
 _lost: dict[str, dict[str, str]] = {}
 
@@ -68,6 +45,8 @@ def given(view: ModuleView) -> Iterator[Given]:
     for each in arguments.given(view, names(), functions, judge=_judge, abroad=True):
         if not isinstance(each, arguments.Given) or trl_names.is_held_before(view, each.removal.gone):
             continue
+        if each.entry is not None and any(_judge(of, each.name, "") is None for of in each.reached.functions):
+            continue  # `kwargs` that go to whichever class was chosen: the entry may be for one that takes it
         if not trl_trainers.is_for_older(each.view, each.node, each.removal.gone):
             yield each
 
@@ -110,8 +89,9 @@ def _judge(function: str, name: str, _target: str) -> Removal | None:
     if since is None:
         return None
     path = f"{of}.{name}"
-    new, first = RENAMED.get(path, ("", ""))
-    note = ADVICE.get(path) or ADVICE.get(name, "")
+    advice = table(_ADVICE)
+    new, first = advice["renamed"].get(path, ("", ""))
+    note = advice["arguments"].get(path) or advice["arguments"].get(name, "")
     if not new and not note and name in table(_TABLE)[of].get(_MOVED, "").split():
         note = f"it is a field of `{of.replace('Trainer', 'Config')}`"
     told = [new, "1", first, "", note] if new else ["", "", "", "", note]

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from v5lint.view.module import ModuleView, Reference
     from v5lint.view.script import ScriptView
 
-_TABLE = "trl_names"
+_TABLE, _ADVICE = "trl_names", "trl_advice"
 
 #: The oldest release whose SFTTrainer trains beside transformers 5 (tried on 5.24: 0.9.6 does not, 0.12.2, 0.15.2,
 #: 0.16.1, 0.19.1, 0.21.0, 0.24.0 and 1.16.0 do; DPOTrainer is not imported from 0.12.2, 0.21.0, 0.24.0, 0.27.2 and
@@ -66,6 +66,11 @@ def gone(view: ModuleView) -> Iterator[Gone]:
             continue
         seen.add(reference.node)
         yield found
+
+
+def advice(name: str) -> str:
+    """What to write instead of a name that the newest release has in another form; "" for any other."""
+    return str(table(_ADVICE)["names"].get(name, ""))
 
 
 def is_held_before(view: ModuleView | ScriptView, since: str) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import os.path
 
 from v5lint.view.values import Constant, LocalClass, LocalFunction, Unknown
 
@@ -22,6 +21,9 @@ _MODULES = 8
 
 #: What is being asked, so that two modules which hand an object to each other come to an end.
 _busy: set[tuple[str, str, str]] = set()
+
+#: How often what is being asked was met again: what is found then is not all that there is.
+_met_again = [0]
 
 
 def given(view: ModuleView, node: ast.expr) -> list[tuple[ModuleView, ast.expr]]:
@@ -66,29 +68,49 @@ def _parameters(view: ModuleView, node: ast.expr) -> Iterator[tuple[ast.AST, ast
                 yield from _parameters(view, value)
 
 
-def _arguments(view: ModuleView, function: ast.AST, arg: ast.arg) -> Iterator[tuple[ModuleView, ast.expr]]:
-    """What the calls in other modules give to a parameter of a function, or of the constructor of a class."""
+def _arguments(view: ModuleView, function: ast.AST, arg: ast.arg) -> list[tuple[ModuleView, ast.expr]]:
+    """What the calls in other modules give to a parameter of a function, or of the constructor of a class.
+
+    That nobody gives anything is remembered: what functions hand to each other is asked for at each of their places.
+    """
     if not isinstance(function, (ast.FunctionDef, ast.AsyncFunctionDef)):
-        return
+        return []
     owner = view.tree.parents[function]
     is_constructor = isinstance(owner, ast.ClassDef)
     defined = owner if isinstance(owner, ast.ClassDef) else function
     if (is_constructor and function.name != "__init__") or view.tree.parents[defined] is not view.tree.root:
-        return  # methods are called by whoever has the object
-    key = (os.path.realpath(view.path), defined.name, arg.arg)
+        return []  # methods are called by whoever has the object
+    key = (view.project.real(view.path), defined.name, arg.arg)
+    not_given: set[tuple[str, str, str]] = view.project.noted(("not given",), set)
     if key in _busy:
-        return
+        _met_again[0] += 1
+        return []
+    if key in not_given:
+        return []
+    met_before = _met_again[0]
     _busy.add(key)
     try:
-        for each in view.links.arguments_for(function, arg)[0]:
-            yield from given(view, each)  # a function of this module hands it on
-        positional = [*function.args.posonlyargs, *function.args.args]
-        place = positional.index(arg) - is_constructor if arg in positional else -1
-        for other, call in _calls(view, defined.name):
-            for each in _argument(call, arg.arg, place):
-                yield from given(other, each) if is_from_the_caller(other, each) else [(other, each)]
+        found = [*_arguments_of_calls(view, function, arg, defined)]
     finally:
         _busy.discard(key)
+    if not found and (not _busy or _met_again[0] == met_before):
+        not_given.add(key)
+    return found
+
+
+def _arguments_of_calls(
+    view: ModuleView,
+    function: ast.FunctionDef | ast.AsyncFunctionDef,
+    arg: ast.arg,
+    defined: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef,
+) -> Iterator[tuple[ModuleView, ast.expr]]:
+    for each in view.links.arguments_for(function, arg)[0]:
+        yield from given(view, each)  # a function of this module hands it on
+    positional = [*function.args.posonlyargs, *function.args.args]
+    place = positional.index(arg) - (defined is not function) if arg in positional else -1
+    for other, call in _calls(view, defined.name):
+        for each in _argument(call, arg.arg, place):
+            yield from given(other, each) if is_from_the_caller(other, each) else [(other, each)]
 
 
 def calls(view: ModuleView, function: ast.FunctionDef | ast.AsyncFunctionDef) -> list[ast.Call]:
@@ -98,10 +120,24 @@ def calls(view: ModuleView, function: ast.FunctionDef | ast.AsyncFunctionDef) ->
     return [call for _, call in _calls(view, function.name)]
 
 
+def is_never_called(view: ModuleView, node: ast.AST) -> bool:
+    """Whether a node is in a function that other modules call, and only where the target release does not get."""
+    function = view.links.function_around(node)
+    if not isinstance(function, (ast.FunctionDef, ast.AsyncFunctionDef)) or view.links.calls_of(function):
+        return False
+    if view.tree.parents[function] is not view.tree.root:
+        return False
+    found = [*_calls(view, function.name)]
+    return bool(found) and all(other.guards.is_dead(call) for other, call in found)
+
+
 def _calls(view: ModuleView, name: str) -> Iterator[tuple[ModuleView, ast.Call]]:
     """The calls of what this module defines under a name, in other modules."""
-    path = os.path.realpath(view.path)
-    for file in view.project.all_importers(view.path, name)[:_MODULES]:
+    path = view.project.real(view.path)
+    files = view.project.all_importers(view.path, name)
+    # Most of them only hand it on: asking for the text costs less than parsing them.
+    calling = [each for each in files if any(view.project.holds(each, f"{name}{end}") for end in ("(", " ("))]
+    for file in calling[:_MODULES]:
         other = view.project.view(file, view.settings)
         for call in other.links.calls_named(name) if other is not None else ():
             if other is not None and _is_of(other, call, name, path):
@@ -112,7 +148,7 @@ def _is_of(view: ModuleView, call: ast.Call, name: str, file: str) -> bool:
     return any(
         isinstance(each, (LocalClass, LocalFunction))
         and getattr(each.node, "name", "") == name
-        and os.path.realpath(each.view.path) == file
+        and view.project.real(each.view.path) == file
         for each in view.values(call.func)
     )
 

@@ -31,9 +31,11 @@ ARGUMENTS = (
     "layer_past",
     "object_queries",
     "past_key_value",
+    "position_embeddings",
     "query_position_embeddings",
     "rel_2d_pos",
     "rel_pos",
+    "relative_position_bias",
 )
 
 _DETECTION = ("object_queries_position_embeddings", "spatial_position_embeddings")
@@ -43,9 +45,11 @@ SUCCESSORS = {
     "layer_past": ("cache", "past_key_values"),
     "object_queries": _DETECTION,
     "past_key_value": ("past_key_values",),
+    "position_embeddings": _DETECTION,
     "query_position_embeddings": _DETECTION,
     "rel_2d_pos": ("position_bias",),
     "rel_pos": ("position_bias",),
+    "relative_position_bias": ("attention_mask",),
 }
 
 #: What the body of a model was told to keep: one that is no model of its own keeps it no more.

@@ -82,5 +82,6 @@ def test_every_new_name_is_of_an_argument_that_went() -> None:
         for name in names.split()
     }
 
-    assert set(asked.RENAMED) <= lost
-    assert set(asked.ADVICE) <= lost | asked.names()
+    advice = table("trl_advice")
+    assert set(advice["renamed"]) <= lost
+    assert set(advice["arguments"]) <= lost | asked.names()
