@@ -93,12 +93,17 @@ def _loaded(view: ModuleView, node: ast.expr, auto: str) -> frozenset[str] | Non
             continue
         if auto != AUTO and modality.modality(call.view, call).kind != "image":
             return None
-        names = library.texts(call.values_of(*library.CHECKPOINT))
-        kinds = [_class_for(name) for name in names]
-        if not kinds or "" in kinds:
+        kinds = _classes_loaded(call)
+        if not kinds:
             return frozenset()
         found.update(kinds)
     return frozenset(found) if found or auto == AUTO else None
+
+
+def _classes_loaded(call: CallSite) -> frozenset[str]:
+    """The classes of the checkpoints that a call of an Auto class loads; none where they do not tell."""
+    kinds = {_class_for(name) for name in library.texts(call.values_of(*library.CHECKPOINT))}
+    return frozenset() if "" in kinds else frozenset(kinds)
 
 
 def _class_for(checkpoint: str) -> str:
@@ -136,7 +141,8 @@ def constructions(view: ModuleView, argument: str) -> Iterator[tuple[CallSite, I
                 continue
             known = _class(of.name)
             if known and not (known == AUTO and of.name not in (AUTO, EXTRACTOR)):
-                yield call, ImageProcessor(of.name, frozenset({known} - {AUTO})), how
+                names = _classes_loaded(call) if known == AUTO and how == "loaded" else frozenset({known} - {AUTO})
+                yield call, ImageProcessor(of.name, names), how
                 break
 
 

@@ -5,20 +5,16 @@ from __future__ import annotations
 import ast
 
 from v5lint.rules.parts import alternatives, asking_functions, hub, shims
-from v5lint.view import strings
+from v5lint.view import elsewhere, strings
 from v5lint.view.guards import IMPORT_ERRORS, MEMBER_ERRORS, TRIES, catches
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from v5lint.view.module import ModuleView, Reference
-    from v5lint.view.tree import Binding
 
 
 #: What a name that is gone raises, by the way in which it is fetched.
 _ERRORS = {"attribute": MEMBER_ERRORS, "star": frozenset({"NameError", "Exception", "BaseException"})}
-
-#: Through so many modules of the repository a name is followed.
-_MODULES = 3
 
 
 class Standing:
@@ -146,7 +142,7 @@ def _truth_by_import(view: ModuleView, test: ast.expr) -> bool | None:
 
 def _value_by_import(view: ModuleView, name: ast.Name, *, asks_none: bool) -> bool | None:
     """Whether a name is true, or None, once the `try` that sets it has succeeded, here or in another module."""
-    view, found = _bound_at_home(view, view.links.bindings_read(name))
+    view, found = elsewhere.at_home(view, view.links.bindings_read(name))
     left = [
         each
         for each in found
@@ -167,20 +163,6 @@ def _value_by_import(view: ModuleView, name: ast.Name, *, asks_none: bool) -> bo
         else:
             truths.add(None)
     return truths.pop() if len(truths) == 1 else None
-
-
-def _bound_at_home(view: ModuleView, bindings: list[Binding]) -> tuple[ModuleView, list[Binding]]:
-    """The module of the repository that a name is imported from, with what binds it there."""
-    for _ in range(_MODULES):
-        only = bindings[0] if len(bindings) == 1 else None
-        if only is None or not isinstance(only.statement, ast.ImportFrom) or not isinstance(only.node, ast.alias):
-            break
-        file = view.project.module_file(view.names.module_of(only.statement), view.path)
-        home = view.project.view(file, view.settings) if file is not None else None
-        if home is None:
-            break
-        view, bindings = home, home.reach.final(home.tree.scope, only.node.name)
-    return view, bindings
 
 
 def _succeeding_try(view: ModuleView, node: ast.AST) -> ast.Try | ast.With | None:
