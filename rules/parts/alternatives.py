@@ -183,6 +183,22 @@ def is_imported_again(view: ModuleView, reference: Reference) -> bool:
     return False
 
 
+def is_beside_the_new_name(view: ModuleView, reference: Reference) -> bool:
+    """Whether the successor of a name is imported in a `try` of its own, in the same block: one of them is there.
+
+    `try: from transformers import New`, `except ImportError: New = None`, and the same with `Old` behind it.
+    """
+    removal = lookup.removed_in(reference.path)
+    mine = view.guards.handled(reference.place)
+    if mine is None or reference.binding is None or removal is None or removal.replacement is None:
+        return False
+    for other in view.references({removal.replacement.new.rpartition(".")[2]}):
+        theirs = view.guards.handled(other.place) if other.binding is not None else None
+        if theirs is not None and theirs.statement is not mine.statement:
+            return view.tree.parents[theirs.statement] is view.tree.parents[mine.statement]
+    return False
+
+
 def is_one_of_several(view: ModuleView, reference: Reference) -> bool:
     """Whether a name that may fail is one of several that a loop tries, of which another one is there.
 

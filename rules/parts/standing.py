@@ -55,7 +55,8 @@ def standing_of(view: ModuleView, reference: Reference) -> Standing:
     handled = view.guards.handled(node, _ERRORS.get(reference.how, IMPORT_ERRORS))
     if handled is None:
         return Standing("live")  # an `except ImportError` catches no attribute that is missing
-    if alternatives.is_imported_again(view, reference) or alternatives.is_one_of_several(view, reference):
+    others = (alternatives.is_imported_again, alternatives.is_beside_the_new_name, alternatives.is_one_of_several)
+    if any(each(view, reference) for each in others):
         return Standing("prepared")
     if handled.kind == "fallback":
         fetched = [*alternatives.fetched(view, handled.handler)]
