@@ -184,17 +184,22 @@ def is_imported_again(view: ModuleView, reference: Reference) -> bool:
 
 
 def is_beside_the_new_name(view: ModuleView, reference: Reference) -> bool:
-    """Whether the successor of a name is imported in a `try` of its own, in the same block: one of them is there.
+    """Whether the successor of a name is asked for likewise, in the same block or function: one of them is there.
 
-    `try: from transformers import New`, `except ImportError: New = None`, and the same with `Old` behind it.
+    `try: from transformers import New`, `except ImportError: New = None`, and the same with `Old` behind it; or
+    `getattr(transformers, "New", None)` before `getattr(transformers, "Old", None)`.
     """
     removal = lookup.removed_in(reference.path)
-    mine = view.guards.handled(reference.place)
-    if mine is None or reference.binding is None or removal is None or removal.replacement is None:
+    if removal is None or removal.replacement is None:
         return False
-    for other in view.references({removal.replacement.new.rpartition(".")[2]}):
+    others = view.references({removal.replacement.new.rpartition(".")[2]})
+    if reference.has_default:
+        function = view.links.function_around(reference.node)
+        return any(each.has_default and view.links.function_around(each.node) is function for each in others)
+    mine = view.guards.handled(reference.place)
+    for other in others if mine is not None and reference.binding is not None else ():
         theirs = view.guards.handled(other.place) if other.binding is not None else None
-        if theirs is not None and theirs.statement is not mine.statement:
+        if mine is not None and theirs is not None and theirs.statement is not mine.statement:
             return view.tree.parents[theirs.statement] is view.tree.parents[mine.statement]
     return False
 

@@ -136,8 +136,8 @@ class _Search:
             home, bindings = elsewhere.at_home(view, [binding])
             if home is view or not bindings:
                 self.lost()
-            for each in bindings if home is not view else ():
-                self.binding(home, each, adapted=adapted, depth=depth + 1)
+            for there in bindings if home is not view else ():
+                self.binding(home, there, adapted=adapted, depth=depth + 1)
         else:
             self.lost()
 

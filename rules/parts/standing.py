@@ -48,7 +48,8 @@ def standing_of(view: ModuleView, reference: Reference) -> Standing:
     if any(reference.path == each or reference.path.startswith(f"{each}.") for each in shims.modules(view)):
         return Standing("prepared")
     if reference.has_default:
-        kind = "prepared" if alternatives.is_optional(view, node) else "swallowed"
+        is_optional = alternatives.is_optional(view, node) or alternatives.is_beside_the_new_name(view, reference)
+        kind = "prepared" if is_optional else "swallowed"
         return Standing(kind, "the default of `getattr`")
     if shims.are_put_before(view, reference.name):
         return Standing("prepared")
