@@ -5,11 +5,11 @@ from __future__ import annotations
 import ast
 
 from v5lint.rule import Rule
-from v5lint.rules.parts import removed_api, script_targets
+from v5lint.rules.parts import library, removed_api, script_targets
 from v5lint.rules.parts.api_edits import Rewrites
 from v5lint.rules.parts.successor_calls import call_fix
 from v5lint.view.script import ScriptView
-from v5lint.view.values import Constant, External
+from v5lint.view.values import External
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,10 +23,9 @@ if TYPE_CHECKING:
 _ALIKE = frozenset({"LogitsWarper", "isin_mps_friendly"})
 _FAST_ARGUMENTS = "FastImageProcessorKwargs"
 
-#: Classes that find a model's class, how they load it, and what lets them take it from the checkpoint.
+#: Classes that find a model's class, and how they load it.
 _AUTO = "AutoModel"
 _LOADERS = frozenset({"from_pretrained", "from_config"})
-_FOREIGN = "trust_remote_code"
 
 
 class ReplacedName(Rule):
@@ -108,8 +107,7 @@ def _loads_foreign_code(view: ModuleView, lost: Lost) -> bool:
     if not lost.reference.name.startswith(_AUTO):
         return False
     for call in view.calls(_LOADERS):
-        values = call.values_of(_FOREIGN)
-        if not values or values == frozenset({Constant(False)}) or not isinstance(call.func, ast.Attribute):
+        if not library.may_bring_code(call) or not isinstance(call.func, ast.Attribute):
             continue
         loaded = view.values(call.func.value)
         known = [each for each in loaded if isinstance(each, External)]
