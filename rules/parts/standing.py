@@ -6,7 +6,8 @@ import ast
 
 from v5lint.rules.parts import alternatives, asking_functions, hub, shims
 from v5lint.view import elsewhere, strings
-from v5lint.view.guards import IMPORT_ERRORS, MEMBER_ERRORS, TRIES, catches
+from v5lint.view.guards import IMPORT_ERRORS, MEMBER_ERRORS, TRIES, catches, handler_leaves
+from v5lint.view.tree import FUNCTIONS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -55,6 +56,8 @@ def standing_of(view: ModuleView, reference: Reference) -> Standing:
         return Standing("prepared")
     handled = view.guards.handled(node, _ERRORS.get(reference.how, IMPORT_ERRORS))
     if handled is None:
+        if alternatives.is_one_of_several(view, reference) and _goes_on_to_the_next(view, node):
+            return Standing("prepared")
         return Standing("live")  # an `except ImportError` catches no attribute that is missing
     others = (alternatives.is_imported_again, alternatives.is_beside_the_new_name, alternatives.is_one_of_several)
     if any(each(view, reference) for each in others):
@@ -70,6 +73,21 @@ def standing_of(view: ModuleView, reference: Reference) -> Standing:
         caught = ast.unparse(handled.handler.type) if handled.handler.type is not None else ""
         return Standing("swallowed", f"the `except{' ' if caught else ''}{caught}` in line {handled.handler.lineno}")
     return Standing("swallowed", "the `suppress` around it")
+
+
+def _goes_on_to_the_next(view: ModuleView, node: ast.AST) -> bool:
+    """Whether the failure of a node ends one round of a loop: `try: ...`, `except Exception as error: print(error)`."""
+    child, is_caught = node, False
+    for parent in view.tree.ancestors(node):
+        if isinstance(parent, TRIES) and child in parent.body:
+            caught = [each for each in parent.handlers if catches(each, IMPORT_ERRORS, view)]
+            is_caught = is_caught or (bool(caught) and not handler_leaves(caught[0].body))
+        elif isinstance(parent, FUNCTIONS):
+            return False
+        elif isinstance(parent, (ast.For, ast.While)):
+            return is_caught
+        child = parent
+    return False
 
 
 def never_runs(view: ModuleView, node: ast.AST) -> bool:

@@ -278,6 +278,11 @@ def handler_kind(body: list[ast.stmt]) -> str:
     return "swallowed" if "swallowed" in kinds or kinds == {"pass"} else ""
 
 
+def handler_leaves(body: list[ast.stmt]) -> bool:
+    """Whether a handler raises again or ends the program."""
+    return any(_statement_kind(statement) == "leaves" for statement in body)
+
+
 def _statement_kind(statement: ast.stmt) -> str:
     if isinstance(statement, (ast.Pass, ast.Continue)):
         return "pass"
