@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 
 from v5lint.rule import Edit, Fix, Rule
+from v5lint.rules.knowledge import lookup
 from v5lint.rules.parts import image_processors, image_values, library, longest_edges, members
 from v5lint.view.values import Mapping
 
@@ -31,6 +32,9 @@ _WITH_MASK = frozenset(
 )
 _LABELS = "reduce_labels"
 
+#: The classes whose constructors still take arguments by position (measured on 5.24.0).
+_BY_POSITION = frozenset(f"{name}ImageProcessor" for name in ("Emu3", "Glm", "ImageGPT", "VideoLlava", "Vivit"))
+
 #: What a processor hands on to its image processor.
 _IMAGES = "images_kwargs"
 
@@ -52,7 +56,8 @@ class ImageProcessorArgument(Rule):
     which becomes one; those of tokenizers in the `images_kwargs=` of a processor, too. Values of the wrong type: whole
     numbers, arrays and tensors for `image_mean=` and `image_std=`, a whole number for `rescale_factor=`, 0 and 1 for
     `do_resize=` and its like, one number for the `size=` of MaskFormer, Mask2Former and SAM, and None for a
-    constructor's `size=`, `image_mean=` or `image_std=`. `data_format=` that asks for the channels last. `max_size=` of
+    constructor's `size=`, `image_mean=` or `image_std=`. `data_format=` that asks for the channels last. What a
+    constructor is given by position. `max_size=` of
     `from_pretrained`, but for a `size=` that names the edges itself. And `use_fast=` of
     `AutoImageProcessor.from_pretrained`, which only warns so far.
 
@@ -70,6 +75,10 @@ class ImageProcessorArgument(Rule):
         ValueError: Size must contain 'height' and 'width' keys or 'shortest_edge' and 'longest_edge' keys...
         AttributeError: 'SizeDict' object has no attribute 'keys'
         ValueError: `image_mean` and `image_std` must both be specified if `do_normalize` is `True`.
+
+    The constructors of all but five classes take their arguments by name alone since 5.4:
+
+        TypeError: CLIPImageProcessor.__init__() takes 1 positional argument but 2 were given
 
     `data_format="channels_last"` is taken and passed over since 5.4: the channels come first (the classes for
     torchvision refused it before).
@@ -106,8 +115,8 @@ class ImageProcessorArgument(Rule):
     where a value is written as one of another type, and where `size=` and `max_size=` are numbers in sight. Unsafe
     where the class is not known (a processor from the Hub's own code may take more), and for `reduce_labels=`: up to
     4.54 it did what `do_reduce_labels=` does, but a model that was trained with a release that ignored it has the other
-    labels. There is no fix for `return_tensors="tf"`, for arrays and tensors, for `data_format=`, for None, and for
-    `max_size=` without `size=`, which the file beside the checkpoint decides over.
+    labels. There is no fix for `return_tensors="tf"`, for arrays and tensors, for `data_format=`, for None, for what
+    is given by position, and for `max_size=` without `size=`, which the file beside the checkpoint decides over.
 
     ## References
 
@@ -128,6 +137,13 @@ class ImageProcessorArgument(Rule):
             yield from image_values.check(module)
         if longest_edges.LONGEST in module.text:
             yield from longest_edges.check(module)
+        for call, name in image_processors.made_by_position(module):
+            known = lookup.vision_feature_extractors().get(name, name)
+            if known not in _BY_POSITION and not module.guards.is_ready(call.node):
+                text = (
+                    f"`{known}` takes no argument by position since transformers 5.4: give `do_resize=`, `size=`, ..."
+                )
+                yield module.finding(call.args[0], f"{text} their names", since="5.4")
         names = {_LABELS, "return_tensors", *_RENAMED, *_IGNORED}
         if not any(name in module.text for name in names):
             return
