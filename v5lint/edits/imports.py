@@ -221,6 +221,7 @@ class ImportEdits:
             root = through.partition(".")[0]
             values = view.evaluator.name_values(root, scope, near) if root else frozenset()
             through = through if External(root if "." in through else module) in values else ""
+        through = through or self._module_variable(module, near)
         if through:
             return f"{through}.{name}"
         owner = view.evaluator.owner(name, scope)
@@ -273,15 +274,27 @@ class ImportEdits:
             return None
         return only
 
-    def _is_lazy(self, module: str) -> bool:
-        """Whether this code imports the package of a module, and nowhere as soon as it runs itself."""
-        view, package = self._view, module.partition(".")[0]
-        found = [
+    def _module_variable(self, module: str, near: ast.AST) -> str:
+        """The variable of its name that holds a module which nothing here imports: `tf = lazy_import("tf")`."""
+        view = self._view
+        if "." in module or self._imports_of(module):
+            return ""
+        values = view.evaluator.name_values(module, view.tree.scope_of(near), near)
+        return module if values == frozenset({External(module)}) else ""
+
+    def _imports_of(self, package: str) -> list[ast.AST]:
+        """The statements that import a package, or something of it."""
+        return [
             each
             for kind in (ast.Import, ast.ImportFrom)
-            for each in view.tree.nodes.get(kind, ())
+            for each in self._view.tree.nodes.get(kind, ())
             if any(name.partition(".")[0] == package for name in _modules_named(each))
         ]
+
+    def _is_lazy(self, module: str) -> bool:
+        """Whether this code imports the package of a module, and nowhere as soon as it runs itself."""
+        view = self._view
+        found = self._imports_of(module.partition(".")[0])
         return bool(found) and not any(
             view.tree.scope_of(each) is view.tree.scope and not view.reach.path(each) for each in found
         )
