@@ -96,8 +96,10 @@ class RemovedFeatureExtractor(Rule):
 
     ## Fix safety
 
-    Safe. Unsafe where an `except` around the name hides its failure: the program then took another way. Nothing is
-    changed where a fallback or a version check is there already, or where the name is put into transformers by hand.
+    Safe. Unsafe where an `except` around the name hides its failure: the program then took another way; and for
+    `AutoFeatureExtractor` that loads with `trust_remote_code=True`, unless the checkpoint is a known one: code that
+    comes with it is found by the name of the Auto class in its `auto_map`, under v5 as well. Nothing is changed where a
+    fallback or a version check is there already, or where the name is put into transformers by hand.
 
     ## References
 

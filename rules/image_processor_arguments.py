@@ -5,7 +5,8 @@ from __future__ import annotations
 import ast
 
 from v5lint.rule import Edit, Fix, Rule
-from v5lint.rules.parts import image_processors, image_values, library, members
+from v5lint.rules.knowledge import lookup
+from v5lint.rules.parts import image_processors, image_values, library, longest_edges, members
 from v5lint.view.values import Mapping
 
 TYPE_CHECKING = False
@@ -31,6 +32,9 @@ _WITH_MASK = frozenset(
 )
 _LABELS = "reduce_labels"
 
+#: The classes whose constructors still take arguments by position (measured on 5.24.0).
+_BY_POSITION = frozenset(f"{name}ImageProcessor" for name in ("Emu3", "Glm", "ImageGPT", "VideoLlava", "Vivit"))
+
 #: What a processor hands on to its image processor.
 _IMAGES = "images_kwargs"
 
@@ -52,8 +56,10 @@ class ImageProcessorArgument(Rule):
     which becomes one; those of tokenizers in the `images_kwargs=` of a processor, too. Values of the wrong type: whole
     numbers, arrays and tensors for `image_mean=` and `image_std=`, a whole number for `rescale_factor=`, 0 and 1 for
     `do_resize=` and its like, one number for the `size=` of MaskFormer, Mask2Former and SAM, and None for a
-    constructor's `size=`, `image_mean=` or `image_std=`. `data_format=` that asks
-    for the channels last. And `use_fast=` of `AutoImageProcessor.from_pretrained`, which only warns so far.
+    constructor's `size=`, `image_mean=` or `image_std=`. `data_format=` that asks for the channels last. What a
+    constructor is given by position. `max_size=` of
+    `from_pretrained`, but for a `size=` that names the edges itself. And `use_fast=` of
+    `AutoImageProcessor.from_pretrained`, which only warns so far.
 
     ## Why it breaks
 
@@ -70,11 +76,19 @@ class ImageProcessorArgument(Rule):
         AttributeError: 'SizeDict' object has no attribute 'keys'
         ValueError: `image_mean` and `image_std` must both be specified if `do_normalize` is `True`.
 
+    The constructors of all but five classes take their arguments by name alone since 5.4:
+
+        TypeError: CLIPImageProcessor.__init__() takes 1 positional argument but 2 were given
+
     `data_format="channels_last"` is taken and passed over since 5.4: the channels come first (the classes for
     torchvision refused it before).
 
     `SegformerImageProcessor(reduce_labels=True)` raises nothing and does nothing since 4.55: the background of the
     segmentation maps becomes a class of its own and all labels are off by one. The argument is `do_reduce_labels=`.
+
+    `DetrImageProcessor.from_pretrained(name, size=200, max_size=220)` and those of YOLOS, Conditional and Deformable
+    DETR and Grounding DINO raise nothing and pass over `max_size=` since 5.0: an image of 300 by 400 becomes one of 200
+    by 266, where it became one of 165 by 220. The constructor still reads it.
 
     There are no tensors of TensorFlow and JAX since 5.0:
 
@@ -98,10 +112,11 @@ class ImageProcessorArgument(Rule):
 
     Safe where an argument goes that was ignored, for `use_fast=` with True or False (while the project supports
     releases before 5.4, which ignore `backend=`, the fix waits), where `pad_and_return_pixel_mask=` becomes `do_pad=`,
-    and where a value is written as one of another type. Unsafe where the class is not known (a processor from the Hub's
-    own code may take more), and for `reduce_labels=`: up to 4.54 it did what `do_reduce_labels=` does, but a model that
-    was trained with a release that ignored it has the other labels. There is no fix for `return_tensors="tf"`, for
-    arrays and tensors, for `data_format=` and for None.
+    where a value is written as one of another type, and where `size=` and `max_size=` are numbers in sight. Unsafe
+    where the class is not known (a processor from the Hub's own code may take more), and for `reduce_labels=`: up to
+    4.54 it did what `do_reduce_labels=` does, but a model that was trained with a release that ignored it has the other
+    labels. There is no fix for `return_tensors="tf"`, for arrays and tensors, for `data_format=`, for None, for what
+    is given by position, and for `max_size=` without `size=`, which the file beside the checkpoint decides over.
 
     ## References
 
@@ -120,6 +135,15 @@ class ImageProcessorArgument(Rule):
             yield from _deprecated(module)
         if any(name in module.text for name in image_values.NAMES):
             yield from image_values.check(module)
+        if longest_edges.LONGEST in module.text:
+            yield from longest_edges.check(module)
+        for call, name in image_processors.made_by_position(module):
+            known = lookup.vision_feature_extractors().get(name, name)
+            if known not in _BY_POSITION and not module.guards.is_ready(call.node):
+                text = (
+                    f"`{known}` takes no argument by position since transformers 5.4: give `do_resize=`, `size=`, ..."
+                )
+                yield module.finding(call.args[0], f"{text} their names", since="5.4")
         names = {_LABELS, "return_tensors", *_RENAMED, *_IGNORED}
         if not any(name in module.text for name in names):
             return

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 _NAMES = ("size", "crop_size")
 
+#: What a size raises that is read as what it is not: `size[0]`, `size * 2`; and the bases.
+_ERRORS = frozenset({"TypeError", "KeyError", "LookupError", "AttributeError", "Exception", "BaseException"})
+
 #: The keys of a `SizeDict` (`min_pixels` and `max_pixels` since 5.17).
 _FIELDS = frozenset("height width longest_edge shortest_edge max_height max_width min_pixels max_pixels".split())
 
@@ -174,7 +177,9 @@ class _Size:
         for use in self._uses():
             kind, at = _use(self.view, use)
             if kind in ("number", "pair"):
-                if not self._is_asked_for(use):
+                around = self.view.tree.parents[use]
+                failing = around if isinstance(around, ast.Subscript) else use
+                if not self._is_asked_for(use) and not self.view.guards.is_made_up_for(failing, _ERRORS):
                     yield self._number(use, is_pair=kind == "pair")
             elif kind:
                 yield self._dict(kind, use, at)

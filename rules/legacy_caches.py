@@ -306,12 +306,16 @@ def _models_behind(view: ModuleView, outputs: ast.expr, *, is_named: bool = True
         outputs: the output.
         is_named: whether the cache is read of it by its name, which says what a model is that is not known.
     """
-    if not isinstance(outputs, (ast.Name, ast.Call)):
-        return []
-    call = view.links.defining_call(outputs)
-    if call is None:
-        return []
-    func = call.func
+    found: list[Owner] = []
+    for call in view.links.defining_calls(outputs):
+        models = _models_called(view, call.func, is_named=is_named)
+        if not models:
+            return []
+        found += models
+    return found
+
+
+def _models_called(view: ModuleView, func: ast.expr, *, is_named: bool) -> list[Owner]:
     if isinstance(func, ast.Attribute) and func.attr in ("generate", "forward"):
         func = func.value
     elif isinstance(func, ast.Attribute) and not isinstance(func.value, ast.Name):

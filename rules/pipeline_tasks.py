@@ -73,9 +73,7 @@ class RemovedPipelineTask(Rule):
     def check(self, module: ModuleView) -> Iterator[Finding | Unseen]:
         """See Rule."""
         for call in module.calls(_names(module)):
-            if not _is_of_transformers(call) or module.guards.is_dead(call.node):
-                continue
-            if module.guards.handled(call.node, _ERRORS) is not None:
+            if not _is_of_transformers(call) or module.guards.is_ready(call.node, _ERRORS):
                 continue
             for task, removal in _removed_tasks(module, call):
                 message = f"`pipeline` knows no task `{task}` since transformers {removal.gone}"

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import ast
+
 from v5lint.rule import Rule
-from v5lint.rules.parts import removed_api, script_targets
+from v5lint.rules.parts import library, removed_api, script_targets
 from v5lint.rules.parts.api_edits import Rewrites
 from v5lint.rules.parts.successor_calls import call_fix, need_of
 from v5lint.view.script import ScriptView
+from v5lint.view.values import External
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,6 +22,10 @@ if TYPE_CHECKING:
 #: Names whose successor does all that they did, beside what the note says of it.
 _ALIKE = frozenset({"LogitsWarper", "isin_mps_friendly"})
 _FAST_ARGUMENTS = "FastImageProcessorKwargs"
+
+#: Classes that find a model's class, and how they load it.
+_AUTO = "AutoModel"
+_LOADERS = frozenset({"from_pretrained", "from_config"})
 
 
 class ReplacedName(Rule):
@@ -50,13 +57,16 @@ class ReplacedName(Rule):
     ## Fix safety
 
     Safe where the successor is the same thing under a new name; it waits until `min-version` has the new name
-    (`AutoModelForImageTextToText` came with 4.46). Unsafe where it differs in detail and where an `except` hid the
-    failure. Where the call is written otherwise (`WarmupLinearSchedule(optimizer, warmup_steps=0, t_total=100)` is
-    `get_linear_schedule_with_warmup(optimizer, num_warmup_steps=0, num_training_steps=100)`), the import changes with
-    all its calls or not at all; a class that is handed around as a value is `partial(New, argument=...)` afterwards,
-    which is unsafe: it is no class. `DataCollatorForLanguageModeling(whole_word_mask=True)` takes the words from
-    offsets that its predecessor did without (`IndexError: too many indices for array`, measured on 4.57.6 and 5.24.0):
-    where the module does not speak of an `offset_mapping`, the calls are shown and not written.
+    (`AutoModelForImageTextToText` came with 4.46). Unsafe for an Auto class that loads with `trust_remote_code=True`: a
+    model whose code comes with the checkpoint is found by the name of the class in the checkpoint's `auto_map`
+    (`ValueError: Unrecognized configuration class ... for this kind of AutoModel`). Unsafe where it differs in detail
+    and where an `except` hid the failure. Where the call is written otherwise (`WarmupLinearSchedule(optimizer,
+    warmup_steps=0, t_total=100)` is `get_linear_schedule_with_warmup(optimizer, num_warmup_steps=0,
+    num_training_steps=100)`), the import changes with all its calls or not at all; a class that is handed around as a
+    value is `partial(New, argument=...)` afterwards, which is unsafe: it is no class.
+    `DataCollatorForLanguageModeling(whole_word_mask=True)` takes the words from offsets that its predecessor did
+    without (`IndexError: too many indices for array`, measured on 4.57.6 and 5.24.0): where the module does not speak
+    of an `offset_mapping`, the calls are shown and not written.
 
     ## References
 
@@ -80,16 +90,33 @@ class ReplacedName(Rule):
             if fix is None and not removed_api.is_of_backend(module):
                 fix = call_fix(module, lost)
                 if fix is None and lost.new:
-                    fix = rewrites.to_new(lost, _safety(lost))
-            yield module.finding(lost.reference.node, _message(lost), fix=fix, since=lost.removal.gone)
+                    fix = rewrites.to_new(lost, _safety(module, lost))
+            text = _message(lost)
+            if _loads_foreign_code(module, lost):
+                text += "; code that a checkpoint brings along is found by the old name, if its `auto_map` has no other"
+            yield module.finding(lost.reference.node, text, fix=fix, since=lost.removal.gone)
 
 
-def _safety(lost: Lost) -> Applicability:
-    if lost.is_drop_in and lost.standing.kind != "swallowed":
+def _safety(view: ModuleView, lost: Lost) -> Applicability:
+    if lost.is_drop_in and lost.standing.kind != "swallowed" and not _loads_foreign_code(view, lost):
         return "safe"
     if lost.reference.name in _ALIKE or lost.reference.name.endswith(_FAST_ARGUMENTS):
         return "unsafe"
     return "display" if lost.removal.note and not lost.is_drop_in else "unsafe"
+
+
+def _loads_foreign_code(view: ModuleView, lost: Lost) -> bool:
+    """Whether an Auto class may load a model with the checkpoint's own code, which says for which class by its name."""
+    if not lost.reference.name.startswith(_AUTO):
+        return False
+    for call in view.calls(_LOADERS):
+        if not library.may_bring_code(call) or not isinstance(call.func, ast.Attribute):
+            continue
+        loaded = view.values(call.func.value)
+        known = [each for each in loaded if isinstance(each, External)]
+        if len(known) < len(loaded) or any(each.name == lost.reference.name for each in known):
+            return True
+    return False
 
 
 def _message(lost: Lost) -> str:

@@ -76,7 +76,8 @@ class MovedSubmodule(Rule):
     are in `.model` alone since 5.0. Behind them, through indexes, loops and variables, the parts of layers that were
     renamed: `.attention.attention.query` of DINOv2 since 5.18, `.attention.self.query` of Swin since 5.9. The same
     paths in text: `model.get_submodule("encoder.layer.11")`, `dict(model.named_modules())[...]`,
-    `model.state_dict()[...]`.
+    `model.state_dict()[...]`. And `if hasattr(vit, "encoder"):` where the class is known and nothing is done without
+    the submodule: nothing is raised there, and the layers stay frozen, or whatever else was meant for them.
 
     ## Why it breaks
 
@@ -126,6 +127,10 @@ class MovedSubmodule(Rule):
                 fix = _fix(module, found)
                 said = members.told(found, instead=_instead(module, found))
                 yield module.finding(found.node, said, fix=fix, since=found.removal.gone)
+        for found, call in members.asked_in_vain(module, ("model",), _SUBMODULES):
+            if is_submodule(found):
+                said = members.told(found, instead=_instead(module, found))
+                yield module.finding(call, f"{said}; what `hasattr` finds is passed over", since=found.removal.gone)
         for node in module.tree.nodes.get(ast.Attribute, ()):
             assert isinstance(node, ast.Attribute)
             lost = module_paths.lost(module, node) if isinstance(node.ctx, ast.Load) else None

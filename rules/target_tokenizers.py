@@ -24,6 +24,10 @@ _SINCE = "4.22"
 #: The parameters of a tokenizer's call that take a text.
 _TEXTS = ("text", "text_pair")
 
+#: What switches a processor, and nothing but its own call: its parts do what they did.
+_OF_PROCESSORS = "as_target_processor"
+_PARTS = frozenset({"tokenizer", "feature_extractor", "image_processor"})
+
 #: What does not depend on which side the tokenizer is switched to.
 _NEUTRAL = frozenset(
     "pad pad_token pad_token_id eos_token eos_token_id bos_token_id unk_token_id decode batch_decode".split()
@@ -111,7 +115,8 @@ def _fix(view: ModuleView, func: ast.Attribute) -> Fix | None:
     if view.guards.handled(func, IMPORT_ERRORS) is not None:
         return None
     edits = _inner_edits(view, statement, func)
-    if not edits or _uses_elsewhere(view, statement, func.value):
+    is_idle = func.attr == _OF_PROCESSORS and _names(statement.body, func.value)
+    if edits is None or not (edits or is_idle) or _uses_elsewhere(view, statement, func.value):
         return None
 
     def build() -> list[Edit]:
@@ -121,6 +126,12 @@ def _fix(view: ModuleView, func: ast.Attribute) -> Fix | None:
 
     safety = library.safety_of(view, func.value)
     return Fix(f"Replace the block with `{_METHODS[func.attr][0]}=`", build, applicability=safety, requires=_SINCE)
+
+
+def _names(block: list[ast.stmt], holder: ast.expr) -> bool:
+    """Whether a block names the processor, and so shows what it does with it."""
+    same = ast.dump(holder)
+    return any(ast.dump(node) == same for each in block for node in ast.walk(each) if isinstance(node, type(holder)))
 
 
 def _uses_elsewhere(view: ModuleView, statement: ast.With, holder: ast.expr) -> bool:
@@ -175,7 +186,7 @@ def _inner_edits(view: ModuleView, statement: ast.With, func: ast.Attribute) -> 
                     if edit is None:
                         return None
                     edits.append(edit)
-                elif parent.attr not in _NEUTRAL:
+                elif parent.attr not in (_NEUTRAL | _PARTS if func.attr == _OF_PROCESSORS else _NEUTRAL):
                     return None
                 continue
             if not isinstance(parent, ast.Call) or parent.func is not node:

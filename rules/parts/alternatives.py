@@ -183,6 +183,27 @@ def is_imported_again(view: ModuleView, reference: Reference) -> bool:
     return False
 
 
+def is_beside_the_new_name(view: ModuleView, reference: Reference) -> bool:
+    """Whether the successor of a name is asked for likewise, in the same block or function: one of them is there.
+
+    `try: from transformers import New`, `except ImportError: New = None`, and the same with `Old` behind it; or
+    `getattr(transformers, "New", None)` before `getattr(transformers, "Old", None)`.
+    """
+    removal = lookup.removed_in(reference.path)
+    if removal is None or removal.replacement is None:
+        return False
+    others = view.references({removal.replacement.new.rpartition(".")[2]})
+    if reference.has_default:
+        function = view.links.function_around(reference.node)
+        return any(each.has_default and view.links.function_around(each.node) is function for each in others)
+    mine = view.guards.handled(reference.place)
+    for other in others if mine is not None and reference.binding is not None else ():
+        theirs = view.guards.handled(other.place) if other.binding is not None else None
+        if mine is not None and theirs is not None and theirs.statement is not mine.statement:
+            return view.tree.parents[theirs.statement] is view.tree.parents[mine.statement]
+    return False
+
+
 def is_one_of_several(view: ModuleView, reference: Reference) -> bool:
     """Whether a name that may fail is one of several that a loop tries, of which another one is there.
 

@@ -12,7 +12,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from v5lint.rule import Finding, Unseen
+    from v5lint.rule import Applicability, Finding, Unseen
     from v5lint.view.calls import CallSite
     from v5lint.view.module import ModuleView
 
@@ -29,9 +29,28 @@ _LOAD_ERRORS = frozenset({"ValueError", "OSError", "Exception", "BaseException"}
 _KIND_ERRORS = frozenset({"ValueError", "Exception", "BaseException"})
 
 
+class Vision:
+    """One place where the class is for a vision checkpoint.
+
+    Attributes:
+        node: where it is reported.
+        owner: the class there.
+        because: how that is known, in words for a message.
+        is_sure: whether the preprocessor is one of transformers.
+    """
+
+    __slots__ = ("because", "is_sure", "node", "owner")
+
+    def __init__(self, node: ast.AST, owner: ast.expr, because: str, *, is_sure: bool = True) -> None:
+        self.node = node
+        self.owner = owner
+        self.because = because
+        self.is_sure = is_sure
+
+
 def check(view: ModuleView) -> Iterator[Finding | Unseen]:
     """Yield the loads of vision checkpoints, and those of which that is not known."""
-    found: list[tuple[ast.AST, ast.expr, str]] = []
+    found: list[Vision] = []
     for call in library.loads(view):
         if not _is_load(call) or _is_prepared(view, call) or _is_by_table(view, call):
             continue
@@ -39,7 +58,7 @@ def check(view: ModuleView) -> Iterator[Finding | Unseen]:
         if kind.kind == "image":
             hidden = " (the `except` around it hides the error)" if view.guards.handled(call.node, _KIND_ERRORS) else ""
             owner = call.func.value if isinstance(call.func, ast.Attribute) else call.func
-            found.append((call.func, owner, kind.because + hidden))
+            found.append(Vision(call.func, owner, kind.because + hidden, is_sure=not _may_be_of_its_own(call)))
         elif kind.kind == "mixed":
             yield view.finding(call.func, f"{_TELL}, and {kind.because}: choose `{NEW}` for the vision ones")
         elif kind.kind == "":
@@ -114,7 +133,14 @@ def _unknown(view: ModuleView, call: CallSite) -> Iterator[Finding | Unseen]:
         yield view.unseen(call.node, f"the checkpoint of `{OLD}` comes from {origin}")
 
 
-def _in_tables(view: ModuleView) -> Iterator[tuple[ast.AST, ast.expr, str]]:
+def _may_be_of_its_own(call: CallSite) -> bool:
+    """Whether the preprocessor may be code that comes with the checkpoint, which knows one Auto class by its name."""
+    names = library.texts(call.values_of(*library.CHECKPOINT))
+    is_known = bool(names) and all(checkpoints.model_type_of(each) for each in names)
+    return library.may_bring_code(call) and not (is_known and not any(map(checkpoints.may_be_fine_tuned, names)))
+
+
+def _in_tables(view: ModuleView) -> Iterator[Vision]:
     """The entries of dicts that name the class for a vision checkpoint: `{"microsoft/swin": AutoFeatureExtractor}`."""
     for table in view.tree.nodes.get(ast.Dict, ()):
         assert isinstance(table, ast.Dict)
@@ -125,10 +151,10 @@ def _in_tables(view: ModuleView) -> Iterator[tuple[ast.AST, ast.expr, str]]:
                 name = each.value if isinstance(each, Constant) and isinstance(each.value, str) else ""
                 is_named = ("/" in name or lookup.model_type(name)) and checkpoints.preprocessor_kind(name) == "image"
                 if is_named or modality.KINDS.get(name) == "image":
-                    yield value, value, f"`{name}` is for images"
+                    yield Vision(value, value, f"`{name}` is for images")
 
 
-def _in_rows(view: ModuleView) -> Iterator[tuple[ast.AST, ast.expr, str]]:
+def _in_rows(view: ModuleView) -> Iterator[Vision]:
     """The class in a row of a table, beside what it is for: `(AutoFeatureExtractor, "google/vit-base-patch16-224")`."""
     for row in (node for kind in (ast.Tuple, ast.List, ast.Dict) for node in view.tree.nodes.get(kind, ())):
         assert isinstance(row, (ast.Tuple, ast.List, ast.Dict))
@@ -143,15 +169,17 @@ def _in_rows(view: ModuleView) -> Iterator[tuple[ast.AST, ast.expr, str]]:
                 kinds[each.name] = modality.model_kind(each.name)
         if {*kinds.values()} - {""} == {"image"}:
             because = min(name for name, kind in kinds.items() if kind)
-            yield named[0], named[0], f"`{because}` beside it is for images"
+            yield Vision(named[0], named[0], f"`{because}` beside it is for images")
 
 
-def _findings(view: ModuleView, found: Iterable[tuple[ast.AST, ast.expr, str]]) -> Iterator[Finding]:
+def _findings(view: ModuleView, found: Iterable[Vision]) -> Iterator[Finding]:
     """One finding each; all that read the class from one import share the fix of it."""
-    groups: dict[object, list[tuple[ast.AST, ast.expr, str]]] = {}
-    for node, owner, because in found:
-        groups.setdefault(swaps.import_of(view, owner) or owner, []).append((node, owner, because))
+    groups: dict[object, list[Vision]] = {}
+    for each in found:
+        groups.setdefault(swaps.import_of(view, each.owner) or each.owner, []).append(each)
     for group in groups.values():
-        fix = swaps.swap(view, [owner for _, owner, _ in group], OLD, NEW, requires=SINCE)
-        for node, _, because in group:
-            yield view.finding(node, f"{_TELL}, and {because}", fix=fix)
+        safety: Applicability = "safe" if all(each.is_sure for each in group) else "unsafe"
+        fix = swaps.swap(view, [each.owner for each in group], OLD, NEW, safety=safety, requires=SINCE)
+        for each in group:
+            own = "" if each.is_sure else "; code that the checkpoint brings along may still be found by the old name"
+            yield view.finding(each.node, f"{_TELL}, and {each.because}{own}", fix=fix)

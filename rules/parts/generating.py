@@ -24,9 +24,15 @@ CACHE, CACHE_BEFORE = "cache", "past_key_values"
 def generates(of: LocalClass) -> bool:
     """Whether a class of the repository has the `generate` of transformers, and none of its own."""
     names = library.library_classes(of.view, of)
-    if not any(name == MIXIN or lookup.is_subclass(name, MIXIN) for name in names):
-        return False
-    return not is_written_here(of, "generate")
+    return any(map(has_mixin, names)) and not is_written_here(of, "generate")
+
+
+def has_mixin(name: str) -> bool:
+    """Whether a class of transformers has its `generate`, at first hand or through a mixin of the model's own.
+
+    `WhisperGenerationMixin` inherits from it and calls it.
+    """
+    return name == MIXIN or any(each.endswith(MIXIN) for each in lookup.ancestors(name))
 
 
 def is_written_here(of: LocalClass, name: str) -> bool:

@@ -6,13 +6,14 @@ import ast
 
 from v5lint.rules.knowledge import lookup
 from v5lint.rules.parts import checkpoints, library, modality, origins, processor_parts
+from v5lint.view.calls import CallSite
+from v5lint.view.strings import last_name
 from v5lint.view.values import External, Instance, LocalClass
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Container, Iterator
 
-    from v5lint.view.calls import CallSite
     from v5lint.view.module import ModuleView
 
 #: A file without any of these has no image processor that could be known as one.
@@ -26,6 +27,9 @@ _OTHERS = frozenset(
     "feature_extractor tokenizer auto_tokenizer processor auto_processor video_processor auto_video_processor".split()
 )
 _PARTS = ("image_processor", "feature_extractor")
+
+#: What the names of the classes end with.
+_MADE = ("ImageProcessor", "FeatureExtractor")
 
 
 class ImageProcessor:
@@ -93,12 +97,17 @@ def _loaded(view: ModuleView, node: ast.expr, auto: str) -> frozenset[str] | Non
             continue
         if auto != AUTO and modality.modality(call.view, call).kind != "image":
             return None
-        names = library.texts(call.values_of(*library.CHECKPOINT))
-        kinds = [_class_for(name) for name in names]
-        if not kinds or "" in kinds:
+        kinds = _classes_loaded(call)
+        if not kinds:
             return frozenset()
         found.update(kinds)
     return frozenset(found) if found or auto == AUTO else None
+
+
+def _classes_loaded(call: CallSite) -> frozenset[str]:
+    """The classes of the checkpoints that a call of an Auto class loads; none where they do not tell."""
+    kinds = {_class_for(name) for name in library.texts(call.values_of(*library.CHECKPOINT))}
+    return frozenset() if "" in kinds else frozenset(kinds)
 
 
 def _class_for(checkpoint: str) -> str:
@@ -136,7 +145,22 @@ def constructions(view: ModuleView, argument: str) -> Iterator[tuple[CallSite, I
                 continue
             known = _class(of.name)
             if known and not (known == AUTO and of.name not in (AUTO, EXTRACTOR)):
-                yield call, ImageProcessor(of.name, frozenset({known} - {AUTO})), how
+                names = _classes_loaded(call) if known == AUTO and how == "loaded" else frozenset({known} - {AUTO})
+                yield call, ImageProcessor(of.name, names), how
+                break
+
+
+def made_by_position(view: ModuleView) -> Iterator[tuple[CallSite, str]]:
+    """The calls of a class that make an image processor and give it something by position, each with the class."""
+    for node in view.tree.nodes.get(ast.Call, ()):
+        assert isinstance(node, ast.Call)
+        if not node.args or not last_name(node.func).endswith(_MADE):
+            continue
+        call = CallSite(view, node)
+        for of in call.callees:
+            known = _class(of.name) if isinstance(of, External) and of.package == "transformers" else ""
+            if known and known != AUTO and isinstance(of, External) and not of.name.endswith("Fast"):
+                yield call, of.name
                 break
 
 

@@ -524,7 +524,8 @@ class _Flags:
             from v5lint.edits.imports import ImportEdits
 
             imports = ImportEdits(view)
-            config = imports.use("transformers", CONFIG, first.node, like=self.goes.named_in(view))
+            shown = self.goes.named_in(view)
+            config = imports.use("transformers", CONFIG, first.node, like=shown, read=shown)
             given = {str(each.key): view.source(each.value) for each in siblings if each.value is not None}
             if quantization.SKIP not in given:
                 given |= quantization.skipping(self.untouched)

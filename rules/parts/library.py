@@ -235,6 +235,15 @@ def is_free(view: ModuleView, name: str, node: ast.AST) -> bool:
     return External(f"transformers.{name}") in view.evaluator.name_values(name, view.tree.scope_of(node), node)
 
 
+def may_bring_code(call: CallSite) -> bool:
+    """Whether what a call loads may be made by code of the checkpoint's own: `trust_remote_code=True`.
+
+    Such code is found by the name of the Auto class in the checkpoint's `auto_map`.
+    """
+    values = call.values_of("trust_remote_code")
+    return bool(values) and values != frozenset({Constant(False)})
+
+
 def texts(values: Values) -> list[str]:
     """The strings among some values; of one that is known in part, its parts with "…" between them."""
     found = [value.value for value in values if isinstance(value, Constant) and isinstance(value.value, str)]

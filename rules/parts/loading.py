@@ -6,7 +6,7 @@ import ast
 
 from v5lint.rules.knowledge import lookup
 from v5lint.rules.parts import arguments, carried_fields, library, members, parsed_options, settings_files
-from v5lint.view.values import External, Method, Result, Unknown
+from v5lint.view.values import External, Instance, Method, Result, Unknown
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -66,6 +66,8 @@ def functions(methods: Container[str], *, with_pipeline: bool = False) -> Functi
                 elif owner.name.startswith(_ADAPTED) and callee.name in SHARE:
                     yield _PEFT_SHARER
                 return
+            if callee.name in SAVE and _is_adapted(call):
+                return  # PEFT has a method of its own, which may be the one that is called
             for name in library.library_classes(call.view, owner):
                 holder = name if callee.name in LOAD else _LOADED_BY.get(lookup.kind_of(name), name)
                 yield f"{holder}.{callee.name}"
@@ -74,10 +76,12 @@ def functions(methods: Container[str], *, with_pipeline: bool = False) -> Functi
 
 
 def _is_adapted(call: CallSite) -> bool:
-    """Whether a method is called on what `get_peft_model` gave back."""
+    """Whether a method is called on what may be a model of PEFT: what `get_peft_model` gave back, or `PeftModel`."""
     func = call.func
     return isinstance(func, ast.Attribute) and any(
-        isinstance(each, Result) and each.of == _ADAPTER for each in call.view.values(func.value)
+        (isinstance(each, Result) and each.of == _ADAPTER)
+        or (isinstance(each, Instance) and isinstance(each.of, External) and each.of.package == "peft")
+        for each in call.view.values(func.value)
     )
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import os.path
 
-from v5lint.rules.knowledge import lookup
 from v5lint.rules.parts import generating, hand_made, members
 from v5lint.view.strings import is_super_call
 from v5lint.view.values import External, Instance, LocalClass
@@ -40,7 +39,7 @@ def _is_model(of: LocalClass) -> bool:
     if generating.is_written_here(of, "generate") or not _is_known(of):
         return False
     names = [each.name for each in view.roots(of) if each.package == "transformers"]
-    if any(name == generating.MIXIN or lookup.is_subclass(name, generating.MIXIN) for name in names):
+    if any(map(generating.has_mixin, names)):
         return False
     return any(members.kind_of(name) == "model" and not name.startswith(("TF", "Flax")) for name in names)
 

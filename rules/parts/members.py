@@ -9,7 +9,9 @@ from v5lint.rule import Edit, Fix
 from v5lint.rules.knowledge import lookup
 from v5lint.rules.parts import library, models, second_choices
 from v5lint.view import elsewhere
+from v5lint.view.reach import always_leaves
 from v5lint.view.strings import last_name
+from v5lint.view.tree import FUNCTIONS
 from v5lint.view.values import Constant, External, Instance, LocalClass, Method, Result, Unknown
 
 TYPE_CHECKING = False
@@ -339,8 +341,66 @@ def gone(
         names: the attributes wanted; None for all.
         asks_type: whether code that asks for the type of an object first is prepared.
     """
-    target = library.release_text(view.settings.target)
     given: set[tuple[str, str]] | None = None
+    for found in _lost_reads(view, kinds, names):
+        node = found.node
+        if given is None:
+            given = _given_attributes(view)
+        if not given.isdisjoint(((node.attr, ""), (node.attr, _holder(view, node)))) or is_prepared(
+            view, node, asks_type=asks_type
+        ):
+            continue
+        yield found
+
+
+def asked_in_vain(view: ModuleView, kinds: tuple[str, ...], names: Container[str]) -> Iterator[tuple[Gone, ast.Call]]:
+    """The attributes that are read only where `hasattr` finds them, and without which nothing is done instead.
+
+    `if hasattr(vit, "encoder"): unfreeze(vit.encoder)`: under the target release it is passed over.
+    """
+    seen: set[ast.Call] = set()
+    for found in _lost_reads(view, kinds, names) if "hasattr" in view.text else ():
+        call = _unanswered(view, found.node)
+        if call is None or call in seen or not found.owner.is_exact or view.guards.is_dead(call):
+            continue
+        seen.add(call)
+        if (found.node.attr, _holder(view, found.node)) not in _given_attributes(view):
+            yield found, call
+
+
+def _unanswered(view: ModuleView, node: ast.Attribute) -> ast.Call | None:
+    """The `hasattr` on which alone it depends that an attribute is read; None where the code has another way."""
+    written, function = ast.dump(node.value), view.links.function_around(node)
+    questions = [
+        each
+        for each in view.calls({"hasattr", "getattr"})
+        if len(each.args) > 1 and isinstance(each.args[1], ast.Constant) and ast.dump(each.args[0]) == written
+        if view.links.function_around(each.node) is function
+    ]
+    if any(each.args[1].value != node.attr for each in questions):  # type: ignore[attr-defined]
+        return None
+    for parent in view.tree.ancestors(node):
+        if isinstance(parent, FUNCTIONS):
+            return None
+        if isinstance(parent, ast.If):
+            asked = [each.node for each in questions if each.node in [*_conjuncts(parent.test)]]
+            if asked:
+                has_other_way = parent.orelse or always_leaves(parent.body) or not _is_used_in(view, parent.body, node)
+                return None if has_other_way else asked[0]
+    return None
+
+
+def _is_used_in(view: ModuleView, body: list[ast.stmt], node: ast.Attribute) -> bool:
+    """Whether something is done with an attribute in a block, and it is not only kept: `tower = tower.vision_model`."""
+    written = ast.dump(node)
+    reads = [each for one in body for each in ast.walk(one) if isinstance(each, ast.Attribute)]
+    statements = [view.tree.statement(each) for each in reads if ast.dump(each) == written]
+    return any(not isinstance(each, (ast.Assign, ast.AnnAssign)) for each in statements)
+
+
+def _lost_reads(view: ModuleView, kinds: tuple[str, ...], names: Container[str] | None) -> Iterator[Gone]:
+    """Where attributes are read that the target release does not have, whatever the code does to be prepared."""
+    target = library.release_text(view.settings.target)
     lost = frozenset().union(*(_lost(kind) for kind in kinds))
     for node in view.attributes(lost):
         if not (isinstance(node.ctx, ast.Load) or _is_added_to(view, node)):
@@ -356,12 +416,6 @@ def gone(
         if removed is None or any(what is None and _may_have(each, node.attr, target) for each, what in removals):
             continue
         if removed[0].shown == MODEL and _is_defined(view, node.attr):
-            continue
-        if given is None:
-            given = _given_attributes(view)
-        if not given.isdisjoint(((node.attr, ""), (node.attr, _holder(view, node)))) or is_prepared(
-            view, node, asks_type=asks_type
-        ):
             continue
         yield Gone(node, *removed)
 

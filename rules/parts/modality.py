@@ -157,14 +157,18 @@ def _names_in(node: ast.expr) -> list[ast.Name]:
 
 
 def _by_neighbours(view: ModuleView, call: CallSite) -> Modality | None:
+    """By the models of the same checkpoint: those that are loaded along with it, else those in the place of it."""
+    others = [
+        each for each in view.calls(_MODEL_LOADERS) if each.node is not call.node and same_checkpoint(view, call, each)
+    ]
+    along = [each for each in others if not view.reach.are_exclusive(call.node, each.node)]
     found: dict[str, str] = {}
-    for other in view.calls(_MODEL_LOADERS):
-        if other.node is not call.node and same_checkpoint(view, call, other):
-            for owner in other.owners(_MODEL_LOADERS):
-                for name in library.library_classes(view, owner):
-                    kind = model_kind(name)
-                    if kind:
-                        found[kind] = name
+    for other in along or others:
+        for owner in other.owners(_MODEL_LOADERS):
+            for name in library.library_classes(view, owner):
+                kind = model_kind(name)
+                if kind:
+                    found[kind] = name
     if len(found) == 1:
         ((kind, name),) = found.items()
         return Modality(kind, f"`{name}` is loaded from the same checkpoint")

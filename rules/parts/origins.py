@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 
+from v5lint.view import elsewhere
 from v5lint.view.calls import CallSite
 from v5lint.view.values import Constant, External, Instance, LocalClass, LocalFunction, Method
 
@@ -114,6 +115,9 @@ class _Search:
             self.lost()
 
     def binding(self, view: ModuleView, binding: Binding, *, adapted: bool, depth: int) -> None:
+        if depth > _DEPTH:
+            self.lost()
+            return
         value = binding.value
         if binding.kind in ("assign", "with") and value is not None:
             self.expression(view, value, adapted=adapted, depth=depth)
@@ -128,6 +132,12 @@ class _Search:
                 self.expression(view, each, adapted=adapted, depth=depth)
             if not given or not (always or value is not None):
                 self.lost()
+        elif binding.kind == "import":
+            home, bindings = elsewhere.at_home(view, [binding])
+            if home is view or not bindings:
+                self.lost()
+            for there in bindings if home is not view else ():
+                self.binding(home, there, adapted=adapted, depth=depth + 1)
         else:
             self.lost()
 

@@ -5,20 +5,17 @@ from __future__ import annotations
 import ast
 
 from v5lint.rules.parts import alternatives, asking_functions, hub, shims
-from v5lint.view import strings
-from v5lint.view.guards import IMPORT_ERRORS, MEMBER_ERRORS, TRIES, catches
+from v5lint.view import elsewhere, strings
+from v5lint.view.guards import IMPORT_ERRORS, MEMBER_ERRORS, TRIES, catches, handler_leaves
+from v5lint.view.tree import FUNCTIONS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from v5lint.view.module import ModuleView, Reference
-    from v5lint.view.tree import Binding
 
 
 #: What a name that is gone raises, by the way in which it is fetched.
 _ERRORS = {"attribute": MEMBER_ERRORS, "star": frozenset({"NameError", "Exception", "BaseException"})}
-
-#: Through so many modules of the repository a name is followed.
-_MODULES = 3
 
 
 class Standing:
@@ -52,14 +49,18 @@ def standing_of(view: ModuleView, reference: Reference) -> Standing:
     if any(reference.path == each or reference.path.startswith(f"{each}.") for each in shims.modules(view)):
         return Standing("prepared")
     if reference.has_default:
-        kind = "prepared" if alternatives.is_optional(view, node) else "swallowed"
+        is_optional = alternatives.is_optional(view, node) or alternatives.is_beside_the_new_name(view, reference)
+        kind = "prepared" if is_optional else "swallowed"
         return Standing(kind, "the default of `getattr`")
     if shims.are_put_before(view, reference.name):
         return Standing("prepared")
     handled = view.guards.handled(node, _ERRORS.get(reference.how, IMPORT_ERRORS))
     if handled is None:
+        if alternatives.is_one_of_several(view, reference) and _goes_on_to_the_next(view, node):
+            return Standing("prepared")
         return Standing("live")  # an `except ImportError` catches no attribute that is missing
-    if alternatives.is_imported_again(view, reference) or alternatives.is_one_of_several(view, reference):
+    others = (alternatives.is_imported_again, alternatives.is_beside_the_new_name, alternatives.is_one_of_several)
+    if any(each(view, reference) for each in others):
         return Standing("prepared")
     if handled.kind == "fallback":
         fetched = [*alternatives.fetched(view, handled.handler)]
@@ -72,6 +73,21 @@ def standing_of(view: ModuleView, reference: Reference) -> Standing:
         caught = ast.unparse(handled.handler.type) if handled.handler.type is not None else ""
         return Standing("swallowed", f"the `except{' ' if caught else ''}{caught}` in line {handled.handler.lineno}")
     return Standing("swallowed", "the `suppress` around it")
+
+
+def _goes_on_to_the_next(view: ModuleView, node: ast.AST) -> bool:
+    """Whether the failure of a node ends one round of a loop: `try: ...`, `except Exception as error: print(error)`."""
+    child, is_caught = node, False
+    for parent in view.tree.ancestors(node):
+        if isinstance(parent, TRIES) and child in parent.body:
+            caught = [each for each in parent.handlers if catches(each, IMPORT_ERRORS, view)]
+            is_caught = is_caught or (bool(caught) and not handler_leaves(caught[0].body))
+        elif isinstance(parent, FUNCTIONS):
+            return False
+        elif isinstance(parent, (ast.For, ast.While)):
+            return is_caught
+        child = parent
+    return False
 
 
 def never_runs(view: ModuleView, node: ast.AST) -> bool:
@@ -146,7 +162,7 @@ def _truth_by_import(view: ModuleView, test: ast.expr) -> bool | None:
 
 def _value_by_import(view: ModuleView, name: ast.Name, *, asks_none: bool) -> bool | None:
     """Whether a name is true, or None, once the `try` that sets it has succeeded, here or in another module."""
-    view, found = _bound_at_home(view, view.links.bindings_read(name))
+    view, found = elsewhere.at_home(view, view.links.bindings_read(name))
     left = [
         each
         for each in found
@@ -167,20 +183,6 @@ def _value_by_import(view: ModuleView, name: ast.Name, *, asks_none: bool) -> bo
         else:
             truths.add(None)
     return truths.pop() if len(truths) == 1 else None
-
-
-def _bound_at_home(view: ModuleView, bindings: list[Binding]) -> tuple[ModuleView, list[Binding]]:
-    """The module of the repository that a name is imported from, with what binds it there."""
-    for _ in range(_MODULES):
-        only = bindings[0] if len(bindings) == 1 else None
-        if only is None or not isinstance(only.statement, ast.ImportFrom) or not isinstance(only.node, ast.alias):
-            break
-        file = view.project.module_file(view.names.module_of(only.statement), view.path)
-        home = view.project.view(file, view.settings) if file is not None else None
-        if home is None:
-            break
-        view, bindings = home, home.reach.final(home.tree.scope, only.node.name)
-    return view, bindings
 
 
 def _succeeding_try(view: ModuleView, node: ast.AST) -> ast.Try | ast.With | None:

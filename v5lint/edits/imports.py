@@ -221,13 +221,17 @@ class ImportEdits:
             root = through.partition(".")[0]
             values = view.evaluator.name_values(root, scope, near) if root else frozenset()
             through = through if External(root if "." in through else module) in values else ""
+        through = through or self._module_variable(module, near)
         if through:
             return f"{through}.{name}"
-        if view.evaluator.owner(name, scope) is not None and (view.evaluator.name_values(name, scope, near) != wanted):
+        owner = view.evaluator.owner(name, scope)
+        if owner is not None and view.evaluator.name_values(name, scope, near) != wanted:
             raise CannotImportError(f"`{name}` means something else here")
         found = self._common_host(module, name, near, beside)
         if found is None and beside is None:
             beside = self.optional_import(read or near)
+            if beside is not None and beside.scope is scope and self._comes_later(beside.node, near):
+                beside = None
             optional = beside.statement if beside is not None else None
             if optional is not None and not self._has_its_line(optional):
                 raise CannotImportError(f"`{name}` finds no line of its own beside an import that may not run")
@@ -239,6 +243,9 @@ class ImportEdits:
         elif beside is not None and beside.statement is not None and self._has_its_line(beside.statement):
             host = beside.statement
             self._add_line(module, name, after=host)
+        elif scope is not view.tree.scope and owner in (None, scope) and self._is_lazy(module):
+            host = self._statement_with_lines(near)
+            self._add_line(module, name, before=host)
         else:
             host = None
             self._new.setdefault((self._place_for_new(module, near), "", module), []).append(name)
@@ -267,13 +274,59 @@ class ImportEdits:
             return None
         return only
 
-    def _add_line(self, module: str, name: str, *, after: ast.stmt) -> None:
-        """Import a name in a line of its own behind a statement, at the same depth."""
-        at = end_of_line(self._view, after)
-        if block_of(self._view, after) is self._view.tree.root.body:
+    def _module_variable(self, module: str, near: ast.AST) -> str:
+        """The variable of its name that holds a module which nothing here imports: `tf = lazy_import("tf")`."""
+        view = self._view
+        if "." in module or self._imports_of(module):
+            return ""
+        values = view.evaluator.name_values(module, view.tree.scope_of(near), near)
+        return module if values == frozenset({External(module)}) else ""
+
+    def _imports_of(self, package: str) -> list[ast.AST]:
+        """The statements that import a package, or something of it."""
+        return [
+            each
+            for kind in (ast.Import, ast.ImportFrom)
+            for each in self._view.tree.nodes.get(kind, ())
+            if any(name.partition(".")[0] == package for name in _modules_named(each))
+        ]
+
+    def _is_lazy(self, module: str) -> bool:
+        """Whether this code imports the package of a module, and nowhere as soon as it runs itself."""
+        view = self._view
+        found = self._imports_of(module.partition(".")[0])
+        return bool(found) and not any(
+            view.tree.scope_of(each) is view.tree.scope and not view.reach.path(each) for each in found
+        )
+
+    def _statement_with_lines(self, near: ast.AST) -> ast.stmt:
+        """The innermost statement around a node before which a line has room."""
+        view = self._view
+        statement = view.tree.statement(near)
+        while not self._begins_its_line(statement):
+            statement = view.tree.statement(view.tree.parents[statement])
+        return statement
+
+    def _begins_its_line(self, statement: ast.stmt) -> bool:
+        """Whether nothing stands before a statement in its line, and it is no `elif`."""
+        view = self._view
+        start = view.span(statement)[0]
+        return not view.text[view.offset(statement.lineno, 0) : start].strip() and not view.text.startswith(
+            "elif", start
+        )
+
+    def _add_line(
+        self, module: str, name: str, *, after: ast.stmt | None = None, before: ast.stmt | None = None
+    ) -> None:
+        """Import a name in a line of its own behind or before a statement, at the same depth."""
+        beside = after or before
+        assert beside is not None
+        start = self._view.span(beside)[0]
+        line = self._view.offset(beside.lineno, 0)
+        at = end_of_line(self._view, after) if after is not None else line
+        if after is not None and block_of(self._view, after) is self._view.tree.root.body:
             at = self._place_for_new(module, None, after=after)
-        start = self._view.span(after)[0]
-        indent = self._view.text[self._view.offset(after.lineno, 0) : start]
+        indent = self._view.text[line:start]
         names = self._new.setdefault((at, indent, module), [])
         if name not in names:
             names.append(name)
@@ -545,6 +598,13 @@ class ImportEdits:
         for module, names in moved.items():
             result.append(cst.ImportFrom(module=_dotted(module), names=_separated(names)))
         return result
+
+
+def _modules_named(statement: ast.AST) -> list[str]:
+    """The modules that an import statement names."""
+    if isinstance(statement, ast.Import):
+        return [alias.name for alias in statement.names]
+    return [statement.module or ""] if isinstance(statement, ast.ImportFrom) and not statement.level else []
 
 
 def _order(names: list[str]) -> Callable[[str], str] | None:

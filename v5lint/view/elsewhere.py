@@ -11,12 +11,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from v5lint.view.module import ModuleView
+    from v5lint.view.tree import Binding
     from v5lint.view.values import ClassValue
 
 #: What is known of a parameter where nothing in its module says more.
 _FROM_THE_CALLER = frozenset({Unknown("caller"), Constant(None)})
 
-#: So many modules that have a function are asked.
+#: So many modules that have a function are asked, and so many through which a name is imported.
 _MODULES = 8
 
 #: What is being asked, so that two modules which hand an object to each other come to an end.
@@ -36,6 +37,20 @@ def given(view: ModuleView, node: ast.expr) -> list[tuple[ModuleView, ast.expr]]
         node: the name of a parameter, or an attribute that the constructor sets to one of its own: `self.tokenizer`.
     """
     return [each for function, arg in _parameters(view, node) for each in _arguments(view, function, arg)]
+
+
+def at_home(view: ModuleView, bindings: list[Binding]) -> tuple[ModuleView, list[Binding]]:
+    """The module of the repository that a name is imported from, with what binds it there; else what is given."""
+    for _ in range(_MODULES):
+        only = bindings[0] if len(bindings) == 1 else None
+        if only is None or not isinstance(only.statement, ast.ImportFrom) or not isinstance(only.node, ast.alias):
+            break
+        file = view.project.module_file(view.names.module_of(only.statement), view.path)
+        home = view.project.view(file, view.settings) if file is not None else None
+        if home is None:
+            break
+        view, bindings = home, home.reach.final(home.tree.scope, only.node.name)
+    return view, bindings
 
 
 def is_from_the_caller(view: ModuleView, node: ast.expr) -> bool:

@@ -186,7 +186,7 @@ class Guards:
         """Whether a handler waits for the failure of a node: it goes on with the same object, in another way.
 
         `except AttributeError` says what it waits for. One that catches everything and has nothing to do with the
-        object (`return {"error": str(error)}`) only hides the failure.
+        object (`return {"error": str(error)}`) only hides the failure, and so does one that does the same again.
 
         Args:
             node: what fails: an attribute that is read, a call.
@@ -198,6 +198,9 @@ class Guards:
         handler = handled.handler
         if handler.type is not None and catches(handler, errors - _ANYTHING, self._view):
             return True
+        same = ast.dump(node)
+        if any(isinstance(each, type(node)) and ast.dump(each) == same for each in ast.walk(handler)):
+            return False
         objects = {*_objects(node), *self._bound_with(node, handled.statement)}
         named = (each for each in ast.walk(handler) if isinstance(each, (ast.Name, ast.Attribute)))
         return any(ast.dump(each) in objects for each in named)
@@ -273,6 +276,11 @@ def handler_kind(body: list[ast.stmt]) -> str:
     if "fallback" in kinds:
         return "fallback"
     return "swallowed" if "swallowed" in kinds or kinds == {"pass"} else ""
+
+
+def handler_leaves(body: list[ast.stmt]) -> bool:
+    """Whether a handler raises again or ends the program."""
+    return any(_statement_kind(statement) == "leaves" for statement in body)
 
 
 def _statement_kind(statement: ast.stmt) -> str:

@@ -115,6 +115,19 @@ class Links:
             return calls[0] if len(calls) == 1 else None
         return None
 
+    def defining_calls(self, node: ast.expr) -> list[ast.Call]:
+        """The calls that an expression may be, or that the assignments to its name make; None may be assigned besides.
+
+        Where something else may be assigned, or nothing is known, there are none.
+        """
+        if not isinstance(node, ast.Name):
+            return [node] if isinstance(node, ast.Call) else []
+        bindings = self.bindings_read(node)
+        values = [each.value if each.kind == "assign" else node for each in bindings]
+        made = [each for each in values if not (isinstance(each, ast.Constant) and each.value is None)]
+        calls = [each for each in made if isinstance(each, ast.Call)]
+        return calls if len(calls) == len(made) else []
+
     # Surroundings
 
     def class_around(self, node: ast.AST) -> ast.ClassDef | None:
