@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from v5lint.view.module import ModuleView
 
 _OLD, _NEW = generating.CACHE_BEFORE, generating.CACHE
-_PREPARE = "prepare_inputs_for_generation"
 
 _WARNS = (
     f"`generate` passes the cache as `{_NEW}` since transformers 5.24, and `{{name}}` hands it on with an empty "
@@ -39,7 +38,7 @@ class RenamedCacheParameter(Rule):
 
     Finds classes of the repository that inherit from `GenerationMixin`, or from a model that generates, and whose own
     `forward` has a parameter `past_key_values` and none that is called `cache`. Classes with a `generate` of their own
-    are left alone, and so is the `forward` of a part that only hands both on.
+    are left alone, unless it ends in `super().generate(...)`. So is the `forward` of a part that only hands both on.
 
     The same in classes that inherit from a layer or an attention of a decoder (`LlamaAttention`), and in functions that
     are put in the place of its `forward` (`LlamaAttention.forward = forward`), and in classes whose objects are put in
@@ -103,7 +102,7 @@ class RenamedCacheParameter(Rule):
             if given is None:
                 continue
             if lost_generate.is_to_generate(of):
-                if generating.is_written_here(of, _PREPARE):
+                if generating.prepares_anew(of):
                     effect = "computes without it"
                 elif generating.hands_cache_on(of, forward):
                     message = f"{_WARNS.format(name=node.name)}: take both names"

@@ -17,14 +17,33 @@ if TYPE_CHECKING:
 #: The class of transformers whose `generate` it is.
 MIXIN = "GenerationMixin"
 
+#: The method that makes what `forward` is given at a step.
+PREPARE = "prepare_inputs_for_generation"
+
 #: What `generate` calls its cache since 5.24, and what it called it before.
 CACHE, CACHE_BEFORE = "cache", "past_key_values"
 
 
 def generates(of: LocalClass) -> bool:
-    """Whether a class of the repository has the `generate` of transformers, and none of its own."""
+    """Whether a class of the repository has the `generate` of transformers, or one of its own that ends in it."""
     names = library.library_classes(of.view, of)
-    return any(map(has_mixin, names)) and not is_written_here(of, "generate")
+    if not any(map(has_mixin, names)):
+        return False
+    return all(_goes_on(each) for each in of.view.evaluator.class_attribute(of, "generate", instance=False))
+
+
+def _goes_on(method: Value) -> bool:
+    """Whether a `generate` is not the repository's, or calls that of its base: `return super().generate(...)`."""
+    if not isinstance(method, LocalFunction):
+        return True
+    return any(is_super_call(each, "generate") for each in ast.walk(method.node))
+
+
+def prepares_anew(of: LocalClass) -> bool:
+    """Whether a class makes what its `forward` is given, and does not take it from the method of its base."""
+    found = of.view.evaluator.class_attribute(of, PREPARE, instance=False)
+    own = [each.node for each in found if isinstance(each, LocalFunction)]
+    return any(not any(is_super_call(each, PREPARE) for each in ast.walk(node)) for node in own)
 
 
 def has_mixin(name: str) -> bool:

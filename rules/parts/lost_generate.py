@@ -10,7 +10,7 @@ from v5lint.view.strings import is_super_call
 from v5lint.view.values import External, Instance, LocalClass
 
 #: The method that says that a class is made for `generate`.
-PREPARE = "prepare_inputs_for_generation"
+PREPARE = generating.PREPARE
 
 #: What lets a Seq2SeqTrainer call `generate`.
 _BY_TRAINER = b"predict_with_generate"
