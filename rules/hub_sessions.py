@@ -1,4 +1,4 @@
-"""V5935: the session of huggingface_hub, used as one of requests."""
+"""V5219: the session of huggingface_hub, used as one of requests."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ class RequestsSession(Rule):
     - https://huggingface.co/docs/huggingface_hub/concepts/migration
     """
 
-    code = "V5935"
+    code = "V5219"
     name = "requests-session"
     since = "5.0"
     tokens = (_GIVES,)

@@ -37,15 +37,15 @@ class LostWeight(Rule):
         UdopModel                  0.8122   0.8122   (the means of the outputs differ: -0.1435, -0.1437)
         ViltForMaskedLM            0.2454   0.2419   (no bias)
 
-    The other 329 classes of the measurement give what they gave. A file that 5.x wrote holds the weights. An old
-    `pytorch_model.bin` may hold the weight twice, and is loaded whole then.
+    Of the other 329 classes that were saved so, the report of loading names no lost weight. A file that 5.x wrote holds
+    the weights. An old `pytorch_model.bin` may hold the weight twice, and is loaded whole then.
 
     ## Example
 
         model = LukeForMaskedLM.from_pretrained("luke-finetuned")
 
-    needs, unless the report of loading names nothing as missing (measured: with it the outputs are those of 4.57.6, of
-    each of the four),
+    needs, unless the report of loading names nothing as missing (measured: with it the outputs of the other three, and
+    the weights of LUKE, are those of 4.57.6),
 
         model = LukeForMaskedLM.from_pretrained("luke-finetuned")
         model.lm_head.decoder.weight = model.luke.embeddings.word_embeddings.weight
