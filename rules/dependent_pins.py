@@ -1,29 +1,30 @@
-"""V5820: requirements on packages whose releases cannot be installed beside transformers 5."""
+"""V5820: requirements on packages whose releases cannot be installed beside transformers 5, or fail there."""
 
 from __future__ import annotations
 
 from v5lint.rule import Rule
-from v5lint.rules.knowledge.dependents import dependent
+from v5lint.rules.knowledge.dependents import dependent, failing
 from v5lint.rules.parts import project_metadata as metadata
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from v5lint.metadata.requirement import Requirement
     from v5lint.rule import Finding
-    from v5lint.rules.knowledge.dependents import Dependent
     from v5lint.rules.parts.project_metadata import AnyView
 
 
 class DependentConflict(Rule):
-    """A requirement beside transformers asks for releases of a package that ask for an older transformers.
+    """A requirement beside transformers asks for releases of a package that work with an older transformers alone.
 
     ## What it does
 
     Where a file requires transformers, finds requirements on packages that use it, whose versions admit only releases
-    that cannot be installed beside any release of transformers 5: `sentence-transformers==2.2.2`, `datasets==2.14.0`,
-    and every release of `adapters`. Some sixty packages are known, by the metadata of all their releases.
+    that cannot be installed beside any release of transformers 5 (`sentence-transformers==2.2.2`, `datasets==2.14.0`,
+    every release of `adapters`), or that fail there when a program imports them (`diffusers==0.21.4`, `trl==0.7.11`).
+    The first is known of some sixty packages, by the metadata of all their releases; the second was measured for peft,
+    trl, setfit and diffusers.
 
     ## Why it breaks
 
@@ -33,7 +34,10 @@ class DependentConflict(Rule):
         ERROR: ResolutionImpossible
 
     and beside a `transformers` without a bound it falls back to transformers 4 without a word. Releases that ask for
-    `huggingface-hub<1.0` do the same, as every transformers 5 asks for `huggingface-hub>=1.3`.
+    `huggingface-hub<1.0` do the same, as every transformers 5 asks for `huggingface-hub>=1.3`. What has no bound is
+    installed, and does not run:
+
+        ImportError: cannot import name 'cached_download' from 'huggingface_hub'
 
     ## Example
 
@@ -51,7 +55,7 @@ class DependentConflict(Rule):
 
     ## References
 
-    - the metadata of the packages' releases, `Requires-Dist`
+    - the metadata of the packages' releases, `Requires-Dist`, and their behaviour beside transformers 5.24.0
     """
 
     code = "V5820"
@@ -65,16 +69,27 @@ class DependentConflict(Rule):
         for requirements in metadata.lists_of(view):
             ours = max((each.step for each in requirements if each.name == "transformers"), default=0)
             for requirement in metadata.beside_transformers(requirements):
-                known = dependent(requirement.name) if requirement.step >= ours else None
-                if known and not any(metadata.can_meet(requirement.specifier, each) for each in known.admitted):
-                    yield metadata.finding(
-                        requirement, _message(metadata.written(view, requirement), requirement, known)
-                    )
+                said = _conflict(requirement) if requirement.step >= ours else ""
+                if said:
+                    yield metadata.finding(requirement, f"`{metadata.written(view, requirement)}` {said}")
 
 
-def _message(shown: str, requirement: Requirement, known: Dependent) -> str:
-    start = f"`{shown}` cannot be installed beside transformers 5, as it asks for `{known.asks}`"
+def _conflict(requirement: Requirement) -> str:
+    """What is wrong with every release that a requirement admits; "" where one of them works."""
+    known = dependent(requirement.name)
+    if known and not _meets(requirement, known.admitted):
+        start, end = "cannot be installed beside transformers 5, as it asks for `", "` or older"
+    else:
+        known = failing(requirement.name) if requirement.specifier else None
+        if known is None or _meets(requirement, known.admitted):
+            return ""
+        start, end = "fails beside transformers 5 (", ")"
+    reason = [said for span, said in known.reasons.items() if _meets(requirement, (span,))][-1]
     newest_span = known.admitted[-1] if known.admitted else "<"
     if "<" in newest_span:
-        return f"{start} or older; no newer release up to {known.newest} can"
-    return f"{start} or older: {requirement.name} {newest_span} can"
+        return f"{start}{reason}{end}; no release up to {known.newest} that is newer does better"
+    return f"{start}{reason}{end}: take {requirement.name}{newest_span}"
+
+
+def _meets(requirement: Requirement, spans: Sequence[str]) -> bool:
+    return any(metadata.can_meet(requirement.specifier, each) for each in spans)

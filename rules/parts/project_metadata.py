@@ -15,7 +15,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from packaging.specifiers import SpecifierSet
+    from packaging.specifiers import Specifier, SpecifierSet
 
     from v5lint.metadata.requirement import Requirement
     from v5lint.rule import Applicability, Fix, Level
@@ -36,6 +36,9 @@ TOKENS_BY_KIND = {
 
 #: One version and no other: `==4.31.0`.
 EXACT = pattern(r"==\s*v?(\d[\w.]*)\Z")
+
+#: A version as PEP 440 has it; behind `===` anything may stand.
+_NUMBERED = pattern(r"v?\d+(?:\.\d+)*(?:[._-]?(?:a|b|rc|post|dev)[._-]?\d+)*\Z")
 
 #: How conda pins: `=4.31`.
 _CONDA_EXACT = pattern(r"==\d[\d.]*\.\*\Z")
@@ -171,6 +174,8 @@ def can_meet(one: str, other: str) -> bool:
     first, second = _specifiers(one), _specifiers(other)
     if first is None or second is None:
         return True
+    if any(each.operator == "===" and not _NUMBERED.match(each.version) for each in (*first, *second)):
+        return True
     from packaging.version import Version
 
     return any(
@@ -179,9 +184,11 @@ def can_meet(one: str, other: str) -> bool:
     )
 
 
-def _candidates(specifiers: Iterable[object]) -> set[str]:
+def _candidates(specifiers: Iterable[Specifier]) -> set[str]:
     found = {"0", "99999"}
     for specifier in specifiers:
+        if _NUMBERED.match(specifier.version):
+            found.add(specifier.version)  # `==0.2.7.post3` is met by that release alone
         if local := re.search(r"\d[\w.]*\+[\w.]+", str(specifier)):
             found.add(local[0])  # `==2.7.0+cu128` is met by that build alone
         numbers = [int(number) for number in re.findall(r"\d+", str(specifier))][:4]

@@ -23,9 +23,15 @@ _IS_RUN = re.compile(rf"\"(?:{'|'.join(_KEYS.split())})\"\s*:".encode())
 _HAS_VARIABLES = re.compile(rb"\"(?:[A-Za-z_]*[eE]nv(?:s|ironment)?(?:_?[vV]ar(?:iable)?s)?|Variables|Values)\"\s*:")
 
 
+#: Of which one stands in every key of variables: most files are data, and hold none.
+_HINTS = (b"env", b"Env", b"Variables", b"Values")
+
+
 def searched(raw: bytes) -> bytes:
     """The file; nothing where it does not say that a program runs by it."""
-    return raw if _IS_RUN.search(raw) is not None and _HAS_VARIABLES.search(raw) is not None else b""
+    if not any(hint in raw for hint in _HINTS):
+        return b""
+    return raw if _HAS_VARIABLES.search(raw) is not None and _IS_RUN.search(raw) is not None else b""
 
 
 def read(path: str, raw: bytes) -> Document:
