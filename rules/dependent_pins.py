@@ -85,10 +85,20 @@ def _conflict(requirement: Requirement) -> str:
             return ""
         start, end = "fails beside transformers 5 (", ")"
     reason = [said for span, said in known.reasons.items() if _meets(requirement, (span,))][-1]
-    newest_span = known.admitted[-1] if known.admitted else "<"
-    if "<" in newest_span:
-        return f"{start}{reason}{end}; no release up to {known.newest} that is newer does better"
-    return f"{start}{reason}{end}: take {requirement.name}{newest_span}"
+    way_out = _way_out(requirement.name)
+    return f"{start}{reason}{end}" + (
+        f": take {requirement.name}{way_out}" if way_out else f"; no release up to {known.newest} works"
+    )
+
+
+def _way_out(package: str) -> str:
+    """The newest releases of a package, as a specifier, where they can be installed and work."""
+    from packaging.version import Version
+
+    spans = [known.admitted[-1] if known.admitted else "<" for known in (dependent(package), failing(package)) if known]
+    if any("<" in span for span in spans):
+        return ""
+    return max(spans, key=lambda span: Version(span.removeprefix(">=")))
 
 
 def _meets(requirement: Requirement, spans: Sequence[str]) -> bool:
