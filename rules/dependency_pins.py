@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from v5lint.rule import Rule
 from v5lint.rules.knowledge import requires
+from v5lint.rules.parts import install_places
 from v5lint.rules.parts import project_metadata as metadata
+from v5lint.view.script import ScriptView
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -36,7 +38,8 @@ class DependencyConflict(Rule):
     every version that the releases from `min-version` to the target ask for: `huggingface_hub<1`, `tokenizers==0.13.3`,
     `torch==1.13.1`. The commands of a script, the stages of a Dockerfile and the calls of a chain (`pip_install` of
     Modal) that install into one place are read together; what transformers requires itself counts where it is
-    installed with it or behind it, since transformers puts another in the place of what was there before.
+    installed with it or behind it, since transformers puts another in the place of what was there before. An image of
+    PyTorch (`FROM pytorch/pytorch:1.13.1-cuda11.6-cudnn8-runtime`) that transformers is installed into is read, too.
 
     ## Why it breaks
 
@@ -67,13 +70,16 @@ class DependencyConflict(Rule):
     code = "V5802"
     name = "dependency-conflict"
     tokens = metadata.TOKENS
-    tokens_by_kind = {**metadata.TOKENS_BY_KIND, "script": _PINNED}
+    tokens_by_kind = {**metadata.TOKENS_BY_KIND, "script": (*_PINNED, *install_places.TOKENS)}
     kinds = metadata.KINDS
 
     def check(self, view: AnyView) -> Iterator[Finding]:
         """See Rule."""
         for requirements in metadata.lists_of(view):
             yield from _conflicts(view, requirements)
+        for requirement in install_places.given(view) if isinstance(view, ScriptView) else ():
+            if requirement.name != "python":
+                yield from _conflict(view, requirement)
 
 
 def _conflicts(view: AnyView, requirements: Sequence[Requirement]) -> Iterator[Finding]:
@@ -87,9 +93,14 @@ def _conflicts(view: AnyView, requirements: Sequence[Requirement]) -> Iterator[F
             continue
         if requirement.step < max(ours) and requirement.name not in _STAYING:
             continue  # the command that installs transformers behind it puts another in its place
-        rows = requires.ranges(requirement.name, view.settings.minimum, view.settings.target)
-        if rows and not any(metadata.can_meet(requirement.specifier, wanted) for _, wanted in rows):
-            shown = metadata.written(view, requirement)
-            needs = rows[0][1] if len(rows) == 1 else f"{rows[0][1]} (from {rows[-1][0]} on {rows[-1][1]})"
-            message = f"`{shown}` beside transformers, which since {rows[0][0]} needs `{requirement.name}` {needs}"
-            yield metadata.finding(requirement, message)
+        yield from _conflict(view, requirement)
+
+
+def _conflict(view: AnyView, requirement: Requirement) -> Iterator[Finding]:
+    """The finding about a requirement that stands beside transformers, where no release of that accepts it."""
+    rows = requires.ranges(requirement.name, view.settings.minimum, view.settings.target)
+    if rows and not any(metadata.can_meet(requirement.specifier, wanted) for _, wanted in rows):
+        shown = metadata.written(view, requirement)
+        needs = rows[0][1] if len(rows) == 1 else f"{rows[0][1]} (from {rows[-1][0]} on {rows[-1][1]})"
+        message = f"`{shown}` beside transformers, which since {rows[0][0]} needs `{requirement.name}` {needs}"
+        yield metadata.finding(requirement, message)

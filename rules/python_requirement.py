@@ -6,7 +6,9 @@ from v5lint.patterns import pattern
 from v5lint.releases import parse_release, release_text
 from v5lint.rule import Fix, Rule
 from v5lint.rules.knowledge import requires
+from v5lint.rules.parts import install_places
 from v5lint.rules.parts import project_metadata as metadata
+from v5lint.view.script import ScriptView
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -29,8 +31,10 @@ class PythonTooOld(Rule):
     ## What it does
 
     Finds `requires-python`, `python_requires`, Poetry's `python` and conda's `python=` that admit Python 3.9 or older,
-    in files that require transformers, unless the project goes on supporting v4 (`transformers>=4.40`), which is what
-    an older Python gets. From 5.21 on, transformers needs Python 3.11: that is said in the message.
+    in files that require transformers, and the images of Dockerfiles (`python:3.8`) and environments (`conda create
+    python=3.8`, `uv venv --python 3.8`) that a script installs transformers into, unless the project goes on supporting
+    v4 (`transformers>=4.40`), which is what an older Python gets. From 5.21 on, transformers needs Python 3.11: that is
+    said in the message.
 
     ## Why it breaks
 
@@ -58,14 +62,16 @@ class PythonTooOld(Rule):
     code = "V5805"
     name = "python-too-old"
     tokens = metadata.TOKENS
-    tokens_by_kind = metadata.TOKENS_BY_KIND
+    tokens_by_kind = {**metadata.TOKENS_BY_KIND, "script": (*metadata.TOKENS_BY_KIND["script"], *install_places.TOKENS)}
     kinds = metadata.KINDS
 
     def check(self, view: AnyView) -> Iterator[Finding]:
         """See Rule."""
-        requirements = metadata.requirements_of(view)
+        requirements = [*metadata.requirements_of(view)]
         if not any(requirement.name == "transformers" for requirement in requirements):
-            return
+            requirements = []
+        if isinstance(view, ScriptView):
+            requirements += install_places.given(view)
         if view.settings.minimum < _V5:
             return  # the project goes on supporting v4, which is what an older Python gets
         rows = requires.ranges("python", view.settings.minimum, view.settings.target)

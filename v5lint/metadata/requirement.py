@@ -8,7 +8,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Literal
 
-    Style = Literal["pep508", "poetry", "conda"]
+    Style = Literal["pep508", "poetry", "conda", "image"]
 
 _FORM = re.compile(
     r"""\s*(?P<name>[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)\s*
