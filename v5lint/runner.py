@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 
+from v5lint import copies
 from v5lint.configuration import SettingsError
 from v5lint.document import UnreadableError
 from v5lint.formats import format_of, format_of_text, kinds_of, read_document, searched
@@ -120,6 +121,8 @@ class Runner:
             settings = self._settings.of(path)
             # Text in UTF-16 holds NUL bytes and no token in ASCII: it is no Python source, and reading it says so.
             form = format_of(path) or format_of_text(raw)
+            if form == "python" and copies.is_in_one(path):
+                return raw if self._directives.passes(raw) else None
             text = searched(raw, form)
             if self._gate(settings, form).passes(text) or b"\0" in raw or self._directives.passes(raw):
                 return raw
