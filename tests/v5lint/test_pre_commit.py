@@ -16,6 +16,8 @@ ROOT = Path(__file__).parents[2]
 LEGACY = 'import os\n\nos.environ["TRANSFORMERS_CACHE"] = "/data/models"\n'
 FIXED = LEGACY.replace("TRANSFORMERS_CACHE", "HF_HUB_CACHE")
 
+TASK = '{"containerDefinitions": [{"environment": [{"name": "TRANSFORMERS_CACHE", "value": "/data/models"}]}]}\n'
+
 
 def git(folder: Path, *arguments: str) -> str:
     identity = ["-c", "user.name=Nobody", "-c", "user.email=nobody@example.org", "-c", "core.hooksPath=/dev/null"]
@@ -72,6 +74,7 @@ def repository(tmp_path: Path, hooks: tuple[Path, str]) -> Callable[[str], Path]
         url, revision = hooks
         (tmp_path / "train.py").write_text(LEGACY)
         (tmp_path / "notes.md").write_text(LEGACY)
+        (tmp_path / "task.json").write_text(TASK)
         (tmp_path / "script").write_text("#!/usr/bin/env python\n" + LEGACY)
         (tmp_path / "script").chmod(0o755)
         (tmp_path / "vendored.py").write_text(LEGACY)
@@ -107,6 +110,7 @@ def test_the_check(
     assert "exit code: 1" in done.stdout
     assert " --> train.py:3:12\n" in done.stdout
     assert " --> script:4:12\n" in done.stdout
+    assert " --> task.json:1:" in done.stdout
     assert "V5003 removed-cache-variable" in done.stdout
     assert "notes.md" not in done.stdout
     assert "--> vendored.py" not in done.stdout
@@ -120,10 +124,11 @@ def test_the_fix(
     done = pre_commit(folder)
     assert done.returncode == 1, done.stdout + done.stderr
     assert "files were modified by this hook" in done.stdout
-    assert "Fixed 2 findings in 2 files." in done.stdout
+    assert "Fixed 3 findings in 3 files." in done.stdout
     assert (folder / "train.py").read_text() == FIXED
     assert (folder / "script").read_text() == "#!/usr/bin/env python\n" + FIXED
     assert os.access(folder / "script", os.X_OK)
+    assert (folder / "task.json").read_text() == TASK.replace("TRANSFORMERS_CACHE", "HF_HUB_CACHE")
     assert (folder / "vendored.py").read_text() == (folder / "notes.md").read_text() == LEGACY
     git(folder, "add", "-A")
     done = pre_commit(folder)
