@@ -3,7 +3,7 @@
     pip install unearth
     python -m v5lint.rules.knowledge.collect.dependents CACHE > rules/knowledge/dependents.toml
 
-reads some 5,000 releases and keeps what they ask for in the folder CACHE.
+reads some 6,000 releases and keeps what they ask for in the folder CACHE.
 
 Of each wheel on the registry only the metadata is fetched, a few kilobytes; source distributions are fetched where
 there is no wheel. A release is left out where what it asks of transformers, or of the packages that transformers
