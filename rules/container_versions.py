@@ -6,6 +6,7 @@ import os.path
 
 from v5lint.patterns import pattern
 from v5lint.rule import Rule
+from v5lint.rules.parts import install_places
 from v5lint.view.values import External
 
 TYPE_CHECKING = False
@@ -21,7 +22,6 @@ _CLASSES = frozenset({"HuggingFace", "HuggingFaceModel"})
 _ARGUMENT = "transformers_version"
 
 _OF_4 = pattern(r"[0-4](?:\.\d+)*\Z")
-_REQUIRED = pattern(r"[ \t]*transformers\b")
 
 
 class ContainerVersion(Rule):
@@ -86,11 +86,5 @@ def _installs_its_own(view: ModuleView, call: CallSite) -> bool:
     """Whether the folder that goes into the container has a list of requirements with transformers in it."""
     folder = call.keyword("source_dir")
     here = os.path.dirname(view.path)
-    for name in view.constants(folder.value) if folder is not None else ():
-        try:
-            with open(os.path.join(here, str(name), "requirements.txt"), encoding="utf-8", errors="replace") as file:
-                if any(_REQUIRED.match(line) for line in file):
-                    return True
-        except OSError:
-            continue
-    return False
+    names = view.constants(folder.value) if folder is not None else ()
+    return any(install_places.names_transformers(os.path.join(here, str(name), "requirements.txt")) for name in names)

@@ -84,16 +84,10 @@ class DependencyConflict(Rule):
 
 def _conflicts(view: AnyView, requirements: Sequence[Requirement]) -> Iterator[Finding]:
     """The findings in what is installed together."""
-    ours = [requirement.step for requirement in requirements if requirement.name == "transformers"]
-    if not ours:
-        return
     required = requires.required_packages() - {"python"}
-    for requirement in metadata.beside_transformers(requirements):
-        if requirement.name not in required or not requirement.specifier:
-            continue
-        if requirement.step < max(ours) and requirement.name not in _STAYING:
-            continue  # the command that installs transformers behind it puts another in its place
-        yield from _conflict(view, requirement)
+    for requirement in metadata.beside_transformers(requirements, _STAYING):
+        if requirement.name in required and requirement.specifier:
+            yield from _conflict(view, requirement)
 
 
 def _conflict(view: AnyView, requirement: Requirement) -> Iterator[Finding]:

@@ -76,11 +76,12 @@ class LostWeight(Rule):
                 continue
             for owner in call.owners({"from_pretrained"}):
                 if isinstance(owner, External) and owner.package == "transformers" and owner.name in _LOST:
-                    _since, weight, source = _LOST[owner.name]
+                    since, weight, source = _LOST[owner.name]
                     remedy = f"it was `{source}`" if source else "map the old name to it with `key_mapping=`"
                     yield module.finding(
                         call.node,
-                        f"`{owner.name}` fills `{weight}` anew since transformers 5.0 where a file of 4.x does not "
+                        f"`{owner.name}` fills `{weight}` anew since transformers {since} where a file of 4.x does not "
                         f"name it, and computes something else: {remedy}",
+                        since=since,
                     )
                     break

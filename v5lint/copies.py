@@ -17,9 +17,9 @@ def is_in_one(path: str) -> bool:
     One that is only called so is linted, and so is a copy inside of another package: `import transformers` reaches the
     installed one from there.
     """
-    if _NAME not in path:
-        return False
     folder = os.path.dirname(os.path.abspath(path))
+    if _NAME not in folder:
+        return False
     parts = folder.split(os.sep)
     return any(_is_copy(os.sep.join(parts[: place + 1])) for place, part in enumerate(parts) if part == _NAME)
 

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 #: What is in the text of a script that has such a place.
 TOKENS = ("python:", "pytorch/pytorch:", "python=", "--python", "-p 3", "-p python", "-m venv")
 
+#: How uv calls the environment that is given no name.
+_DEFAULT = ".venv"
+
 _CONDA = frozenset({"conda", "mamba", "micromamba"})
 _STAGE = pattern(r"[ \t]+as[ \t]+(\S+)")
 _OWN = pattern(r"(?:python)?(\d+\.\d+)(?:\.\d+)?\Z")
@@ -56,10 +59,13 @@ def _of_images(view: ScriptView) -> Iterator[Requirement]:
 def _of_environments(view: ScriptView) -> Iterator[Requirement]:
     """The environments that a script makes, and installs transformers into behind that."""
     made: Requirement | None = None
+    named: set[str] = set()
     for command in view.commands:
         texts = [word.text for word in command.words]
         if _makes(texts):
-            made = _python_of(view, command, texts)
+            made, named = _python_of(view, command, texts), {_DEFAULT, *texts[1:]}
+        elif "deactivate" in texts or (_enters(texts) and named.isdisjoint(_names_in(texts[-1]))):
+            made = None
         if made is not None and _installs(view, command):
             yield made
             made = None
@@ -71,6 +77,16 @@ def _makes(texts: Sequence[str]) -> bool:
     if program in _CONDA:
         return "create" in texts[1:3]
     return program == "virtualenv" or texts[:2] == ["uv", "venv"] or ("venv" in texts[1:3] and "-m" in texts[1:2])
+
+
+def _enters(texts: Sequence[str]) -> bool:
+    """Whether a command enters an environment, which its last word names."""
+    return "activate" in texts[:2] or (texts[0] in ("source", ".") and texts[-1].endswith("/activate"))
+
+
+def _names_in(path: str) -> set[str]:
+    """What an environment may be called that is entered by a path: `envs/a/bin/activate` by `envs/a` and by `a`."""
+    return {path.removesuffix("/bin/activate"), *path.split("/")}
 
 
 def _python_of(view: ScriptView, command: Command, texts: Sequence[str]) -> Requirement | None:
@@ -111,19 +127,18 @@ def _installs(view: ScriptView, command: Command) -> bool:
         return bool(view.project.required("transformers", view.path))
     lists = [after for before, after in pairwise(following) if before in ("-r", "--requirement")]
     lists += [each.partition("=")[2] for each in following if each.startswith("--requirement=")]
-    return any(_names_transformers(view, each) for each in lists)
+    folder = os.path.dirname(view.path)  # the file is named from there, or copied from there into an image
+    places = [os.path.join(folder, each) for name in lists for each in (name, os.path.basename(name))]
+    return any(map(names_transformers, places))
 
 
-def _names_transformers(view: ScriptView, name: str) -> bool:
-    """Whether a list of requirements beside the script, or below its folder, has transformers in it."""
+def names_transformers(path: str) -> bool:
+    """Whether a list of requirements has transformers in it; one that is not there has nothing."""
     from v5lint.metadata import requirements_in
 
-    folder = os.path.dirname(view.path)
-    for path in (os.path.join(folder, name), os.path.join(folder, os.path.basename(name))):
-        try:
-            with open(path, encoding="utf-8", errors="replace") as file:
-                text = file.read()
-        except OSError:
-            continue
-        return any(each.name == "transformers" for each in requirements_in("requirement_file", text))
-    return False
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            text = file.read()
+    except OSError:
+        return False
+    return any(each.name == "transformers" for each in requirements_in("requirement_file", text))

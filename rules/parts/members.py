@@ -500,26 +500,20 @@ def _given_attributes(view: ModuleView) -> set[tuple[str, str]]:
     found = set()
     for node in view.tree.nodes.get(ast.Attribute, ()):
         assert isinstance(node, ast.Attribute)
-        if isinstance(node.ctx, ast.Store) and not _is_added_to(view, node) and not is_read_first(view, node, node):
+        if isinstance(node.ctx, ast.Store) and not _is_added_to(view, node) and not is_read_first(view, node):
             on_class = any(isinstance(each, External) and each.name[:1].isupper() for each in view.values(node.value))
             found.add((node.attr, "" if on_class else _holder(view, node)))
     return found
 
 
-def is_read_first(view: ModuleView, node: ast.AST, attribute: ast.Attribute) -> bool:
-    """Whether an attribute is set only behind a condition that reads it: `if args.x is None: args.x = 1`.
-
-    Args:
-        view: the module.
-        node: where it is set.
-        attribute: the attribute, with what it is set on.
-    """
-    holder = ast.dump(attribute.value)
+def is_read_first(view: ModuleView, node: ast.Attribute) -> bool:
+    """Whether an attribute that is set somewhere is read there by a condition: `if args.x is None: args.x = 1`."""
+    holder = ast.dump(node.value)
     for each in view.tree.ancestors(node):
         if isinstance(each, FUNCTIONS):
             return False
         for inner in ast.walk(each.test) if isinstance(each, ast.If) else ():
-            if isinstance(inner, ast.Attribute) and inner.attr == attribute.attr and ast.dump(inner.value) == holder:
+            if isinstance(inner, ast.Attribute) and inner.attr == node.attr and ast.dump(inner.value) == holder:
                 return True
     return False
 

@@ -13,7 +13,7 @@ from v5lint.view.script import ScriptView
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Container, Iterable, Sequence
 
     from packaging.specifiers import Specifier, SpecifierSet
 
@@ -72,19 +72,25 @@ def lists_of(view: AnyView) -> Sequence[Sequence[Requirement]]:
     return [group for group in program_installs.lists(view) if group]
 
 
-def beside_transformers(requirements: Sequence[Requirement]) -> list[Requirement]:
+def beside_transformers(requirements: Sequence[Requirement], staying: Container[str] = ()) -> list[Requirement]:
     """The requirements on other packages in a list that names transformers.
 
-    Left out are those that come by an address, and those of which there is one for each platform or Python: which of
-    them holds is not known here.
+    Left out are those that come by an address, those of which there is one for each platform or Python (which of them
+    holds is not known here), and what was installed before transformers, which puts another in its place.
+
+    Args:
+        requirements: what is installed into one place.
+        staying: packages that stay as they are when transformers is installed behind them.
     """
-    if not any(requirement.name == "transformers" for requirement in requirements):
+    ours = [requirement.step for requirement in requirements if requirement.name == "transformers"]
+    if not ours:
         return []
     return [
         requirement
         for requirement in requirements
         if requirement.name != "transformers"
         and not requirement.url
+        and (requirement.step >= max(ours) or requirement.name in staying)
         and not (
             requirement.marker
             and any(

@@ -392,7 +392,7 @@ def _set_from_outside(view: ModuleView, names: Container[str]) -> set[str]:
         f"{each.name} {ast.dump(each.holder)}"
         for each in _mentions(view, names)
         if not each.is_read and not _is_self(each.holder)
-        if not (isinstance(each.node, ast.Attribute) and members.is_read_first(view, each.node, each.node))
+        if not (isinstance(each.node, ast.Attribute) and members.is_read_first(view, each.node))
     }
 
 

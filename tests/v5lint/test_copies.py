@@ -34,3 +34,9 @@ def test_a_file_of_a_copy_is_left_alone(names: tuple[str, ...], status: int, tmp
     assert main(["--isolated", "-q", "-j", "1", str(tmp_path)]) == status
     (held,) = tmp_path.rglob("held.py")
     assert main(["--isolated", "-q", "-j", "1", str(held)]) == status
+
+
+def test_a_path_may_begin_inside_of_a_copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    _write(tmp_path, *(f"src/transformers/{name}" for name in (*LIBRARY, "models/held.py")))
+    monkeypatch.chdir(tmp_path / "src/transformers/models")
+    assert main(["--isolated", "-q", "-j", "1", "held.py"]) == 0
